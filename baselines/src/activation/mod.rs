@@ -1,0 +1,26 @@
+//! Activations: what a layer's pre-activation becomes before it enters the next layer.
+
+use std::fmt::Debug;
+
+use tch::Tensor;
+
+pub mod crelu;
+pub mod relu;
+
+/// An elementwise nonlinearity, possibly one that widens its input.
+pub trait Activation: Debug + Send + Sync {
+    /// The name in configurations.
+    fn name(&self) -> &'static str;
+
+    /// How many features `units` pre-activations become.
+    fn features(&self, units: i64) -> i64;
+
+    /// `pre_activation` (.. x units) to activations (.. x features).
+    fn forward(&self, pre_activation: &Tensor) -> Tensor;
+
+    /// Pulls a gradient at the activations (.. x features) back to the pre-activations (.. x units).
+    fn pull_back(&self, pre_activation: &Tensor, gradient: &Tensor) -> Tensor;
+
+    /// Whether it is linear between kinks, so that a layer's Hessian block is its Gauss-Newton block.
+    fn piecewise_linear(&self) -> bool;
+}

@@ -1,0 +1,47 @@
+//! Rectified linear units, max(z, 0).
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::Activation;
+use crate::method::{Contribution, OptionError, Part, PartOptions};
+
+/// `relu`: nothing added to the network; the arm in which the loss of trainability shows.
+pub const PART: Part = Part::of::<ReluOptions>("relu", "plain ReLU network, nothing added");
+
+/// `relu` has no options.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReluOptions {}
+
+impl PartOptions for ReluOptions {
+    fn build(self) -> Result<Contribution, OptionError> {
+        Ok(Contribution::Activation(Box::new(Relu)))
+    }
+}
+
+/// max(z, 0).
+#[derive(Clone, Copy, Debug)]
+pub struct Relu;
+
+impl Activation for Relu {
+    fn name(&self) -> &'static str {
+        "relu"
+    }
+
+    fn features(&self, units: i64) -> i64 {
+        units
+    }
+
+    fn forward(&self, pre_activation: &Tensor) -> Tensor {
+        pre_activation.relu()
+    }
+
+    fn pull_back(&self, pre_activation: &Tensor, gradient: &Tensor) -> Tensor {
+        gradient * pre_activation.gt(0.0).to_kind(gradient.kind())
+    }
+
+    fn piecewise_linear(&self) -> bool {
+        true
+    }
+}

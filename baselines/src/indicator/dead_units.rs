@@ -1,0 +1,31 @@
+//! Features that no sample switches on.
+
+use rand_chacha::ChaCha8Rng;
+use tch::Kind;
+
+use super::{Definition, Indicator, Observation, Role, When, mean};
+
+/// See the definition.
+pub struct DeadUnits;
+
+impl Indicator for DeadUnits {
+    fn definition(&self) -> Definition {
+        Definition {
+            name: "dead_units",
+            title: "dead units",
+            role: Role::Compared,
+            text: "share of hidden features that are zero on the whole probe batch (crelu: each half of a unit counts), mean over hidden layers",
+        }
+    }
+
+    fn when(&self) -> When {
+        When::TaskEnd
+    }
+
+    fn measure(&self, observation: &Observation, _generator: &mut ChaCha8Rng) -> Option<f64> {
+        mean(observation.hidden().iter().map(|layer| {
+            let active = observation.activation.forward(&layer.pre_activation).gt(0.0).any_dim(0, false);
+            1.0 - active.to_kind(Kind::Double).mean(Kind::Double).double_value(&[])
+        }))
+    }
+}

@@ -1,0 +1,55 @@
+//! The proxy for the rank of the Hessian that produced the figures of arXiv 2509.19698.
+
+use rand_chacha::ChaCha8Rng;
+use tch::{Kind, Tensor};
+
+use super::{Definition, Indicator, Observation, Role, When};
+use crate::layers::LayerTrace;
+
+/// See the definition.
+pub struct HessianRank;
+
+impl Indicator for HessianRank {
+    fn definition(&self) -> Definition {
+        Definition {
+            name: "hessian_rank",
+            title: "Hessian rank (Fisher proxy)",
+            role: Role::Rejected,
+            text: "share of at most 100 per-sample gradients whose Gram matrix's leading singular values reach 99 % of their sum, at the start of the task after relabelling: a proxy by the empirical Fisher matrix, not the rank of the Hessian",
+        }
+    }
+
+    fn when(&self) -> When {
+        When::TaskStart
+    }
+
+    fn measure(&self, observation: &Observation, _generator: &mut ChaCha8Rng) -> Option<f64> {
+        fisher_rank(observation.trace, observation.deltas?)
+    }
+}
+
+/// Samples that the proxy looks at.
+const SAMPLES: i64 = 100;
+/// The share of the spectrum that has to be reached.
+const MASS: f64 = 0.99;
+
+/// Smallest number of leading singular values of G G^T that reach 99 % of their sum, over the number of samples m; G
+/// holds the first m per-sample gradients, m x P. Undefined where all gradients vanish.
+///
+/// G is never formed: a layer with inputs a and deltas d adds (d_i . d_j) (a_i . a_j + 1) to the entry i, j.
+pub fn fisher_rank(trace: &[LayerTrace], deltas: &[Tensor]) -> Option<f64> {
+    let samples = deltas.first()?.size()[0].min(SAMPLES);
+    let first = |tensor: &Tensor| tensor.narrow(0, 0, samples).to_kind(Kind::Double);
+    let grams = trace.iter().zip(deltas).map(|(layer, delta)| {
+        let (input, delta) = (first(&layer.input), first(delta));
+        delta.mm(&delta.tr()) * (input.mm(&input.tr()) + 1.0)
+    });
+    // The Gram matrix is positive semidefinite, so its singular values are its eigenvalues up to rounding.
+    let spectrum = grams.sum::<Tensor>().linalg_eigvalsh("L").abs().sort(0, true).0;
+    let total = spectrum.sum(Kind::Double).double_value(&[]);
+    if total.is_nan() || total <= 0.0 {
+        return None;
+    }
+    let below = spectrum.cumsum(0, Kind::Double).lt(MASS * total).sum(Kind::Int64).int64_value(&[]);
+    Some((below + 1) as f64 / samples as f64)
+}

@@ -1,0 +1,29 @@
+//! Largest eigenvalue of the whole Hessian.
+
+use rand_chacha::ChaCha8Rng;
+
+use super::{Definition, Indicator, Observation, Role, When};
+use crate::lanczos::{Ends, extreme_eigenvalues};
+
+/// See the definition.
+pub struct Sharpness;
+
+impl Indicator for Sharpness {
+    fn definition(&self) -> Definition {
+        Definition {
+            name: "sharpness",
+            title: "sharpness",
+            role: Role::Rejected,
+            text: "largest eigenvalue of the Hessian of the total loss over all parameters, by Lanczos on the probe batch at the end of the task",
+        }
+    }
+
+    fn when(&self) -> When {
+        When::TaskEnd
+    }
+
+    fn measure(&self, observation: &Observation, generator: &mut ChaCha8Rng) -> Option<f64> {
+        let found = extreme_eigenvalues(observation.hessian?, Ends::Largest, observation.lanczos, generator);
+        found.largest.value.is_finite().then_some(found.largest.value)
+    }
+}

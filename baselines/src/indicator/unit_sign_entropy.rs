@@ -1,0 +1,34 @@
+//! How evenly units switch on and off.
+
+use rand_chacha::ChaCha8Rng;
+use tch::Kind;
+
+use super::{Definition, Indicator, Observation, Role, When, mean};
+
+/// See the definition.
+pub struct UnitSignEntropy;
+
+impl Indicator for UnitSignEntropy {
+    fn definition(&self) -> Definition {
+        Definition {
+            name: "unit_sign_entropy",
+            title: "unit-sign entropy",
+            role: Role::Rejected,
+            text: "entropy in nats of the sign of a pre-activation over the probe batch, mean over units, then over hidden layers",
+        }
+    }
+
+    fn when(&self) -> When {
+        When::TaskEnd
+    }
+
+    fn measure(&self, observation: &Observation, _generator: &mut ChaCha8Rng) -> Option<f64> {
+        mean(observation.hidden().iter().map(|layer| {
+            let positive = layer.pre_activation.gt(0.0).to_kind(Kind::Double).mean_dim(0, false, Kind::Double);
+            let negative = positive.ones_like() - &positive;
+            // xlogy takes 0 ln 0 as 0: a unit that never switches has no entropy.
+            let entropy = -(positive.xlogy(&positive) + negative.xlogy(&negative));
+            entropy.mean(Kind::Double).double_value(&[])
+        }))
+    }
+}

@@ -1,0 +1,34 @@
+//! Mean absolute parameter.
+
+use rand_chacha::ChaCha8Rng;
+use tch::Kind;
+
+use super::{Definition, Indicator, Observation, Role, When};
+use crate::layers::tensors;
+
+/// See the definition.
+pub struct WeightNorm;
+
+impl Indicator for WeightNorm {
+    fn definition(&self) -> Definition {
+        Definition {
+            name: "weight_norm",
+            title: "weight norm",
+            role: Role::Rejected,
+            text: "mean absolute value of all parameters, biases included, at the end of the task",
+        }
+    }
+
+    fn when(&self) -> When {
+        When::TaskEnd
+    }
+
+    fn measure(&self, observation: &Observation, _generator: &mut ChaCha8Rng) -> Option<f64> {
+        let (mut sum, mut count) = (0.0, 0);
+        for tensor in tensors(observation.layers) {
+            sum += tensor.detach().abs().sum(Kind::Double).double_value(&[]);
+            count += tensor.numel();
+        }
+        (count > 0).then(|| sum / count as f64)
+    }
+}

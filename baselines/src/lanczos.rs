@@ -1,0 +1,220 @@
+//! Extreme eigenvalues of a symmetric operator by Lanczos iteration with full reorthogonalisation
+//! (Golub and Van Loan, Matrix Computations, 10.1).
+
+use rand::Rng;
+use rand_distr::{Distribution, StandardNormal};
+use tch::{Kind, Tensor};
+
+/// A symmetric linear map that is known by its products alone.
+pub trait SymmetricOperator {
+    /// The dimension n.
+    fn size(&self) -> i64;
+
+    /// The element type of its vectors.
+    fn kind(&self) -> Kind;
+
+    /// The product with a vector of n elements.
+    fn apply(&self, vector: &Tensor) -> Tensor;
+}
+
+/// Which ends of the spectrum have to converge before the iteration stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// The largest (algebraic) eigenvalue.
+    Largest,
+    /// The largest and the smallest.
+    Both,
+}
+
+/// When to stop.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LanczosOptions {
+    /// Products with the operator at the most.
+    pub products: usize,
+    /// Residual norm, relative to the largest absolute Ritz value, at which an end counts as converged.
+    pub tolerance: f64,
+}
+
+impl Default for LanczosOptions {
+    fn default() -> Self {
+        LanczosOptions { products: 40, tolerance: 0.01 }
+    }
+}
+
+/// One end of the spectrum.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Eigenvalue {
+    /// The Ritz value.
+    pub value: f64,
+    /// Norm of A x - value x for the unit Ritz vector x, over the largest absolute Ritz value: an eigenvalue lies
+    /// within that relative distance.
+    pub residual: f64,
+}
+
+/// What an iteration found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Extremes {
+    /// The largest eigenvalue.
+    pub largest: Eigenvalue,
+    /// The smallest eigenvalue.
+    pub smallest: Eigenvalue,
+    /// Products made.
+    pub products: usize,
+    /// Whether the ends that were asked for reached the tolerance.
+    pub converged: bool,
+}
+
+impl Extremes {
+    /// The ends of the operator plus `shift` times the identity; residuals keep their scale.
+    pub fn shifted(self, shift: f64) -> Extremes {
+        let move_end = |end: Eigenvalue| Eigenvalue { value: end.value + shift, ..end };
+        Extremes { largest: move_end(self.largest), smallest: move_end(self.smallest), ..self }
+    }
+}
+
+/// A vector of `size` independent standard normals.
+pub fn normal_vector(size: i64, kind: Kind, generator: &mut impl Rng) -> Tensor {
+    let normals: Vec<f32> = StandardNormal.sample_iter(generator).take(size as usize).collect();
+    Tensor::from_slice(&normals).to_kind(kind)
+}
+
+/// Iterates from a random start until the ends converge, the products are used up, or the Krylov space is exhausted.
+///
+/// # Panics
+/// The operator has size 0 or the options allow no product.
+pub fn extreme_eigenvalues(
+    operator: &dyn SymmetricOperator,
+    ends: Ends,
+    options: LanczosOptions,
+    generator: &mut impl Rng,
+) -> Extremes {
+    let size = operator.size();
+    let most = options.products.min(size as usize);
+    assert!(most > 0, "Lanczos needs a product and a vector");
+    let basis = Tensor::zeros([most as i64, size], (operator.kind(), tch::Device::Cpu));
+    let start = normal_vector(size, operator.kind(), generator);
+    basis.get(0).copy_(&(&start / start.norm()));
+    let (mut diagonal, mut off_diagonal) = (Vec::with_capacity(most), Vec::with_capacity(most));
+    loop {
+        let step = diagonal.len() as i64;
+        let current = basis.get(step);
+        let mut product = operator.apply(&current);
+        diagonal.push(product.dot(&current).double_value(&[]));
+        let known = basis.narrow(0, 0, step + 1);
+        // Twice is enough (Kahan, Parlett): a single pass loses orthogonality as soon as an end converges.
+        for _ in 0..2 {
+            product -= known.tr().mv(&known.mv(&product));
+        }
+        let rest = product.norm().double_value(&[]);
+        let (mut found, scale) = ritz_ends(&diagonal, &off_diagonal, rest);
+        let exhausted = rest <= scale * f64::from(f32::EPSILON).powi(2) || rest == 0.0;
+        found.products = diagonal.len();
+        found.converged = found.largest.residual <= options.tolerance
+            && (ends == Ends::Largest || found.smallest.residual <= options.tolerance);
+        if found.converged || exhausted || diagonal.len() == most || !rest.is_finite() {
+            let complete = exhausted || diagonal.len() == size as usize;
+            found.converged = (found.converged || complete) && rest.is_finite();
+            return found;
+        }
+        off_diagonal.push(rest);
+        basis.get(step + 1).copy_(&(product / rest));
+    }
+}
+
+/// Ends of the tridiagonal matrix's spectrum with relative residuals, and the largest absolute Ritz value.
+fn ritz_ends(diagonal: &[f64], off_diagonal: &[f64], rest: f64) -> (Extremes, f64) {
+    let count = diagonal.len() as i64;
+    let mut dense = vec![0.0; diagonal.len() * diagonal.len()];
+    for (i, &value) in diagonal.iter().enumerate() {
+        dense[i * diagonal.len() + i] = value;
+    }
+    for (i, &value) in off_diagonal.iter().enumerate() {
+        dense[(i + 1) * diagonal.len() + i] = value;
+    }
+    if !rest.is_finite() || dense.iter().any(|value| !value.is_finite()) {
+        let lost = Eigenvalue { value: f64::NAN, residual: f64::NAN };
+        return (Extremes { largest: lost, smallest: lost, products: 0, converged: false }, f64::NAN);
+    }
+    let (values, vectors) = Tensor::from_slice(&dense).view([count, count]).linalg_eigh("L");
+    let scale = values.double_value(&[0]).abs().max(values.double_value(&[count - 1]).abs());
+    let end = |index: i64| {
+        let residual = (rest * vectors.double_value(&[count - 1, index])).abs();
+        Eigenvalue {
+            value: values.double_value(&[index]),
+            residual: if residual == 0.0 { 0.0 } else { residual / scale.max(f64::MIN_POSITIVE) },
+        }
+    };
+    (Extremes { largest: end(count - 1), smallest: end(0), products: 0, converged: false }, scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    struct Dense(Tensor);
+
+    impl SymmetricOperator for Dense {
+        fn size(&self) -> i64 {
+            self.0.size()[0]
+        }
+        fn kind(&self) -> Kind {
+            self.0.kind()
+        }
+        fn apply(&self, vector: &Tensor) -> Tensor {
+            self.0.mv(vector)
+        }
+    }
+
+    fn random_symmetric(size: i64, seed: u64) -> Tensor {
+        let mut generator = ChaCha8Rng::seed_from_u64(seed);
+        let a = normal_vector(size * size, Kind::Double, &mut generator).view([size, size]);
+        &a + a.tr()
+    }
+
+    #[test]
+    fn both_ends_agree_with_the_dense_decomposition() {
+        for (size, seed) in [(1, 1), (2, 2), (7, 3), (60, 4)] {
+            let matrix = random_symmetric(size, seed);
+            let (values, _) = matrix.linalg_eigh("L");
+            let options = LanczosOptions { products: 200, tolerance: 1e-10 };
+            let mut generator = ChaCha8Rng::seed_from_u64(9);
+            let found = extreme_eigenvalues(&Dense(matrix), Ends::Both, options, &mut generator);
+            assert!(found.converged);
+            let scale = values.abs().max().double_value(&[]);
+            assert!((found.largest.value - values.double_value(&[-1])).abs() < 1e-9 * scale, "{found:?}");
+            assert!((found.smallest.value - values.double_value(&[0])).abs() < 1e-9 * scale, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn the_residual_bounds_the_distance_to_an_eigenvalue() {
+        let matrix = random_symmetric(80, 5);
+        let (values, _) = matrix.linalg_eigh("L");
+        let options = LanczosOptions { products: 12, tolerance: 0.0 };
+        let found = extreme_eigenvalues(&Dense(matrix), Ends::Both, options, &mut ChaCha8Rng::seed_from_u64(6));
+        assert!(!found.converged && found.products == 12);
+        let scale = found.largest.value.abs().max(found.smallest.value.abs());
+        let nearest = (values - found.largest.value).abs().min().double_value(&[]);
+        assert!(nearest <= found.largest.residual * scale * (1.0 + 1e-9));
+    }
+
+    #[test]
+    fn a_zero_operator_is_flat_and_not_an_error() {
+        let zero = Dense(Tensor::zeros([5, 5], (Kind::Float, tch::Device::Cpu)));
+        let options = LanczosOptions::default();
+        let found = extreme_eigenvalues(&zero, Ends::Both, options, &mut ChaCha8Rng::seed_from_u64(6));
+        assert!(found.converged);
+        assert_eq!((found.largest.value, found.smallest.value, found.largest.residual), (0.0, 0.0, 0.0));
+    }
+
+    #[test]
+    fn not_a_number_is_reported_as_not_converged() {
+        let broken = Dense(Tensor::full([4, 4], f64::NAN, (Kind::Double, tch::Device::Cpu)));
+        let options = LanczosOptions::default();
+        let found = extreme_eigenvalues(&broken, Ends::Both, options, &mut ChaCha8Rng::seed_from_u64(6));
+        assert!(!found.converged && found.largest.value.is_nan());
+    }
+}

@@ -1,0 +1,27 @@
+//! What the noise-curvature scheduler is compared with: pure code over tensors that knows nothing of files,
+//! configurations or training loops.
+//!
+//! - [`activation`]: what stands between two layers, `relu` and `crelu`
+//! - [`penalty`]: terms added to the loss, such as the Wasserstein distance to the initial weights
+//! - [`surgery`]: interventions on the weights, such as a reset at each task
+//! - [`indicator`]: measurements that are said to predict the loss of trainability
+//! - [`method`]: the registry that makes a method out of these parts
+//! - [`state`]: how every stateful part is saved and restored
+//! - [`lanczos`]: extreme eigenvalues of symmetric operators
+//! - [`slices`]: plain slices over tensor memory
+//! - [`layers`]: the parameters of a network, layer by layer
+
+pub mod activation;
+pub mod indicator;
+pub mod lanczos;
+pub mod layers;
+pub mod method;
+pub mod mkl;
+pub mod penalty;
+pub mod slices;
+pub mod state;
+pub mod surgery;
+
+pub use layers::{Gradients, LayerParameters, LayerTrace, Parameter};
+pub use method::{Method, PARTS, Part};
+pub use state::{State, StateError, Stateful};

@@ -1,0 +1,20 @@
+//! The weights shrink by learning rate times lambda beside the step (Loshchilov and Hutter, arXiv 1711.05101).
+
+use serde::{Deserialize, Serialize};
+
+use super::CoefficientOptions;
+use crate::method::{Contribution, OptionError, Part, PartOptions, WeightDecay, check_coefficient};
+
+/// `adamw`: decoupled weight decay.
+pub const PART: Part = Part::of::<AdamWOptions>("adamw", "decoupled weight decay");
+
+/// `coefficient`: lambda, by default 1e-3.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AdamWOptions(CoefficientOptions);
+
+impl PartOptions for AdamWOptions {
+    fn build(self) -> Result<Contribution, OptionError> {
+        Ok(Contribution::WeightDecay(WeightDecay::Decoupled(check_coefficient(self.0.coefficient)?)))
+    }
+}

@@ -1,0 +1,69 @@
+//! lambda times the sum of squares of all parameters, biases included, in the loss.
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::{CoefficientOptions, Penalty};
+use crate::for_float;
+use crate::layers::{Gradients, LayerParameters, tensors};
+use crate::method::{Contribution, OptionError, Part, PartOptions, check_coefficient};
+use crate::slices::{Float, view, view_mut};
+use crate::state::{State, StateError, Stateful};
+
+/// `l2_loss`: sum of squares in the loss.
+pub const PART: Part = Part::of::<L2LossOptions>("l2_loss", "sum of squared parameters in the loss");
+
+/// `coefficient`: lambda, by default 1e-3.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct L2LossOptions(CoefficientOptions);
+
+impl PartOptions for L2LossOptions {
+    fn build(self) -> Result<Contribution, OptionError> {
+        Ok(Contribution::Penalty(Box::new(L2Loss { coefficient: check_coefficient(self.0.coefficient)? })))
+    }
+}
+
+/// lambda * sum theta^2.
+#[derive(Debug)]
+pub struct L2Loss {
+    coefficient: f64,
+}
+
+impl Penalty for L2Loss {
+    fn name(&self) -> &'static str {
+        PART.name
+    }
+
+    fn begin(&mut self, _layers: &[LayerParameters]) {}
+
+    fn loss(&self, layers: &[&LayerParameters]) -> Tensor {
+        let squares = layers.iter().flat_map(|layer| &layer.parameters).map(|p| p.value.square().sum(p.value.kind()));
+        squares.sum::<Tensor>() * self.coefficient
+    }
+
+    fn add_gradient(&mut self, layers: &[LayerParameters], gradients: &mut Gradients) {
+        for (value, gradient) in tensors(layers).zip(gradients.iter_mut().flatten()) {
+            for_float!(value, add_multiple(gradient, value, 2.0 * self.coefficient));
+        }
+    }
+
+    fn isotropic_curvature(&self) -> Option<f64> {
+        Some(2.0 * self.coefficient)
+    }
+}
+
+fn add_multiple<T: Float>(gradient: &mut Tensor, value: &Tensor, factor: f64) {
+    let factor = T::of(factor);
+    for (g, &theta) in view_mut::<T>(gradient).iter_mut().zip(view::<T>(value)) {
+        *g += factor * theta;
+    }
+}
+
+impl Stateful for L2Loss {
+    fn save(&self, _state: &mut State) {}
+
+    fn restore(&mut self, _state: &State) -> Result<(), StateError> {
+        Ok(())
+    }
+}

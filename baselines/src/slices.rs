@@ -1,0 +1,97 @@
+//! Plain slices over the memory of dense CPU tensors, for the loops that one pass over memory makes much faster than a
+//! chain of tensor operations.
+
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Sub, SubAssign};
+
+use tch::{Device, Tensor, kind::Element};
+
+/// The two element types that networks are trained in.
+pub trait Float:
+    Element
+    + Copy
+    + PartialOrd
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + AddAssign
+    + SubAssign
+    + MulAssign
+    + Sum
+    + 'static
+{
+    /// Rounds to this type.
+    fn of(value: f64) -> Self;
+    /// Widens to f64.
+    fn wide(self) -> f64;
+    /// The square root.
+    fn root(self) -> Self;
+    /// Its absolute value.
+    fn magnitude(self) -> Self;
+}
+
+macro_rules! float {
+    ($type:ty) => {
+        impl Float for $type {
+            fn of(value: f64) -> Self {
+                value as $type
+            }
+            fn wide(self) -> f64 {
+                f64::from(self)
+            }
+            fn root(self) -> Self {
+                self.sqrt()
+            }
+            fn magnitude(self) -> Self {
+                self.abs()
+            }
+        }
+    };
+}
+float!(f32);
+float!(f64);
+
+fn check<T: Element>(tensor: &Tensor) {
+    assert_eq!(tensor.kind(), T::KIND, "element type");
+    assert_eq!(tensor.device(), Device::Cpu, "device");
+    assert!(tensor.is_contiguous(), "a view needs a dense tensor");
+}
+
+/// The tensor's elements in row-major order.
+///
+/// # Panics
+/// The tensor is of another element type, not dense, or not in main memory.
+pub fn view<T: Element>(tensor: &Tensor) -> &[T] {
+    check::<T>(tensor);
+    if tensor.numel() == 0 {
+        return &[];
+    }
+    // SAFETY: a dense CPU tensor of T owns numel() initialised elements at data_ptr, and lives as long as the borrow.
+    unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), tensor.numel()) }
+}
+
+/// The tensor's elements in row-major order, to write to. Autograd does not see the writes.
+///
+/// # Panics
+/// As [`view`].
+pub fn view_mut<T: Element>(tensor: &mut Tensor) -> &mut [T] {
+    check::<T>(tensor);
+    if tensor.numel() == 0 {
+        return &mut [];
+    }
+    // SAFETY: as in `view`; the exclusive borrow covers the only handle that this project writes through.
+    unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) }
+}
+
+/// Runs a generic function for the element type of a tensor, f32 or f64.
+#[macro_export]
+macro_rules! for_float {
+    ($tensor:expr, $function:ident ( $($argument:expr),* $(,)? )) => {
+        match $tensor.kind() {
+            ::tch::Kind::Float => $function::<f32>($($argument),*),
+            ::tch::Kind::Double => $function::<f64>($($argument),*),
+            other => panic!("networks are trained in f32 or f64, not {other:?}"),
+        }
+    };
+}

@@ -1,0 +1,47 @@
+//! A fresh network and a fresh optimizer at each task: the ceiling that the loss of trainability is measured against.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Subject, Surgery};
+use crate::method::{Contribution, OptionError, Part, PartOptions};
+use crate::state::{State, StateError, Stateful};
+
+/// `reset`: starts over at each task.
+pub const PART: Part =
+    Part::of::<ResetOptions>("reset", "a fresh network and optimizer at each task: the ceiling").constant_only();
+
+/// `reset` has no options.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResetOptions {}
+
+impl PartOptions for ResetOptions {
+    fn build(self) -> Result<Contribution, OptionError> {
+        Ok(Contribution::Surgery(Box::new(Reset)))
+    }
+}
+
+/// Fresh parameters and an empty optimizer at each task after the first, which starts fresh anyway.
+#[derive(Clone, Copy, Debug)]
+pub struct Reset;
+
+impl Surgery for Reset {
+    fn name(&self) -> &'static str {
+        PART.name
+    }
+
+    fn at_task_start(&mut self, task: usize, subject: &mut dyn Subject) {
+        if task > 0 {
+            subject.initialise_parameters();
+            subject.clear_optimizer();
+        }
+    }
+}
+
+impl Stateful for Reset {
+    fn save(&self, _state: &mut State) {}
+
+    fn restore(&mut self, _state: &State) -> Result<(), StateError> {
+        Ok(())
+    }
+}
