@@ -1,0 +1,196 @@
+//! What can be wrong with an image set, each in one sentence.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why an image set cannot be had.
+///
+/// The messages stand alone: no error here has a source that would repeat a part of it.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// No set has this name.
+    #[error("there is no image set `{name}`, only {known}")]
+    UnknownSet {
+        /// The name that was asked for.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
+    /// The set may lie anywhere, and no folder was named.
+    #[error("the image set `{name}` needs a folder: name the one that holds its files")]
+    FolderNeeded {
+        /// The set.
+        name: String,
+    },
+    /// The environment does not say where the cache is.
+    #[error("the image set `{name}` lies in the cache, and none of TRAINABILITY_CACHE, XDG_CACHE_HOME and HOME is set")]
+    NoCache {
+        /// The set.
+        name: String,
+    },
+    /// The set has not been fetched.
+    #[error("the image set `{name}` is not in {folder}: run `{command}`, which brings it")]
+    Missing {
+        /// The set.
+        name: String,
+        /// Where it should be.
+        folder: PathBuf,
+        /// The command that brings it.
+        command: String,
+    },
+    /// A folder lacks a file.
+    #[error("{folder} has no {wanted}: the file should be called {names}")]
+    MissingFile {
+        /// The folder that was searched.
+        folder: PathBuf,
+        /// What the file holds.
+        wanted: &'static str,
+        /// The names that it may have.
+        names: String,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {path}: {problem}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        problem: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {path}: {problem}")]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        problem: io::Error,
+    },
+    /// A file is not the IDX file that it should be.
+    #[error("{path} {problem}")]
+    Idx {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: IdxError,
+    },
+    /// The two files of a set do not belong together.
+    #[error(
+        "{images_path} has {images} images and {labels_path} has {labels} labels: there should be one for each image"
+    )]
+    CountMismatch {
+        /// The file of the images.
+        images_path: PathBuf,
+        /// How many images it has.
+        images: usize,
+        /// The file of the labels.
+        labels_path: PathBuf,
+        /// How many labels it has.
+        labels: usize,
+    },
+    /// A label names no class.
+    #[error("{path} has the label {label} at place {index}: labels should be below the number of classes, {classes}")]
+    LabelOutOfRange {
+        /// The file of the labels.
+        path: PathBuf,
+        /// Which label, from 0.
+        index: usize,
+        /// The label.
+        label: u8,
+        /// The number of classes.
+        classes: u8,
+    },
+    /// The set is not the one that its name promises.
+    #[error("the images in {folder} have the SHA-256 {found}, and those of `{name}` have {expected}: run `{command}`")]
+    Checksum {
+        /// The set.
+        name: String,
+        /// Where it lies.
+        folder: PathBuf,
+        /// The checksum of what lies there.
+        found: String,
+        /// The checksum of the set.
+        expected: String,
+        /// The command that brings the right one.
+        command: String,
+    },
+}
+
+/// What is wrong with an IDX file; the messages go on from the file's name.
+#[derive(Debug, thiserror::Error)]
+pub enum IdxError {
+    /// The first two bytes are not zero.
+    #[error("is not an IDX file, plain or gzipped: it starts with the bytes {}, and should start with 00 00 08 {expected:02x}", hex(.found))]
+    Magic {
+        /// The first four bytes.
+        found: [u8; 4],
+        /// The number of dimensions that it should have.
+        expected: u8,
+    },
+    /// The elements are not unsigned bytes.
+    #[error("has elements of the IDX type {found:02x}: it should be 08, unsigned bytes")]
+    ElementType {
+        /// The type's code.
+        found: u8,
+    },
+    /// The values have another number of dimensions.
+    #[error("has {found} dimensions where {expected} are expected")]
+    Dimensions {
+        /// How many it has.
+        found: u8,
+        /// How many it should have.
+        expected: u8,
+    },
+    /// There is nothing in it.
+    #[error("has the shape {}: no size should be 0", shape(.dimensions))]
+    Empty {
+        /// The sizes.
+        dimensions: Vec<u32>,
+    },
+    /// The header announces more than is ever read.
+    #[error("has the shape {}: it should have at most {most} values", shape(.dimensions))]
+    TooLarge {
+        /// The sizes.
+        dimensions: Vec<u32>,
+        /// How many values are read at most.
+        most: u64,
+    },
+    /// It ends inside of the header.
+    #[error("ends after {found} bytes, inside of the header of {expected} bytes")]
+    TruncatedHeader {
+        /// How many bytes there are.
+        found: usize,
+        /// How many the header has.
+        expected: usize,
+    },
+    /// It ends before all values have come.
+    #[error("is truncated: it has {found} values where its shape {} needs {expected}", shape(.dimensions))]
+    Truncated {
+        /// The sizes.
+        dimensions: Vec<u32>,
+        /// How many values there are.
+        found: u64,
+        /// How many there should be.
+        expected: u64,
+    },
+    /// It goes on after the values.
+    #[error("goes on after the {expected} values of its shape {}, where it should end", shape(.dimensions))]
+    TrailingBytes {
+        /// The sizes.
+        dimensions: Vec<u32>,
+        /// How many values there should be.
+        expected: u64,
+    },
+    /// It cannot be read or unpacked to its end.
+    #[error("cannot be read to its end: {problem}")]
+    Unreadable {
+        /// What the system or the unpacker says.
+        problem: io::Error,
+    },
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
+
+fn shape(dimensions: &[u32]) -> String {
+    dimensions.iter().map(u32::to_string).collect::<Vec<_>>().join(" x ")
+}

@@ -1,0 +1,107 @@
+//! A set of labelled images in memory, and the folder of two IDX files that it is read from.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::{DataError, Idx};
+
+/// The names that the file of the images may have, plain; each may end in `.gz` too.
+pub const IMAGE_FILES: [&str; 2] = ["train-images-idx3-ubyte", "train-images.idx3-ubyte"];
+/// The names that the file of the labels may have, plain; each may end in `.gz` too.
+pub const LABEL_FILES: [&str; 2] = ["train-labels-idx1-ubyte", "train-labels.idx1-ubyte"];
+
+/// Labelled images, all of one shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageSet {
+    /// The set's name in the registry.
+    pub name: String,
+    /// The pixels, count x channels x rows x columns, 0 to 255.
+    pub images: Vec<u8>,
+    /// How many images there are, at least 1.
+    pub count: usize,
+    /// The height of an image in pixels.
+    pub rows: usize,
+    /// The width of an image in pixels.
+    pub columns: usize,
+    /// The colours of a pixel: 1 for grey.
+    pub channels: usize,
+    /// The class of each image, below `classes`.
+    pub labels: Vec<u8>,
+    /// How many classes there are.
+    pub classes: u8,
+    /// SHA-256 over shape, classes, pixels and labels, in hexadecimal digits; the same for the same content wherever it
+    /// came from.
+    pub checksum: String,
+}
+
+impl ImageSet {
+    /// Reads the two MNIST-format files of a folder.
+    ///
+    /// # Errors
+    /// A file is missing, unreadable or not what it should be; their counts differ; a label is not below `classes`.
+    pub fn read_idx(name: &str, folder: &Path, classes: u8) -> Result<ImageSet, DataError> {
+        let images_path = find(folder, "images", &IMAGE_FILES)?;
+        let labels_path = find(folder, "labels", &LABEL_FILES)?;
+        let images = Idx::load(&images_path, 3)?;
+        let labels = Idx::load(&labels_path, 1)?.values;
+        let [count, rows, columns] = [0, 1, 2].map(|axis| images.dimensions[axis] as usize);
+        if labels.len() != count {
+            let labels = labels.len();
+            return Err(DataError::CountMismatch { images_path, images: count, labels_path, labels });
+        }
+        if let Some(index) = labels.iter().position(|&label| label >= classes) {
+            return Err(DataError::LabelOutOfRange { path: labels_path, index, label: labels[index], classes });
+        }
+        let images = images.values;
+        let mut set = ImageSet {
+            name: name.to_owned(),
+            images,
+            count,
+            rows,
+            columns,
+            channels: 1,
+            labels,
+            classes,
+            checksum: String::new(),
+        };
+        set.checksum = set.content_checksum();
+        Ok(set)
+    }
+
+    /// Writes the two files that [`ImageSet::read_idx`] reads; meant for fixtures. The folder must be there.
+    ///
+    /// # Errors
+    /// [`DataError::Unwritable`].
+    ///
+    /// # Panics
+    /// Where there is more than one channel, which the format has no place for.
+    pub fn write_idx(&self, folder: &Path) -> Result<(), DataError> {
+        assert_eq!(self.channels, 1, "an MNIST-format file has one channel");
+        let sizes = |sizes: &[usize]| sizes.iter().map(|&size| size as u32).collect();
+        let images = Idx { dimensions: sizes(&[self.count, self.rows, self.columns]), values: self.images.clone() };
+        let labels = Idx { dimensions: sizes(&[self.count]), values: self.labels.clone() };
+        for (name, content) in [(IMAGE_FILES[0], images), (LABEL_FILES[0], labels)] {
+            let path = folder.join(name);
+            fs::write(&path, content.encode()).map_err(|problem| DataError::Unwritable { path, problem })?;
+        }
+        Ok(())
+    }
+
+    fn content_checksum(&self) -> String {
+        let mut digest = Sha256::new();
+        for size in [self.count, self.rows, self.columns, self.channels, self.classes.into()] {
+            digest.update((size as u64).to_be_bytes());
+        }
+        digest.update(&self.images);
+        digest.update(&self.labels);
+        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+fn find(folder: &Path, wanted: &'static str, names: &[&str]) -> Result<PathBuf, DataError> {
+    let candidates: Vec<String> = names.iter().flat_map(|name| [name.to_string(), format!("{name}.gz")]).collect();
+    let found = candidates.iter().map(|name| folder.join(name)).find(|path| path.is_file());
+    found.ok_or_else(|| DataError::MissingFile { folder: folder.to_owned(), wanted, names: candidates.join(" or ") })
+}

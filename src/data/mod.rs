@@ -1,0 +1,17 @@
+//! Image sets: readers for their files, the registry of those that have a name, and their checksums.
+//!
+//! [`load`] is the door: a set's name, and a folder for a set that may lie anywhere, give an [`ImageSet`]. Images stay in
+//! the order of their files; whoever needs another order shuffles them.
+//!
+//! Adding a set is one [`SetEntry`] in `registry.rs`; adding a format is one file with one function that makes an
+//! [`ImageSet`] out of a folder.
+
+mod error;
+mod idx;
+mod image_set;
+mod registry;
+
+pub use error::{DataError, IdxError};
+pub use idx::Idx;
+pub use image_set::{IMAGE_FILES, ImageSet, LABEL_FILES};
+pub use registry::{SetEntry, cache_folder, load, sets};

@@ -1,0 +1,97 @@
+//! The sets that have a name: where each lies, how it is read, which command brings it.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use super::{DataError, ImageSet};
+
+/// A named set. To add one, add its entry to [`sets`].
+#[derive(Debug)]
+pub struct SetEntry {
+    /// The name that configurations use.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub about: &'static str,
+    /// How many classes its labels name.
+    pub classes: u8,
+    /// The checksum that its [`ImageSet`] must have; none where the content is the user's own.
+    pub checksum: Option<&'static str>,
+    /// The command that brings it into the cache; none where the user names the folder.
+    pub command: Option<&'static str>,
+    /// Makes the set out of a folder: the set's name, the folder, the number of classes.
+    pub read: fn(&str, &Path, u8) -> Result<ImageSet, DataError>,
+}
+
+const SETS: &[SetEntry] = &[
+    SetEntry {
+        name: "mnist-5k",
+        about: "5,000 handwritten digits of MNIST, 500 a class, 28 x 28",
+        classes: 10,
+        checksum: Some("a0b84bcd607f7d99458c7cf2bd5b1f2eaa8e5b8d62daba0006c6cd2af3671428"),
+        command: Some("make setup"),
+        read: ImageSet::read_idx,
+    },
+    SetEntry {
+        name: "idx",
+        about: "any folder with MNIST-format files, plain or gzipped",
+        classes: 10,
+        checksum: None,
+        command: None,
+        read: ImageSet::read_idx,
+    },
+];
+
+/// Every named set.
+pub fn sets() -> &'static [SetEntry] {
+    SETS
+}
+
+impl SetEntry {
+    /// Where the set lies by itself: in the cache; none for a set whose folder the user names.
+    pub fn folder(&self) -> Option<PathBuf> {
+        self.command.and_then(|_| cache_folder()).map(|cache| cache.join("data").join(self.name))
+    }
+}
+
+/// The folder that `make setup` fills: `$TRAINABILITY_CACHE`, else `$XDG_CACHE_HOME/trainability`, else
+/// `~/.cache/trainability`; none where not even `HOME` is set. (`scripts/setup.py` follows the same rule.)
+pub fn cache_folder() -> Option<PathBuf> {
+    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    variable("TRAINABILITY_CACHE")
+        .or_else(|| variable("XDG_CACHE_HOME").map(|caches| caches.join("trainability")))
+        .or_else(|| variable("HOME").map(|home| home.join(".cache").join("trainability")))
+}
+
+/// Loads a named set, out of `folder` where one is given and out of the cache otherwise.
+///
+/// # Errors
+/// The name is unknown, the set is not there or not whole, or its content is not what its name promises.
+pub fn load(name: &str, folder: Option<&Path>) -> Result<ImageSet, DataError> {
+    let Some(entry) = SETS.iter().find(|entry| entry.name == name) else {
+        let known = SETS.iter().map(|entry| format!("`{}`", entry.name)).collect::<Vec<_>>().join(", ");
+        return Err(DataError::UnknownSet { name: name.to_owned(), known });
+    };
+    let own = || name.to_owned();
+    let folder = match (folder, entry.command) {
+        (Some(folder), _) => folder.to_owned(),
+        (None, None) => return Err(DataError::FolderNeeded { name: own() }),
+        (None, Some(command)) => {
+            let folder = entry.folder().ok_or_else(|| DataError::NoCache { name: own() })?;
+            if !folder.is_dir() {
+                return Err(DataError::Missing { name: own(), folder, command: command.to_owned() });
+            }
+            folder
+        }
+    };
+    let set = (entry.read)(name, &folder, entry.classes)?;
+    match entry.checksum {
+        Some(expected) if set.checksum != expected => Err(DataError::Checksum {
+            name: own(),
+            folder,
+            found: set.checksum,
+            expected: expected.to_owned(),
+            command: entry.command.unwrap_or_default().to_owned(),
+        }),
+        _ => Ok(set),
+    }
+}
