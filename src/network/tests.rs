@@ -1,0 +1,94 @@
+use trainability_baselines::activation::crelu::Crelu;
+use trainability_baselines::activation::relu::Relu;
+
+use super::*;
+
+fn network(activation: Box<dyn Activation>, seed: u64) -> Network {
+    let shape = Shape { inputs: 5, hidden: vec![7, 6], outputs: 3, kind: Kind::Double };
+    Network::new(shape, activation, &mut Generator::named("initialisation", seed))
+}
+
+fn batch(count: usize) -> (Tensor, Tensor) {
+    let mut generator = Generator::named("batch", 1);
+    (generator.uniform(&[count as i64, 5], 2.0, Kind::Double), generator.labels(count, 3))
+}
+
+#[test]
+fn crelu_doubles_the_next_layers_input_and_the_reference_sizes_are_right() {
+    let reference = |activation| {
+        let shape = Shape { inputs: 784, hidden: vec![256, 256], outputs: 10, kind: Kind::Float };
+        Network::new(shape, activation, &mut Generator::named("initialisation", 0)).parameter_count()
+    };
+    assert_eq!(reference(Box::new(Relu)), 269_322);
+    assert_eq!(reference(Box::new(Crelu)), 337_418);
+}
+
+#[test]
+fn names_and_shapes_are_those_of_the_contract() {
+    let network = network(Box::new(Crelu), 0);
+    let named: Vec<(String, Vec<i64>)> =
+        network.layers.iter().flat_map(|l| l.parameters.iter().map(|p| (p.name.clone(), p.value.size()))).collect();
+    let expected = [
+        ("fc1.weight", vec![7, 5]),
+        ("fc1.bias", vec![7]),
+        ("fc2.weight", vec![6, 14]),
+        ("fc2.bias", vec![6]),
+        ("fc3.weight", vec![3, 12]),
+        ("fc3.bias", vec![3]),
+    ];
+    assert_eq!(named, expected.map(|(name, size)| (name.to_owned(), size)));
+}
+
+/// One sample at a time in plain f64 arithmetic.
+#[test]
+fn forward_and_loss_agree_with_scalar_code() {
+    for crelu in [false, true] {
+        let activation: Box<dyn Activation> = if crelu { Box::new(Crelu) } else { Box::new(Relu) };
+        let network = network(activation, 3);
+        let (images, labels) = batch(4);
+        let mut total = 0.0;
+        for sample in 0..4 {
+            let mut signal: Vec<f64> = Vec::try_from(images.get(sample)).unwrap();
+            for (index, layer) in network.layers.iter().enumerate() {
+                if index > 0 {
+                    let positive = signal.iter().map(|z| z.max(0.0));
+                    let negative = signal.iter().map(|z| (-z).max(0.0));
+                    signal = if crelu { positive.chain(negative).collect() } else { positive.collect() };
+                }
+                let bias: Vec<f64> = Vec::try_from(layer.bias().unwrap()).unwrap();
+                let rows: Vec<Vec<f64>> = Vec::try_from(layer.weight()).unwrap();
+                signal = rows
+                    .iter()
+                    .zip(bias)
+                    .map(|(r, b)| b + r.iter().zip(&signal).map(|(w, x)| w * x).sum::<f64>())
+                    .collect();
+            }
+            let normaliser = signal.iter().map(|z| z.exp()).sum::<f64>().ln();
+            total += normaliser - signal[labels.int64_value(&[sample]) as usize];
+        }
+        let loss = cross_entropy(logits(&network.forward(&images)), &labels).double_value(&[]);
+        assert!((loss - total / 4.0).abs() < 1e-12, "{loss} against {}", total / 4.0);
+    }
+}
+
+#[test]
+fn pulling_back_agrees_with_autograd() {
+    for activation in [Box::new(Relu) as Box<dyn Activation>, Box::new(Crelu)] {
+        let z = Generator::named("z", 2).uniform(&[6, 4], 1.0, Kind::Double).set_requires_grad(true);
+        let h = activation.forward(&z);
+        let weights = Generator::named("w", 2).uniform(&h.size(), 1.0, Kind::Double);
+        let expected = Tensor::run_backward(&[(&h * &weights).sum(Kind::Double)], &[&z], false, false);
+        assert!(activation.pull_back(&z.detach(), &weights).allclose(&expected[0], 1e-12, 1e-12, false));
+    }
+}
+
+#[test]
+fn a_restored_network_computes_the_same() {
+    let before = network(Box::new(Relu), 1);
+    let mut state = State::default();
+    before.save(&mut state);
+    let mut after = network(Box::new(Relu), 2);
+    after.restore(&state).unwrap();
+    let (images, _) = batch(3);
+    assert_eq!(logits(&before.forward(&images)).detach(), logits(&after.forward(&images)).detach());
+}
