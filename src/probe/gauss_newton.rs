@@ -1,0 +1,100 @@
+//! A layer's Hessian block in a network that is linear between kinks, in a form whose products are cheap.
+//!
+//! With piecewise linear activations the logits are linear in one layer's parameters, so that the layer's block is
+//! exactly its Gauss-Newton block (1/B) sum_i J_i^T (diag p_i - p_i p_i^T) J_i with p the softmax probabilities. The
+//! middle factor is S_i S_i^T with S = diag(sqrt p) - p sqrt(p)^T, and J_i = M_i (x) (a_i, 1)^T with M_i the Jacobian
+//! of the logits at the layer's pre-activation. With N_i = S_i^T M_i (C x out) the block is F^T F / B, where F has the
+//! rows N_i (x) (a_i, 1), and its nonzero eigenvalues are those of F F^T / B: a matrix of B C rows, whatever the
+//! layer's size, whose products need only N and the B x B Gram matrix of the inputs.
+
+use tch::{Kind, Tensor};
+use trainability_baselines::LayerTrace;
+use trainability_baselines::lanczos::SymmetricOperator;
+
+use crate::network::Network;
+
+/// N_i of every layer for every sample, B x C x out, from the last layer (returned last) down.
+pub fn logit_factors(network: &Network, trace: &[LayerTrace]) -> Vec<Tensor> {
+    let last = trace.len() - 1;
+    let probabilities = trace[last].pre_activation.softmax(1, trace[last].pre_activation.kind());
+    let classes = probabilities.size()[1];
+    let identity = Tensor::eye(classes, (probabilities.kind(), tch::Device::Cpu));
+    let mut factor = probabilities.sqrt().unsqueeze(2) * (identity - probabilities.unsqueeze(1));
+    let mut factors = Vec::with_capacity(trace.len());
+    for index in (0..last).rev() {
+        let below = factor.matmul(network.layers[index + 1].weight());
+        factors.push(factor);
+        factor = network.activation().pull_back(&trace[index].pre_activation.unsqueeze(1), &below);
+    }
+    factors.push(factor);
+    factors.reverse();
+    factors.into_iter().map(|factor| factor.detach()).collect()
+}
+
+/// F F^T / B: shares its nonzero eigenvalues with the block, acts on B C numbers.
+pub struct SampleSide {
+    factor: Tensor,
+    /// (a_i . a_j + 1) / B.
+    gram: Tensor,
+}
+
+impl SampleSide {
+    /// From the layer's inputs (B x in) and its factor (B x C x out).
+    pub fn new(input: &Tensor, factor: &Tensor) -> SampleSide {
+        let samples = input.size()[0] as f64;
+        SampleSide { factor: factor.shallow_clone(), gram: (input.mm(&input.tr()) + 1.0) / samples }
+    }
+}
+
+impl SymmetricOperator for SampleSide {
+    fn size(&self) -> i64 {
+        self.factor.size()[0] * self.factor.size()[1]
+    }
+
+    fn kind(&self) -> Kind {
+        self.factor.kind()
+    }
+
+    fn apply(&self, vector: &Tensor) -> Tensor {
+        let (samples, classes, _) = self.factor.size3().expect("B x C x out");
+        let pulled = vector.view([samples, 1, classes]).bmm(&self.factor).squeeze_dim(1);
+        self.factor.bmm(&self.gram.mm(&pulled).unsqueeze(2)).flatten(0, -1)
+    }
+}
+
+/// The block F^T F / B itself, acting on the layer's weight (row-major) followed by its bias.
+pub struct ParameterSide {
+    factor: Tensor,
+    /// The inputs with a column of ones.
+    input: Tensor,
+}
+
+impl ParameterSide {
+    /// From the layer's inputs (B x in) and its factor (B x C x out).
+    pub fn new(input: &Tensor, factor: &Tensor) -> ParameterSide {
+        let ones = Tensor::ones([input.size()[0], 1], (input.kind(), tch::Device::Cpu));
+        ParameterSide { factor: factor.shallow_clone(), input: Tensor::cat(&[input, &ones], 1) }
+    }
+}
+
+impl SymmetricOperator for ParameterSide {
+    fn size(&self) -> i64 {
+        self.factor.size()[2] * self.input.size()[1]
+    }
+
+    fn kind(&self) -> Kind {
+        self.factor.kind()
+    }
+
+    fn apply(&self, vector: &Tensor) -> Tensor {
+        let (samples, _, units) = self.factor.size3().expect("B x C x out");
+        let features = self.input.size()[1] - 1;
+        let weight = vector.narrow(0, 0, units * features).view([units, features]);
+        let bias = vector.narrow(0, units * features, units).unsqueeze(1);
+        let change = self.input.mm(&Tensor::cat(&[weight, bias], 1).tr());
+        let logits = self.factor.bmm(&change.unsqueeze(2));
+        let pulled = self.factor.transpose(1, 2).bmm(&logits).squeeze_dim(2);
+        let product = pulled.tr().mm(&self.input) / samples as f64;
+        Tensor::cat(&[product.narrow(1, 0, features).flatten(0, -1), product.select(1, features)], 0)
+    }
+}
