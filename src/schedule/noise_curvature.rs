@@ -1,0 +1,115 @@
+//! The schedule of arXiv 2509.19698 and its presets: bundles of the controller's named options.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::controller::{ControlOptions, Controller};
+use super::{Entry, Resolved, RunFacts, ScheduleError};
+
+/// `noise_curvature`: the options as the configuration gives them.
+pub const ENTRY: Entry = Entry {
+    name: "noise_curvature",
+    about: "keeps each layer's effective step below its bound, options as given",
+    needs_measurement: true,
+    resolve: |control, own, facts| resolve("noise_curvature", &json!({}), control, own, facts),
+};
+
+/// `paper`: X = Vol, beta = 1, plug-in noise bound.
+pub const PAPER: Entry = Entry {
+    name: "paper",
+    about: "noise_curvature as the paper's text has it",
+    needs_measurement: true,
+    resolve: |control, own, facts| {
+        let preset = json!({ "noise": "plug_in", "smoothing": 0.0, "beta": 1.0, "statistic": "volatility" });
+        resolve("paper", &preset, control, own, facts)
+    },
+};
+
+/// `as_run`: plug-in noise bound, and X and beta as the runs behind the paper's figures had them for each method.
+pub const AS_RUN: Entry = Entry {
+    name: "as_run",
+    about: "noise_curvature as the runs behind the paper's figures had it, by method",
+    needs_measurement: true,
+    resolve: |control, own, facts| resolve("as_run", &as_run(facts), control, own, facts),
+};
+
+/// `debiased`: X = Vol, beta = 1, debiased and smoothed noise bound.
+pub const DEBIASED: Entry = Entry {
+    name: "debiased",
+    about: "noise_curvature with the batch's own noise taken off the noise bound",
+    needs_measurement: true,
+    resolve: |control, own, facts| {
+        let preset = json!({ "noise": "debiased", "smoothing": 0.9, "beta": 1.0, "statistic": "volatility" });
+        resolve("debiased", &preset, control, own, facts)
+    },
+};
+
+/// The choice that METHOD 3 names for each method. It names none for a plain network, which gets that of L2; and CReLU
+/// has one for each of two learning rates, which a rate between them takes by the nearer on a log scale.
+fn as_run(facts: RunFacts) -> Value {
+    let has = |name: &str| facts.parts.iter().any(|part| part == name);
+    let (statistic, beta) = if has("wasserstein") {
+        ("squared_ratio", 20.0)
+    } else if has("crelu") && facts.learning_rate > 1e-2_f64.sqrt() * 1e-3_f64.sqrt() {
+        ("squared_deviation", 20.0)
+    } else if has("crelu") {
+        ("sharpness", 10.0)
+    } else {
+        ("normalized_sharpness", 20.0)
+    };
+    json!({ "noise": "plug_in", "smoothing": 0.0, "beta": beta, "statistic": statistic })
+}
+
+/// The configuration's `control` section comes first, the preset over it, the entry's own keys last.
+fn resolve(
+    name: &'static str,
+    preset: &Value,
+    control: &Value,
+    own: &Value,
+    _facts: RunFacts,
+) -> Result<Resolved, ScheduleError> {
+    let options = ControlOptions::layered(&[control, preset, own])?;
+    let mut record = serde_json::to_value(&options)?;
+    record["name"] = json!(name);
+    Ok(Resolved {
+        options: record,
+        bounds: options.bounds(),
+        factory: Arc::new(move |start| Box::new(Controller::new(options.clone(), start))),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(entry: &Entry, parts: &[&str], learning_rate: f64, own: Value) -> Value {
+        let parts: Vec<String> = parts.iter().map(|part| part.to_string()).collect();
+        let facts = RunFacts { parts: &parts, learning_rate };
+        (entry.resolve)(&json!({ "cool": 0.95 }), &own, facts).unwrap().options
+    }
+
+    #[test]
+    fn presets_lie_over_the_section_and_under_the_entrys_own_keys() {
+        let options = resolved(&DEBIASED, &["relu"], 1e-3, json!({ "beta": 0.5 }));
+        assert_eq!(options["noise"], "debiased");
+        assert_eq!(options["smoothing"], 0.9);
+        assert_eq!(options["beta"], 0.5);
+        assert_eq!(options["cool"], 0.95);
+        assert_eq!(options["safety"], 0.8);
+    }
+
+    #[test]
+    fn as_run_chooses_by_method_and_learning_rate() {
+        for (parts, learning_rate, statistic, beta) in [
+            (vec!["relu"], 1e-3, "normalized_sharpness", 20.0),
+            (vec!["l2_loss"], 1e-3, "normalized_sharpness", 20.0),
+            (vec!["crelu", "wasserstein"], 1e-3, "squared_ratio", 20.0),
+            (vec!["crelu"], 1e-2, "squared_deviation", 20.0),
+            (vec!["crelu"], 1e-3, "sharpness", 10.0),
+        ] {
+            let options = resolved(&AS_RUN, &parts, learning_rate, json!({}));
+            assert_eq!((options["statistic"].as_str(), options["beta"].as_f64()), (Some(statistic), Some(beta)));
+        }
+    }
+}
