@@ -1,0 +1,290 @@
+//! The experiment file as plain data, its defaults, and the checks of single values.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::ConfigError;
+use crate::probe::ProbeOptions;
+
+/// Where the images come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Data {
+    /// A name from the set registry.
+    pub set: String,
+    /// The folder of a set that is read from one.
+    pub folder: Option<PathBuf>,
+    /// How many images are used, drawn by the run's seed; all of them where it is left out.
+    pub images: Option<usize>,
+    /// The same, but a smaller set is used whole.
+    pub images_at_most: Option<usize>,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Data { set: "mnist-5k".to_owned(), folder: None, images: None, images_at_most: None }
+    }
+}
+
+/// How the images become tasks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Streams {
+    /// `random_labels`.
+    #[serde(default = "random_labels")]
+    pub kind: String,
+    /// Tasks of a run.
+    pub tasks: usize,
+    /// Passes over the images in a task.
+    pub epochs: usize,
+}
+
+fn random_labels() -> String {
+    "random_labels".to_owned()
+}
+
+/// The network's size.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Networks {
+    /// Units of each hidden layer.
+    pub hidden: Vec<i64>,
+}
+
+impl Default for Networks {
+    fn default() -> Self {
+        Networks { hidden: vec![256, 256] }
+    }
+}
+
+/// The element type that a network is trained in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// Single precision.
+    #[default]
+    F32,
+    /// Double precision, about twice as slow.
+    F64,
+}
+
+/// Minibatches and Adam.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Training {
+    /// Images in a minibatch; an epoch's last may be shorter.
+    pub batch_size: usize,
+    /// The base learning rate of every layer.
+    pub learning_rate: f64,
+    /// Decay of Adam's first moment.
+    pub beta1: f64,
+    /// Decay of Adam's second moment.
+    pub beta2: f64,
+    /// Adam's epsilon.
+    pub epsilon: f64,
+    /// Element type.
+    pub precision: Precision,
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        Training {
+            batch_size: 256,
+            learning_rate: 1e-3,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            precision: Precision::F32,
+        }
+    }
+}
+
+/// A number n for the seeds 0 .. n, or the list of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Seeds {
+    Count(u64),
+    List(Vec<u64>),
+}
+
+/// An experiment as it stands in its file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// The sweep's name and folder; the file's name where it is left out.
+    #[serde(default)]
+    pub name: String,
+    /// What the experiment is for, in the author's words.
+    #[serde(default)]
+    pub about: String,
+    /// The images.
+    #[serde(default)]
+    pub data: Data,
+    /// The tasks.
+    pub stream: Streams,
+    /// The network.
+    #[serde(default)]
+    pub network: Networks,
+    /// The training.
+    #[serde(default)]
+    pub training: Training,
+    /// The measurements.
+    #[serde(default)]
+    pub measure: ProbeOptions,
+    /// Options of every schedule that is a variant of `noise_curvature`.
+    #[serde(default)]
+    pub control: serde_json::Map<String, Value>,
+    /// The methods: names, names joined by `+`, or objects with options.
+    pub methods: Vec<Value>,
+    /// The schedules: names, or objects with options.
+    pub schedules: Vec<Value>,
+    pub(super) seeds: Seeds,
+    /// Lists of values by key path; the sweep runs their product.
+    #[serde(default)]
+    pub grid: BTreeMap<String, Vec<Value>>,
+    /// Where it came from, for messages.
+    #[serde(skip)]
+    pub(super) path: String,
+}
+
+impl Experiment {
+    /// Reads an experiment file and lays `a.b=value` settings over it.
+    ///
+    /// # Errors
+    /// The file cannot be read, is not JSON, has unknown keys or values of the wrong type or out of range.
+    pub fn load(path: &Path, settings: &[String]) -> Result<Experiment, ConfigError> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|problem| ConfigError::Unreadable { path: shown.clone(), problem })?;
+        let mut value: Value =
+            serde_json::from_str(&text).map_err(|problem| ConfigError::Syntax { path: shown.clone(), problem })?;
+        for setting in settings {
+            let failed = |message: &str| ConfigError::Set { given: setting.clone(), message: message.to_owned() };
+            let (key, new) = setting.split_once('=').ok_or_else(|| failed("expected the form a.b=value"))?;
+            // What is not JSON is meant as a string: --set data.set=mnist-5k.
+            let new = serde_json::from_str(new).unwrap_or_else(|_| Value::String(new.to_owned()));
+            set(&mut value, key, new).map_err(|message| failed(&message))?;
+        }
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        Experiment::from_value(value, &shown, &stem)
+    }
+
+    /// Reads an experiment from JSON; `path` is for messages, `default_name` for an experiment without a name.
+    ///
+    /// # Errors
+    /// Unknown keys or values of the wrong type or out of range.
+    pub fn from_value(value: Value, path: &str, default_name: &str) -> Result<Experiment, ConfigError> {
+        let mut experiment: Experiment = serde_path_to_error::deserialize(value).map_err(|error| {
+            let key = error.path().to_string();
+            ConfigError::Shape { path: path.to_owned(), key, message: error.into_inner().to_string() }
+        })?;
+        experiment.path = path.to_owned();
+        if experiment.name.is_empty() {
+            experiment.name = default_name.to_owned();
+        }
+        experiment.check()?;
+        Ok(experiment)
+    }
+
+    /// The seeds, in order.
+    pub fn seeds(&self) -> Vec<u64> {
+        match &self.seeds {
+            Seeds::Count(count) => (0..*count).collect(),
+            Seeds::List(list) => list.clone(),
+        }
+    }
+
+    /// Replaces the seeds.
+    pub fn set_seeds(&mut self, seeds: Vec<u64>) {
+        self.seeds = Seeds::List(seeds);
+    }
+
+    /// A complaint about a value of this file.
+    pub(super) fn refuse(&self, key: &str, found: impl ToString, expected: impl ToString) -> ConfigError {
+        ConfigError::Value {
+            path: self.path.clone(),
+            key: key.to_owned(),
+            found: found.to_string(),
+            expected: expected.to_string(),
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let finite = |value: f64| value > 0.0 && value.is_finite();
+        let unit = |value: f64| (0.0..1.0).contains(&value);
+        let (stream, training, measure) = (&self.stream, &self.training, &self.measure);
+        let seeds = self.seeds();
+        let rules: [(&str, String, bool, &str); 20] = [
+            ("name", format!("{:?}", self.name), super::label::is_valid(&self.name), super::label::RULE),
+            ("data.images", format!("{:?}", self.data.images), self.data.images != Some(0), "at least 1"),
+            (
+                "data.images_at_most",
+                format!("{:?}", self.data.images_at_most),
+                self.data.images_at_most.is_none_or(|most| most > 0 && self.data.images.is_none()),
+                "at least 1, and left out where `data.images` is given",
+            ),
+            ("stream.kind", format!("{:?}", stream.kind), stream.kind == "random_labels", "\"random_labels\""),
+            ("stream.tasks", stream.tasks.to_string(), stream.tasks > 0, "at least 1"),
+            ("stream.epochs", stream.epochs.to_string(), stream.epochs > 0, "at least 1"),
+            (
+                "network.hidden",
+                format!("{:?}", self.network.hidden),
+                !self.network.hidden.is_empty() && self.network.hidden.iter().all(|units| (1..=65_536).contains(units)),
+                "at least one width, each from 1 to 65536",
+            ),
+            ("training.batch_size", training.batch_size.to_string(), training.batch_size > 0, "at least 1"),
+            (
+                "training.learning_rate",
+                training.learning_rate.to_string(),
+                finite(training.learning_rate),
+                "a finite number above 0",
+            ),
+            ("training.beta1", training.beta1.to_string(), unit(training.beta1), "at least 0 and below 1"),
+            ("training.beta2", training.beta2.to_string(), unit(training.beta2), "at least 0 and below 1"),
+            ("training.epsilon", training.epsilon.to_string(), finite(training.epsilon), "a finite number above 0"),
+            ("measure.window", measure.window.to_string(), measure.window > 0, "at least 1"),
+            ("measure.probe_images", measure.probe_images.to_string(), measure.probe_images > 0, "at least 1"),
+            (
+                "measure.lanczos.products",
+                measure.lanczos.products.to_string(),
+                measure.lanczos.products > 0,
+                "at least 1",
+            ),
+            (
+                "measure.lanczos.tolerance",
+                measure.lanczos.tolerance.to_string(),
+                finite(measure.lanczos.tolerance),
+                "a finite number above 0",
+            ),
+            ("methods", "[]".to_owned(), !self.methods.is_empty(), "at least one method"),
+            ("schedules", "[]".to_owned(), !self.schedules.is_empty(), "at least one schedule"),
+            ("seeds", "empty".to_owned(), !seeds.is_empty(), "a number above 0 or a list of seeds"),
+            (
+                "seeds",
+                format!("{seeds:?}"),
+                seeds.iter().enumerate().all(|(index, seed)| !seeds[..index].contains(seed)),
+                "each seed once",
+            ),
+        ];
+        match rules.into_iter().find(|rule| !rule.2) {
+            Some((key, found, _, expected)) => Err(self.refuse(key, found, expected)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Sets the value at a path of keys joined by dots, making objects on the way.
+pub(super) fn set(target: &mut Value, key: &str, new: Value) -> Result<(), String> {
+    let mut at = target;
+    for part in key.split('.') {
+        let Value::Object(object) = at else {
+            return Err(format!("`{part}` of `{key}` lies inside something that is no object"));
+        };
+        at = object.entry(part).or_insert_with(|| Value::Object(serde_json::Map::new()));
+    }
+    *at = new;
+    Ok(())
+}

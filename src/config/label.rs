@@ -1,0 +1,57 @@
+//! Names of sweeps, methods and schedules: they become folders, so that only harmless characters are allowed.
+
+/// What [`is_valid`] asks for, in words.
+pub const RULE: &str = "1 to 80 letters, digits or any of _ - + = @ . , beginning with a letter or digit";
+
+/// Whether a name can serve as a folder everywhere and leads nowhere else.
+pub fn is_valid(label: &str) -> bool {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "_-+=@.,".contains(c);
+    label.len() <= 80 && label.starts_with(|c: char| c.is_ascii_alphanumeric()) && label.chars().all(harmless)
+}
+
+/// A value as a part of a label: strings without their quotes.
+pub fn of_value(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string().chars().filter(|c| !c.is_whitespace() && *c != '"').collect(),
+    }
+}
+
+/// The nearest of some names, for a "did you mean".
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|other| (strsim::damerau_levenshtein(name, other), other))
+        .filter(|(distance, _)| *distance <= 3)
+        .min()
+        .map(|(_, other)| other)
+}
+
+/// The complaint about a name that is in no registry: what there is, and the nearest.
+pub fn expected_one_of(name: &str, known: &[&'static str]) -> String {
+    let list = known.join(", ");
+    match nearest(name, known.iter().copied()) {
+        Some(guess) => format!("one of {list} (did you mean {guess}?)"),
+        None => format!("one of {list}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        for good in ["relu", "l2_loss-coefficient=0.001", "crelu+wasserstein", "relu@learning_rate=1e-3"] {
+            assert!(is_valid(good), "{good}");
+        }
+        for bad in ["", ".", "..", "a/b", "a\\b", "../x", "a b", "<b>", "-rf", &"x".repeat(81)] {
+            assert!(!is_valid(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_near_miss_is_guessed() {
+        assert!(expected_one_of("waserstein", &["relu", "wasserstein"]).contains("did you mean wasserstein?"));
+        assert!(!expected_one_of("dropout", &["relu", "wasserstein"]).contains("did you mean"));
+    }
+}

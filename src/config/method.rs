@@ -1,0 +1,122 @@
+//! Entries of the `methods` list.
+
+use serde_json::{Map, Value, json};
+use trainability_baselines::method::{Contribution, Method, PARTS, Part};
+
+use super::label;
+use super::{ConfigError, Experiment};
+
+/// A method of the sweep: its parts with every option resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MethodPlan {
+    /// Its folder and its name in tables.
+    pub label: String,
+    /// The parts' names and all their options.
+    pub parts: Vec<(String, Value)>,
+    /// Whether schedules other than `constant` make sense with it.
+    pub schedulable: bool,
+}
+
+impl MethodPlan {
+    /// Reads the entry at `index` of the list.
+    pub(super) fn read(experiment: &Experiment, index: usize) -> Result<MethodPlan, ConfigError> {
+        let key = format!("methods[{index}]");
+        let entry = &experiment.methods[index];
+        let (label, entries) = match entry {
+            Value::String(names) => (None, names.split('+').map(|name| json!(name)).collect()),
+            Value::Object(object) if object.contains_key("parts") => {
+                if let Some(other) = object.keys().find(|key| !["label", "parts"].contains(&key.as_str())) {
+                    return Err(experiment.refuse(&format!("{key}.{other}"), "an unknown key", "label or parts"));
+                }
+                let Value::Array(parts) = &object["parts"] else {
+                    return Err(experiment.refuse(&format!("{key}.parts"), &object["parts"], "a list of parts"));
+                };
+                (read_label(experiment, &key, object)?, parts.clone())
+            }
+            Value::Object(object) => {
+                let mut part = object.clone();
+                let label = read_label(experiment, &key, &part)?;
+                part.remove("label");
+                (label, vec![Value::Object(part)])
+            }
+            other => return Err(experiment.refuse(&key, other, "a name or an object with `name` or `parts`")),
+        };
+        if entries.is_empty() {
+            return Err(experiment.refuse(&format!("{key}.parts"), "[]", "at least one part"));
+        }
+        let mut plan = MethodPlan { label: String::new(), parts: Vec::new(), schedulable: true };
+        let (mut labels, mut contributions) = (Vec::new(), Vec::new());
+        for entry in &entries {
+            let (part, own) = read_part(experiment, &key, entry)?;
+            let (contribution, used) = part.build(Value::Object(own.clone())).map_err(|error| match error {
+                trainability_baselines::method::PartError::Value(value) => {
+                    experiment.refuse(&format!("{key}.{}", value.key), value.found, value.expected)
+                }
+                trainability_baselines::method::PartError::Options(source) => {
+                    ConfigError::Shape { path: experiment.path.clone(), key: key.clone(), message: source.to_string() }
+                }
+            })?;
+            let changed = own.iter().map(|(key, value)| format!("-{key}={}", label::of_value(value)));
+            labels.push(format!("{}{}", part.name, changed.collect::<String>()));
+            plan.schedulable &= part.schedulable;
+            plan.parts.push((part.name.to_owned(), used));
+            contributions.push(contribution);
+        }
+        Method::of(contributions).map_err(|twice| experiment.refuse(&key, entry, format!("one {twice}, not two")))?;
+        plan.label = label.unwrap_or_else(|| labels.join("+"));
+        if !label::is_valid(&plan.label) {
+            return Err(experiment.refuse(&format!("{key}.label"), format!("{:?}", plan.label), label::RULE));
+        }
+        Ok(plan)
+    }
+
+    /// Builds the parts, fresh.
+    pub fn build(&self) -> Method {
+        let contributions: Vec<Contribution> = self
+            .parts
+            .iter()
+            .map(|(name, options)| {
+                let part = Part::named(name).expect("a planned part is in the registry");
+                part.build(options.clone()).expect("planned options have been checked").0
+            })
+            .collect();
+        Method::of(contributions).expect("planned parts do not contradict each other")
+    }
+}
+
+/// The `label` of an entry, if it has one.
+pub(super) fn read_label(
+    experiment: &Experiment,
+    key: &str,
+    object: &Map<String, Value>,
+) -> Result<Option<String>, ConfigError> {
+    match object.get("label") {
+        None => Ok(None),
+        Some(Value::String(label)) if label::is_valid(label) => Ok(Some(label.clone())),
+        Some(other) => Err(experiment.refuse(&format!("{key}.label"), other, label::RULE)),
+    }
+}
+
+/// The registry's part and the entry's own options.
+fn read_part(
+    experiment: &Experiment,
+    key: &str,
+    entry: &Value,
+) -> Result<(&'static Part, Map<String, Value>), ConfigError> {
+    let (name, options) = match entry {
+        Value::String(name) => (Some(name.as_str()), Map::new()),
+        Value::Object(object) => {
+            let mut options = object.clone();
+            options.remove("name");
+            (object.get("name").and_then(Value::as_str), options)
+        }
+        _ => (None, Map::new()),
+    };
+    let known: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
+    let Some(name) = name else {
+        return Err(experiment.refuse(&format!("{key}.name"), entry, label::expected_one_of("", &known)));
+    };
+    let part = Part::named(name)
+        .ok_or_else(|| experiment.refuse(key, format!("{name:?}"), label::expected_one_of(name, &known)))?;
+    Ok((part, options))
+}

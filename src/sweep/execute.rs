@@ -1,0 +1,167 @@
+//! One run carried out: resumed if it can be, recorded whatever becomes of it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use trainability_baselines::State;
+
+use super::Listener;
+use super::folder::{read_record, write_json};
+use crate::config::RunPlan;
+use crate::data::ImageSet;
+use crate::train::{Diverged, Recorder, Run, RunRecord, Status, checkpoint};
+
+/// A run checkpoints at the end of a task if its last checkpoint is older.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+
+/// Carries a run out and returns its record, which is on disk as well wherever the disk allowed it.
+pub fn execute(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener) -> RunRecord {
+    let mut record = RunRecord {
+        status: Status::Running,
+        configuration_hash: plan.hash.clone(),
+        method: plan.method.label.clone(),
+        schedule: plan.schedule.clone(),
+        seed: plan.seed,
+        options: plan.options.clone(),
+        updates: 0,
+        tasks: 0,
+        seconds: BTreeMap::new(),
+        events: Vec::new(),
+        scheduled: false,
+        flat_curvature_events: 0,
+        unconverged_curvature_events: 0,
+        diverged_at_task: None,
+        error: None,
+        checksums: BTreeMap::new(),
+    };
+    let attempt = catch_unwind(AssertUnwindSafe(|| train(plan, set, folder, listener, &mut record)));
+    let failure = match attempt {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(format!("{error:#}")),
+        Err(panic) => Some(format!("stopped by a fault in the program: {}", panic_message(panic.as_ref()))),
+    };
+    if let Some(error) = failure {
+        record.status = Status::Failed;
+        record.error = Some(error);
+    }
+    if let Err(error) = write_record(folder, &record) {
+        let earlier = record.error.map(|earlier| format!("{earlier}; then ")).unwrap_or_default();
+        record.status = Status::Failed;
+        record.error = Some(format!("{earlier}{error:#}"));
+    }
+    record
+}
+
+fn write_record(folder: &Path, record: &RunRecord) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    write_json(&folder.join("run.json"), record)
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()))
+        .unwrap_or_else(|| "no message".to_owned())
+}
+
+fn train(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener, record: &mut RunRecord) -> Result<()> {
+    let start = Instant::now();
+    let (mut run, mut recorder, earlier) = begin(plan, set, folder)?;
+    record.seconds = earlier;
+    listener.updated(run.updates());
+    note(&run, record);
+    write_record(folder, record)?;
+    let mut last_checkpoint = Instant::now();
+    let mut divergence = None;
+    while !run.is_over() {
+        let advance = match run.advance() {
+            Ok(advance) => advance,
+            Err(diverged) => {
+                divergence = Some(diverged);
+                break;
+            }
+        };
+        listener.updated(1);
+        recorder.add_controls(&advance.controls)?;
+        let Some(row) = advance.task else { continue };
+        let writing = Instant::now();
+        recorder.add_task(&row)?;
+        recorder.flush().with_context(|| format!("cannot write to {}", folder.display()))?;
+        if last_checkpoint.elapsed() > CHECKPOINT_EVERY && !run.is_over() {
+            note(&run, record);
+            save(&run, &recorder, folder, &record.seconds)?;
+            last_checkpoint = Instant::now();
+        }
+        run.count_seconds("writing", writing);
+    }
+    finish(&run, &mut recorder, folder, record, divergence)?;
+    *record.seconds.entry("total".to_owned()).or_default() += start.elapsed().as_secs_f64();
+    Ok(())
+}
+
+/// A run at its start, or where its checkpoint left it, with the seconds spent before.
+fn begin(plan: &RunPlan, set: &ImageSet, folder: &Path) -> Result<(Run, Recorder, BTreeMap<String, f64>)> {
+    let mut run = Run::new(plan, set);
+    let matching = read_record(folder)?.is_some_and(|record| record.configuration_hash == plan.hash);
+    if matching && checkpoint_path(folder).exists() {
+        let state = checkpoint::read(&checkpoint_path(folder))?;
+        state.restore_part("run", &mut run)?;
+        let lengths = state.value("recorder")?;
+        let recorder = Recorder::resume(folder, lengths)
+            .with_context(|| format!("cannot go on with the files in {}", folder.display()))?;
+        return Ok((run, recorder, state.value("seconds")?));
+    }
+    let recorder = Recorder::create(folder).with_context(|| format!("cannot write to {}", folder.display()))?;
+    Ok((run, recorder, BTreeMap::new()))
+}
+
+fn checkpoint_path(folder: &Path) -> PathBuf {
+    folder.join("checkpoint").join("state.safetensors")
+}
+
+fn save(run: &Run, recorder: &Recorder, folder: &Path, seconds: &BTreeMap<String, f64>) -> Result<()> {
+    let mut state = State::default();
+    state.put_part("run", run);
+    state.put_value("recorder", &recorder.lengths());
+    state.put_value("seconds", seconds);
+    recorder.sync()?;
+    fs::create_dir_all(folder.join("checkpoint"))?;
+    checkpoint::write(&checkpoint_path(folder), &state)
+}
+
+/// Writes into the record how far the run is.
+fn note(run: &Run, record: &mut RunRecord) {
+    record.updates = run.updates();
+    record.tasks = run.tasks();
+    record.events = run.events().to_vec();
+    record.scheduled = run.is_scheduled();
+    (record.flat_curvature_events, record.unconverged_curvature_events) = run.curvature_events();
+    for (part, seconds) in run.seconds() {
+        record.seconds.insert((*part).to_owned(), *seconds);
+    }
+}
+
+fn finish(
+    run: &Run,
+    recorder: &mut Recorder,
+    folder: &Path,
+    record: &mut RunRecord,
+    divergence: Option<Diverged>,
+) -> Result<()> {
+    note(run, record);
+    record.checksums =
+        recorder.finish().with_context(|| format!("cannot write to {}", folder.display()))?.into_iter().collect();
+    record.status = match &divergence {
+        Some(_) => Status::Diverged,
+        None => Status::Finished,
+    };
+    record.diverged_at_task = divergence.as_ref().map(|diverged| diverged.task);
+    record.error = divergence.map(|diverged| diverged.to_string());
+    if folder.join("checkpoint").exists() {
+        fs::remove_dir_all(folder.join("checkpoint"))?;
+    }
+    Ok(())
+}

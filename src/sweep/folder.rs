@@ -1,0 +1,134 @@
+//! The folder of a sweep: where each run lives, what is there already, and the lock.
+
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use atomic_write_file::AtomicWriteFile;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::config::RunPlan;
+use crate::train::{RunRecord, Status};
+
+/// A sweep's folder, locked for this process as long as this lives.
+#[derive(Debug)]
+pub struct SweepFolder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl SweepFolder {
+    /// Opens or makes the folder and locks it.
+    ///
+    /// # Errors
+    /// It cannot be written, or another process is at work in it.
+    pub fn open(path: &Path) -> Result<SweepFolder> {
+        let denied = || format!("cannot write to the results folder {}", path.display());
+        fs::create_dir_all(path).with_context(denied)?;
+        let lock = File::create(path.join(".lock")).with_context(denied)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                bail!("another sweep is at work in {}: wait for it, or choose another --out", path.display())
+            }
+            Err(TryLockError::Error(error)) => return Err(error).with_context(denied),
+        }
+        Ok(SweepFolder { path: path.to_owned(), _lock: lock })
+    }
+
+    /// The folder of a run.
+    pub fn run(&self, run: &RunPlan) -> PathBuf {
+        self.path.join("runs").join(run.name())
+    }
+
+    /// Which of the runs are finished.
+    ///
+    /// # Errors
+    /// A run is there that was made with other options: nothing is overwritten.
+    pub fn check(&self, runs: &[&RunPlan]) -> Result<Vec<bool>> {
+        runs.iter()
+            .map(|run| {
+                let Some(record) = read_record(&self.run(run))? else { return Ok(false) };
+                if record.configuration_hash != run.hash {
+                    let differences = differences(&record.options, &run.options, "");
+                    bail!(
+                        "{} holds results of other options ({}): choose another --out, or remove that folder",
+                        self.run(run).display(),
+                        differences.join(", ")
+                    );
+                }
+                Ok(record.status == Status::Finished)
+            })
+            .collect()
+    }
+
+    /// Writes a file of the sweep as JSON, atomically.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
+        write_json(&self.path.join(name), value)
+    }
+}
+
+/// The record of a run folder, if there is one.
+///
+/// # Errors
+/// It is there but cannot be read as a record.
+pub fn read_record(folder: &Path) -> Result<Option<RunRecord>> {
+    let path = folder.join("run.json");
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    let record = serde_json::from_str(&text)
+        .with_context(|| format!("{} is damaged: remove its folder to have the run redone", path.display()))?;
+    Ok(Some(record))
+}
+
+/// Writes a value as indented JSON: the old file or the new one, never a part of it.
+///
+/// # Errors
+/// What the file system says.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)? + "\n";
+    let write = || -> std::io::Result<()> {
+        let mut file = AtomicWriteFile::open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.commit()
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Key paths at which two JSON values differ, with both values.
+fn differences(old: &Value, new: &Value, path: &str) -> Vec<String> {
+    match (old, new) {
+        (Value::Object(before), Value::Object(after)) => {
+            let keys = before.keys().chain(after.keys().filter(|key| !before.contains_key(*key)));
+            keys.flat_map(|key| {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                differences(before.get(key).unwrap_or(&Value::Null), after.get(key).unwrap_or(&Value::Null), &path)
+            })
+            .collect()
+        }
+        _ if old == new => Vec::new(),
+        _ => vec![format!("{path} was {old} and is {new}")],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn differences_are_named_by_path() {
+        let old = json!({ "a": { "b": 1, "c": 2 }, "d": [1] });
+        let new = json!({ "a": { "b": 1, "c": 3 }, "e": true });
+        let found = differences(&old, &new, "");
+        assert_eq!(found, ["a.c was 2 and is 3", "d was [1] and is null", "e was null and is true"]);
+    }
+}

@@ -1,0 +1,60 @@
+//! What a person sees of a sweep: a bar with the time left on a terminal, a line a run elsewhere.
+
+use std::io::IsTerminal;
+use std::time::Instant;
+
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Listener;
+use crate::config::RunPlan;
+use crate::train::{RunRecord, Status};
+
+/// Shows a sweep on standard error.
+pub struct Progress {
+    bar: ProgressBar,
+    start: Instant,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
+        Progress { bar, start: Instant::now() }
+    }
+}
+
+impl Listener for Progress {
+    fn begin(&self, left: usize, updates: u64, finished: usize) {
+        let skipped = if finished > 0 { format!(", {finished} were finished before") } else { String::new() };
+        eprintln!("{left} runs, {updates} updates{skipped}");
+        if std::io::stderr().is_terminal() && left > 0 {
+            let template = "{bar:40} {percent:>3} %  {pos} of {len} updates  {elapsed} passed, {eta} left  {msg}";
+            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            self.bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(4));
+            self.bar.set_style(style);
+            self.bar.set_length(updates);
+        }
+    }
+
+    fn updated(&self, updates: u64) {
+        self.bar.inc(updates);
+    }
+
+    fn ended(&self, run: &RunPlan, record: &RunRecord) {
+        let seconds = record.seconds.get("total").copied().unwrap_or_default();
+        let line = match (record.status, &record.error) {
+            (Status::Finished, _) => format!("{} finished in {seconds:.0} s", run.name()),
+            (Status::Diverged, Some(error)) => format!("{} diverged: {error}", run.name()),
+            (_, error) => format!("{} failed: {}", run.name(), error.as_deref().unwrap_or("no reason recorded")),
+        };
+        match (self.bar.is_hidden(), record.status) {
+            (true, _) => eprintln!("{line}"),
+            (false, Status::Finished) => self.bar.set_message(run.name()),
+            (false, _) => self.bar.println(line),
+        }
+    }
+
+    fn end(&self) {
+        self.bar.finish_and_clear();
+        eprintln!("swept in {}", HumanDuration(self.start.elapsed()));
+    }
+}

@@ -1,0 +1,93 @@
+//! Where the results of a sweep come from: code, libraries, machine, images, time.
+
+use std::process::Command;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::config::Plan;
+use crate::data::ImageSet;
+
+/// The content of `sweep.json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Provenance {
+    name: String,
+    about: String,
+    /// The experiment with settings laid over it and defaults filled in.
+    experiment: Value,
+    runs: usize,
+    classes: u32,
+    git_commit: Option<String>,
+    /// Whether files differed from that commit.
+    git_dirty: Option<bool>,
+    program: &'static str,
+    tch: Option<String>,
+    libtorch: Option<&'static str>,
+    processor: String,
+    jobs: usize,
+    threads_per_run: usize,
+    data: Value,
+    start: String,
+    end: Option<String>,
+}
+
+impl Provenance {
+    /// What is known at the start.
+    pub fn begin(plan: &Plan, set: &ImageSet, jobs: usize) -> Provenance {
+        let status = git(&["status", "--porcelain"]);
+        Provenance {
+            name: plan.name.clone(),
+            about: plan.experiment.about.clone(),
+            experiment: serde_json::to_value(&plan.experiment).unwrap_or(Value::Null),
+            runs: plan.runs.len(),
+            classes: u32::from(set.classes),
+            git_commit: git(&["rev-parse", "HEAD"]),
+            git_dirty: status.map(|status| !status.is_empty()),
+            program: env!("CARGO_PKG_VERSION"),
+            tch: locked_version("tch"),
+            libtorch: option_env!("TRAINABILITY_LIBTORCH_VERSION"),
+            processor: processor(),
+            jobs,
+            threads_per_run: 1,
+            data: json!({ "set": set.name, "images": set.count, "checksum": set.checksum }),
+            start: jiff::Timestamp::now().to_string(),
+            end: None,
+        }
+    }
+
+    /// Notes the end.
+    pub fn end(&mut self) {
+        self.end = Some(jiff::Timestamp::now().to_string());
+    }
+}
+
+/// What git says in the current folder, if it is there and has something to say.
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// The version of a crate that this program was built with.
+fn locked_version(package: &str) -> Option<String> {
+    let lock = include_str!("../../Cargo.lock");
+    let entry = lock.split("[[package]]").find(|entry| entry.contains(&format!("name = \"{package}\"\n")))?;
+    Some(entry.split("version = \"").nth(1)?.split('"').next()?.to_owned())
+}
+
+/// The processor's name where the system tells it.
+fn processor() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split(':').nth(1).map(str::trim));
+    model.unwrap_or(std::env::consts::ARCH).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_file_tells_the_version_of_tch() {
+        assert!(locked_version("tch").unwrap().starts_with("0.26."));
+        assert_eq!(locked_version("no-such-crate"), None);
+    }
+}

@@ -1,0 +1,122 @@
+//! A run's state as one file: tensors in safetensors format, everything else as JSON in its header.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use atomic_write_file::AtomicWriteFile;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use tch::{Kind, Tensor};
+use trainability_baselines::State;
+
+/// Key of the header entry that holds the values.
+const VALUES: &str = "values";
+
+fn dtype(kind: Kind) -> Result<Dtype> {
+    Ok(match kind {
+        Kind::Float => Dtype::F32,
+        Kind::Double => Dtype::F64,
+        Kind::Int64 => Dtype::I64,
+        other => bail!("a checkpoint does not hold tensors of {other:?}"),
+    })
+}
+
+/// The state as bytes.
+///
+/// # Errors
+/// A tensor of a type that checkpoints do not hold.
+pub fn to_bytes(state: &State) -> Result<Vec<u8>> {
+    let mut raw = Vec::with_capacity(state.tensors.len());
+    for (name, tensor) in &state.tensors {
+        let mut bytes = vec![0u8; tensor.numel() * tensor.kind().elt_size_in_bytes()];
+        tensor.contiguous().copy_data_u8(&mut bytes, tensor.numel());
+        let shape: Vec<usize> = tensor.size().into_iter().map(|length| length as usize).collect();
+        raw.push((name.clone(), dtype(tensor.kind())?, shape, bytes));
+    }
+    let mut views = Vec::with_capacity(raw.len());
+    for (name, dtype, shape, bytes) in &raw {
+        views.push((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes)?));
+    }
+    let header = HashMap::from([(VALUES.to_owned(), serde_json::to_string(&state.values)?)]);
+    Ok(safetensors::serialize(views, Some(header))?)
+}
+
+/// The state that [`to_bytes`] wrote.
+///
+/// # Errors
+/// Bytes that are no checkpoint.
+pub fn from_bytes(bytes: &[u8]) -> Result<State> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes)?;
+    let header = metadata.metadata().as_ref().and_then(|header| header.get(VALUES));
+    let values = serde_json::from_str(header.context("the checkpoint has no values")?)?;
+    let mut state = State { values, ..State::default() };
+    for (name, view) in SafeTensors::deserialize(bytes)?.iter() {
+        let kind = match view.dtype() {
+            Dtype::F32 => Kind::Float,
+            Dtype::F64 => Kind::Double,
+            Dtype::I64 => Kind::Int64,
+            other => bail!("the checkpoint's `{name}` is of type {other:?}"),
+        };
+        let shape: Vec<i64> = view.shape().iter().map(|&length| length as i64).collect();
+        state.tensors.insert(name.to_owned(), Tensor::from_data_size(view.data(), &shape, kind));
+    }
+    Ok(state)
+}
+
+/// Writes the state atomically: the file is the old one or the new one, whatever happens.
+///
+/// # Errors
+/// What the file system says.
+pub fn write(path: &Path, state: &State) -> Result<()> {
+    let bytes = to_bytes(state)?;
+    let write = || -> std::io::Result<()> {
+        let mut file = AtomicWriteFile::open(path)?;
+        file.write_all(&bytes)?;
+        file.commit()
+    };
+    write().with_context(|| format!("cannot write the checkpoint {}", path.display()))
+}
+
+/// Reads a state.
+///
+/// # Errors
+/// There is no such file, or it is no checkpoint.
+pub fn read(path: &Path) -> Result<State> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read the checkpoint {}", path.display()))?;
+    from_bytes(&bytes).with_context(|| format!("{} is damaged or not a checkpoint", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bit_comes_back() {
+        let mut state = State::default();
+        state.put_tensor("single", &Tensor::from_slice(&[1.5f32, f32::MIN_POSITIVE, -0.0]).view([3, 1]));
+        state.put_tensor("transposed", &Tensor::from_slice(&[1i64, 2, 3, 4]).view([2, 2]).tr());
+        state.put_numbers("numbers", &[0.1, f64::NAN, f64::NEG_INFINITY]);
+        state.put_numbers("empty", &[]);
+        state.put_value("count", &u64::MAX);
+        let back = from_bytes(&to_bytes(&state).unwrap()).unwrap();
+        assert_eq!(back.tensors["single"], state.tensors["single"]);
+        assert_eq!(back.tensors["transposed"], state.tensors["transposed"]);
+        let numbers = back.numbers("numbers").unwrap();
+        assert!(numbers[0] == 0.1 && numbers[1].is_nan() && numbers[2] == f64::NEG_INFINITY);
+        assert_eq!(back.numbers("empty").unwrap(), Vec::<f64>::new());
+        assert_eq!(back.value::<u64>("count").unwrap(), u64::MAX);
+    }
+
+    #[test]
+    fn damage_is_an_error() {
+        let mut state = State::default();
+        state.put_numbers("numbers", &[1.0, 2.0]);
+        let bytes = to_bytes(&state).unwrap();
+        for length in 0..bytes.len() {
+            assert!(from_bytes(&bytes[..length]).is_err(), "cut at {length}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! One run: the loop, the recorder that writes its files, the checkpoint.
+
+pub mod checkpoint;
+pub mod record;
+pub mod recorder;
+pub mod run;
+pub mod summary;
+
+pub use record::{ControlRow, LayerEvents, RunRecord, Status};
+pub use recorder::Recorder;
+pub use run::{Advance, Diverged, Run};

@@ -1,0 +1,123 @@
+//! What a run leaves behind: the record in `run.json`, and the columns of `tasks.csv` and `controls.csv`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Under way, or interrupted: its checkpoint says how far it came.
+    Running,
+    /// Every task was trained; the CSV files are complete.
+    Finished,
+    /// The loss or a weight became infinite or not a number; the CSV files end there.
+    Diverged,
+    /// Stopped by an error, which the record holds.
+    Failed,
+}
+
+/// How often a schedule acted on one layer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerEvents {
+    /// The layer's name, such as `fc1`.
+    pub layer: String,
+    /// Control events that lowered the layer's learning rate.
+    pub cooled: u64,
+    /// Control events that raised it.
+    pub warmed: u64,
+    /// Control events that left it alone.
+    pub held: u64,
+    /// The part of `held` in which the bound was undefined, so that nothing could be decided.
+    pub undefined: u64,
+}
+
+/// The content of `run.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Where the run stands.
+    pub status: Status,
+    /// SHA-256 over the run's canonical options: equal hashes mean equal bytes in the CSV files.
+    pub configuration_hash: String,
+    /// The method's label, which is also its folder.
+    pub method: String,
+    /// The schedule's label, which is also its folder.
+    pub schedule: String,
+    /// The seed of images, labels, order and initialisation.
+    pub seed: u64,
+    /// Every option of the run with the value that was used, defaults included.
+    pub options: serde_json::Value,
+    /// Updates made.
+    pub updates: u64,
+    /// Tasks completed.
+    pub tasks: usize,
+    /// Wall-clock seconds by part of the work, and `total`.
+    pub seconds: BTreeMap<String, f64>,
+    /// What the schedule did, layer by layer; empty where the schedule takes no decisions.
+    pub events: Vec<LayerEvents>,
+    /// Whether the schedule takes decisions at all (`constant` does not).
+    pub scheduled: bool,
+    /// Measured layers whose largest eigenvalue was flat (below 1e-10 in magnitude).
+    #[serde(default)]
+    pub flat_curvature_events: u64,
+    /// Measured layers whose Lanczos iteration ran out of products.
+    #[serde(default)]
+    pub unconverged_curvature_events: u64,
+    /// The first task (counted from 0) at which the run diverged.
+    pub diverged_at_task: Option<usize>,
+    /// Why the run failed or diverged, in a sentence.
+    pub error: Option<String>,
+    /// SHA-256 of each finished CSV file, by name.
+    pub checksums: BTreeMap<String, String>,
+}
+
+impl RunRecord {
+    /// Whether a schedule that takes decisions never took one, which makes the run identical to its control.
+    pub fn never_fired(&self) -> bool {
+        self.scheduled && self.events.iter().all(|layer| layer.cooled + layer.warmed == 0)
+    }
+}
+
+/// One row of `controls.csv`: a measured update of one layer. Undefined values are `None`, an empty field.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ControlRow {
+    /// Task, counted from 0.
+    pub task: usize,
+    /// Update, counted from 1 over the whole run.
+    pub update: u64,
+    /// Layer name.
+    pub layer: String,
+    /// Learning rate before the controller acted.
+    pub learning_rate: f64,
+    /// alpha of METHOD.md 2.
+    pub effective_step: Option<f64>,
+    /// Squared L2 norm of the layer's gradient of the total loss.
+    pub gradient_sq_norm: Option<f64>,
+    /// sigma2: per-sample variance of the layer's cross-entropy gradient.
+    pub noise_variance: Option<f64>,
+    /// lambda: largest eigenvalue of the layer's Hessian block.
+    pub sharpness: Option<f64>,
+    /// Smallest eigenvalue of the layer's Hessian block.
+    pub sharpness_min: Option<f64>,
+    /// Residual norm of the largest eigenpair, relative to the eigenvalue.
+    pub sharpness_residual: Option<f64>,
+    /// lambda_bar: lambda times the learning rate over Adam's root mean square.
+    pub normalized_sharpness: Option<f64>,
+    /// mu: mean of the window of lambda_bar.
+    pub sharpness_mean: Option<f64>,
+    /// Vol of METHOD.md 2.
+    pub volatility: Option<f64>,
+    /// alpha_g, the plug-in noise bound.
+    pub noise_bound: Option<f64>,
+    /// The noise bound with the batch's own share of noise taken off.
+    pub noise_bound_debiased: Option<f64>,
+    /// alpha_vol.
+    pub volatility_bound: Option<f64>,
+    /// tau.
+    pub level_bound: Option<f64>,
+    /// alpha_safe, by the run's options.
+    pub combined_bound: Option<f64>,
+    /// What the controller did: `cooled`, `warmed`, `held`, `undefined`, or empty where there is none.
+    pub action: String,
+}
