@@ -1,0 +1,138 @@
+//! Arms compared: how accurate each is, and what its schedule gains over the constant learning rate on the same seeds.
+//!
+//! Seeds are paired: the same seed means the same images, labels, order and first weights in both arms. The mean paired
+//! difference uses the pairs; the probability of improvement is the field's, over all pairs of runs of the two arms, restricted
+//! to the seeds that both have, and for its interval these seeds are redrawn jointly.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::aggregate::{
+    last_quarter, mean, slope, weighted_interquartile_mean, weighted_mean, weighted_probability_of_improvement,
+};
+use super::bootstrap::{Bootstrap, BootstrapOptions};
+use super::estimate::{Estimate, Undefined};
+use super::outcomes::defined;
+use super::series::{Arm, Series};
+
+/// The schedule that other schedules of the same method are compared with.
+pub const CONTROL_SCHEDULE: &str = "constant";
+
+/// What an arm achieved. The n of every estimate counts seeds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ArmSummary {
+    /// Method and schedule.
+    pub arm: Arm,
+    /// Finished seeds.
+    pub seeds: usize,
+    /// Mean online accuracy over all tasks.
+    pub mean_accuracy: Result<Estimate, Undefined>,
+    /// Mean online accuracy over the last quarter of the tasks, rounded up.
+    pub last_quarter_accuracy: Result<Estimate, Undefined>,
+    /// Online accuracy of the last task.
+    pub last_task_accuracy: Result<Estimate, Undefined>,
+    /// Least-squares change of online accuracy a task.
+    pub slope: Result<Estimate, Undefined>,
+    /// Interquartile mean over seeds of the mean online accuracy over all tasks.
+    pub interquartile_mean: Result<Estimate, Undefined>,
+    /// Probability that the arm's mean online accuracy exceeds that of its method under the constant schedule.
+    pub probability_of_improvement: Result<Estimate, Undefined>,
+    /// Mean over seeds of the difference in mean online accuracy to the same seed under the constant schedule.
+    pub difference_to_constant: Result<Estimate, Undefined>,
+    /// Diverged seeds, which the numbers above leave out.
+    pub diverged: usize,
+}
+
+/// One line an arm, in the order of arms, from its finished runs and the number of its runs that diverged. An arm that only
+/// diverged has its line too. Runs with an undefined accuracy somewhere do not count as finished.
+pub fn compare_arms(
+    finished: &[Series],
+    diverged: &BTreeMap<Arm, usize>,
+    options: BootstrapOptions,
+) -> Vec<ArmSummary> {
+    let mut seeds_of: BTreeMap<&Arm, BTreeMap<u64, Vec<f64>>> = BTreeMap::new();
+    for run in finished {
+        let seeds = seeds_of.entry(&run.arm).or_default();
+        let accuracy: Option<Vec<f64>> = run.online_accuracy().iter().copied().map(defined).collect();
+        if let Some(accuracy) = accuracy.filter(|accuracy| !accuracy.is_empty()) {
+            seeds.insert(run.seed, accuracy);
+        }
+    }
+    let arms: BTreeSet<&Arm> = seeds_of.keys().copied().chain(diverged.keys()).collect();
+    let none = BTreeMap::new();
+    let summarise = |arm: &Arm| {
+        let control = Arm { method: arm.method.clone(), schedule: CONTROL_SCHEDULE.to_owned() };
+        let runs = seeds_of.get(arm).unwrap_or(&none);
+        let control_runs = seeds_of.get(&control).unwrap_or(&none);
+        let pairs = if *arm == control { Err(Undefined::IsControl) } else { paired(runs, control_runs) };
+        let diverged = diverged.get(arm).copied().unwrap_or(0);
+        summary(arm, runs, pairs, diverged, options)
+    };
+    arms.into_iter().map(summarise).collect()
+}
+
+/// The mean online accuracies of the seeds that both arms have.
+type Pairs = (Vec<f64>, Vec<f64>);
+
+fn paired(arm: &BTreeMap<u64, Vec<f64>>, control: &BTreeMap<u64, Vec<f64>>) -> Result<Pairs, Undefined> {
+    let both = arm.iter().filter_map(|(seed, ours)| Some((ours, control.get(seed)?)));
+    let means: Result<Vec<(f64, f64)>, Undefined> =
+        both.map(|(ours, theirs)| Ok((mean(ours)?, mean(theirs)?))).collect();
+    let pairs: Pairs = means?.into_iter().unzip();
+    if pairs.0.is_empty() { Err(Undefined::NoPairedSeed) } else { Ok(pairs) }
+}
+
+fn summary(
+    arm: &Arm,
+    runs: &BTreeMap<u64, Vec<f64>>,
+    pairs: Result<Pairs, Undefined>,
+    diverged: usize,
+    options: BootstrapOptions,
+) -> ArmSummary {
+    let over_seeds = |statistic: fn(&[f64]) -> Result<f64, Undefined>| {
+        let values: Result<Vec<f64>, Undefined> = runs.values().map(|accuracy| statistic(accuracy)).collect();
+        estimate_mean(&values?, options)
+    };
+    let (probability_of_improvement, difference_to_constant) = match &pairs {
+        Ok((ours, theirs)) => (improvement(ours, theirs, options), difference(ours, theirs, options)),
+        Err(reason) => (Err(*reason), Err(*reason)),
+    };
+    ArmSummary {
+        arm: arm.clone(),
+        seeds: runs.len(),
+        mean_accuracy: over_seeds(mean),
+        last_quarter_accuracy: over_seeds(|accuracy| mean(last_quarter(accuracy))),
+        last_task_accuracy: over_seeds(|accuracy| accuracy.last().copied().ok_or(Undefined::NoValues)),
+        slope: over_seeds(slope),
+        interquartile_mean: interquartile(runs, options),
+        probability_of_improvement,
+        difference_to_constant,
+        diverged,
+    }
+}
+
+/// The mean of a value a seed, with its interval over seeds.
+fn estimate_mean(values: &[f64], options: BootstrapOptions) -> Result<Estimate, Undefined> {
+    let point = mean(values)?;
+    let interval = Bootstrap::unstratified(values.len(), options).interval(|weights| weighted_mean(values, weights));
+    Ok(Estimate::new(point, interval, values.len()))
+}
+
+fn interquartile(runs: &BTreeMap<u64, Vec<f64>>, options: BootstrapOptions) -> Result<Estimate, Undefined> {
+    let means: Vec<f64> = runs.values().map(|accuracy| mean(accuracy)).collect::<Result<_, _>>()?;
+    let point = weighted_interquartile_mean(&means, &vec![1.0; means.len()])?;
+    let bootstrap = Bootstrap::unstratified(means.len(), options);
+    let interval = bootstrap.interval(|weights| weighted_interquartile_mean(&means, weights));
+    Ok(Estimate::new(point, interval, means.len()))
+}
+
+fn improvement(ours: &[f64], theirs: &[f64], options: BootstrapOptions) -> Result<Estimate, Undefined> {
+    let statistic = |weights: &[f64]| weighted_probability_of_improvement(ours, weights, theirs, weights);
+    let point = statistic(&vec![1.0; ours.len()])?;
+    let interval = Bootstrap::unstratified(ours.len(), options).interval(statistic);
+    Ok(Estimate::new(point, interval, ours.len()))
+}
+
+fn difference(ours: &[f64], theirs: &[f64], options: BootstrapOptions) -> Result<Estimate, Undefined> {
+    let differences: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| ours - theirs).collect();
+    estimate_mean(&differences, options)
+}

@@ -1,0 +1,33 @@
+//! Statistics of finished runs: pure functions of numbers, without tensors, files, clock or a generator that is not seeded.
+//!
+//! The way of the data: [`series::Series`] (one a run) are paired with their future in [`outcomes`], scored per indicator in
+//! [`predictiveness`] and per arm in [`comparison`], and flattened to lines of CSV in [`rows`]. Below these lie the plain
+//! statistics: [`ranks`], [`correlation`], [`kendall`], [`auroc`], [`aggregate`], [`bootstrap`], [`distribution`].
+//!
+//! A number that does not exist is never replaced by one that does: it is an [`Undefined`] with its reason.
+
+pub mod aggregate;
+pub mod auroc;
+pub mod bootstrap;
+pub mod comparison;
+pub mod correlation;
+pub mod distribution;
+pub mod estimate;
+pub mod kendall;
+pub mod outcomes;
+pub mod pooled;
+pub mod predictiveness;
+pub mod ranks;
+pub mod rows;
+pub mod series;
+pub mod trainability;
+pub mod warnings;
+#[cfg(test)]
+mod witness;
+
+pub use bootstrap::BootstrapOptions;
+pub use comparison::{ArmSummary, compare_arms};
+pub use estimate::{Estimate, Interval, Share, Undefined};
+pub use predictiveness::{Indicator, Predictiveness, PredictivenessOptions, score_indicators};
+pub use rows::{PredictivenessRow, SummaryRow};
+pub use series::{Arm, Series};

@@ -1,0 +1,123 @@
+//! All task pairs of one indicator at one horizon: its value at a task of a run, and what came of the run afterwards.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use super::aggregate::mean;
+use super::correlation::FEWEST_PAIRS;
+use super::estimate::{Share, Undefined};
+use super::outcomes::{Outcome, ScoredRun, defined};
+
+/// The task pairs of all runs, one run after the other. Runs without any pair are not among its runs.
+#[derive(Clone, Debug, Default)]
+pub struct Pooled {
+    /// The indicator at the earlier task.
+    pub values: Vec<f64>,
+    /// Online accuracy at the target.
+    pub accuracies: Vec<f64>,
+    /// Whether the target is a loss-of-trainability event.
+    pub events: Vec<bool>,
+    /// The arm of each run.
+    pub arms: Vec<usize>,
+    /// Pairs that have an outcome but no indicator, among all that have an outcome.
+    pub undefined: Share,
+    seeds: BTreeSet<u64>,
+    pairs_of_run: Vec<Range<usize>>,
+}
+
+impl Pooled {
+    /// Pairs the indicator's column of each run with the outcomes of that run.
+    pub fn new(indicator: &str, runs: &[ScoredRun<'_>], outcomes: &[Vec<Option<Outcome>>]) -> Self {
+        let mut pooled = Self::default();
+        for (run, outcomes) in runs.iter().zip(outcomes) {
+            let start = pooled.values.len();
+            let column = run.series.column(indicator);
+            for (task, outcome) in outcomes.iter().enumerate() {
+                let Some(outcome) = outcome else { continue };
+                pooled.undefined.whole += 1;
+                match column.get(task).copied().and_then(defined) {
+                    Some(value) => pooled.push(value, *outcome),
+                    None => pooled.undefined.part += 1,
+                }
+            }
+            if pooled.values.len() > start {
+                pooled.pairs_of_run.push(start..pooled.values.len());
+                pooled.arms.push(run.arm);
+                pooled.seeds.insert(run.series.seed);
+            }
+        }
+        pooled
+    }
+
+    fn push(&mut self, value: f64, outcome: Outcome) {
+        self.values.push(value);
+        self.accuracies.push(outcome.accuracy);
+        self.events.push(outcome.event);
+    }
+
+    /// Task pairs.
+    pub fn pairs(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Runs with at least one pair.
+    pub fn runs(&self) -> usize {
+        self.arms.len()
+    }
+
+    /// Different seeds among these runs.
+    pub fn seeds(&self) -> usize {
+        self.seeds.len()
+    }
+
+    /// Task pairs whose target is an event.
+    pub fn event_count(&self) -> usize {
+        self.events.iter().filter(|event| **event).count()
+    }
+
+    /// Gives each pair the weight of its run.
+    pub fn spread(&self, run_weights: &[f64], pair_weights: &mut [f64]) {
+        for (pairs, weight) in self.pairs_of_run.iter().zip(run_weights) {
+            pair_weights[pairs.clone()].fill(*weight);
+        }
+    }
+
+    /// A correlation of indicator and outcome within each run, of at least three pairs.
+    pub fn within_runs(
+        &self,
+        correlation: impl Fn(&[f64], &[f64]) -> Result<f64, Undefined>,
+    ) -> Vec<Result<f64, Undefined>> {
+        let of_run = |pairs: &Range<usize>| match pairs.len() {
+            have if have < FEWEST_PAIRS => Err(Undefined::TooFew { have, need: FEWEST_PAIRS }),
+            _ => correlation(&self.values[pairs.clone()], &self.accuracies[pairs.clone()]),
+        };
+        self.pairs_of_run.iter().map(of_run).collect()
+    }
+
+    /// Sign consistency: in how many of the arms the mean correlation within runs has the sign of the pooled one. Arms in which
+    /// no run has a correlation are not counted.
+    ///
+    /// # Errors
+    /// [`Undefined::NoSign`] when the pooled correlation is zero, and its own reason or that of the runs when there is none.
+    pub fn sign_consistency(
+        &self,
+        within_runs: &[Result<f64, Undefined>],
+        pooled: Result<f64, Undefined>,
+    ) -> Result<Share, Undefined> {
+        let pooled = pooled?;
+        if pooled == 0.0 {
+            return Err(Undefined::NoSign);
+        }
+        let mut of_arm: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+        for (arm, within) in self.arms.iter().zip(within_runs) {
+            of_arm.entry(*arm).or_default().extend(*within);
+        }
+        let means: Vec<f64> = of_arm.values().filter_map(|within| mean(within).ok()).collect();
+        if means.is_empty() {
+            return Err(within_runs.iter().find_map(|within| within.err()).unwrap_or(Undefined::NoValues));
+        }
+        let agreeing = means.iter().filter(|mean| **mean * pooled > 0.0).count();
+        Ok(Share { part: agreeing, whole: means.len() })
+    }
+}
