@@ -1,0 +1,183 @@
+//! A sweep with everything that is computed from it once: what figures, tables and warnings draw on.
+
+use std::collections::BTreeMap;
+
+use trainability_baselines::indicator::Role;
+
+use crate::analysis::aggregate::{mean, weighted_mean};
+use crate::analysis::bootstrap::Bootstrap;
+use crate::analysis::{
+    Arm, ArmSummary, BootstrapOptions, Indicator, Interval, Predictiveness, PredictivenessOptions, Series,
+    compare_arms, score_indicators,
+};
+use crate::probe::catalogue::catalogue;
+use crate::train::record::Status;
+
+use super::results::{Run, Sweep, lookup};
+use super::trace::LayerTrace;
+
+/// The method that starts afresh at every task: the ceiling that the others are held against.
+pub const CEILING: &str = "reset";
+/// The schedule that changes nothing: the control of every other.
+pub const CONTROL: &str = "constant";
+
+/// A sweep and what was computed from it.
+pub struct Evidence {
+    /// The sweep.
+    pub sweep: Sweep,
+    /// The per-task values of its finished runs.
+    pub series: Vec<Series>,
+    /// Methods with a finished run, in the sweep's order.
+    pub methods: Vec<String>,
+    /// Schedules with a finished run, in the sweep's order.
+    pub schedules: Vec<String>,
+    /// The number of classes, if the records say it; chance is one over it.
+    pub classes: Option<f64>,
+    /// What each arm achieved, in the sweep's order.
+    pub summaries: Vec<ArmSummary>,
+    /// How well each indicator of the catalogue foretells, horizon by horizon.
+    pub scores: Vec<Predictiveness>,
+}
+
+impl Evidence {
+    /// Collects the finished runs of a sweep and computes its statistics.
+    pub fn new(sweep: Sweep) -> Self {
+        let (mut methods, mut schedules) = (Vec::new(), Vec::new());
+        for run in sweep.finished() {
+            remember(&mut methods, &run.arm.method);
+            remember(&mut schedules, &run.arm.schedule);
+        }
+        let series: Vec<Series> = sweep.finished().map(|run| run.series.clone()).collect();
+        let mut diverged = BTreeMap::new();
+        for run in sweep.runs.iter().filter(|run| run.status() == Some(Status::Diverged)) {
+            *diverged.entry(run.arm.clone()).or_insert(0) += 1;
+        }
+        let place = |arm: &Arm| sweep.runs.iter().position(|run| run.arm == *arm);
+        let mut summaries = compare_arms(&series, &diverged, BootstrapOptions::default());
+        summaries.sort_by_key(|summary| place(&summary.arm));
+        let indicators: Vec<_> = catalogue().iter().map(|d| Indicator::new(d.name, role_name(d.role))).collect();
+        let scores = score_indicators(&series, &indicators, &PredictivenessOptions::default());
+        let options = sweep.finished().filter_map(|run| run.record.as_ref()).map(|record| &record.options);
+        let classes = sweep.provenance.iter().chain(options).find_map(|value| lookup(value, "classes")?.as_f64());
+        Self { sweep, series, methods, schedules, classes, summaries, scores }
+    }
+
+    /// The finished runs of an arm, by seed.
+    pub fn arm(&self, method: &str, schedule: &str) -> Vec<&Run> {
+        self.sweep.finished().filter(|run| run.arm.method == method && run.arm.schedule == schedule).collect()
+    }
+
+    /// Every arm with a finished run, in the sweep's order.
+    pub fn arms(&self) -> Vec<Arm> {
+        let mut arms: Vec<Arm> = Vec::new();
+        for run in self.sweep.finished() {
+            if arms.last() != Some(&run.arm) {
+                arms.push(run.arm.clone());
+            }
+        }
+        arms
+    }
+
+    /// The methods that keep their network from task to task; all methods if there is none.
+    pub fn trained_methods(&self) -> Vec<&String> {
+        let trained: Vec<_> = self.methods.iter().filter(|method| *method != CEILING).collect();
+        if trained.is_empty() { self.methods.iter().collect() } else { trained }
+    }
+
+    /// The schedule that serves as control: `constant`, or the sweep's first.
+    pub fn control(&self) -> String {
+        let constant = self.schedules.iter().find(|schedule| *schedule == CONTROL);
+        constant.or(self.schedules.first()).cloned().unwrap_or_default()
+    }
+
+    /// The runs of the ceiling, if the sweep has it.
+    pub fn ceiling(&self) -> Option<Vec<&Run>> {
+        Some(self.arm(CEILING, &self.control())).filter(|runs| !runs.is_empty())
+    }
+
+    /// The layers of the methods' runs, in order of first appearance.
+    pub fn layers(&self, methods: &[&String]) -> Vec<String> {
+        let mut layers = Vec::new();
+        for run in self.sweep.finished().filter(|run| methods.contains(&&run.arm.method)) {
+            run.traces.iter().for_each(|trace| remember(&mut layers, &trace.layer));
+        }
+        layers
+    }
+
+    /// The most tasks of any run.
+    pub fn tasks(&self) -> usize {
+        self.series.iter().map(|series| series.online_accuracy().len()).max().unwrap_or(0)
+    }
+
+    /// The last measured update of any run.
+    pub fn updates(&self) -> u64 {
+        let traces = self.sweep.finished().flat_map(|run| &run.traces);
+        traces.filter_map(|trace| trace.rows.last()).map(|row| row.update).max().unwrap_or(0)
+    }
+
+    /// The fewest finished seeds of any arm.
+    pub fn smallest_n(&self) -> usize {
+        self.arms().iter().map(|arm| self.arm(&arm.method, &arm.schedule).len()).min().unwrap_or(0)
+    }
+
+    /// The most finished seeds of any arm.
+    pub fn largest_n(&self) -> usize {
+        self.arms().iter().map(|arm| self.arm(&arm.method, &arm.schedule).len()).max().unwrap_or(0)
+    }
+}
+
+impl Run {
+    /// The measured updates of a layer.
+    pub fn trace(&self, layer: &str) -> Option<&LayerTrace> {
+        self.traces.iter().find(|trace| trace.layer == layer)
+    }
+}
+
+/// The role as the CSV files name it.
+pub fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Rejected => "rejected",
+        Role::Compared => "compared",
+        Role::Method => "method",
+        Role::Trivial => "trivial",
+    }
+}
+
+/// A column's values by task, then by run; undefined values are NaN.
+pub fn across_seeds(runs: &[&Run], column: &str) -> Vec<Vec<f64>> {
+    by_task(&runs.iter().map(|run| run.series.column(column)).collect::<Vec<_>>())
+}
+
+/// Turns one list a run into one list a task; undefined values are NaN.
+pub fn by_task(runs: &[impl AsRef<[Option<f64>]>]) -> Vec<Vec<f64>> {
+    let tasks = runs.iter().map(|run| run.as_ref().len()).max().unwrap_or(0);
+    let at = |task: usize| runs.iter().filter_map(move |run| run.as_ref().get(task)).map(|v| v.unwrap_or(f64::NAN));
+    (0..tasks).map(|task| at(task).collect()).collect()
+}
+
+/// The mean over runs by task, counted from 1; tasks at which any run is undefined are gaps.
+pub fn mean_curve(tasks: &[Vec<f64>]) -> Vec<(f64, f64)> {
+    let point = |(task, values): (usize, &Vec<f64>)| ((task + 1) as f64, mean(values).unwrap_or(f64::NAN));
+    tasks.iter().enumerate().map(point).collect()
+}
+
+/// The 95 % bootstrap interval over runs of the mean by task, counted from 1: task, low, high.
+pub fn interval_band(tasks: &[Vec<f64>]) -> Vec<(f64, f64, f64)> {
+    let runs = tasks.first().map_or(0, Vec::len);
+    let bootstrap = Bootstrap::unstratified(runs, BootstrapOptions::default());
+    let interval = |values: &Vec<f64>| {
+        let undefined = Interval { low: f64::NAN, high: f64::NAN };
+        if values.len() != runs || values.iter().any(|v| v.is_nan()) {
+            return undefined;
+        }
+        bootstrap.interval(|weights| weighted_mean(values, weights)).unwrap_or(undefined)
+    };
+    let band = tasks.iter().map(interval).enumerate();
+    band.map(|(task, interval)| ((task + 1) as f64, interval.low, interval.high)).collect()
+}
+
+fn remember(known: &mut Vec<String>, label: &String) {
+    if !known.contains(label) {
+        known.push(label.clone());
+    }
+}

@@ -1,0 +1,79 @@
+//! Learning rate by update: what the schedules did, layer by layer.
+
+use super::plot::{Axis, Key, Mark, Panel, Plot};
+use super::style::schedule_pen;
+use super::{Drawing, Figure, figure_n, panel_height, update_axis};
+use crate::report::evidence::Evidence;
+use crate::report::results::Run;
+use crate::report::trace::LayerTrace;
+
+/// The registry's entry.
+pub const FIGURE: Figure = Figure {
+    name: "learning_rate",
+    title: "Learning rate by update, layer by layer",
+    caption: "What each schedule made of the learning rate. A schedule that lies on the constant line never fired: \
+              its arm is the control once more, not a result. Methods that ran under the constant schedule alone \
+              are left out.",
+    draw,
+};
+
+const MOST_POINTS: usize = 600;
+
+fn draw(evidence: &Evidence) -> Vec<Drawing> {
+    let scheduled =
+        |method: &&String| evidence.schedules.iter().filter(|s| !evidence.arm(method, s).is_empty()).count() > 1;
+    let mut methods: Vec<_> = evidence.methods.iter().filter(scheduled).collect();
+    if methods.is_empty() {
+        methods = evidence.methods.iter().collect();
+    }
+    let layers = evidence.layers(&methods);
+    let mut panels = Vec::new();
+    for method in &methods {
+        for layer in &layers {
+            let marks = evidence.schedules.iter().map(|schedule| Mark::Line {
+                points: mean_rate(&evidence.arm(method, schedule), layer),
+                pen: schedule_pen(schedule, &evidence.schedules),
+            });
+            let marks = marks.collect();
+            let title = format!("{method} · {layer}");
+            panels.push(Panel {
+                title,
+                note: String::new(),
+                x: update_axis(evidence),
+                y: Axis::linear(0.0, 1.0),
+                marks,
+            });
+        }
+    }
+    let rates = panels.iter().flat_map(|panel| &panel.marks).flat_map(|mark| match mark {
+        Mark::Line { points, .. } => points.iter().map(|p| p.1).collect(),
+        _ => Vec::new(),
+    });
+    let y = Axis::log_around(rates);
+    panels.iter_mut().for_each(|panel| panel.y = y.clone());
+    let plot = Plot {
+        title: FIGURE.title.into(),
+        subtitle: format!("Geometric mean over seeds. {}.", figure_n(evidence)),
+        legend: evidence.schedules.iter().map(|s| Key::line(s, schedule_pen(s, &evidence.schedules))).collect(),
+        columns: layers.len().max(1),
+        panel_height: panel_height(panels.len(), layers.len(), 190.0),
+        panels,
+        x_label: "update".into(),
+        y_label: "learning rate (log scale)".into(),
+        shared_x: true,
+        shared_y: true,
+    };
+    vec![Drawing { suffix: String::new(), plot }]
+}
+
+/// The geometric mean over runs at each measured update, thinned to what an image can show.
+fn mean_rate(runs: &[&Run], layer: &str) -> Vec<(f64, f64)> {
+    let traces: Vec<&LayerTrace> = runs.iter().filter_map(|run| run.trace(layer)).collect();
+    let length = traces.iter().map(|trace| trace.rows.len()).min().unwrap_or(0);
+    let stride = length.div_ceil(MOST_POINTS).max(1);
+    let at = |i: usize| {
+        let sum: f64 = traces.iter().map(|trace| trace.rows[i].learning_rate.ln()).sum();
+        (traces[0].rows[i].update as f64, (sum / traces.len() as f64).exp())
+    };
+    (0..length).step_by(stride).map(at).collect()
+}

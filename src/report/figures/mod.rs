@@ -1,0 +1,122 @@
+//! Every figure of the report: one file each, one line each in [`FIGURES`].
+//!
+//! A figure turns the evidence into [`plot::Plot`]s, plain data without pixels; [`panels`] lays any plot out and
+//! paints it, so that all figures share typography, colours and legibility.
+
+use rayon::prelude::*;
+
+use self::canvas::DrawError;
+use self::picture::{Picture, render};
+use self::plot::{Axis, Plot};
+use super::evidence::Evidence;
+
+pub mod axis;
+pub mod canvas;
+pub mod palette;
+pub mod panels;
+pub mod picture;
+pub mod plot;
+pub mod style;
+
+mod cost;
+mod effective_step_bounds;
+mod learning_rate;
+mod online_accuracy;
+mod predicted_trainability;
+mod predictiveness;
+mod rejected_indicators;
+
+/// All figures, in the report's order.
+pub const FIGURES: &[Figure] = &[
+    online_accuracy::FIGURE,
+    learning_rate::FIGURE,
+    effective_step_bounds::FIGURE,
+    predicted_trainability::FIGURE,
+    rejected_indicators::FIGURE,
+    predictiveness::FIGURE,
+    cost::FIGURE,
+];
+
+/// A figure: what it is called, how it is read, and how it comes out of the evidence.
+#[derive(Clone, Copy)]
+pub struct Figure {
+    /// Name of its file, without suffix and extension.
+    pub name: &'static str,
+    /// Heading in the report.
+    pub title: &'static str,
+    /// How to read it.
+    pub caption: &'static str,
+    /// The images that it consists of; none when the evidence holds nothing to draw.
+    pub draw: fn(&Evidence) -> Vec<Drawing>,
+}
+
+/// One image of a figure.
+pub struct Drawing {
+    /// What the file name carries after the figure's name; empty for a figure of one image.
+    pub suffix: String,
+    /// What is drawn.
+    pub plot: Plot,
+}
+
+/// A figure with its finished images.
+pub struct Drawn {
+    /// The figure.
+    pub figure: Figure,
+    /// Its images.
+    pub pictures: Vec<Picture>,
+}
+
+/// Draws every figure, on all cores.
+///
+/// # Errors
+/// Only when the drawing backend fails.
+pub fn draw_all(evidence: &Evidence) -> Result<Vec<Drawn>, DrawError> {
+    let draw = |figure: &Figure| {
+        let drawings = (figure.draw)(evidence);
+        let drawings = drawings.into_par_iter().filter(|drawing| !drawing.plot.panels.is_empty());
+        let pictures = drawings.map(|drawing| render(&drawing.plot, file_name(figure.name, &drawing.suffix)));
+        Ok(Drawn { figure: *figure, pictures: pictures.collect::<Result<_, _>>()? })
+    };
+    FIGURES.par_iter().map(draw).collect()
+}
+
+/// A method's label may hold what links and file systems dislike.
+fn file_name(name: &str, suffix: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    format!("{name}{}.png", suffix.chars().map(plain).collect::<String>())
+}
+
+/// The number of seeds an arm, as subtitles say it.
+fn figure_n(evidence: &Evidence) -> String {
+    format!("n = {} an arm", seeds(evidence.smallest_n(), evidence.largest_n()))
+}
+
+/// Like `1 seed`, `3 seeds`, `2 to 3 seeds`.
+pub fn seeds(least: usize, most: usize) -> String {
+    if least < most { format!("{least} to {most} seeds") } else { counted(most, "seed") }
+}
+
+/// Like `1 run`, `12 runs`.
+fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The height of panels: what is usual in a grid, but enough for the y label where there is but one row.
+fn panel_height(panels: usize, columns: usize, usual: f64) -> f64 {
+    if panels <= columns { usual.max(420.0) } else { usual }
+}
+
+/// The y axis of shares, with room for lines that lie on 0 or 1.
+fn share_axis() -> Axis {
+    Axis::linear(-0.02, 1.02)
+}
+
+/// The x axis of figures by task, counted from 1.
+fn task_axis(evidence: &Evidence) -> Axis {
+    Axis::linear(0.5, evidence.tasks().max(1) as f64 + 0.5)
+}
+
+/// The x axis of figures by update.
+fn update_axis(evidence: &Evidence) -> Axis {
+    Axis::linear(0.0, evidence.updates().max(1) as f64)
+}

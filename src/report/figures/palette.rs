@@ -1,0 +1,67 @@
+//! Fewer colours, smaller files: a chart's pixels as places in a short palette.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+/// Red, green and blue.
+pub type Rgb = [u8; 3];
+
+/// Colours of an image: enough for flat areas and the shades at their smoothed edges, and half the bytes of 256.
+const SIZE: usize = 64;
+
+/// An image whose pixels are places in a palette.
+pub struct Indexed {
+    /// Red, green and blue of each colour.
+    pub palette: Vec<u8>,
+    /// One byte a pixel.
+    pub pixels: Vec<u8>,
+}
+
+/// Keeps the `needed` colours and the most frequent others, and replaces the rest by the nearest of these: in a chart
+/// only shades at edges move. Colours that the legend explains are needed, however rare their ink.
+pub fn index(rgb: &[u8], needed: &[Rgb]) -> Indexed {
+    let colours = || rgb.chunks_exact(3).map(|p| [p[0], p[1], p[2]]);
+    let mut counts: HashMap<Rgb, usize> = HashMap::new();
+    for colour in colours() {
+        *counts.entry(colour).or_default() += 1;
+    }
+    let mut ranked: Vec<_> = counts.into_iter().collect();
+    ranked.sort_by_key(|&(colour, count)| (!needed.contains(&colour), Reverse(count), colour));
+    let kept: Vec<Rgb> = ranked.iter().take(SIZE).map(|(colour, _)| *colour).collect();
+    let places: HashMap<Rgb, u8> = ranked.iter().map(|(colour, _)| (*colour, nearest(&kept, *colour))).collect();
+    Indexed { palette: kept.concat(), pixels: colours().map(|colour| places[&colour]).collect() }
+}
+
+fn nearest(kept: &[Rgb], colour: Rgb) -> u8 {
+    let distance =
+        |other: &Rgb| -> u32 { other.iter().zip(colour).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum() };
+    let closest = kept.iter().enumerate().min_by_key(|(_, other)| distance(other));
+    closest.map_or(0, |(place, _)| place as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn colour_of(image: &Indexed, pixel: usize) -> &[u8] {
+        let place = usize::from(image.pixels[pixel]);
+        &image.palette[3 * place..3 * place + 3]
+    }
+
+    #[test]
+    fn few_colours_are_kept_as_they_are() {
+        let image = index(&[255, 255, 255, 0, 0, 0, 255, 255, 255], &[]);
+        assert_eq!(image.palette, [255, 255, 255, 0, 0, 0]);
+        assert_eq!(image.pixels, [0, 1, 0]);
+    }
+
+    #[test]
+    fn rare_colours_go_to_their_neighbours_unless_they_are_needed() {
+        let common = (0..100u8).flat_map(|shade| [shade, 0, 0, shade, 0, 0]);
+        let rgb: Vec<u8> = common.chain([7, 1, 0, 9, 200, 9]).collect();
+        let image = index(&rgb, &[[9, 200, 9]]);
+        assert_eq!(image.palette.len(), 3 * SIZE);
+        assert_eq!(colour_of(&image, 200), [7, 0, 0]);
+        assert_eq!(colour_of(&image, 201), [9, 200, 9]);
+    }
+}

@@ -1,0 +1,78 @@
+//! From a plot to the bytes of a PNG file.
+
+use plotters::prelude::{BitMapBackend, IntoDrawingArea};
+use plotters::style::WHITE;
+
+use super::canvas::{Canvas, DrawError};
+use super::palette::{Indexed, Rgb, index};
+use super::panels::{height, paint};
+use super::plot::Plot;
+use super::style::WIDTH;
+
+/// Device pixels for each pixel of the image: plotters smooths neither thick lines nor areas, averaging does.
+const FINE: usize = 2;
+
+/// A finished image.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// File name, such as `online_accuracy.png`.
+    pub file: String,
+    /// What is shown, for readers who do not see it.
+    pub alt: String,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// The PNG file.
+    pub png: Vec<u8>,
+}
+
+/// Draws the plot as PNG.
+///
+/// # Errors
+/// Only when the drawing backend or the encoder fails.
+pub fn render(plot: &Plot, file: String) -> Result<Picture, DrawError> {
+    let (width, height) = (WIDTH as u32, height(plot));
+    let (fine_width, fine_height) = (width * FINE as u32, height * FINE as u32);
+    let mut fine = vec![0; 3 * fine_width as usize * fine_height as usize];
+    {
+        let area = BitMapBackend::with_buffer(&mut fine, (fine_width, fine_height)).into_drawing_area();
+        area.fill(&WHITE).map_err(|e| DrawError(e.to_string()))?;
+        paint(plot, &Canvas::new(&area, FINE as f64))?;
+        area.present().map_err(|e| DrawError(e.to_string()))?;
+    }
+    let pixels = average(&fine, fine_width as usize);
+    let needed: Vec<Rgb> = plot.legend.iter().map(|key| key.colour()).collect();
+    let png = encode(&index(&pixels, &needed), width, height).map_err(|e| DrawError(e.to_string()))?;
+    Ok(Picture { file, alt: format!("{}. {}", plot.title, plot.subtitle), width, height, png })
+}
+
+/// Averages squares of `FINE` x `FINE` pixels.
+fn average(fine: &[u8], fine_width: usize) -> Vec<u8> {
+    let stride = 3 * fine_width;
+    let mut pixels = Vec::with_capacity(fine.len() / (FINE * FINE));
+    for rows in fine.chunks_exact(stride * FINE) {
+        for x in (0..stride).step_by(3 * FINE) {
+            for channel in 0..3 {
+                let square = (0..FINE * FINE).map(|i| rows[(i / FINE) * stride + x + 3 * (i % FINE) + channel]);
+                let sum: usize = square.map(usize::from).sum();
+                pixels.push((sum / (FINE * FINE)) as u8);
+            }
+        }
+    }
+    pixels
+}
+
+fn encode(image: &Indexed, width: u32, height: u32) -> Result<Vec<u8>, png::EncodingError> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_palette(image.palette.as_slice());
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_filter(png::FilterType::NoFilter);
+    encoder.set_compression(png::Compression::Best);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&image.pixels)?;
+    writer.finish()?;
+    Ok(bytes)
+}

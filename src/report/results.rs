@@ -1,0 +1,285 @@
+//! A sweep's folder in memory: what every run recorded, read only, without tensors.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::trace::{self, LayerTrace};
+use crate::analysis::series::{Arm, Series};
+use crate::train::record::{RunRecord, Status};
+
+/// Why a sweep's folder could not be read, in one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum ResultsError {
+    /// There is nothing like a sweep.
+    #[error(
+        "{} holds no runs/METHOD/SCHEDULE/seed-N folder; name a folder that `trainability sweep` wrote, such as results/quick",
+        .0.display()
+    )]
+    NotASweep(PathBuf),
+    /// Only the summaries were kept.
+    #[error(
+        "{} keeps only the summaries of its sweep ({} is gone); run the sweep again to draw its report anew",
+        .folder.display(), .missing.display()
+    )]
+    RunsRemoved {
+        /// The sweep's folder.
+        folder: PathBuf,
+        /// The first file that is missing.
+        missing: PathBuf,
+    },
+    /// A file or folder cannot be read.
+    #[error("{} cannot be read: {source}", .path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A JSON file is not what it should be.
+    #[error("{} is not a {what}: {source}", .path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+        /// Where it fails.
+        source: serde_json::Error,
+    },
+    /// A CSV file is not what it should be.
+    #[error("{}{}: {reason}", .path.display(), .line.map_or(String::new(), |line| format!(", line {line}")))]
+    Csv {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: Option<u64>,
+        /// What was there and what would be right.
+        reason: String,
+    },
+    /// Two runs share method, schedule and seed.
+    #[error("{} and {} record the same method, schedule and seed; keep one of them", .0.display(), .1.display())]
+    Twice(PathBuf, PathBuf),
+}
+
+impl ResultsError {
+    pub(super) fn csv(path: &Path, error: &csv::Error) -> Self {
+        let line = error.position().map(csv::Position::line);
+        let reason = match error.kind() {
+            csv::ErrorKind::Io(e) => format!("cannot be read: {e}"),
+            csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+                format!("expected {expected_len} fields as in the header, got {len}")
+            }
+            csv::ErrorKind::Deserialize { err, .. } => format!("not a row of this file: {err}"),
+            other => format!("not CSV: {other:?}"),
+        };
+        Self::Csv { path: path.to_owned(), line, reason }
+    }
+}
+
+/// One run's folder.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The folder, relative to the sweep's.
+    pub folder: PathBuf,
+    /// Method and schedule.
+    pub arm: Arm,
+    /// The seed.
+    pub seed: u64,
+    /// The content of `run.json`; absent while a run has not written one.
+    pub record: Option<RunRecord>,
+    /// `tasks.csv`, a value a task, for finished runs; empty otherwise.
+    pub series: Series,
+    /// `controls.csv` by layer, for finished runs; empty otherwise.
+    pub traces: Vec<LayerTrace>,
+}
+
+impl Run {
+    /// Whether the run is complete; only complete runs enter statistics.
+    pub fn finished(&self) -> bool {
+        self.status() == Some(Status::Finished)
+    }
+
+    /// Where the run stands; `None` while it has not written a record.
+    pub fn status(&self) -> Option<Status> {
+        self.record.as_ref().map(|record| record.status)
+    }
+}
+
+/// A sweep: all of its runs, and where it came from.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    /// The folder's name.
+    pub name: String,
+    /// The content of `sweep.json`: configuration and provenance; absent if there is no such file.
+    pub provenance: Option<serde_json::Value>,
+    /// All runs, by method, schedule and seed in the sweep's order.
+    pub runs: Vec<Run>,
+}
+
+impl Sweep {
+    /// Reads a sweep's folder. Runs that have not finished, failed or diverged are listed without their numbers.
+    ///
+    /// # Errors
+    /// When there is no sweep, only its summaries are left, or a file of a finished run is damaged.
+    pub fn load(folder: &Path) -> Result<Self, ResultsError> {
+        let provenance = match fs::read(folder.join("sweep.json")) {
+            Ok(bytes) => Some(parse(&folder.join("sweep.json"), &bytes, "sweep's record")?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(source) => return Err(ResultsError::Io { path: folder.join("sweep.json"), source }),
+        };
+        let places = find(folder)?;
+        if places.is_empty() {
+            let missing = PathBuf::from("runs");
+            let removed = ResultsError::RunsRemoved { folder: folder.to_owned(), missing };
+            let summarised = provenance.is_some() || folder.join("summary.csv").exists();
+            return Err(if summarised { removed } else { ResultsError::NotASweep(folder.to_owned()) });
+        }
+        let runs: Result<Vec<_>, _> = places.par_iter().map(|place| load_run(folder, place)).collect();
+        let mut sweep = Self { name: name_of(folder), provenance, runs: runs? };
+        sweep.sort();
+        for pair in sweep.runs.windows(2) {
+            if pair[0].arm == pair[1].arm && pair[0].seed == pair[1].seed {
+                return Err(ResultsError::Twice(pair[0].folder.clone(), pair[1].folder.clone()));
+            }
+        }
+        Ok(sweep)
+    }
+
+    /// The runs that are complete.
+    pub fn finished(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter().filter(|run| run.finished())
+    }
+
+    fn sort(&mut self) {
+        let configured = |key| self.provenance.as_ref().map_or_else(Vec::new, |value| labels(value, key));
+        let (methods, schedules) = (configured("methods"), configured("schedules"));
+        let rank = |order: &[String], label: &str, first: &str, last: &str| {
+            let known = order.iter().enumerate().filter(|(_, known)| label.starts_with(known.as_str()));
+            let place = known.max_by_key(|(_, known)| known.len()).map_or(order.len(), |(place, _)| place);
+            (label == last, label != first, place, label.to_owned())
+        };
+        self.runs.sort_by_cached_key(|run| {
+            let method = rank(&methods, &run.arm.method, "relu", "reset");
+            let schedule = rank(&schedules, &run.arm.schedule, "constant", "");
+            (method, schedule, run.seed)
+        });
+    }
+}
+
+/// Labels of the list under `key`, wherever it stands in the configuration.
+fn labels(value: &serde_json::Value, key: &str) -> Vec<String> {
+    let label = |entry: &serde_json::Value| {
+        let named = entry.get("label").or_else(|| entry.get("name")).unwrap_or(entry);
+        named.as_str().map(str::to_owned)
+    };
+    match lookup(value, key).and_then(serde_json::Value::as_array) {
+        Some(list) => list.iter().filter_map(label).collect(),
+        None => Vec::new(),
+    }
+}
+
+/// The first value under `key`, at any depth.
+pub fn lookup<'v>(value: &'v serde_json::Value, key: &str) -> Option<&'v serde_json::Value> {
+    match value {
+        serde_json::Value::Object(map) => map.get(key).or_else(|| map.values().find_map(|v| lookup(v, key))),
+        serde_json::Value::Array(list) => list.iter().find_map(|v| lookup(v, key)),
+        _ => None,
+    }
+}
+
+fn name_of(folder: &Path) -> String {
+    let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    whole.file_name().map_or_else(|| "sweep".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// The folders runs/METHOD/SCHEDULE/seed-N, relative to the sweep's.
+fn find(folder: &Path) -> Result<Vec<PathBuf>, ResultsError> {
+    let mut places = Vec::new();
+    let runs = PathBuf::from("runs");
+    if !folder.join(&runs).is_dir() {
+        return Ok(places);
+    }
+    for method in folders(folder, &runs)? {
+        for schedule in folders(folder, &method)? {
+            places.extend(folders(folder, &schedule)?.into_iter().filter(|place| seed_of(place).is_some()));
+        }
+    }
+    Ok(places)
+}
+
+fn folders(root: &Path, below: &Path) -> Result<Vec<PathBuf>, ResultsError> {
+    let path = root.join(below);
+    let failed = |source| ResultsError::Io { path: path.clone(), source };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(&path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.path().is_dir() {
+            found.push(below.join(entry.file_name()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn seed_of(place: &Path) -> Option<u64> {
+    place.file_name()?.to_str()?.strip_prefix("seed-")?.parse().ok()
+}
+
+fn load_run(root: &Path, place: &Path) -> Result<Run, ResultsError> {
+    let label = |up: usize| {
+        let part = place.ancestors().nth(up).and_then(Path::file_name);
+        part.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    };
+    let arm = Arm { method: label(2), schedule: label(1) };
+    let seed = seed_of(place).unwrap_or_default();
+    let path = root.join(place).join("run.json");
+    let record: Option<RunRecord> = match fs::read(&path) {
+        Ok(bytes) => Some(parse(&path, &bytes, "run's record")?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(source) => return Err(ResultsError::Io { path, source }),
+    };
+    let series = Series { arm: arm.clone(), seed, columns: BTreeMap::new() };
+    let mut run = Run { folder: place.to_owned(), arm, seed, record, series, traces: Vec::new() };
+    if run.finished() {
+        let (tasks, controls) = (place.join("tasks.csv"), place.join("controls.csv"));
+        if let Some(missing) = [&tasks, &controls].into_iter().find(|file| !root.join(file).exists()) {
+            return Err(ResultsError::RunsRemoved { folder: root.to_owned(), missing: missing.clone() });
+        }
+        run.series.columns = read_tasks(&root.join(tasks))?;
+        run.traces = trace::read(&root.join(controls))?;
+    }
+    Ok(run)
+}
+
+fn parse<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8], what: &'static str) -> Result<T, ResultsError> {
+    serde_json::from_slice(bytes).map_err(|source| ResultsError::Json { path: path.to_owned(), what, source })
+}
+
+/// Reads `tasks.csv` by column; an empty field is an undefined value.
+fn read_tasks(path: &Path) -> Result<BTreeMap<String, Vec<Option<f64>>>, ResultsError> {
+    let mut reader = csv::Reader::from_path(path).map_err(|e| ResultsError::csv(path, &e))?;
+    let names: Vec<String> =
+        reader.headers().map_err(|e| ResultsError::csv(path, &e))?.iter().map(String::from).collect();
+    let mut columns = vec![Vec::new(); names.len()];
+    for record in reader.records() {
+        let record = record.map_err(|e| ResultsError::csv(path, &e))?;
+        for (index, field) in record.iter().enumerate() {
+            let value = match field {
+                "" => None,
+                text => Some(text.parse().map_err(|_| ResultsError::Csv {
+                    path: path.to_owned(),
+                    line: record.position().map(csv::Position::line),
+                    reason: format!("{} holds {text:?}; expected a number or an empty field", names[index]),
+                })?),
+            };
+            columns[index].push(value);
+        }
+    }
+    if !names.iter().any(|name| name == "online_accuracy") {
+        let reason = "has no column online_accuracy; expected a row a task with the outcome and every indicator".into();
+        return Err(ResultsError::Csv { path: path.to_owned(), line: Some(1), reason });
+    }
+    Ok(names.into_iter().zip(columns).collect())
+}

@@ -1,0 +1,436 @@
+//! The report over synthetic sweeps: what was planted must be found, in every file and in the terminal.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+use trainability::analysis::{PredictivenessRow, SummaryRow};
+use trainability::report::{self, ReportFiles};
+use trainability::train::record::{ControlRow, LayerEvents, RunRecord, Status};
+
+const METHODS: [&str; 5] = ["relu", "crelu", "l2_adam", "l2_loss", "wasserstein"];
+const SCHEDULES: [&str; 4] = ["constant", "paper", "as_run", "debiased"];
+const LAYERS: [&str; 3] = ["fc1", "fc2", "fc3"];
+
+/// The shape of a synthetic sweep.
+#[derive(Clone)]
+struct Plan {
+    methods: Vec<String>,
+    seeds: u64,
+    tasks: usize,
+    events: usize,
+}
+
+impl Plan {
+    fn small() -> Self {
+        Self { methods: METHODS.map(String::from).to_vec(), seeds: 3, tasks: 6, events: 8 }
+    }
+}
+
+/// Writes a sweep folder in which relu loses trainability, schedules help a little, and `paper` never fires on relu.
+fn write_sweep(folder: &Path, plan: &Plan) {
+    for method in &plan.methods {
+        for (place, schedule) in SCHEDULES.iter().enumerate() {
+            for seed in 0..plan.seeds {
+                write_run(folder, plan, method, schedule, place as f64 * 0.04, seed);
+            }
+        }
+    }
+    (0..plan.seeds).for_each(|seed| write_run(folder, plan, "reset", "constant", 0.0, seed));
+    let sweep = json!({
+        "experiment": {"methods": plan.methods, "schedules": SCHEDULES, "stream": {"tasks": plan.tasks}},
+        "classes": 10,
+        "git": {"commit": "0123abc", "dirty": false},
+        "libtorch": "2.13.0",
+    });
+    fs::write(folder.join("sweep.json"), serde_json::to_vec_pretty(&sweep).unwrap()).unwrap();
+}
+
+fn run_folder(folder: &Path, method: &str, schedule: &str, seed: u64) -> PathBuf {
+    folder.join("runs").join(method).join(schedule).join(format!("seed-{seed}"))
+}
+
+fn fires(method: &str, schedule: &str) -> bool {
+    schedule != "constant" && (method, schedule) != ("relu", "paper")
+}
+
+fn record(method: &str, schedule: &str, seed: u64, plan: &Plan) -> RunRecord {
+    let count = |layer: &str| {
+        let all = (plan.tasks * plan.events) as u64;
+        let cooled = if fires(method, schedule) { all / 4 } else { 0 };
+        LayerEvents { layer: layer.into(), cooled, warmed: cooled / 8, held: all - cooled - cooled / 8, undefined: 0 }
+    };
+    let scheduled = schedule != "constant";
+    RunRecord {
+        status: Status::Finished,
+        configuration_hash: format!("{method}-{schedule}-{seed}"),
+        method: method.into(),
+        schedule: schedule.into(),
+        seed,
+        options: json!({"stream": {"kind": "random_labels"}, "optimizer": {"learning_rate": 1e-3}}),
+        updates: (plan.tasks * plan.events * 10) as u64,
+        tasks: plan.tasks,
+        seconds: BTreeMap::from([
+            ("training".into(), 14.0 + method.len() as f64),
+            ("gradient_noise".into(), 3.5),
+            ("curvature".into(), 9.0),
+            ("indicators".into(), 2.0),
+            ("total".into(), 30.0 + method.len() as f64),
+        ]),
+        events: if scheduled { LAYERS.iter().map(|layer| count(layer)).collect() } else { Vec::new() },
+        scheduled,
+        flat_curvature_events: 0,
+        unconverged_curvature_events: 0,
+        diverged_at_task: None,
+        error: None,
+        checksums: BTreeMap::new(),
+    }
+}
+
+fn write_run(folder: &Path, plan: &Plan, method: &str, schedule: &str, help: f64, seed: u64) {
+    let place = run_folder(folder, method, schedule, seed);
+    fs::create_dir_all(&place).unwrap();
+    let record = record(method, schedule, seed, plan);
+    fs::write(place.join("run.json"), serde_json::to_vec_pretty(&record).unwrap()).unwrap();
+    // A schedule that never fired leaves the very same run as its control.
+    let help = if fires(method, schedule) { help } else { 0.0 };
+    let salt = if help > 0.0 { schedule.len() as u64 } else { 0 };
+    let mut random = ChaCha8Rng::seed_from_u64(seed + 1000 * salt + 7 * method.len() as u64);
+    write_tasks(&place, plan, method, help, &mut random);
+    write_controls(&place, plan, method, schedule, &mut random);
+}
+
+/// Accuracy of a task: the shapes of the real thing, roughly.
+fn accuracy(method: &str, task: f64, help: f64, noise: f64) -> f64 {
+    let (start, floor, rate) = match method {
+        "relu" => (0.86, 0.11, 0.32),
+        "crelu" => (0.93, 0.7, 0.05),
+        "l2_adam" => (0.84, 0.62, 0.15),
+        "wasserstein" => (0.8, 0.55, 0.2),
+        "reset" => (0.86, 0.86, 0.0),
+        _ => (0.85, 0.3, 0.2),
+    };
+    let lost = 1.0 - (-rate * task).exp();
+    (start - (start - floor) * lost + help * lost + 0.02 * noise).clamp(0.05, 0.99)
+}
+
+fn write_tasks(place: &Path, plan: &Plan, method: &str, help: f64, random: &mut ChaCha8Rng) {
+    let names: Vec<&str> = trainability::probe::catalogue::catalogue().iter().map(|d| d.name).collect();
+    let fixed = ["task", "updates", "final_accuracy", "final_loss"];
+    let mut writer = csv::Writer::from_path(place.join("tasks.csv")).unwrap();
+    writer.write_record(fixed.iter().chain(&names)).unwrap();
+    for task in 0..plan.tasks {
+        let noise = |random: &mut ChaCha8Rng| random.random_range(-1.0..1.0);
+        let reached = accuracy(method, task as f64, help, noise(random));
+        let mut row = vec![task.to_string(), ((task + 1) * plan.events * 10).to_string()];
+        row.extend([format!("{}", (reached + 0.05).min(1.0)), format!("{}", 2.3 * (1.0 - reached))]);
+        for name in &names {
+            let next = accuracy(method, task as f64 + 1.0, help, 0.0);
+            let value = match *name {
+                "online_accuracy" => reached,
+                "task_age" => task as f64,
+                "rho" => (1.0 - next + 0.05 * noise(random)).clamp(0.0, 1.0),
+                "weight_norm" => 0.02 + 0.004 * task as f64 + 0.001 * noise(random),
+                "unit_sign_entropy" => 0.65 * next + 0.05 * noise(random),
+                "sharpness" => 10f64.powf(1.0 + 2.0 * noise(random)),
+                // An indicator that is not there: the report has to say so.
+                "effective_rank" if task == 1 => f64::NAN,
+                other => (1.0 + other.len() as f64 * 0.1) * (2.0 - next + 0.3 * noise(random)),
+            };
+            row.push(if value.is_nan() { String::new() } else { format!("{value}") });
+        }
+        writer.write_record(&row).unwrap();
+    }
+    writer.flush().unwrap();
+}
+
+fn write_controls(place: &Path, plan: &Plan, method: &str, schedule: &str, random: &mut ChaCha8Rng) {
+    let mut writer = csv::Writer::from_path(place.join("controls.csv")).unwrap();
+    let mut rates = [1e-3; 3];
+    for event in 0..plan.tasks * plan.events {
+        for (depth, layer) in LAYERS.iter().enumerate() {
+            let mut spread = |middle: f64, decades: f64| middle * 10f64.powf(decades * random.random_range(-1.0..1.0));
+            let step = spread(rates[depth] * 400.0 * (depth as f64 + 1.0), 0.4);
+            let noise = spread(1.4 + 3.0 * (-(event as f64) / 60.0).exp(), 0.3);
+            let debiased = (noise - 1.0).max(0.0);
+            let volatility = spread(20.0, 2.5);
+            let cooled = fires(method, schedule) && step > 0.8 * noise;
+            let row = ControlRow {
+                task: event / plan.events,
+                update: (event as u64 + 1) * 10,
+                layer: (*layer).into(),
+                learning_rate: rates[depth],
+                effective_step: Some(step),
+                gradient_sq_norm: Some(spread(0.01, 0.5)),
+                noise_variance: Some(spread(2.0, 0.5)),
+                sharpness: Some(spread(5.0, 0.5)),
+                sharpness_min: Some(-0.2),
+                sharpness_residual: Some(if event % 50 == 0 { 0.08 } else { 0.01 }),
+                normalized_sharpness: Some(spread(1.0, 0.5)),
+                sharpness_mean: (event > 0).then_some(1.0),
+                volatility: (event > 0).then_some(1.0 / volatility),
+                noise_bound: Some(noise),
+                noise_bound_debiased: Some(debiased),
+                volatility_bound: (event > 0).then_some(volatility),
+                level_bound: (event > 0).then_some(spread(3.0, 1.0)),
+                combined_bound: Some(1.0 / (1.0 / noise + 1.0 / (256.0 * volatility))),
+                action: if schedule == "constant" {
+                    ""
+                } else if cooled {
+                    "cooled"
+                } else {
+                    "held"
+                }
+                .into(),
+            };
+            writer.serialize(&row).unwrap();
+            if cooled {
+                rates[depth] *= if schedule == "as_run" { 0.98 } else { 0.99 };
+            }
+        }
+    }
+    writer.flush().unwrap();
+}
+
+/// A folder with a sweep in `results/quick`, and the report's terminal output and files.
+struct Workplace {
+    folder: tempfile::TempDir,
+}
+
+impl Workplace {
+    fn new(plan: &Plan) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("results/quick")).unwrap();
+        write_sweep(&folder.path().join("results/quick"), plan);
+        Self { folder }
+    }
+
+    fn results(&self) -> PathBuf {
+        self.folder.path().join("results/quick")
+    }
+
+    fn plots(&self) -> PathBuf {
+        self.folder.path().join("plots/quick")
+    }
+
+    fn report(&self) -> (anyhow::Result<ReportFiles>, String) {
+        let mut terminal = Vec::new();
+        let files = report::write(&self.results(), &self.plots(), &mut terminal);
+        (files, String::from_utf8(terminal).unwrap())
+    }
+
+    fn edit_record(&self, method: &str, schedule: &str, seed: u64, edit: impl FnOnce(&mut RunRecord)) {
+        let path = run_folder(&self.results(), method, schedule, seed).join("run.json");
+        let mut record = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        edit(&mut record);
+        fs::write(&path, serde_json::to_vec(&record).unwrap()).unwrap();
+    }
+
+    fn error(&self) -> String {
+        format!("{:#}", self.report().0.unwrap_err())
+    }
+}
+
+/// One space between words, so that a phrase is found wherever a table breaks its line.
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_sweep_becomes_tables_figures_and_reports() {
+    let workplace = Workplace::new(&Plan::small());
+    let (files, terminal) = workplace.report();
+    let files = files.unwrap();
+
+    let markdown = fs::read_to_string(&files.markdown).unwrap();
+    let html = fs::read_to_string(&files.html).unwrap();
+    for text in [&terminal, &markdown, &html] {
+        assert!(text.contains("Accuracy by arm") && text.contains("Predictiveness at horizon 1"));
+    }
+    let tables = terminal.lines().take_while(|line| *line != "Figures");
+    assert!(tables.into_iter().all(|line| line.chars().count() <= 100), "{terminal}");
+
+    assert_eq!(files.figures.len(), 6 + METHODS.len() + 1, "one image a figure, and bounds for every method and reset");
+    for figure in &files.figures {
+        let name = figure.file_name().unwrap().to_str().unwrap();
+        assert!(markdown.contains(&format!("](../../plots/quick/{name})")), "{name} is linked");
+        assert!(terminal.contains(name), "{name} is named");
+        assert_is_a_picture(figure);
+    }
+    assert_eq!(html.matches("src=\"data:image/png;base64,iVBOR").count(), files.figures.len());
+    assert!(html.contains("0123abc") && markdown.contains("0123abc"), "provenance stands in both");
+    assert!(!html.contains("http://") && !html.contains("https://"), "the page asks for nothing from elsewhere");
+    let last = terminal.lines().last().unwrap();
+    assert!(last.contains("report.html"), "{last}");
+}
+
+/// Decodes the file, and checks its size, and that there is ink, in colour, on white.
+fn assert_is_a_picture(path: &Path) {
+    let decoder = png::Decoder::new(std::io::BufReader::new(fs::File::open(path).unwrap()));
+    let mut reader = decoder.read_info().unwrap();
+    let palette = reader.info().palette.clone().unwrap().into_owned();
+    let mut pixels = vec![0; reader.output_buffer_size()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    assert_eq!(info.width, 1600);
+    assert!((300..4000).contains(&info.height), "{}: {} high", path.display(), info.height);
+    let colour = |place: u8| &palette[3 * usize::from(place)..3 * usize::from(place) + 3];
+    let count = |wanted: fn(&[u8]) -> bool| pixels.iter().filter(|place| wanted(colour(**place))).count();
+    let white = count(|c| c == [255, 255, 255]);
+    let coloured = count(|c| c.iter().max().unwrap() - c.iter().min().unwrap() > 60);
+    let dark = count(|c| c.iter().all(|channel| *channel < 100));
+    assert!(white > pixels.len() / 3, "{} is mostly paper", path.display());
+    assert!(dark > 1000 && coloured > 1000, "{} has text and coloured marks: {dark}, {coloured}", path.display());
+}
+
+#[test]
+fn tables_hold_what_was_planted() {
+    let workplace = Workplace::new(&Plan::small());
+    let (files, terminal) = workplace.report();
+    let files = files.unwrap();
+
+    let summary: Vec<SummaryRow> = read_csv(&files.summary);
+    assert_eq!(summary.len(), METHODS.len() * SCHEDULES.len() + 1);
+    assert_eq!((summary[0].method.as_str(), summary[0].schedule.as_str()), ("relu", "constant"), "the sweep's order");
+    let of = |method: &str, schedule: &str| {
+        summary.iter().find(|row| row.method == method && row.schedule == schedule).unwrap().clone()
+    };
+    assert_eq!(of("relu", "paper").difference_to_constant, Some(0.0));
+    assert!(of("wasserstein", "debiased").difference_to_constant.unwrap() > 0.0);
+    let mean = of("relu", "constant").mean_online_accuracy.unwrap();
+    assert!(terminal.contains(&format!("{mean:.3} [")), "{mean} is in the table");
+    assert!(flat(&terminal).contains("relu paper 3 never fired – 0 0 432"), "{terminal}");
+    assert!(flat(&terminal).contains("relu as_run 3 +0.0"), "{terminal}");
+
+    let rows: Vec<PredictivenessRow> = read_csv(&files.predictiveness);
+    let row = |name: &str| rows.iter().find(|row| row.indicator == name && row.horizon == 1).unwrap();
+    assert!(row("rho").auroc.unwrap() > 0.9, "rho was made from the next task's accuracy");
+    assert_eq!(row("rho").direction, "high");
+    assert_eq!(row("unit_sign_entropy").direction, "low");
+    assert_eq!(row("rho").n, METHODS.len() * SCHEDULES.len() * 3 * 5, "reset is the reference, not a case");
+    let table = terminal.split("Predictiveness at horizon 1").nth(1).unwrap();
+    let place = |title: &str| table.lines().position(|line| line.starts_with(title)).unwrap();
+    assert!(place("rho") < place("sharpness"), "the best stand first");
+}
+
+fn read_csv<Row: serde::de::DeserializeOwned>(path: &Path) -> Vec<Row> {
+    csv::Reader::from_path(path).unwrap().deserialize().collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn planted_flaws_are_warned_about_everywhere() {
+    let workplace = Workplace::new(&Plan::small());
+    workplace.edit_record("crelu", "paper", 1, |record| {
+        record.status = Status::Diverged;
+        record.diverged_at_task = Some(2);
+        record.error = Some("the loss is not a number".into());
+    });
+    workplace.edit_record("l2_loss", "as_run", 0, |record| {
+        record.status = Status::Failed;
+        record.error = Some("no space left on device".into());
+    });
+    workplace.edit_record("l2_adam", "as_run", 2, |record| record.status = Status::Running);
+    fs::remove_file(run_folder(&workplace.results(), "wasserstein", "as_run", 2).join("run.json")).unwrap();
+    let (files, terminal) = workplace.report();
+    let files = files.unwrap();
+    let page = fs::read_to_string(&files.html).unwrap();
+    for warning in [
+        "relu/paper: the schedule never fired in 3 of 3 runs",
+        "identical to their control relu/constant, not a result",
+        "relu/constant and relu/paper have identical online accuracies",
+        "crelu/paper, seed 1 diverged in task 3: the loss is not a number.",
+        "l2_loss/as_run, seed 0 failed: no space left on device.",
+        "l2_adam/as_run, seed 2 has not finished.",
+        "wasserstein/as_run, seed 2 has no run.json",
+        "3 seeds, fewer than 5",
+        "effective_rank is undefined at",
+        "The Lanczos residual is above 5",
+    ] {
+        assert!(flat(&terminal).contains(warning), "{warning} is not in the terminal:\n{terminal}");
+        assert!(page.contains(warning), "{warning} is not in the page");
+    }
+    let markdown = fs::read_to_string(&files.markdown).unwrap();
+    assert!(markdown.find("## Warnings").unwrap() < markdown.find("## Tables").unwrap(), "warnings stand on top");
+    let summary: Vec<SummaryRow> = read_csv(&files.summary);
+    let crelu = summary.iter().find(|row| row.method == "crelu" && row.schedule == "paper").unwrap();
+    assert_eq!((crelu.n, crelu.diverged), (2, 1));
+}
+
+#[test]
+fn nothing_that_a_configuration_says_becomes_markup() {
+    let hostile = "<img src=x onerror=alert(1)>&'`|";
+    let plan = Plan { methods: vec!["relu".into(), hostile.into()], ..Plan::small() };
+    let workplace = Workplace::new(&plan);
+    workplace.edit_record(hostile, "as_run", 0, |record| {
+        record.status = Status::Failed;
+        record.error = Some("</ul><script>alert(2)</script>".into());
+    });
+    let (files, _) = workplace.report();
+    let files = files.unwrap();
+    let html = fs::read_to_string(&files.html).unwrap();
+    assert!(!html.contains("<img src=x") && !html.contains("<script"), "markup got through");
+    assert!(html.contains("&lt;img src=x onerror=alert(1)&gt;&amp;&#39;`|"));
+    let markdown = fs::read_to_string(&files.markdown).unwrap();
+    let prose = markdown.split("```").next().unwrap();
+    assert!(!prose.contains("<img") && !prose.contains(" <script"), "markup got through");
+    for line in prose.lines().filter(|line| line.starts_with("| ") && line.contains("onerror")) {
+        assert!(matches!(line.replace("\\|", "").matches('|').count(), 7 | 9), "a cell left its table: {line}");
+    }
+    for figure in &files.figures {
+        let name = figure.file_name().unwrap().to_str().unwrap();
+        assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)), "{name}");
+    }
+}
+
+#[test]
+fn one_seed_or_one_method_is_enough() {
+    let plan = Plan { methods: vec!["relu".into()], seeds: 1, ..Plan::small() };
+    let workplace = Workplace::new(&plan);
+    fs::remove_dir_all(workplace.results().join("runs/reset")).unwrap();
+    fs::remove_file(workplace.results().join("sweep.json")).unwrap();
+    let (files, terminal) = workplace.report();
+    assert_eq!(files.unwrap().figures.len(), 7);
+    assert!(flat(&terminal).contains("1 seed: there is no interval over seeds"));
+    assert!(terminal.contains("sweep.json is missing"));
+}
+
+#[test]
+fn damage_is_named_with_the_file_and_what_would_be_right() {
+    let workplace = Workplace::new(&Plan { methods: vec!["relu".into()], seeds: 1, ..Plan::small() });
+    let tasks = run_folder(&workplace.results(), "relu", "paper", 0).join("tasks.csv");
+    let whole = fs::read_to_string(&tasks).unwrap();
+
+    fs::write(&tasks, whole.replacen("\n1,", "\none,", 1)).unwrap();
+    let error = workplace.error();
+    assert!(error.contains("tasks.csv, line 3") && error.contains("\"one\"; expected a number"), "{error}");
+
+    fs::write(&tasks, &whole[..whole.len() - 40]).unwrap();
+    assert!(workplace.error().contains("fields as in the header"), "{}", workplace.error());
+
+    fs::write(&tasks, whole.replace("online_accuracy", "accuracy")).unwrap();
+    assert!(workplace.error().contains("has no column online_accuracy"));
+
+    fs::remove_file(&tasks).unwrap();
+    let error = workplace.error();
+    assert!(error.contains("keeps only the summaries") && error.contains("run the sweep again"), "{error}");
+
+    fs::remove_dir_all(workplace.results().join("runs")).unwrap();
+    assert!(workplace.error().contains("keeps only the summaries"));
+    fs::remove_file(workplace.results().join("sweep.json")).unwrap();
+    assert!(workplace.error().contains("holds no runs/METHOD/SCHEDULE/seed-N folder"));
+    assert!(!workplace.plots().exists(), "nothing is written when nothing can be read");
+}
+
+#[test]
+fn a_sweep_without_a_finished_run_says_why() {
+    let workplace = Workplace::new(&Plan { methods: vec![], seeds: 1, ..Plan::small() });
+    workplace.edit_record("reset", "constant", 0, |record| {
+        record.status = Status::Failed;
+        record.error = Some("out of memory".into());
+    });
+    let (files, terminal) = workplace.report();
+    assert!(format!("{:#}", files.unwrap_err()).contains("none of the 1 runs"));
+    assert!(terminal.contains("reset/constant, seed 0 failed: out of memory."));
+}
