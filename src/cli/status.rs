@@ -1,0 +1,24 @@
+//! `trainability status`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::sweep::survey;
+
+/// Tell what of a sweep is done, running, failed and left, and how long the rest will take.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// The sweep's folder
+    results: PathBuf,
+}
+
+impl Status {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let survey = survey(&self.results)?;
+        println!("{}", survey);
+        Ok(ExitCode::SUCCESS)
+    }
+}

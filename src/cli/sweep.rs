@@ -1,0 +1,111 @@
+//! `trainability sweep`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::config::{Experiment, ImageFacts, Plan};
+use crate::sweep::{Outcome, Progress, SweepOptions, carry_out, choose};
+
+/// Train every method under every schedule with every seed of an experiment. Finished runs are skipped, so that calling
+/// again goes on.
+#[derive(Debug, Args)]
+pub struct Sweep {
+    /// The experiment, a JSON file
+    config: PathBuf,
+    /// Set a value of the experiment by its key path, such as stream.tasks=5 (may be repeated)
+    #[arg(long = "set", value_name = "A.B=VALUE")]
+    set: Vec<String>,
+    /// Runs at the same time [default: the number of cores]
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Only runs whose name METHOD/SCHEDULE/seed-N matches a pattern, such as 'relu/*/*'
+    #[arg(long, value_name = "GLOB")]
+    only: Option<String>,
+    /// Seeds in place of the experiment's: a range such as 0..5, or a list such as 0,3,4
+    #[arg(long, value_name = "SEEDS")]
+    seeds: Option<String>,
+    /// The sweep's folder [default: results/NAME]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print the runs and their number of updates, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Start no further run once one has failed
+    #[arg(long)]
+    fail_fast: bool,
+}
+
+impl Sweep {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let mut experiment = Experiment::load(&self.config, &self.set)?;
+        if let Some(seeds) = &self.seeds {
+            experiment.set_seeds(parse_seeds(seeds)?);
+        }
+        let jobs = match self.jobs {
+            Some(0) => bail!("--jobs is 0, expected at least 1"),
+            Some(jobs) => jobs,
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let set = crate::data::load(&experiment.data.set, experiment.data.folder.as_deref())?;
+        let facts = ImageFacts { count: set.count, checksum: set.checksum.clone() };
+        let plan = Plan::new(experiment, &facts)?;
+        if self.dry_run {
+            return self.list(&plan);
+        }
+        let out = self.out.unwrap_or_else(|| PathBuf::from("results").join(&plan.name));
+        let options = SweepOptions { out, jobs, only: self.only, fail_fast: self.fail_fast };
+        let outcome = carry_out(&plan, &set, &options, &Progress::default())?;
+        Ok(conclude(&outcome, &options))
+    }
+
+    fn list(&self, plan: &Plan) -> Result<ExitCode> {
+        let runs = choose(plan, self.only.as_deref())?;
+        for run in &runs {
+            println!("{}  {} updates", run.name(), run.updates());
+        }
+        println!("{} runs, {} updates", runs.len(), runs.iter().map(|run| run.updates()).sum::<u64>());
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn conclude(outcome: &Outcome, options: &SweepOptions) -> ExitCode {
+    let Outcome { skipped, finished, failed, not_started } = outcome;
+    println!("{finished} runs finished, {skipped} were finished before; results in {}", options.out.display());
+    for (name, reason) in failed {
+        println!("not finished: {name}: {reason}");
+    }
+    if *not_started > 0 {
+        println!("{not_started} runs were not started");
+    }
+    if outcome.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// `0..5` or `0,3,4`.
+fn parse_seeds(text: &str) -> Result<Vec<u64>> {
+    let wrong = || format!("--seeds is {text:?}, expected a range such as 0..5 or a list such as 0,3,4");
+    let seeds: Vec<u64> = match text.split_once("..") {
+        Some((first, end)) => (first.parse().with_context(wrong)?..end.parse().with_context(wrong)?).collect(),
+        None => text.split(',').map(|seed| seed.trim().parse()).collect::<Result<_, _>>().with_context(wrong)?,
+    };
+    if seeds.is_empty() {
+        bail!("{}", wrong());
+    }
+    Ok(seeds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_ranges_or_lists() {
+        assert_eq!(parse_seeds("0..3").unwrap(), [0, 1, 2]);
+        assert_eq!(parse_seeds("4, 2").unwrap(), [4, 2]);
+        for bad in ["", "3..3", "a", "1..b", "-1"] {
+            assert!(parse_seeds(bad).unwrap_err().to_string().contains("--seeds"), "{bad}");
+        }
+    }
+}

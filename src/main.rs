@@ -1,0 +1,16 @@
+//! The command line: parse, dispatch, one sentence on failure.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use trainability::cli::Arguments;
+
+fn main() -> ExitCode {
+    match Arguments::parse().run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
