@@ -32,13 +32,13 @@ pub enum Ends {
 pub struct LanczosOptions {
     /// Products with the operator at the most.
     pub products: usize,
-    /// Residual norm, relative to the largest absolute Ritz value, at which an end counts as converged.
+    /// Estimated error of an eigenvalue, relative to the largest absolute Ritz value, at which it counts as converged.
     pub tolerance: f64,
 }
 
 impl Default for LanczosOptions {
     fn default() -> Self {
-        LanczosOptions { products: 40, tolerance: 0.01 }
+        LanczosOptions { products: 40, tolerance: 0.005 }
     }
 }
 
@@ -107,11 +107,12 @@ pub fn extreme_eigenvalues(
             product -= known.tr().mv(&known.mv(&product));
         }
         let rest = product.norm().double_value(&[]);
-        let (mut found, scale) = ritz_ends(&diagonal, &off_diagonal, rest);
+        let (mut found, errors, scale) = ritz_ends(&diagonal, &off_diagonal, rest);
         let exhausted = rest <= scale * f64::from(f32::EPSILON).powi(2) || rest == 0.0;
         found.products = diagonal.len();
-        found.converged = found.largest.residual <= options.tolerance
-            && (ends == Ends::Largest || found.smallest.residual <= options.tolerance);
+        let [largest_error, smallest_error] = errors;
+        found.converged =
+            largest_error <= options.tolerance && (ends == Ends::Largest || smallest_error <= options.tolerance);
         if found.converged || exhausted || diagonal.len() == most || !rest.is_finite() {
             let complete = exhausted || diagonal.len() == size as usize;
             found.converged = (found.converged || complete) && rest.is_finite();
@@ -122,8 +123,12 @@ pub fn extreme_eigenvalues(
     }
 }
 
-/// Ends of the tridiagonal matrix's spectrum with relative residuals, and the largest absolute Ritz value.
-fn ritz_ends(diagonal: &[f64], off_diagonal: &[f64], rest: f64) -> (Extremes, f64) {
+/// Ends of the tridiagonal matrix's spectrum, the estimated relative errors of the largest and the smallest, and the
+/// largest absolute Ritz value.
+///
+/// A Ritz value errs by at most its residual r, and by r^2 / gap where the rest of the spectrum keeps that distance
+/// (Parlett, The Symmetric Eigenvalue Problem, 11.7); the next Ritz value stands for the rest.
+fn ritz_ends(diagonal: &[f64], off_diagonal: &[f64], rest: f64) -> (Extremes, [f64; 2], f64) {
     let count = diagonal.len() as i64;
     let mut dense = vec![0.0; diagonal.len() * diagonal.len()];
     for (i, &value) in diagonal.iter().enumerate() {
@@ -134,18 +139,23 @@ fn ritz_ends(diagonal: &[f64], off_diagonal: &[f64], rest: f64) -> (Extremes, f6
     }
     if !rest.is_finite() || dense.iter().any(|value| !value.is_finite()) {
         let lost = Eigenvalue { value: f64::NAN, residual: f64::NAN };
-        return (Extremes { largest: lost, smallest: lost, products: 0, converged: false }, f64::NAN);
+        let extremes = Extremes { largest: lost, smallest: lost, products: 0, converged: false };
+        return (extremes, [f64::NAN; 2], f64::NAN);
     }
     let (values, vectors) = Tensor::from_slice(&dense).view([count, count]).linalg_eigh("L");
     let scale = values.double_value(&[0]).abs().max(values.double_value(&[count - 1]).abs());
-    let end = |index: i64| {
-        let residual = (rest * vectors.double_value(&[count - 1, index])).abs();
-        Eigenvalue {
-            value: values.double_value(&[index]),
-            residual: if residual == 0.0 { 0.0 } else { residual / scale.max(f64::MIN_POSITIVE) },
-        }
+    let relative = |distance: f64| if distance == 0.0 { 0.0 } else { distance / scale.max(f64::MIN_POSITIVE) };
+    let end = |index: i64, neighbour: i64| {
+        let value = values.double_value(&[index]);
+        let residual = relative((rest * vectors.double_value(&[count - 1, index])).abs());
+        // A first Ritz value has no neighbour to keep a distance from.
+        let gap = if count > 1 { relative((value - values.double_value(&[neighbour])).abs()) - residual } else { 0.0 };
+        let error = if gap > residual { residual * residual / gap } else { residual };
+        (Eigenvalue { value, residual }, error)
     };
-    (Extremes { largest: end(count - 1), smallest: end(0), products: 0, converged: false }, scale)
+    let ((largest, largest_error), (smallest, smallest_error)) =
+        (end(count - 1, (count - 2).max(0)), end(0, 1.min(count - 1)));
+    (Extremes { largest, smallest, products: 0, converged: false }, [largest_error, smallest_error], scale)
 }
 
 #[cfg(test)]

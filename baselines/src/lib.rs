@@ -8,6 +8,7 @@
 //! - [`method`]: the registry that makes a method out of these parts
 //! - [`state`]: how every stateful part is saved and restored
 //! - [`lanczos`]: extreme eigenvalues of symmetric operators
+//! - [`ranks`]: sorting values with their indices
 //! - [`slices`]: plain slices over tensor memory
 //! - [`layers`]: the parameters of a network, layer by layer
 
@@ -18,6 +19,7 @@ pub mod layers;
 pub mod method;
 pub mod mkl;
 pub mod penalty;
+pub mod ranks;
 pub mod slices;
 pub mod state;
 pub mod surgery;

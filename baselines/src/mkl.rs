@@ -9,10 +9,12 @@
 /// The environment variable `TRAINABILITY_MKL=default` gives the honest answer, 1 only on a processor of Intel's.
 #[unsafe(no_mangle)]
 pub extern "C" fn mkl_serv_intel_cpu_true() -> i32 {
-    match std::env::var_os("TRAINABILITY_MKL") {
-        Some(value) if value == "default" => i32::from(is_intel()),
-        _ => 1,
-    }
+    i32::from(!is_default() || is_intel())
+}
+
+/// Whether the user wants MKL's own choice.
+pub fn is_default() -> bool {
+    std::env::var_os("TRAINABILITY_MKL").is_some_and(|value| value == "default")
 }
 
 #[cfg(target_arch = "x86_64")]

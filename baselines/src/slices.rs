@@ -62,12 +62,16 @@ fn check<T: Element>(tensor: &Tensor) {
 ///
 /// # Panics
 /// The tensor is of another element type, not dense, or not in main memory.
-pub fn view<T: Element>(tensor: &Tensor) -> &[T] {
+///
+/// # Safety
+/// Nothing may write to the tensor's memory while the slice lives, not through another handle to it either.
+pub unsafe fn view<T: Element>(tensor: &Tensor) -> &[T] {
     check::<T>(tensor);
     if tensor.numel() == 0 {
         return &[];
     }
-    // SAFETY: a dense CPU tensor of T owns numel() initialised elements at data_ptr, and lives as long as the borrow.
+    // SAFETY: a dense CPU tensor of T has numel() initialised elements at data_ptr, and lives as long as the borrow; the
+    // caller vouches for the rest.
     unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast(), tensor.numel()) }
 }
 
@@ -75,12 +79,15 @@ pub fn view<T: Element>(tensor: &Tensor) -> &[T] {
 ///
 /// # Panics
 /// As [`view`].
-pub fn view_mut<T: Element>(tensor: &mut Tensor) -> &mut [T] {
+///
+/// # Safety
+/// Nothing else may read or write the tensor's memory while the slice lives, not through another handle to it either.
+pub unsafe fn view_mut<T: Element>(tensor: &mut Tensor) -> &mut [T] {
     check::<T>(tensor);
     if tensor.numel() == 0 {
         return &mut [];
     }
-    // SAFETY: as in `view`; the exclusive borrow covers the only handle that this project writes through.
+    // SAFETY: as in `view`, and the caller vouches that no other handle is in use.
     unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) }
 }
 

@@ -90,7 +90,8 @@ impl State {
     /// As [`State::tensor_like`].
     pub fn copy_into(&self, name: &str, target: &mut Tensor) -> Result<(), StateError> {
         let source = self.tensor_like(name, target)?;
-        tch::no_grad(|| target.copy_(&source));
+        let _guard = tch::no_grad_guard();
+        target.copy_(&source);
         Ok(())
     }
 
@@ -114,6 +115,22 @@ impl State {
             return Err(mismatch());
         }
         Vec::try_from(&tensor).map_err(|_| mismatch())
+    }
+
+    /// The numbers that [`State::put_numbers`] wrote, if they are that many.
+    ///
+    /// # Errors
+    /// As [`State::numbers`], or another number of them.
+    pub fn numbers_of_length(&self, name: &str, length: usize) -> Result<Vec<f64>, StateError> {
+        let numbers = self.numbers(name)?;
+        if numbers.len() == length {
+            return Ok(numbers);
+        }
+        Err(StateError::Mismatch {
+            name: name.to_owned(),
+            found: format!("{} numbers", numbers.len()),
+            expected: format!("{length} numbers"),
+        })
     }
 
     /// Writes a small value; a type that JSON cannot hold is stored as null and refused on reading.

@@ -2,7 +2,7 @@
 //! (Loshchilov and Hutter, arXiv 1711.05101), in one pass over memory.
 
 use serde::{Deserialize, Serialize};
-use tch::{Tensor, no_grad};
+use tch::Tensor;
 use trainability_baselines::for_float;
 use trainability_baselines::indicator::UpdateSummary;
 use trainability_baselines::method::WeightDecay;
@@ -143,9 +143,11 @@ fn update_tensor<T: Float>(
     step: Step,
     summarise: bool,
 ) -> Sums {
-    let value = view_mut::<T>(value);
+    // SAFETY: parameter, gradient and moments are four tensors with memory of their own.
+    let (value, gradient, first, second) =
+        unsafe { (view_mut::<T>(value), view(gradient), view_mut(&mut moments.first), view_mut(&mut moments.second)) };
     let before = summarise.then(|| value.to_vec());
-    update(value, view(gradient), view_mut(&mut moments.first), view_mut(&mut moments.second), step);
+    update(value, gradient, first, second, step);
     before.map_or(Sums::default(), |before| Sums {
         absolute_update: value.iter().zip(&before).map(|(&new, &old)| (new - old).magnitude().wide()).sum(),
         absolute_weight: before.iter().map(|theta| theta.magnitude().wide()).sum(),
@@ -186,12 +188,10 @@ impl Stateful for Adam {
 
     fn restore(&mut self, state: &State) -> Result<(), StateError> {
         self.steps = state.value("steps")?;
-        no_grad(|| {
-            for moments in self.moments.iter_mut().flatten() {
-                state.copy_into(&format!("{}.exp_avg", moments.name), &mut moments.first)?;
-                state.copy_into(&format!("{}.exp_avg_sq", moments.name), &mut moments.second)?;
-            }
-            Ok(())
-        })
+        for moments in self.moments.iter_mut().flatten() {
+            state.copy_into(&format!("{}.exp_avg", moments.name), &mut moments.first)?;
+            state.copy_into(&format!("{}.exp_avg_sq", moments.name), &mut moments.second)?;
+        }
+        Ok(())
     }
 }

@@ -22,7 +22,9 @@ pub fn layer_curvatures(
     let shift: Option<f64> = penalties.iter().map(|penalty| penalty.isotropic_curvature()).sum();
     match shift {
         Some(shift) if network.activation().piecewise_linear() => {
-            tch::no_grad(|| gauss_newton_curvatures(network, trace, shift, options, generator))
+            // A guard and not a closure: it is undone if something inside panics, and the thread goes on with other runs.
+            let _guard = tch::no_grad_guard();
+            gauss_newton_curvatures(network, trace, shift, options, generator)
         }
         _ => (0..network.layers.len())
             .map(|layer| {

@@ -41,7 +41,7 @@ pub enum SharpnessScale {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProbeOptions {
-    /// K: every how many updates is measured (and controlled); 0 is never.
+    /// K: the update after every K others is measured (and controlled); 0 is never.
     pub interval: u64,
     /// W: values of normalised sharpness in the window.
     pub window: usize,
@@ -158,9 +158,16 @@ impl Probe {
         }
     }
 
-    /// Whether update number `update`, counted from 1, is measured.
-    pub fn is_due(&self, update: u64) -> bool {
-        self.options.interval > 0 && update.is_multiple_of(self.options.interval)
+    /// Whether an update is measured that comes after `made` others: the first after every K, so that the optimizer's
+    /// moments are there, and that where K is a whole number of epochs it meets an epoch's first minibatch and not its
+    /// last, which may be short.
+    pub fn is_due(&self, made: u64) -> bool {
+        made > 0 && self.options.interval > 0 && made.is_multiple_of(self.options.interval)
+    }
+
+    /// Forgets the windows, as for a network that has no past.
+    pub fn clear(&mut self) {
+        self.windows.iter_mut().for_each(SharpnessWindow::clear);
     }
 
     /// All statistics of every layer.

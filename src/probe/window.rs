@@ -43,9 +43,14 @@ impl SharpnessWindow {
         SharpnessWindow { length, values: VecDeque::with_capacity(length) }
     }
 
+    /// Forgets all values.
+    pub fn clear(&mut self) {
+        self.values.clear();
+    }
+
     /// Takes in a value, the oldest falling out of a full window.
     pub fn push(&mut self, value: f64, volatility: Volatility) -> Spread {
-        if self.values.len() == self.length {
+        while self.values.len() >= self.length {
             self.values.pop_front();
         }
         self.values.push_back(value);

@@ -7,9 +7,6 @@ use crate::analysis::warnings as analysis;
 use crate::probe::catalogue::catalogue;
 use crate::train::record::Status;
 
-/// The Lanczos residual, relative to the eigenvalue, above which a sharpness is not to be trusted.
-pub const RESIDUAL: f64 = 0.05;
-
 /// Every warning, the gravest first.
 pub fn all(evidence: &Evidence) -> Vec<String> {
     let mut warnings = unfinished(&evidence.sweep);
@@ -71,27 +68,24 @@ pub fn never_fired(evidence: &Evidence) -> Vec<String> {
 
 /// How often the largest eigenvalue was not found to the wanted precision.
 pub fn unconverged(evidence: &Evidence) -> Option<String> {
-    let (mut above, mut all) = (0usize, 0usize);
+    let (mut lost, mut all) = (0, 0);
     let mut worst: Option<(f64, String)> = None;
     for arm in evidence.arms() {
         let runs = evidence.arm(&arm.method, &arm.schedule);
-        let rows = runs.iter().flat_map(|run| &run.traces).flat_map(|trace| &trace.rows);
-        let residuals: Vec<f64> =
-            rows.map(|row| row.sharpness_residual).filter(|residual| !residual.is_nan()).collect();
-        let bad = residuals.iter().filter(|residual| **residual > RESIDUAL).count();
-        (above, all) = (above + bad, all + residuals.len());
-        let share = bad as f64 / residuals.len().max(1) as f64;
-        if bad > 0 && worst.as_ref().is_none_or(|(most, _)| share > *most) {
+        let rows: usize = runs.iter().flat_map(|run| &run.traces).map(|trace| trace.rows.len()).sum();
+        let records = runs.iter().filter_map(|run| run.record.as_ref());
+        let count: u64 = records.map(|record| record.unconverged_curvature_events).sum();
+        (lost, all) = (lost + count, all + rows);
+        let share = count as f64 / rows.max(1) as f64;
+        if count > 0 && worst.as_ref().is_none_or(|(most, _)| share > *most) {
             worst = Some((share, label(&arm)));
         }
     }
     worst.map(|(share, arm)| {
         format!(
-            "The Lanczos residual is above {:.0} % of the eigenvalue in {} of {all} layer measurements, {}; most often in \
-             {arm}, {}. Sharpness, volatility and the bounds made of them are uncertain there.",
-            100.0 * RESIDUAL,
-            above,
-            percent(above as f64 / all as f64),
+            "Lanczos ran out of products before the wanted precision in {lost} of {all} layer measurements, {}; most \
+             often in {arm}, {}. Sharpness, volatility and the bounds made of them are uncertain there.",
+            percent(lost as f64 / all.max(1) as f64),
             percent(share),
         )
     })

@@ -66,8 +66,10 @@ impl Default for BoundOptions {
 pub struct Bounds {
     /// alpha_g = B |g|^2 / sigma2.
     pub noise: Option<f64>,
-    /// The same without the batch's own noise.
+    /// The same without the batch's own noise, of this batch alone.
     pub noise_debiased: Option<f64>,
+    /// The noise bound that the options choose, smoothed if they say so: the first part of the combined bound.
+    pub noise_chosen: Option<f64>,
     /// alpha_vol = 1 / (kappa Vol).
     pub volatility: Option<f64>,
     /// tau = 2 mu / (s2 + mu^2).
@@ -114,26 +116,33 @@ impl BoundEstimator {
         BoundEstimator { options, signal: MovingAverage::default(), variance: MovingAverage::default() }
     }
 
-    /// The bounds after this measurement.
+    /// Forgets the averages, as for a network that has no past.
+    pub fn clear(&mut self) {
+        *self = BoundEstimator::new(self.options);
+    }
+
+    /// The bounds after this measurement. One sample has no variance, so that nothing is known of its noise.
     pub fn push(&mut self, statistics: &LayerStatistics) -> Bounds {
         let batch = statistics.batch as f64;
-        let (plug_in, variance) = (statistics.gradient_sq_norm, statistics.noise_variance);
-        // Averaged before it is cut off at 0: the other order would bring back a part of the bias.
-        let debiased = (statistics.batch > 1).then(|| {
-            let raw = plug_in - variance / (batch - 1.0);
-            let signal = self.signal.push(raw, self.options.smoothing).max(0.0);
-            (signal, self.variance.push(variance, self.options.smoothing))
-        });
+        let several = statistics.batch > 1;
+        let plug_in = several.then_some((statistics.gradient_sq_norm, statistics.noise_variance));
+        let raw = plug_in.map(|(signal, variance)| (signal - variance / (batch - 1.0), variance));
         let chosen = match self.options.noise {
-            Noise::PlugIn => Some((plug_in, variance)),
-            Noise::Debiased => debiased,
+            Noise::PlugIn => plug_in,
+            // Averaged before it is cut off at 0: the other order would bring back a part of the bias.
+            Noise::Debiased => raw.map(|(signal, variance)| {
+                let signal = self.signal.push(signal, self.options.smoothing).max(0.0);
+                (signal, self.variance.push(variance, self.options.smoothing))
+            }),
         };
-        let curvature = curvature_statistic(statistics, self.options.statistic);
+        let noise_bound = |(signal, variance): (f64, f64)| ratio(batch * signal, variance);
         let combined =
             |(signal, variance): (f64, f64), x: f64| ratio(batch * signal, variance + self.options.beta * signal * x);
+        let curvature = curvature_statistic(statistics, self.options.statistic);
         Bounds {
-            noise: ratio(batch * plug_in, variance),
-            noise_debiased: debiased.and_then(|(signal, variance)| ratio(batch * signal, variance)),
+            noise: plug_in.and_then(noise_bound),
+            noise_debiased: raw.and_then(|(signal, variance)| noise_bound((signal.max(0.0), variance))),
+            noise_chosen: chosen.and_then(noise_bound),
             volatility: statistics.volatility.and_then(|volatility| ratio(1.0, self.options.kappa * volatility)),
             level: level_bound(statistics),
             combined: chosen.zip(curvature).and_then(|(noise, x)| combined(noise, x)),
@@ -165,16 +174,9 @@ impl Stateful for BoundEstimator {
     }
 
     fn restore(&mut self, state: &State) -> Result<(), StateError> {
-        let saved = state.numbers("averages")?;
-        let [signal_sum, signal_weight, variance_sum, variance_weight] = saved[..] else {
-            return Err(StateError::Mismatch {
-                name: "averages".to_owned(),
-                found: format!("{} numbers", saved.len()),
-                expected: "4 numbers".to_owned(),
-            });
-        };
-        self.signal = MovingAverage { sum: signal_sum, weight: signal_weight };
-        self.variance = MovingAverage { sum: variance_sum, weight: variance_weight };
+        let saved = state.numbers_of_length("averages", 4)?;
+        self.signal = MovingAverage { sum: saved[0], weight: saved[1] };
+        self.variance = MovingAverage { sum: saved[2], weight: saved[3] };
         Ok(())
     }
 }
@@ -239,7 +241,9 @@ pub(crate) mod tests {
         close(estimator.push(&statistics(10, 6.0, 18.0)).combined, 40.0 / (18.0 + 4.0 * 0.5));
         // Bias-corrected averages of 4 then 1, and of 18 then 9: (0.9 * 4 + 1) / 1.9 and (0.9 * 18 + 9) / 1.9.
         let second = estimator.push(&statistics(10, 2.0, 9.0));
-        close(second.noise_debiased, 10.0 * (0.9 * 4.0 + 1.0) / (0.9 * 18.0 + 9.0));
+        close(second.noise_chosen, 10.0 * (0.9 * 4.0 + 1.0) / (0.9 * 18.0 + 9.0));
+        // The recorded bound is this batch's alone, the same in every arm.
+        close(second.noise_debiased, 10.0 / 9.0);
     }
 
     #[test]
@@ -257,7 +261,7 @@ pub(crate) mod tests {
             LayerStatistics { volatility: Some(-1.0), sharpness_mean: Some(-2.0), ..statistics(4, 1.0, 1.0) };
         assert_eq!(estimator.push(&negative).volatility, None);
         let one = estimator.push(&statistics(1, 1.0, 0.0));
-        assert_eq!(one.noise_debiased, None);
+        assert_eq!((one.noise, one.noise_debiased, one.combined), (None, None, None));
     }
 
     #[test]

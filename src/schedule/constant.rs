@@ -55,7 +55,7 @@ impl Stateful for Constant {
     }
 
     fn restore(&mut self, state: &State) -> Result<(), StateError> {
-        self.learning_rates = state.numbers("learning_rates")?;
+        self.learning_rates = state.numbers_of_length("learning_rates", self.learning_rates.len())?;
         Ok(())
     }
 }

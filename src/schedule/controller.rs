@@ -57,8 +57,8 @@ pub struct ControlOptions {
     pub floor: f64,
     /// When a rate may rise.
     pub warm_window: WarmWindow,
-    /// The share of the task or run that the warm window covers.
-    pub warm_share: f64,
+    /// The share of the task or run that the warm window covers; 0.1 of a task and 0.3 of a run where it is left out.
+    pub warm_share: Option<f64>,
     /// A layer is far below its bound under this share of the safe step.
     pub timid: f64,
     /// Estimate of the squared gradient norm in the combined bound.
@@ -83,7 +83,7 @@ impl Default for ControlOptions {
             warm: 1.01,
             floor: 0.12,
             warm_window: WarmWindow::default(),
-            warm_share: 0.1,
+            warm_share: None,
             timid: 0.3,
             noise: bounds.noise,
             smoothing: bounds.smoothing,
@@ -116,7 +116,7 @@ impl ControlOptions {
             ("cool", self.cool, positive(self.cool) && self.cool < 1.0, "between 0 and 1, both excluded"),
             ("warm", self.warm, self.warm >= 1.0 && self.warm.is_finite(), "at least 1"),
             ("floor", self.floor, self.floor >= 0.0 && self.floor.is_finite(), "a finite number, 0 or above"),
-            ("warm_share", self.warm_share, (0.0..=1.0).contains(&self.warm_share), "between 0 and 1"),
+            ("warm_share", self.warm_share(), (0.0..=1.0).contains(&self.warm_share()), "between 0 and 1"),
             ("timid", self.timid, (0.0..1.0).contains(&self.timid), "at least 0 and below 1"),
             ("smoothing", self.smoothing, (0.0..1.0).contains(&self.smoothing), "at least 0 and below 1"),
             ("beta", self.beta, self.beta >= 0.0 && self.beta.is_finite(), "a finite number, 0 or above"),
@@ -126,6 +126,12 @@ impl ControlOptions {
             Some((key, found, _, expected)) => Err(OptionError::new(key, found, expected)),
             None => Ok(()),
         }
+    }
+
+    /// The share that is in force.
+    pub fn warm_share(&self) -> f64 {
+        let usual = if self.warm_window == WarmWindow::Run { 0.3 } else { 0.1 };
+        self.warm_share.unwrap_or(usual)
     }
 
     /// The part that concerns the bounds.
@@ -154,7 +160,7 @@ impl Controller {
     }
 
     fn may_warm(&self, progress: Progress) -> bool {
-        let share = |position: u64, length: u64| (position as f64) < self.options.warm_share * length as f64;
+        let share = |position: u64, length: u64| (position as f64) < self.options.warm_share() * length as f64;
         match self.options.warm_window {
             WarmWindow::Task => share(progress.update_in_task, progress.updates_in_task),
             WarmWindow::Run => share(progress.update, progress.updates),
@@ -163,13 +169,12 @@ impl Controller {
     }
 
     fn limit(&self, bounds: &Bounds) -> Option<f64> {
-        match (self.options.limit, self.options.noise) {
-            (Limit::Combined, _) => bounds.combined,
-            (Limit::Noise, Noise::PlugIn) => bounds.noise,
-            (Limit::Noise, Noise::Debiased) => bounds.noise_debiased,
-            (Limit::Volatility, _) => bounds.volatility,
-            (Limit::Level, _) => bounds.level,
-            (Limit::FloorOnly, _) => Some(0.0),
+        match self.options.limit {
+            Limit::Combined => bounds.combined,
+            Limit::Noise => bounds.noise_chosen,
+            Limit::Volatility => bounds.volatility,
+            Limit::Level => bounds.level,
+            Limit::FloorOnly => Some(0.0),
         }
     }
 
@@ -219,7 +224,7 @@ impl Stateful for Controller {
     }
 
     fn restore(&mut self, state: &State) -> Result<(), StateError> {
-        self.learning_rates = state.numbers("learning_rates")?;
+        self.learning_rates = state.numbers_of_length("learning_rates", self.learning_rates.len())?;
         Ok(())
     }
 }
@@ -263,7 +268,7 @@ mod tests {
 
     #[test]
     fn warm_windows_and_limits() {
-        let run = ControlOptions { warm_window: WarmWindow::Run, warm_share: 0.6, ..ControlOptions::default() };
+        let run = ControlOptions { warm_window: WarmWindow::Run, warm_share: Some(0.6), ..ControlOptions::default() };
         assert_eq!(act(run, Some(0.1), Some(1.0), 99).0, Action::Warmed);
         let off = ControlOptions { warm_window: WarmWindow::Off, ..ControlOptions::default() };
         assert_eq!(act(off, Some(0.1), Some(1.0), 0).0, Action::Held);

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use trainability_baselines::method::OptionError;
+
 use super::controller::{ControlOptions, Controller};
 use super::{Entry, Resolved, RunFacts, ScheduleError};
 
@@ -12,17 +14,17 @@ pub const ENTRY: Entry = Entry {
     name: "noise_curvature",
     about: "keeps each layer's effective step below its bound, options as given",
     needs_measurement: true,
-    resolve: |control, own, facts| resolve("noise_curvature", &json!({}), control, own, facts),
+    resolve: |control, own, _| resolve("noise_curvature", &json!({}), control, own),
 };
 
 /// `paper`: X = Vol, beta = 1, plug-in noise bound.
 pub const PAPER: Entry = Entry {
     name: "paper",
-    about: "noise_curvature as the paper's text has it",
+    about: "noise_curvature with X = Vol, beta = 1 and the plug-in noise bound",
     needs_measurement: true,
-    resolve: |control, own, facts| {
+    resolve: |control, own, _| {
         let preset = json!({ "noise": "plug_in", "smoothing": 0.0, "beta": 1.0, "statistic": "volatility" });
-        resolve("paper", &preset, control, own, facts)
+        resolve("paper", &preset, control, own)
     },
 };
 
@@ -31,7 +33,7 @@ pub const AS_RUN: Entry = Entry {
     name: "as_run",
     about: "noise_curvature as the runs behind the paper's figures had it, by method",
     needs_measurement: true,
-    resolve: |control, own, facts| resolve("as_run", &as_run(facts), control, own, facts),
+    resolve: |control, own, facts| resolve("as_run", &as_run(facts), control, own),
 };
 
 /// `debiased`: X = Vol, beta = 1, debiased and smoothed noise bound.
@@ -39,9 +41,9 @@ pub const DEBIASED: Entry = Entry {
     name: "debiased",
     about: "noise_curvature with the batch's own noise taken off the noise bound",
     needs_measurement: true,
-    resolve: |control, own, facts| {
+    resolve: |control, own, _| {
         let preset = json!({ "noise": "debiased", "smoothing": 0.9, "beta": 1.0, "statistic": "volatility" });
-        resolve("debiased", &preset, control, own, facts)
+        resolve("debiased", &preset, control, own)
     },
 };
 
@@ -61,14 +63,15 @@ fn as_run(facts: RunFacts) -> Value {
     json!({ "noise": "plug_in", "smoothing": 0.0, "beta": beta, "statistic": statistic })
 }
 
-/// The configuration's `control` section comes first, the preset over it, the entry's own keys last.
-fn resolve(
-    name: &'static str,
-    preset: &Value,
-    control: &Value,
-    own: &Value,
-    _facts: RunFacts,
-) -> Result<Resolved, ScheduleError> {
+/// The configuration's `control` section comes first, the preset over it, the entry's own keys last. What the section
+/// says must not be overruled in silence.
+fn resolve(name: &'static str, preset: &Value, control: &Value, own: &Value) -> Result<Resolved, ScheduleError> {
+    for (key, value) in preset.as_object().into_iter().flatten() {
+        if let Some(given) = control.get(key).filter(|given| *given != value && own.get(key).is_none()) {
+            let expected = format!("{value}, which the preset `{name}` sets, or left to the schedules' own entries");
+            return Err(OptionError::new(key, given, &expected).into());
+        }
+    }
     let options = ControlOptions::layered(&[control, preset, own])?;
     let mut record = serde_json::to_value(&options)?;
     record["name"] = json!(name);
@@ -97,6 +100,15 @@ mod tests {
         assert_eq!(options["beta"], 0.5);
         assert_eq!(options["cool"], 0.95);
         assert_eq!(options["safety"], 0.8);
+    }
+
+    #[test]
+    fn a_section_that_a_preset_would_overrule_is_refused() {
+        let facts = RunFacts { parts: &[], learning_rate: 1e-3 };
+        let resolve = |own: Value| (PAPER.resolve)(&json!({ "beta": 20.0 }), &own, facts);
+        let message = resolve(json!({})).err().unwrap().to_string();
+        assert!(message.starts_with("`beta` is 20.0, expected 1.0, which the preset `paper` sets"), "{message}");
+        assert_eq!(resolve(json!({ "beta": 0.5 })).unwrap().options["beta"], 0.5);
     }
 
     #[test]

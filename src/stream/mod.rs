@@ -1,4 +1,6 @@
 //! Streams: sequences of tasks out of one set of images.
+//!
+//! A stream is one file with an `ENTRY` of its own, named in [`STREAMS`].
 
 use std::fmt::Debug;
 
@@ -7,7 +9,50 @@ use trainability_baselines::Stateful;
 
 pub mod random_labels;
 
-pub use random_labels::RandomLabels;
+/// Every stream that a configuration can name.
+pub const STREAMS: &[&Entry] = &[&random_labels::ENTRY];
+
+/// A registry entry.
+#[derive(Debug)]
+pub struct Entry {
+    /// The name in configurations.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub about: &'static str,
+    /// Builds it at its beginning.
+    pub build: fn(Start) -> Box<dyn Stream>,
+}
+
+impl Entry {
+    /// The stream of that name.
+    pub fn named(name: &str) -> Option<&'static Entry> {
+        STREAMS.iter().copied().find(|entry| entry.name == name)
+    }
+}
+
+/// What a stream is built from.
+#[derive(Debug)]
+pub struct Start {
+    /// N x features, normalised.
+    pub images: Tensor,
+    /// How many classes there are.
+    pub classes: i64,
+    /// How it is cut.
+    pub lengths: Lengths,
+    /// Labels and order follow from it alone.
+    pub seed: u64,
+}
+
+/// How a stream is cut into tasks, epochs and minibatches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lengths {
+    /// Tasks of the run.
+    pub tasks: usize,
+    /// Passes over the images in a task.
+    pub epochs: usize,
+    /// Images in a minibatch; the last of an epoch may be shorter.
+    pub batch_size: usize,
+}
 
 /// One minibatch.
 #[derive(Debug)]

@@ -4,19 +4,15 @@
 use tch::Tensor;
 use trainability_baselines::{State, StateError, Stateful};
 
-use super::{Minibatch, Stream};
+use super::{Entry, Lengths, Minibatch, Start, Stream};
 use crate::random::Generator;
 
-/// How a stream is cut into tasks, epochs and minibatches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lengths {
-    /// Tasks of the run.
-    pub tasks: usize,
-    /// Passes over the images in a task.
-    pub epochs: usize,
-    /// Images in a minibatch; the last of an epoch may be shorter.
-    pub batch_size: usize,
-}
+/// `random_labels`.
+pub const ENTRY: Entry = Entry {
+    name: "random_labels",
+    about: "fixed images, all labels redrawn uniformly at every task",
+    build: |start| Box::new(RandomLabels::new(start)),
+};
 
 /// The stream and its position.
 #[derive(Debug)]
@@ -33,8 +29,8 @@ pub struct RandomLabels {
 }
 
 impl RandomLabels {
-    /// A stream over `images` (N x features, normalised); labels and order follow from the seed alone.
-    pub fn new(images: Tensor, classes: i64, lengths: Lengths, seed: u64) -> RandomLabels {
+    /// The stream before its first task.
+    pub fn new(Start { images, classes, lengths, seed }: Start) -> RandomLabels {
         let count = images.size()[0] as usize;
         RandomLabels {
             lengths,
@@ -111,7 +107,7 @@ mod tests {
 
     fn stream(count: i64, batch_size: usize, seed: u64) -> RandomLabels {
         let images = Tensor::arange(count, (tch::Kind::Float, tch::Device::Cpu)).view([count, 1]);
-        RandomLabels::new(images, 10, Lengths { tasks: 3, epochs: 2, batch_size }, seed)
+        RandomLabels::new(Start { images, classes: 10, lengths: Lengths { tasks: 3, epochs: 2, batch_size }, seed })
     }
 
     fn ids(batch: &Minibatch) -> Vec<i64> {

@@ -1,6 +1,7 @@
 //! One run: the loop, the recorder that writes its files, the checkpoint.
 
 pub mod checkpoint;
+mod images;
 pub mod record;
 pub mod recorder;
 pub mod run;

@@ -100,7 +100,7 @@ pub struct ControlRow {
     pub sharpness: Option<f64>,
     /// Smallest eigenvalue of the layer's Hessian block.
     pub sharpness_min: Option<f64>,
-    /// Residual norm of the largest eigenpair, relative to the eigenvalue.
+    /// Residual norm of the largest eigenpair, over the largest absolute Ritz value of the cross-entropy's block.
     pub sharpness_residual: Option<f64>,
     /// lambda_bar: lambda times the learning rate over Adam's root mean square.
     pub normalized_sharpness: Option<f64>,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::record::ControlRow;
+use super::summary::task_columns;
 
 /// The files that a run writes rows to.
 pub const CSV_FILES: [&str; 2] = ["tasks.csv", "controls.csv"];
@@ -40,10 +41,12 @@ impl Recorder {
     /// What the file system says.
     pub fn create(folder: &Path) -> io::Result<Recorder> {
         fs::create_dir_all(folder)?;
-        let recorder = Recorder { folder: folder.to_owned(), lengths: [0; 2], waiting: Default::default() };
+        let mut recorder = Recorder { folder: folder.to_owned(), lengths: [0; 2], waiting: Default::default() };
         for name in CSV_FILES {
             File::create(recorder.partial(name))?;
         }
+        recorder.add(0, |writer| writer.write_record(task_columns()))?;
+        recorder.add(1, |writer| writer.write_record(CONTROL_COLUMNS))?;
         Ok(recorder)
     }
 
@@ -74,10 +77,7 @@ impl Recorder {
     /// # Errors
     /// A row that is no CSV.
     pub fn add_task(&mut self, row: &TaskRow) -> io::Result<()> {
-        if self.lengths[0] == 0 {
-            self.add_record(0, row.iter().map(|(name, _)| name))?;
-        }
-        self.add_record(0, row.iter().map(|(_, field)| field))
+        self.add(0, |writer| writer.write_record(row.iter().map(|(_, field)| field)))
     }
 
     /// Adds a measured update's rows.
@@ -85,15 +85,19 @@ impl Recorder {
     /// # Errors
     /// A row that is no CSV.
     pub fn add_controls(&mut self, rows: &[ControlRow]) -> io::Result<()> {
-        if self.lengths[1] == 0 && !rows.is_empty() {
-            self.add_record(1, CONTROL_COLUMNS)?;
-        }
-        rows.iter().try_for_each(|row| self.add_record(1, control_fields(row)))
+        self.add(1, |writer| rows.iter().try_for_each(|row| writer.serialize(row)))
     }
 
-    fn add_record(&mut self, file: usize, fields: impl IntoIterator<Item = impl AsRef<[u8]>>) -> io::Result<()> {
+    fn add(
+        &mut self,
+        file: usize,
+        write: impl FnOnce(&mut csv::Writer<&mut Vec<u8>>) -> csv::Result<()>,
+    ) -> io::Result<()> {
         let before = self.waiting[file].len();
-        csv::Writer::from_writer(&mut self.waiting[file]).write_record(fields)?;
+        let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(&mut self.waiting[file]);
+        write(&mut writer)?;
+        writer.flush()?;
+        drop(writer);
         self.lengths[file] += (self.waiting[file].len() - before) as u64;
         Ok(())
     }
@@ -165,26 +169,65 @@ pub const CONTROL_COLUMNS: [&str; 19] = [
     "action",
 ];
 
-fn control_fields(row: &ControlRow) -> [String; 19] {
-    [
-        row.task.to_string(),
-        row.update.to_string(),
-        row.layer.clone(),
-        field(Some(row.learning_rate)),
-        field(row.effective_step),
-        field(row.gradient_sq_norm),
-        field(row.noise_variance),
-        field(row.sharpness),
-        field(row.sharpness_min),
-        field(row.sharpness_residual),
-        field(row.normalized_sharpness),
-        field(row.sharpness_mean),
-        field(row.volatility),
-        field(row.noise_bound),
-        field(row.noise_bound_debiased),
-        field(row.volatility_bound),
-        field(row.level_bound),
-        field(row.combined_bound),
-        row.action.clone(),
-    ]
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn control() -> ControlRow {
+        ControlRow {
+            task: 1,
+            update: 2,
+            layer: "fc1".to_owned(),
+            learning_rate: 0.1 + 0.2,
+            effective_step: None,
+            gradient_sq_norm: Some(1e-300),
+            noise_variance: Some(f64::INFINITY),
+            sharpness: Some(-0.0),
+            sharpness_min: None,
+            sharpness_residual: Some(f64::MIN_POSITIVE),
+            normalized_sharpness: Some(1.0 / 3.0),
+            sharpness_mean: None,
+            volatility: None,
+            noise_bound: None,
+            noise_bound_debiased: None,
+            volatility_bound: None,
+            level_bound: None,
+            combined_bound: None,
+            action: "held".to_owned(),
+        }
+    }
+
+    #[test]
+    fn rows_stand_under_their_columns_and_read_back_to_the_same_bits() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut recorder = Recorder::create(folder.path()).unwrap();
+        recorder.add_controls(&[control()]).unwrap();
+        recorder.finish().unwrap();
+        let mut reader = csv::Reader::from_path(folder.path().join("controls.csv")).unwrap();
+        assert_eq!(reader.headers().unwrap(), &csv::StringRecord::from(CONTROL_COLUMNS.to_vec()));
+        let rows: Vec<ControlRow> = reader.deserialize().collect::<Result<_, _>>().unwrap();
+        assert_eq!(rows, [control()]);
+        assert_eq!(rows[0].learning_rate.to_bits(), control().learning_rate.to_bits());
+        assert!(rows[0].sharpness.unwrap().is_sign_negative());
+        // A run without a finished task has a table without rows, and not an empty file.
+        let tasks = fs::read_to_string(folder.path().join("tasks.csv")).unwrap();
+        assert_eq!(tasks.lines().count(), 1);
+        assert!(tasks.starts_with("task,updates,online_accuracy,final_accuracy,final_loss,hessian_rank,"));
+    }
+
+    #[test]
+    fn what_was_written_after_a_checkpoint_is_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut recorder = Recorder::create(folder.path()).unwrap();
+        recorder.add_controls(&[control()]).unwrap();
+        recorder.flush().unwrap();
+        let lengths = recorder.lengths();
+        recorder.add_controls(&[control(), control()]).unwrap();
+        recorder.flush().unwrap();
+        let mut resumed = Recorder::resume(folder.path(), lengths).unwrap();
+        resumed.add_controls(&[control()]).unwrap();
+        resumed.finish().unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("controls.csv")).unwrap().lines().count(), 3);
+        assert!(Recorder::resume(folder.path(), lengths).is_err(), "the partial files are gone");
+    }
 }

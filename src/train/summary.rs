@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use trainability_baselines::indicator::{INDICATORS, Indicator, When};
 use trainability_baselines::{State, StateError, Stateful};
 
+use super::recorder::{TaskRow, field};
 use crate::probe::{LayerStatistics, OWN};
 use crate::schedule::Bounds;
 
@@ -83,6 +84,20 @@ impl TaskSummary {
         }
     }
 
+    /// The finished task's row of `tasks.csv`, in the order of [`task_columns`]; `task` counts from 0.
+    pub fn row(&self, task: usize, updates: u64, final_accuracy: f64, final_loss: f64) -> TaskRow {
+        let mut row: TaskRow = vec![
+            ("task", task.to_string()),
+            ("updates", updates.to_string()),
+            ("online_accuracy", field(Some(self.online_accuracy()))),
+            ("final_accuracy", field(Some(final_accuracy))),
+            ("final_loss", field(Some(final_loss))),
+        ];
+        row.extend(self.indicators().into_iter().map(|(name, value)| (name, field(value))));
+        row.push(("task_age", (task + 1).to_string()));
+        row
+    }
+
     /// Every indicator's column and value, those of the baselines crate first, then the method's own.
     pub fn indicators(&self) -> Vec<(&'static str, Option<f64>)> {
         let measured = INDICATORS.iter().map(|indicator| {
@@ -104,6 +119,11 @@ impl TaskSummary {
     pub fn rho(&self) -> Option<f64> {
         (self.exceeded.0 > 0).then(|| self.exceeded.1 as f64 / self.exceeded.0 as f64)
     }
+}
+
+/// The columns of `tasks.csv`.
+pub fn task_columns() -> Vec<&'static str> {
+    TaskSummary::default().row(0, 0, 0.0, 0.0).into_iter().map(|(name, _)| name).collect()
 }
 
 /// The middle value, or the mean of the middle two; infinities are values like others.

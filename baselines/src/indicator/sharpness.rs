@@ -14,7 +14,7 @@ impl Indicator for Sharpness {
             name: "sharpness",
             title: "sharpness",
             role: Role::Rejected,
-            text: "largest eigenvalue of the Hessian of the total loss over all parameters, by Lanczos on the probe batch at the end of the task",
+            text: "largest eigenvalue of the Hessian of the total loss over all parameters, by Lanczos on the probe batch at the end of the task; undefined where it did not converge",
         }
     }
 
@@ -24,6 +24,6 @@ impl Indicator for Sharpness {
 
     fn measure(&self, observation: &Observation, generator: &mut ChaCha8Rng) -> Option<f64> {
         let found = extreme_eigenvalues(observation.hessian?, Ends::Largest, observation.lanczos, generator);
-        found.largest.value.is_finite().then_some(found.largest.value)
+        found.converged.then_some(found.largest.value)
     }
 }

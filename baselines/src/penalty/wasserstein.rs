@@ -2,7 +2,7 @@
 //! (Lewandowski et al., arXiv 2406.06811): both are sorted and compared rank by rank.
 //!
 //! The permutation that sorts is locally constant, so the gradient of an element is 2 lambda (theta - theta_0 at the
-//! same rank), and only ranks are needed. They come from a radix sort of (value, index) pairs.
+//! same rank), and only ranks are needed.
 
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
@@ -10,6 +10,7 @@ use tch::{Kind, Tensor};
 use super::{CoefficientOptions, Penalty};
 use crate::layers::{Gradients, LayerParameters, tensors};
 use crate::method::{Contribution, OptionError, Part, PartOptions, check_coefficient};
+use crate::ranks::RankSorter;
 use crate::slices::{Float, view, view_mut};
 use crate::state::{State, StateError, Stateful};
 
@@ -25,7 +26,11 @@ pub struct WassersteinOptions(CoefficientOptions);
 impl PartOptions for WassersteinOptions {
     fn build(self) -> Result<Contribution, OptionError> {
         let coefficient = check_coefficient(self.0.coefficient)?;
-        Ok(Contribution::Penalty(Box::new(Wasserstein { coefficient, initial: Vec::new(), pairs: Pairs::default() })))
+        Ok(Contribution::Penalty(Box::new(Wasserstein {
+            coefficient,
+            initial: Vec::new(),
+            sorter: RankSorter::default(),
+        })))
     }
 }
 
@@ -35,14 +40,7 @@ pub struct Wasserstein {
     coefficient: f64,
     /// Parameter names with their sorted initial values.
     initial: Vec<(String, Tensor)>,
-    pairs: Pairs,
-}
-
-/// Room for the sort, kept from one update to the next.
-#[derive(Debug, Default)]
-struct Pairs {
-    single: Vec<(f32, u32)>,
-    double: Vec<(f64, u32)>,
+    sorter: RankSorter,
 }
 
 impl Wasserstein {
@@ -76,9 +74,10 @@ impl Penalty for Wasserstein {
         let factor = 2.0 * self.coefficient;
         let initial = self.initial.iter().map(|(_, sorted)| sorted);
         for ((value, gradient), initial) in tensors(layers).zip(gradients.iter_mut().flatten()).zip(initial) {
+            // SAFETY: parameters are not written to while their gradients are.
             match value.kind() {
-                Kind::Float => add_distance(&mut self.pairs.single, value, initial, gradient, factor as f32),
-                Kind::Double => add_distance(&mut self.pairs.double, value, initial, gradient, factor),
+                Kind::Float => add_distance(self.sorter.sort(unsafe { view(value) }), initial, gradient, factor as f32),
+                Kind::Double => add_distance(sort_double(unsafe { view(value) }), initial, gradient, factor),
                 other => panic!("networks are trained in f32 or f64, not {other:?}"),
             }
         }
@@ -89,19 +88,23 @@ impl Penalty for Wasserstein {
     }
 }
 
-fn add_distance<T: Float + radsort::Key>(
-    pairs: &mut Vec<(T, u32)>,
-    value: &Tensor,
+/// Indices and values in ascending order. Double precision is for checks, and need not be fast.
+fn sort_double(values: &[f64]) -> impl Iterator<Item = (usize, f64)> {
+    let mut sorted: Vec<(usize, f64)> = values.iter().copied().enumerate().collect();
+    sorted.sort_by(|a, b| a.1.total_cmp(&b.1));
+    sorted.into_iter()
+}
+
+fn add_distance<T: Float>(
+    sorted: impl Iterator<Item = (usize, T)>,
     initial: &Tensor,
     gradient: &mut Tensor,
     factor: T,
 ) {
-    pairs.clear();
-    pairs.extend(view::<T>(value).iter().zip(0..).map(|(&theta, index)| (theta, index)));
-    radsort::sort_by_key(pairs, |pair| pair.0);
-    let gradient = view_mut::<T>(gradient);
-    for (&(theta, index), &theta_0) in pairs.iter().zip(view::<T>(initial)) {
-        gradient[index as usize] += factor * (theta - theta_0);
+    // SAFETY: a gradient shares no memory with the initial values, and nobody else is at work on either.
+    let (gradient, initial) = unsafe { (view_mut::<T>(gradient), view::<T>(initial)) };
+    for ((index, theta), &theta_0) in sorted.zip(initial) {
+        gradient[index] += factor * (theta - theta_0);
     }
 }
 

@@ -1,32 +1,30 @@
 //! One run: stream, network, probe, schedule and optimizer, update by update.
 
+mod observe;
+mod state;
+mod surgery;
+
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use tch::{Kind, Tensor, no_grad};
-use trainability_baselines::indicator::{INDICATORS, Observation, UpdateSummary, When};
-use trainability_baselines::lanczos::SymmetricOperator;
+use tch::{Kind, Tensor};
+use trainability_baselines::indicator::When;
 use trainability_baselines::penalty::Penalty;
-use trainability_baselines::surgery::{Subject, Surgery};
-use trainability_baselines::{Gradients, LayerTrace, State, StateError, Stateful};
+use trainability_baselines::surgery::Surgery;
+use trainability_baselines::{Gradients, LayerTrace};
 
+use super::images::select_images;
 use super::record::{ControlRow, LayerEvents};
-use super::recorder::{TaskRow, field};
+use super::recorder::TaskRow;
 use super::summary::TaskSummary;
 use crate::config::{Precision, RunPlan};
 use crate::data::ImageSet;
 use crate::network::{Network, Shape, correct, cross_entropy, logits};
 use crate::optimizer::{Adam, AdamOptions};
-use crate::probe::hessian::Hessian;
-use crate::probe::noise::squared_norm;
 use crate::probe::{LayerStatistics, Probe, Scene};
 use crate::random::Generator;
 use crate::schedule::{Action, BoundEstimator, Bounds, Progress, Schedule, Start};
-use crate::stream::random_labels::Lengths;
-use crate::stream::{RandomLabels, Stream};
-
-/// Images that are evaluated at once at a task's end, which bounds the memory.
-const EVALUATION_CHUNK: i64 = 4096;
+use crate::stream::{self, Lengths, Stream};
 
 /// The run left the real numbers.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -56,7 +54,6 @@ pub struct Advance {
 /// Everything that a run carries from one update to the next.
 #[derive(Debug)]
 pub struct Run {
-    seed: u64,
     stream: Box<dyn Stream>,
     network: Network,
     initialisation: Generator,
@@ -105,14 +102,14 @@ impl Run {
         let layers = network.layers.len();
         let lengths =
             Lengths { tasks: plan.stream.tasks, epochs: plan.stream.epochs, batch_size: plan.training.batch_size };
+        let stream = stream::Entry::named(&plan.stream.kind).expect("a planned stream is in the registry");
         let event_of = |layer: &trainability_baselines::LayerParameters| LayerEvents {
             layer: layer.name.clone(),
             ..LayerEvents::default()
         };
         Run {
-            seed: plan.seed,
             optimizer: Adam::new(options, method.weight_decay, &network.layers),
-            stream: Box::new(RandomLabels::new(images, i64::from(set.classes), lengths, plan.seed)),
+            stream: (stream.build)(stream::Start { images, classes: i64::from(set.classes), lengths, seed: plan.seed }),
             probe: Probe::new(plan.measure, layers, plan.seed),
             bounds: vec![BoundEstimator::new(plan.resolved.bounds); layers],
             schedule: (plan.resolved.factory)(Start { learning_rate: plan.training.learning_rate, layers }),
@@ -203,28 +200,23 @@ impl Run {
     fn end_task(&mut self) -> Result<TaskRow, Diverged> {
         let (final_accuracy, final_loss) = self.evaluate();
         if !final_loss.is_finite() {
-            return Err(self.diverged("the loss over the task", final_loss));
+            return Err(self.diverged("the loss over the task", final_loss, self.update));
         }
         self.read_indicators(When::TaskEnd);
-        let mut row: TaskRow = vec![
-            ("task", self.task.to_string()),
-            ("updates", self.update.to_string()),
-            ("online_accuracy", field(Some(self.summary.online_accuracy()))),
-            ("final_accuracy", field(Some(final_accuracy))),
-            ("final_loss", field(Some(final_loss))),
-        ];
-        row.extend(self.summary.indicators().into_iter().map(|(name, value)| (name, field(value))));
-        row.push(("task_age", (self.task + 1).to_string()));
+        let row = self.summary.row(self.task, self.update, final_accuracy, final_loss);
         self.task += 1;
         self.update_in_task = 0;
         Ok(row)
     }
 
     fn operate(&mut self) {
-        let mut subject = Patient {
+        let mut subject = surgery::Patient {
             network: &mut self.network,
             optimizer: &mut self.optimizer,
             initialisation: &mut self.initialisation,
+            penalties: &mut self.penalties,
+            probe: &mut self.probe,
+            bounds: &mut self.bounds,
         };
         for surgery in &mut self.surgeries {
             surgery.at_task_start(self.task, &mut subject);
@@ -237,14 +229,14 @@ impl Run {
         self.count_seconds("data", start);
 
         let start = Instant::now();
-        let measured = self.probe.is_due(self.update + 1);
+        let measured = self.probe.is_due(self.update);
         let trace = self.network.forward(&batch.images);
         let samples = batch.labels.size()[0];
         self.summary.add_accuracy(correct(logits(&trace), &batch.labels) as f64 / samples as f64);
         let loss = cross_entropy(logits(&trace), &batch.labels);
         let value = loss.double_value(&[]);
         if !value.is_finite() {
-            return Err(self.diverged("the loss", value));
+            return Err(self.diverged("the loss", value, self.update + 1));
         }
         self.last_finite = value;
         let mut gradients = self.network.gradients(&loss, measured);
@@ -341,161 +333,8 @@ impl Run {
         rows.collect()
     }
 
-    fn read_measured_indicators(
-        &mut self,
-        trace: &[LayerTrace],
-        deltas: &[Tensor],
-        gradients: &Gradients,
-        update: Option<UpdateSummary>,
-    ) {
-        let observation = Observation {
-            layers: &self.network.layers,
-            activation: self.network.activation(),
-            trace,
-            deltas: Some(deltas),
-            gradient_sq_norm: Some(squared_norm(gradients.iter().flatten())),
-            update,
-            hessian: None,
-            lanczos: self.lanczos,
-        };
-        for indicator in INDICATORS.iter().filter(|indicator| indicator.when() == When::MeasuredUpdate) {
-            self.summary.add_indicator(*indicator, indicator.measure(&observation, &mut self.indicator_generator.0));
-        }
-    }
-
-    /// Reads the indicators of a task's start or end on the probe batch.
-    fn read_indicators(&mut self, when: When) {
-        let start = Instant::now();
-        let labels = self.stream.labels().narrow(0, 0, self.probe_images.size()[0]);
-        let graph = self.network.forward(&self.probe_images);
-        let loss = cross_entropy(logits(&graph), &labels);
-        let deltas = Network::deltas(&graph, &loss);
-        let trace: Vec<LayerTrace> = graph.iter().map(LayerTrace::detach).collect();
-        drop((graph, loss));
-        let hessian = (when == When::TaskEnd)
-            .then(|| Hessian::of_network(&self.network, &self.probe_images, &labels, &self.penalties));
-        let observation = Observation {
-            layers: &self.network.layers,
-            activation: self.network.activation(),
-            trace: &trace,
-            deltas: Some(&deltas),
-            gradient_sq_norm: None,
-            update: None,
-            hessian: hessian.as_ref().map(|hessian| hessian as &dyn SymmetricOperator),
-            lanczos: self.lanczos,
-        };
-        for indicator in INDICATORS.iter().filter(|indicator| indicator.when() == when) {
-            self.summary.add_indicator(*indicator, indicator.measure(&observation, &mut self.indicator_generator.0));
-        }
-        self.count_seconds("indicators", start);
-    }
-
-    /// Accuracy and mean cross-entropy over the task's whole training set.
-    fn evaluate(&mut self) -> (f64, f64) {
-        let start = Instant::now();
-        let (images, labels) = (self.stream.images(), self.stream.labels());
-        let count = images.size()[0];
-        let (mut hits, mut loss) = (0, 0.0);
-        no_grad(|| {
-            for first in (0..count).step_by(EVALUATION_CHUNK as usize) {
-                let length = EVALUATION_CHUNK.min(count - first);
-                let labels = labels.narrow(0, first, length);
-                let trace = self.network.forward(&images.narrow(0, first, length));
-                hits += correct(logits(&trace), &labels);
-                loss += cross_entropy(logits(&trace), &labels).double_value(&[]) * length as f64;
-            }
-        });
-        self.count_seconds("forward_backward", start);
-        (hits as f64 / count as f64, loss / count as f64)
-    }
-
-    fn diverged(&self, what: &'static str, value: f64) -> Diverged {
-        Diverged { what, value, task: self.task, update: self.update + 1, last_finite: self.last_finite }
-    }
-
-    /// The seed.
-    pub fn seed(&self) -> u64 {
-        self.seed
-    }
-}
-
-/// The seed's choice of images in a random order, N x features, normalised by their own mean and standard deviation.
-fn select_images(set: &ImageSet, count: usize, kind: Kind, seed: u64) -> Tensor {
-    let features = (set.rows * set.columns * set.channels) as i64;
-    let all = Tensor::from_slice(&set.images).view([set.count as i64, features]);
-    let chosen = Generator::named("images", seed).permutation(set.count).narrow(0, 0, count as i64);
-    let images = all.index_select(0, &chosen).to_kind(Kind::Double);
-    let mean = images.mean(Kind::Double);
-    let deviation = images.std(false).clamp_min(f64::MIN_POSITIVE);
-    ((images - mean) / deviation).to_kind(kind)
-}
-
-/// What surgery reaches of a run.
-struct Patient<'a> {
-    network: &'a mut Network,
-    optimizer: &'a mut Adam,
-    initialisation: &'a mut Generator,
-}
-
-impl Subject for Patient<'_> {
-    fn initialise_parameters(&mut self) {
-        self.network.initialise(self.initialisation);
-    }
-
-    fn clear_optimizer(&mut self) {
-        self.optimizer.clear();
-    }
-}
-
-impl Stateful for Run {
-    fn save(&self, state: &mut State) {
-        state.put_part("stream", self.stream.as_ref());
-        state.put_part("network", &self.network);
-        state.put_part("initialisation", &self.initialisation);
-        state.put_part("optimizer", &self.optimizer);
-        for penalty in &self.penalties {
-            state.put_part(&format!("penalty.{}", penalty.name()), penalty.as_ref());
-        }
-        for surgery in &self.surgeries {
-            state.put_part(&format!("surgery.{}", surgery.name()), surgery.as_ref());
-        }
-        state.put_part("probe", &self.probe);
-        state.put_part("indicators", &self.indicator_generator);
-        for (layer, estimator) in self.bounds.iter().enumerate() {
-            state.put_part(&format!("bounds{layer}"), estimator);
-        }
-        state.put_part("schedule", self.schedule.as_ref());
-        state.put_value("events", &self.events);
-        state.put_value("task", &self.task);
-        state.put_value("update", &self.update);
-        state.put_value("update_in_task", &self.update_in_task);
-        state.put_part("summary", &self.summary);
-        state.put_numbers("last_finite", &[self.last_finite]);
-    }
-
-    fn restore(&mut self, state: &State) -> Result<(), StateError> {
-        state.restore_part("stream", self.stream.as_mut())?;
-        state.restore_part("network", &mut self.network)?;
-        state.restore_part("initialisation", &mut self.initialisation)?;
-        state.restore_part("optimizer", &mut self.optimizer)?;
-        for penalty in &mut self.penalties {
-            state.restore_part(&format!("penalty.{}", penalty.name()), penalty.as_mut())?;
-        }
-        for surgery in &mut self.surgeries {
-            state.restore_part(&format!("surgery.{}", surgery.name()), surgery.as_mut())?;
-        }
-        state.restore_part("probe", &mut self.probe)?;
-        state.restore_part("indicators", &mut self.indicator_generator)?;
-        for (layer, estimator) in self.bounds.iter_mut().enumerate() {
-            state.restore_part(&format!("bounds{layer}"), estimator)?;
-        }
-        state.restore_part("schedule", self.schedule.as_mut())?;
-        self.events = state.value("events")?;
-        self.task = state.value("task")?;
-        self.update = state.value("update")?;
-        self.update_in_task = state.value("update_in_task")?;
-        state.restore_part("summary", &mut self.summary)?;
-        self.last_finite = state.numbers("last_finite")?.first().copied().unwrap_or(f64::NAN);
-        Ok(())
+    /// `update` is the last that was begun, counted from 1.
+    fn diverged(&self, what: &'static str, value: f64, update: u64) -> Diverged {
+        Diverged { what, value, task: self.task, update, last_finite: self.last_finite }
     }
 }
