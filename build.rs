@@ -1,13 +1,17 @@
 //! Lets every binary, test, benchmark and example of this crate find libtorch without `LD_LIBRARY_PATH`.
 
-use std::env;
 use std::path::Path;
+use std::{env, fs};
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     // torch-sys (`links = "tch"`) passes on the folder of the libtorch that it links.
     if let Ok(folder) = env::var("DEP_TCH_LIBTORCH_LIB") {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
+        // For `sweep.json`; torch-sys has checked that it is the version that it needs.
+        if let Ok(version) = fs::read_to_string(Path::new(&folder).join("../build-version")) {
+            println!("cargo::rustc-env=TRAINABILITY_LIBTORCH_VERSION={}", version.trim());
+        }
         let cuda = Path::new(&folder).join("libtorch_cuda.so");
         if cuda.exists() {
             // Nothing names a symbol of the CUDA half, so that the linker would leave it out.

@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use trainability::cli::Arguments;
+use trainability::cli::{Arguments, sentence};
 
 fn main() -> ExitCode {
     match Arguments::parse().run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", sentence(&error));
             ExitCode::FAILURE
         }
     }

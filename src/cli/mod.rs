@@ -28,6 +28,19 @@ enum Command {
     Data(data::Data),
 }
 
+/// An error and its causes in one line, without a cause that the message before it has told already.
+pub fn sentence(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            let colon = if text.is_empty() { "" } else { ": " };
+            text.push_str(colon);
+            text.push_str(&cause);
+        }
+    }
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
 impl Arguments {
     /// Does what was asked for.
     ///
@@ -40,5 +53,16 @@ impl Arguments {
             Command::Status(status) => status.run(),
             Command::Data(data) => data.run(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_line_and_tells_each_cause_once() {
+        let error = anyhow::anyhow!("no room\n on the disk").context("cannot write a.csv: no room\n on the disk");
+        assert_eq!(sentence(&error.context("it failed")), "it failed: cannot write a.csv: no room on the disk");
     }
 }

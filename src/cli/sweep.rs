@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::config::{Experiment, ImageFacts, Plan};
+use crate::config::{Experiment, ImageFacts, MOST_SEEDS, Plan};
 use crate::sweep::{Outcome, Progress, SweepOptions, carry_out, choose};
 
 /// Train every method under every schedule with every seed of an experiment. Finished runs are skipped, so that calling
@@ -49,7 +49,8 @@ impl Sweep {
             Some(jobs) => jobs,
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
-        let set = crate::data::load(&experiment.data.set, experiment.data.folder.as_deref())?;
+        let set = crate::data::load(&experiment.data.set, experiment.data.folder.as_deref())
+            .with_context(|| format!("{}: at `data`", self.config.display()))?;
         let facts = ImageFacts { count: set.count, checksum: set.checksum.clone() };
         let plan = Plan::new(experiment, &facts)?;
         if self.dry_run {
@@ -85,13 +86,22 @@ fn conclude(outcome: &Outcome, options: &SweepOptions) -> ExitCode {
 
 /// `0..5` or `0,3,4`.
 fn parse_seeds(text: &str) -> Result<Vec<u64>> {
-    let wrong = || format!("--seeds is {text:?}, expected a range such as 0..5 or a list such as 0,3,4");
-    let seeds: Vec<u64> = match text.split_once("..") {
-        Some((first, end)) => (first.parse().with_context(wrong)?..end.parse().with_context(wrong)?).collect(),
-        None => text.split(',').map(|seed| seed.trim().parse()).collect::<Result<_, _>>().with_context(wrong)?,
+    let number = |text: &str| text.trim().parse::<u64>().ok();
+    let seeds: Option<Vec<u64>> = match text.split_once("..") {
+        Some((first, end)) => {
+            number(first).zip(number(end)).map(|(first, end)| (first..end).take(MOST_SEEDS + 1).collect())
+        }
+        None => text.split(',').map(number).collect(),
     };
+    let seeds = seeds.unwrap_or_default();
     if seeds.is_empty() {
-        bail!("{}", wrong());
+        bail!("--seeds is {text:?}, expected a range such as 0..5 or a list such as 0,3,4");
+    }
+    if seeds.len() > MOST_SEEDS {
+        bail!("--seeds is {text:?}, expected at most {MOST_SEEDS} seeds");
+    }
+    if seeds.iter().enumerate().any(|(index, seed)| seeds[..index].contains(seed)) {
+        bail!("--seeds is {text:?}, expected each seed once");
     }
     Ok(seeds)
 }
@@ -104,7 +114,7 @@ mod tests {
     fn seeds_are_ranges_or_lists() {
         assert_eq!(parse_seeds("0..3").unwrap(), [0, 1, 2]);
         assert_eq!(parse_seeds("4, 2").unwrap(), [4, 2]);
-        for bad in ["", "3..3", "a", "1..b", "-1"] {
+        for bad in ["", "3..3", "a", "1..b", "-1", "1,1", "0..18446744073709551615"] {
             assert!(parse_seeds(bad).unwrap_err().to_string().contains("--seeds"), "{bad}");
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ConfigError;
+use super::{ConfigError, wording};
 use crate::probe::ProbeOptions;
 
 /// Where the images come from.
@@ -33,7 +33,7 @@ impl Default for Data {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Streams {
-    /// `random_labels`.
+    /// A name from the stream registry.
     #[serde(default = "random_labels")]
     pub kind: String,
     /// Tasks of a run.
@@ -104,11 +104,35 @@ impl Default for Training {
 
 /// A number n for the seeds 0 .. n, or the list of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, try_from = "Value")]
 pub(super) enum Seeds {
     Count(u64),
     List(Vec<u64>),
 }
+
+impl TryFrom<Value> for Seeds {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Seeds, String> {
+        let list = |list: &Vec<Value>| list.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>();
+        let seeds = match &value {
+            Value::Array(values) => list(values).filter(|list| list.len() <= MOST_SEEDS).map(Seeds::List),
+            other => other.as_u64().filter(|count| *count <= MOST_SEEDS as u64).map(Seeds::Count),
+        };
+        seeds.ok_or_else(|| {
+            format!(
+                "found {value}, expected a number of seeds such as 3, or a list such as [0, 2, 3]; at most {MOST_SEEDS}"
+            )
+        })
+    }
+}
+
+/// The most seeds of a sweep.
+pub const MOST_SEEDS: usize = 10_000;
+/// The longest window that is kept in memory for each layer.
+const MOST_WINDOW: usize = 1_000_000;
+/// Sections that must be objects: serde would take a list as well, its values in the order of the keys.
+const SECTIONS: [&str; 6] = ["data", "stream", "network", "training", "measure", "measure/lanczos"];
 
 /// An experiment as it stands in its file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -163,12 +187,19 @@ impl Experiment {
             serde_json::from_str(&text).map_err(|problem| ConfigError::Syntax { path: shown.clone(), problem })?;
         for setting in settings {
             let failed = |message: &str| ConfigError::Set { given: setting.clone(), message: message.to_owned() };
-            let (key, new) = setting.split_once('=').ok_or_else(|| failed("expected the form a.b=value"))?;
+            let (key, new) = setting
+                .split_once('=')
+                .filter(|(key, _)| key.split('.').all(|part| !part.is_empty()))
+                .ok_or_else(|| failed("expected the form a.b=value"))?;
             // What is not JSON is meant as a string: --set data.set=mnist-5k.
             let new = serde_json::from_str(new).unwrap_or_else(|_| Value::String(new.to_owned()));
             set(&mut value, key, new).map_err(|message| failed(&message))?;
         }
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let shown = match settings {
+            [] => shown,
+            _ => format!("{shown} (with --set {})", settings.join(" --set ")),
+        };
         Experiment::from_value(value, &shown, &stem)
     }
 
@@ -177,10 +208,22 @@ impl Experiment {
     /// # Errors
     /// Unknown keys or values of the wrong type or out of range.
     pub fn from_value(value: Value, path: &str, default_name: &str) -> Result<Experiment, ConfigError> {
-        let mut experiment: Experiment = serde_path_to_error::deserialize(value).map_err(|error| {
-            let key = error.path().to_string();
-            ConfigError::Shape { path: path.to_owned(), key, message: error.into_inner().to_string() }
-        })?;
+        let wrong = |key: &str, found: &Value| ConfigError::Value {
+            path: path.to_owned(),
+            key: key.to_owned(),
+            found: found.to_string(),
+            expected: "an object".to_owned(),
+        };
+        if !value.is_object() {
+            return Err(wrong("the whole file", &value));
+        }
+        for section in SECTIONS {
+            if let Some(list @ Value::Array(_)) = value.pointer(&format!("/{section}")) {
+                return Err(wrong(&section.replace('/', "."), list));
+            }
+        }
+        let mut experiment: Experiment = serde_path_to_error::deserialize(value)
+            .map_err(|error| wording::complaint(path, &error.path().to_string(), error.inner()))?;
         experiment.path = path.to_owned();
         if experiment.name.is_empty() {
             experiment.name = default_name.to_owned();
@@ -215,18 +258,18 @@ impl Experiment {
     fn check(&self) -> Result<(), ConfigError> {
         let finite = |value: f64| value > 0.0 && value.is_finite();
         let unit = |value: f64| (0.0..1.0).contains(&value);
+        let shown = |value: Option<usize>| value.map_or_else(|| "null".to_owned(), |value| value.to_string());
         let (stream, training, measure) = (&self.stream, &self.training, &self.measure);
         let seeds = self.seeds();
-        let rules: [(&str, String, bool, &str); 20] = [
+        let rules: [(&str, String, bool, &str); 19] = [
             ("name", format!("{:?}", self.name), super::label::is_valid(&self.name), super::label::RULE),
-            ("data.images", format!("{:?}", self.data.images), self.data.images != Some(0), "at least 1"),
+            ("data.images", shown(self.data.images), self.data.images != Some(0), "at least 1"),
             (
                 "data.images_at_most",
-                format!("{:?}", self.data.images_at_most),
+                shown(self.data.images_at_most),
                 self.data.images_at_most.is_none_or(|most| most > 0 && self.data.images.is_none()),
                 "at least 1, and left out where `data.images` is given",
             ),
-            ("stream.kind", format!("{:?}", stream.kind), stream.kind == "random_labels", "\"random_labels\""),
             ("stream.tasks", stream.tasks.to_string(), stream.tasks > 0, "at least 1"),
             ("stream.epochs", stream.epochs.to_string(), stream.epochs > 0, "at least 1"),
             (
@@ -245,7 +288,12 @@ impl Experiment {
             ("training.beta1", training.beta1.to_string(), unit(training.beta1), "at least 0 and below 1"),
             ("training.beta2", training.beta2.to_string(), unit(training.beta2), "at least 0 and below 1"),
             ("training.epsilon", training.epsilon.to_string(), finite(training.epsilon), "a finite number above 0"),
-            ("measure.window", measure.window.to_string(), measure.window > 0, "at least 1"),
+            (
+                "measure.window",
+                measure.window.to_string(),
+                (1..=MOST_WINDOW).contains(&measure.window),
+                "from 1 to 1000000",
+            ),
             ("measure.probe_images", measure.probe_images.to_string(), measure.probe_images > 0, "at least 1"),
             (
                 "measure.lanczos.products",
@@ -261,7 +309,12 @@ impl Experiment {
             ),
             ("methods", "[]".to_owned(), !self.methods.is_empty(), "at least one method"),
             ("schedules", "[]".to_owned(), !self.schedules.is_empty(), "at least one schedule"),
-            ("seeds", "empty".to_owned(), !seeds.is_empty(), "a number above 0 or a list of seeds"),
+            (
+                "seeds",
+                serde_json::to_string(&self.seeds).unwrap_or_default(),
+                !seeds.is_empty(),
+                "a number above 0 or a list of seeds",
+            ),
             (
                 "seeds",
                 format!("{seeds:?}"),
@@ -269,6 +322,11 @@ impl Experiment {
                 "each seed once",
             ),
         ];
+        if crate::stream::Entry::named(&stream.kind).is_none() {
+            let known: Vec<&str> = crate::stream::STREAMS.iter().map(|entry| entry.name).collect();
+            let expected = super::label::expected_one_of(&stream.kind, &known);
+            return Err(self.refuse("stream.kind", format!("{:?}", stream.kind), expected));
+        }
         match rules.into_iter().find(|rule| !rule.2) {
             Some((key, found, _, expected)) => Err(self.refuse(key, found, expected)),
             None => Ok(()),

@@ -1,5 +1,7 @@
 //! Names of sweeps, methods and schedules: they become folders, so that only harmless characters are allowed.
 
+use super::{ConfigError, Experiment};
+
 /// What [`is_valid`] asks for, in words.
 pub const RULE: &str = "1 to 80 letters, digits or any of _ - + = @ . , beginning with a letter or digit";
 
@@ -9,10 +11,22 @@ pub fn is_valid(label: &str) -> bool {
     label.len() <= 80 && label.starts_with(|c: char| c.is_ascii_alphanumeric()) && label.chars().all(harmless)
 }
 
+/// Refuses the label of the entry at `key` if it cannot be a folder, or is not free: the name of something else.
+pub(super) fn check(experiment: &Experiment, key: &str, label: &str, free: bool) -> Result<(), ConfigError> {
+    let refuse = |expected: &str| Err(experiment.refuse(&format!("{key}.label"), format!("{label:?}"), expected));
+    match (is_valid(label), free) {
+        (false, _) => refuse(RULE),
+        (true, false) => refuse("a label that is not the name of something else"),
+        (true, true) => Ok(()),
+    }
+}
+
 /// A value as a part of a label: strings without their quotes.
 pub fn of_value(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => text.clone(),
+        // Brackets and commas are no part of a folder's name: widths of 64 and 32 read 64x32.
+        serde_json::Value::Array(list) => list.iter().map(of_value).collect::<Vec<_>>().join("x"),
         other => other.to_string().chars().filter(|c| !c.is_whitespace() && *c != '"').collect(),
     }
 }

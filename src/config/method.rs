@@ -1,10 +1,10 @@
 //! Entries of the `methods` list.
 
 use serde_json::{Map, Value, json};
-use trainability_baselines::method::{Contribution, Method, PARTS, Part};
+use trainability_baselines::method::{Contribution, Method, PARTS, Part, PartError};
 
 use super::label;
-use super::{ConfigError, Experiment};
+use super::{ConfigError, Experiment, wording};
 
 /// A method of the sweep: its parts with every option resolved.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,8 +22,9 @@ impl MethodPlan {
     pub(super) fn read(experiment: &Experiment, index: usize) -> Result<MethodPlan, ConfigError> {
         let key = format!("methods[{index}]");
         let entry = &experiment.methods[index];
-        let (label, entries) = match entry {
-            Value::String(names) => (None, names.split('+').map(|name| json!(name)).collect()),
+        // Each part with the key at which it stands.
+        let (label, entries): (_, Vec<(String, Value)>) = match entry {
+            Value::String(names) => (None, names.split('+').map(|name| (key.clone(), json!(name))).collect()),
             Value::Object(object) if object.contains_key("parts") => {
                 if let Some(other) = object.keys().find(|key| !["label", "parts"].contains(&key.as_str())) {
                     return Err(experiment.refuse(&format!("{key}.{other}"), "an unknown key", "label or parts"));
@@ -31,13 +32,14 @@ impl MethodPlan {
                 let Value::Array(parts) = &object["parts"] else {
                     return Err(experiment.refuse(&format!("{key}.parts"), &object["parts"], "a list of parts"));
                 };
-                (read_label(experiment, &key, object)?, parts.clone())
+                let place = |(index, part): (usize, &Value)| (format!("{key}.parts[{index}]"), part.clone());
+                (read_label(experiment, &key, object)?, parts.iter().enumerate().map(place).collect())
             }
             Value::Object(object) => {
                 let mut part = object.clone();
                 let label = read_label(experiment, &key, &part)?;
                 part.remove("label");
-                (label, vec![Value::Object(part)])
+                (label, vec![(key.clone(), Value::Object(part))])
             }
             other => return Err(experiment.refuse(&key, other, "a name or an object with `name` or `parts`")),
         };
@@ -46,14 +48,19 @@ impl MethodPlan {
         }
         let mut plan = MethodPlan { label: String::new(), parts: Vec::new(), schedulable: true };
         let (mut labels, mut contributions) = (Vec::new(), Vec::new());
-        for entry in &entries {
-            let (part, own) = read_part(experiment, &key, entry)?;
+        for (key, entry) in &entries {
+            let (part, own) = read_part(experiment, key, entry)?;
+            if plan.parts.iter().any(|(name, _)| name == part.name) {
+                return Err(experiment.refuse(key, format!("{:?} a second time", part.name), "each part once"));
+            }
             let (contribution, used) = part.build(Value::Object(own.clone())).map_err(|error| match error {
-                trainability_baselines::method::PartError::Value(value) => {
+                PartError::Value(value) => {
                     experiment.refuse(&format!("{key}.{}", value.key), value.found, value.expected)
                 }
-                trainability_baselines::method::PartError::Options(source) => {
-                    ConfigError::Shape { path: experiment.path.clone(), key: key.clone(), message: source.to_string() }
+                PartError::Options(source) => {
+                    let alone = |option| matches!(part.build(option), Err(PartError::Options(_)));
+                    let key = wording::guilty(key, &own, alone).unwrap_or_else(|| key.clone());
+                    wording::complaint(&experiment.path, &key, &source)
                 }
             })?;
             let changed = own.iter().map(|(key, value)| format!("-{key}={}", label::of_value(value)));
@@ -64,9 +71,9 @@ impl MethodPlan {
         }
         Method::of(contributions).map_err(|twice| experiment.refuse(&key, entry, format!("one {twice}, not two")))?;
         plan.label = label.unwrap_or_else(|| labels.join("+"));
-        if !label::is_valid(&plan.label) {
-            return Err(experiment.refuse(&format!("{key}.label"), format!("{:?}", plan.label), label::RULE));
-        }
+        let own_name = matches!(&plan.parts[..], [(name, _)] if *name == plan.label);
+        let free = own_name || Part::named(&plan.label).is_none();
+        label::check(experiment, &key, &plan.label, free)?;
         Ok(plan)
     }
 
@@ -104,19 +111,27 @@ fn read_part(
     entry: &Value,
 ) -> Result<(&'static Part, Map<String, Value>), ConfigError> {
     let (name, options) = match entry {
-        Value::String(name) => (Some(name.as_str()), Map::new()),
+        Value::String(name) => (name.as_str(), Map::new()),
         Value::Object(object) => {
             let mut options = object.clone();
             options.remove("name");
-            (object.get("name").and_then(Value::as_str), options)
+            (read_name(experiment, key, object)?, options)
         }
-        _ => (None, Map::new()),
+        other => return Err(experiment.refuse(key, other, "a name or an object with `name`")),
     };
     let known: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
-    let Some(name) = name else {
-        return Err(experiment.refuse(&format!("{key}.name"), entry, label::expected_one_of("", &known)));
-    };
     let part = Part::named(name)
         .ok_or_else(|| experiment.refuse(key, format!("{name:?}"), label::expected_one_of(name, &known)))?;
     Ok((part, options))
+}
+
+/// The `name` of an entry, which must have one.
+pub(super) fn read_name<'a>(
+    experiment: &Experiment,
+    key: &str,
+    object: &'a Map<String, Value>,
+) -> Result<&'a str, ConfigError> {
+    let found = object.get("name").map_or_else(|| "missing".to_owned(), Value::to_string);
+    let name = object.get("name").and_then(Value::as_str);
+    name.ok_or_else(|| experiment.refuse(&format!("{key}.name"), found, "a name in quotes"))
 }

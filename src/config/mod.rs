@@ -5,8 +5,9 @@ mod label;
 mod method;
 mod plan;
 mod schedule;
+mod wording;
 
-pub use experiment::{Data, Experiment, Networks, Precision, Streams, Training};
+pub use experiment::{Data, Experiment, MOST_SEEDS, Networks, Precision, Streams, Training};
 pub use method::MethodPlan;
 pub use plan::{ImageFacts, Plan, RunPlan};
 pub use schedule::SchedulePlan;

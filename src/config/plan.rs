@@ -85,12 +85,8 @@ impl Plan {
                     .iter()
                     .any(|other: &RunPlan| other.method.label == arm.method.label && other.schedule == arm.schedule)
                 {
-                    let name = format!("{} under {}", arm.method.label, arm.schedule);
-                    return Err(experiment.refuse(
-                        "methods",
-                        format!("twice {name:?}"),
-                        "each arm once, or a `label` that tells them apart",
-                    ));
+                    let found = format!("a product with {:?} twice", arm.method.label);
+                    return Err(experiment.refuse("grid", found, "each value of a list once"));
                 }
                 arms.push(arm);
             }
@@ -106,6 +102,10 @@ impl Plan {
     }
 }
 
+/// What may differ between the arms of a sweep: keys, and sections with all of theirs.
+const GRID_KEYS: [&str; 7] =
+    ["data.images", "data.images_at_most", "stream.", "network.", "training.", "measure.", "control."];
+
 /// The product of the grid's lists: a label suffix and the experiment at each point.
 fn grid(experiment: &Experiment) -> Result<Vec<(String, Experiment)>, ConfigError> {
     let mut points = vec![(String::new(), serde_json::to_value(experiment).unwrap_or(Value::Null))];
@@ -113,12 +113,17 @@ fn grid(experiment: &Experiment) -> Result<Vec<(String, Experiment)>, ConfigErro
         if values.is_empty() {
             return Err(experiment.refuse(&format!("grid.{key}"), "[]", "at least one value"));
         }
+        if !GRID_KEYS.iter().any(|known| key == known || (known.ends_with('.') && key.starts_with(known))) {
+            let expected = "`data.images` or a key of stream, network, training, measure or control";
+            return Err(experiment.refuse("grid", format!("over {key:?}"), expected));
+        }
         let mut longer = Vec::new();
         for (suffix, point) in &points {
             for value in values {
                 let mut point = point.clone();
-                set(&mut point, key, value.clone())
-                    .map_err(|message| experiment.refuse(&format!("grid.{key}"), value, message))?;
+                let failed =
+                    |message| ConfigError::Shape { path: experiment.path.clone(), key: format!("grid.{key}"), message };
+                set(&mut point, key, value.clone()).map_err(failed)?;
                 let last = key.rsplit('.').next().unwrap_or(key);
                 longer.push((format!("{suffix}@{last}={}", label::of_value(value)), point));
             }
@@ -142,13 +147,25 @@ fn arms_of(experiment: &Experiment, suffix: &str, images: &ImageFacts) -> Result
         let expected = format!("at most {count}, the number of images");
         return Err(experiment.refuse("training.batch_size", experiment.training.batch_size, expected));
     }
+    let (stream, updates) = (&experiment.stream, count.div_ceil(experiment.training.batch_size));
+    let product =
+        [stream.epochs, updates].iter().try_fold(stream.tasks, |product, &factor| product.checked_mul(factor));
+    if product.is_none_or(|product| product as u64 > MOST_UPDATES) {
+        let found = format!("{} with {} epochs of {updates} updates each", stream.tasks, stream.epochs);
+        return Err(experiment.refuse("stream.tasks", found, format!("at most {MOST_UPDATES} updates in a run")));
+    }
     let schedules: Vec<SchedulePlan> =
         (0..experiment.schedules.len()).map(|index| SchedulePlan::read(experiment, index)).collect::<Result<_, _>>()?;
     let constant = Experiment { schedules: vec![json!("constant")], ..experiment.clone() };
     let constant = [SchedulePlan::read(&constant, 0)?];
+    let methods: Vec<MethodPlan> =
+        (0..experiment.methods.len()).map(|index| MethodPlan::read(experiment, index)).collect::<Result<_, _>>()?;
+    refuse_twice(experiment, "methods", methods.iter().map(|method| &method.label))?;
+    refuse_twice(experiment, "schedules", schedules.iter().map(|schedule| &schedule.label))?;
     let mut arms = Vec::new();
-    for index in 0..experiment.methods.len() {
-        let mut method = MethodPlan::read(experiment, index)?;
+    for mut method in methods {
+        // The whole `control` section is checked, even where presets lie over it.
+        constant[0].resolve(experiment, &method)?;
         method.label.push_str(suffix);
         if !label::is_valid(&method.label) {
             return Err(experiment.refuse("grid", format!("the label {:?}", method.label), label::RULE));
@@ -171,6 +188,26 @@ fn arms_of(experiment: &Experiment, suffix: &str, images: &ImageFacts) -> Result
     }
     Ok(arms)
 }
+
+/// Refuses the second entry of a list with the same label.
+fn refuse_twice<'a>(
+    experiment: &Experiment,
+    list: &str,
+    labels: impl Iterator<Item = &'a String>,
+) -> Result<(), ConfigError> {
+    let mut seen = Vec::new();
+    for (index, label) in labels.enumerate() {
+        if seen.contains(&label) {
+            let expected = "each once, or a `label` that tells variants apart";
+            return Err(experiment.refuse(&format!("{list}[{index}]"), format!("{label:?} a second time"), expected));
+        }
+        seen.push(label);
+    }
+    Ok(())
+}
+
+/// Updates of a run beyond which something else must have been meant: weeks of work for one core.
+const MOST_UPDATES: u64 = 1_000_000_000;
 
 /// Changes whenever the same options would give other bytes.
 const FORMAT: u32 = 1;

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::label;
-use super::method::read_label;
-use super::{ConfigError, Experiment, MethodPlan};
+use super::method::{read_label, read_name};
+use super::{ConfigError, Experiment, MethodPlan, wording};
 use crate::schedule::{Entry, Resolved, RunFacts, SCHEDULES, ScheduleError};
 
 /// A schedule of the sweep; its options are resolved with each method.
@@ -14,7 +14,7 @@ pub struct SchedulePlan {
     pub label: String,
     /// The registry entry.
     pub entry: &'static Entry,
-    own: Value,
+    own: Map<String, Value>,
     key: String,
 }
 
@@ -27,9 +27,9 @@ impl SchedulePlan {
             Value::String(name) => (name.clone(), None, Map::new()),
             Value::Object(object) => {
                 let label = read_label(experiment, &key, object)?;
+                let name = read_name(experiment, &key, object)?.to_owned();
                 let mut own = object.clone();
-                own.remove("label");
-                let name = own.remove("name").and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
+                own.retain(|key, _| key != "label" && key != "name");
                 (name, label, own)
             }
             other => return Err(experiment.refuse(&key, other, "a name or an object with `name`")),
@@ -42,32 +42,30 @@ impl SchedulePlan {
         }
         let changed = own.iter().map(|(key, value)| format!("-{key}={}", label::of_value(value)));
         let label = label.unwrap_or_else(|| format!("{name}{}", changed.collect::<String>()));
-        if !label::is_valid(&label) {
-            return Err(experiment.refuse(&format!("{key}.label"), format!("{label:?}"), label::RULE));
-        }
-        Ok(SchedulePlan { label, entry, own: Value::Object(own), key })
+        label::check(experiment, &key, &label, label == name || Entry::named(&label).is_none())?;
+        Ok(SchedulePlan { label, entry, own, key })
     }
 
     /// All options, as they are with this method.
     pub(super) fn resolve(&self, experiment: &Experiment, method: &MethodPlan) -> Result<Resolved, ConfigError> {
         let parts: Vec<String> = method.parts.iter().map(|(name, _)| name.clone()).collect();
         let facts = RunFacts { parts: &parts, learning_rate: experiment.training.learning_rate };
-        let control = Value::Object(experiment.control.clone());
+        let resolve = |control: Value, own: Value| (self.entry.resolve)(&control, &own, facts);
         let place = |option: &str| {
-            let key = if self.own.get(option).is_some() { &self.key } else { "control" };
-            if option.is_empty() { key.to_owned() } else { format!("{key}.{option}") }
+            let key = if self.own.contains_key(option) { &self.key } else { "control" };
+            format!("{key}.{option}")
         };
-        (self.entry.resolve)(&control, &self.own, facts).map_err(|error| match error {
+        let (control, own) = (&experiment.control, &self.own);
+        resolve(control.clone().into(), own.clone().into()).map_err(|error| match error {
             ScheduleError::Value(value) => experiment.refuse(&place(&value.key), value.found, value.expected),
-            ScheduleError::Options(source) => ConfigError::Shape {
-                path: experiment.path.clone(),
-                key: if self.own.as_object().is_some_and(|own| !own.is_empty()) {
-                    format!("control` or `{}", self.key)
-                } else {
-                    "control".to_owned()
-                },
-                message: source.to_string(),
-            },
+            ScheduleError::Options(source) => {
+                let shape = |result| matches!(result, Err(ScheduleError::Options(_)));
+                let key =
+                    wording::guilty(&self.key, own, |option| shape(resolve(Map::new().into(), option))).or_else(|| {
+                        wording::guilty("control", control, |option| shape(resolve(option, Map::new().into())))
+                    });
+                wording::complaint(&experiment.path, key.as_deref().unwrap_or("control"), &source)
+            }
         })
     }
 }

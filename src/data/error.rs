@@ -17,7 +17,7 @@ pub enum DataError {
         known: String,
     },
     /// The set may lie anywhere, and no folder was named.
-    #[error("the image set `{name}` needs a folder: name the one that holds its files")]
+    #[error("the image set `{name}` needs a folder, in `data.folder` of an experiment or after --folder")]
     FolderNeeded {
         /// The set.
         name: String,
@@ -37,6 +37,14 @@ pub enum DataError {
         folder: PathBuf,
         /// The command that brings it.
         command: String,
+    },
+    /// There is no such folder.
+    #[error("there is no folder {folder}, which should hold the files {names}")]
+    MissingFolder {
+        /// The folder that was searched.
+        folder: PathBuf,
+        /// The names that the files may have.
+        names: String,
     },
     /// A folder lacks a file.
     #[error("{folder} has no {wanted}: the file should be called {names}")]

@@ -42,6 +42,10 @@ impl ImageSet {
     /// # Errors
     /// A file is missing, unreadable or not what it should be; their counts differ; a label is not below `classes`.
     pub fn read_idx(name: &str, folder: &Path, classes: u8) -> Result<ImageSet, DataError> {
+        if !folder.is_dir() {
+            let names = format!("{} and {}", IMAGE_FILES[0], LABEL_FILES[0]);
+            return Err(DataError::MissingFolder { folder: folder.to_owned(), names });
+        }
         let images_path = find(folder, "images", &IMAGE_FILES)?;
         let labels_path = find(folder, "labels", &LABEL_FILES)?;
         let images = Idx::load(&images_path, 3)?;

@@ -6,14 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use trainability_baselines::State;
 
 use super::Listener;
-use super::folder::{read_record, write_json};
+use super::folder::write_json;
 use crate::config::RunPlan;
 use crate::data::ImageSet;
-use crate::train::{Diverged, Recorder, Run, RunRecord, Status, checkpoint};
+use crate::train::{Recorder, Run, RunRecord, Status, checkpoint};
 
 /// A run checkpoints at the end of a task if its last checkpoint is older.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
@@ -53,6 +53,10 @@ pub fn execute(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Lis
         record.status = Status::Failed;
         record.error = Some(format!("{earlier}{error:#}"));
     }
+    // Only now: with the record on disk nobody needs the checkpoint, and without it the run would be resumed.
+    if matches!(record.status, Status::Finished | Status::Diverged) {
+        let _ = fs::remove_dir_all(folder.join("checkpoint"));
+    }
     record
 }
 
@@ -70,9 +74,8 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 fn train(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener, record: &mut RunRecord) -> Result<()> {
     let start = Instant::now();
     let (mut run, mut recorder, earlier) = begin(plan, set, folder)?;
-    record.seconds = earlier;
     listener.updated(run.updates());
-    note(&run, record);
+    note(&run, start, &earlier, record);
     write_record(folder, record)?;
     let mut last_checkpoint = Instant::now();
     let mut divergence = None;
@@ -91,40 +94,53 @@ fn train(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener,
         recorder.add_task(&row)?;
         recorder.flush().with_context(|| format!("cannot write to {}", folder.display()))?;
         if last_checkpoint.elapsed() > CHECKPOINT_EVERY && !run.is_over() {
-            note(&run, record);
-            save(&run, &recorder, folder, &record.seconds)?;
+            note(&run, start, &earlier, record);
+            save(&run, &recorder, &plan.hash, folder, &record.seconds)?;
+            write_record(folder, record)?;
             last_checkpoint = Instant::now();
         }
         run.count_seconds("writing", writing);
     }
-    finish(&run, &mut recorder, folder, record, divergence)?;
-    *record.seconds.entry("total".to_owned()).or_default() += start.elapsed().as_secs_f64();
+    let checksums = recorder.finish().with_context(|| format!("cannot write to {}", folder.display()))?;
+    note(&run, start, &earlier, record);
+    record.checksums = checksums.into_iter().collect();
+    record.status = if divergence.is_some() { Status::Diverged } else { Status::Finished };
+    record.diverged_at_task = divergence.as_ref().map(|diverged| diverged.task);
+    record.error = divergence.map(|diverged| diverged.to_string());
     Ok(())
 }
 
 /// A run at its start, or where its checkpoint left it, with the seconds spent before.
 fn begin(plan: &RunPlan, set: &ImageSet, folder: &Path) -> Result<(Run, Recorder, BTreeMap<String, f64>)> {
-    let mut run = Run::new(plan, set);
-    let matching = read_record(folder)?.is_some_and(|record| record.configuration_hash == plan.hash);
-    if matching && checkpoint_path(folder).exists() {
-        let state = checkpoint::read(&checkpoint_path(folder))?;
-        state.restore_part("run", &mut run)?;
-        let lengths = state.value("recorder")?;
-        let recorder = Recorder::resume(folder, lengths)
-            .with_context(|| format!("cannot go on with the files in {}", folder.display()))?;
-        return Ok((run, recorder, state.value("seconds")?));
+    if checkpoint_path(folder).exists() {
+        match resume(plan, set, folder) {
+            Ok(resumed) => return Ok(resumed),
+            // The same options give the same bytes, so that nothing but time is lost.
+            Err(error) => eprintln!("{}: begun anew, since its checkpoint is of no use: {error:#}", plan.name()),
+        }
     }
     let recorder = Recorder::create(folder).with_context(|| format!("cannot write to {}", folder.display()))?;
-    Ok((run, recorder, BTreeMap::new()))
+    Ok((Run::new(plan, set), recorder, BTreeMap::new()))
+}
+
+fn resume(plan: &RunPlan, set: &ImageSet, folder: &Path) -> Result<(Run, Recorder, BTreeMap<String, f64>)> {
+    let state = checkpoint::read(&checkpoint_path(folder))?;
+    let hash: String = state.value("configuration_hash")?;
+    ensure!(hash == plan.hash, "it was made with other options");
+    let mut run = Run::new(plan, set);
+    state.restore_part("run", &mut run)?;
+    let recorder = Recorder::resume(folder, state.value("recorder")?)?;
+    Ok((run, recorder, state.value("seconds")?))
 }
 
 fn checkpoint_path(folder: &Path) -> PathBuf {
     folder.join("checkpoint").join("state.safetensors")
 }
 
-fn save(run: &Run, recorder: &Recorder, folder: &Path, seconds: &BTreeMap<String, f64>) -> Result<()> {
+fn save(run: &Run, recorder: &Recorder, hash: &str, folder: &Path, seconds: &BTreeMap<String, f64>) -> Result<()> {
     let mut state = State::default();
     state.put_part("run", run);
+    state.put_value("configuration_hash", &hash);
     state.put_value("recorder", &recorder.lengths());
     state.put_value("seconds", seconds);
     recorder.sync()?;
@@ -132,36 +148,15 @@ fn save(run: &Run, recorder: &Recorder, folder: &Path, seconds: &BTreeMap<String
     checkpoint::write(&checkpoint_path(folder), &state)
 }
 
-/// Writes into the record how far the run is.
-fn note(run: &Run, record: &mut RunRecord) {
+/// Writes into the record how far the run is, and the seconds of this attempt on top of those of earlier ones.
+fn note(run: &Run, start: Instant, earlier: &BTreeMap<String, f64>, record: &mut RunRecord) {
     record.updates = run.updates();
     record.tasks = run.tasks();
     record.events = run.events().to_vec();
     record.scheduled = run.is_scheduled();
     (record.flat_curvature_events, record.unconverged_curvature_events) = run.curvature_events();
-    for (part, seconds) in run.seconds() {
-        record.seconds.insert((*part).to_owned(), *seconds);
+    let now = run.seconds().iter().map(|(part, seconds)| (*part, *seconds));
+    for (part, seconds) in now.chain([("total", start.elapsed().as_secs_f64())]) {
+        record.seconds.insert(part.to_owned(), earlier.get(part).copied().unwrap_or_default() + seconds);
     }
-}
-
-fn finish(
-    run: &Run,
-    recorder: &mut Recorder,
-    folder: &Path,
-    record: &mut RunRecord,
-    divergence: Option<Diverged>,
-) -> Result<()> {
-    note(run, record);
-    record.checksums =
-        recorder.finish().with_context(|| format!("cannot write to {}", folder.display()))?.into_iter().collect();
-    record.status = match &divergence {
-        Some(_) => Status::Diverged,
-        None => Status::Finished,
-    };
-    record.diverged_at_task = divergence.as_ref().map(|diverged| diverged.task);
-    record.error = divergence.map(|diverged| diverged.to_string());
-    if folder.join("checkpoint").exists() {
-        fs::remove_dir_all(folder.join("checkpoint"))?;
-    }
-    Ok(())
 }

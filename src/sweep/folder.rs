@@ -1,5 +1,6 @@
 //! The folder of a sweep: where each run lives, what is there already, and the lock.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use atomic_write_file::AtomicWriteFile;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::config::RunPlan;
+use crate::config::{Plan, RunPlan};
 use crate::train::{RunRecord, Status};
 
 /// A sweep's folder, locked for this process as long as this lives.
@@ -25,7 +26,7 @@ impl SweepFolder {
     /// # Errors
     /// It cannot be written, or another process is at work in it.
     pub fn open(path: &Path) -> Result<SweepFolder> {
-        let denied = || format!("cannot write to the results folder {}", path.display());
+        let denied = || format!("cannot write to the results folder {}, choose another --out", path.display());
         fs::create_dir_all(path).with_context(denied)?;
         let lock = File::create(path.join(".lock")).with_context(denied)?;
         match lock.try_lock() {
@@ -43,25 +44,45 @@ impl SweepFolder {
         self.path.join("runs").join(run.name())
     }
 
-    /// Which of the runs are finished.
+    /// The records of the runs that are over, finished or diverged, in the order of `runs`.
+    ///
+    /// # Errors
+    /// A record cannot be read.
+    pub fn over(&self, runs: &[&RunPlan]) -> Result<Vec<Option<RunRecord>>> {
+        let is_over = |record: &RunRecord| matches!(record.status, Status::Finished | Status::Diverged);
+        runs.iter().map(|run| Ok(read_record(&self.run(run))?.filter(is_over))).collect()
+    }
+
+    /// Makes sure that what is there already was made with the plan's options, in every arm that the plan names and
+    /// for every seed: an arm of two kinds of runs would be no arm.
     ///
     /// # Errors
     /// A run is there that was made with other options: nothing is overwritten.
-    pub fn check(&self, runs: &[&RunPlan]) -> Result<Vec<bool>> {
-        runs.iter()
-            .map(|run| {
-                let Some(record) = read_record(&self.run(run))? else { return Ok(false) };
-                if record.configuration_hash != run.hash {
-                    let differences = differences(&record.options, &run.options, "");
+    pub fn check(&self, plan: &Plan) -> Result<()> {
+        let mut arms = BTreeMap::new();
+        for run in &plan.runs {
+            arms.entry(self.run(run).parent().map(Path::to_owned)).or_insert(run);
+        }
+        for (arm, run) in arms {
+            let entries = arm.as_deref().and_then(|arm| fs::read_dir(arm).ok()).into_iter().flatten().flatten();
+            let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+            folders.sort();
+            for folder in folders {
+                let Some(record) = read_record(&folder)? else { continue };
+                let mut differences = differences(&without_seed(&record.options), &without_seed(&run.options), "");
+                if record.seed == run.seed && record.configuration_hash != run.hash && differences.is_empty() {
+                    differences.push("its hash is of other options than it lists".to_owned());
+                }
+                if !differences.is_empty() {
                     bail!(
                         "{} holds results of other options ({}): choose another --out, or remove that folder",
-                        self.run(run).display(),
+                        folder.display(),
                         differences.join(", ")
                     );
                 }
-                Ok(record.status == Status::Finished)
-            })
-            .collect()
+            }
+        }
+        Ok(())
     }
 
     /// Writes a file of the sweep as JSON, atomically.
@@ -101,6 +122,14 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
         file.commit()
     };
     write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn without_seed(options: &Value) -> Value {
+    let mut options = options.clone();
+    if let Some(object) = options.as_object_mut() {
+        object.shift_remove("seed");
+    }
+    options
 }
 
 /// Key paths at which two JSON values differ, with both values.

@@ -7,11 +7,10 @@ mod provenance;
 mod survey;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 use globset::Glob;
-use rayon::prelude::*;
 
 use crate::config::{Plan, RunPlan};
 use crate::data::ImageSet;
@@ -77,7 +76,9 @@ impl Outcome {
 /// The pattern is none, or chooses nothing.
 pub fn choose<'a>(plan: &'a Plan, only: Option<&str>) -> Result<Vec<&'a RunPlan>> {
     let Some(pattern) = only else { return Ok(plan.runs.iter().collect()) };
-    let matcher = Glob::new(pattern).with_context(|| format!("--only {pattern} is no pattern"))?.compile_matcher();
+    let matcher = Glob::new(pattern)
+        .map_err(|error| anyhow!("--only {pattern} is no pattern such as 'relu/*/*': {}", error.kind()))?
+        .compile_matcher();
     let chosen: Vec<&RunPlan> = plan.runs.iter().filter(|run| matcher.is_match(run.name())).collect();
     let example = plan.runs.first().map(RunPlan::name).unwrap_or_default();
     anyhow::ensure!(
@@ -96,44 +97,54 @@ pub fn choose<'a>(plan: &'a Plan, only: Option<&str>) -> Result<Vec<&'a RunPlan>
 pub fn carry_out(plan: &Plan, set: &ImageSet, options: &SweepOptions, listener: &dyn Listener) -> Result<Outcome> {
     let chosen = choose(plan, options.only.as_deref())?;
     let folder = SweepFolder::open(&options.out)?;
-    let (finished, left): (Vec<_>, Vec<_>) =
-        folder.check(&chosen)?.into_iter().zip(chosen).partition(|(finished, _)| *finished);
+    folder.check(plan)?;
+    let (mut outcome, mut left) = (Outcome::default(), Vec::new());
+    for (record, run) in folder.over(&chosen)?.into_iter().zip(chosen) {
+        match record {
+            None => left.push(run),
+            Some(record) if record.status == Status::Finished => outcome.skipped += 1,
+            Some(record) => outcome.failed.push((run.name(), record.error.unwrap_or_default())),
+        }
+    }
+    let updates = left.iter().map(|run| run.updates()).sum();
+    listener.begin(left.len(), updates, outcome.skipped);
+    if left.is_empty() && options.out.join("sweep.json").exists() {
+        // What is finished keeps the record of where it came from.
+        listener.end();
+        return Ok(outcome);
+    }
     let mut provenance = provenance::Provenance::begin(plan, set, options.jobs);
     folder.write_json("sweep.json", &provenance)?;
-    let updates = left.iter().map(|(_, run)| run.updates()).sum();
-    listener.begin(left.len(), updates, finished.len());
 
     // Threads of libtorch inside of a run would only wait for each other.
     let single_threaded = |_| tch::set_num_threads(1);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.jobs).start_handler(single_threaded).build()?;
-    let stop = AtomicBool::new(false);
-    let records: Vec<Option<(String, RunRecord)>> = pool.install(|| {
-        // One run at a time for each thread, in the plan's order, so that whole seeds are complete early.
-        left.par_iter()
-            .with_max_len(1)
-            .map(|(_, run)| {
-                if stop.load(Ordering::Relaxed) {
-                    return None;
-                }
-                let record = execute::execute(run, set, &folder.run(run), listener);
-                listener.ended(run, &record);
-                if options.fail_fast && record.status != Status::Finished {
-                    stop.store(true, Ordering::Relaxed);
-                }
-                Some((run.name(), record))
-            })
-            .collect()
-    });
+    let jobs = options.jobs.min(left.len().max(1));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).start_handler(single_threaded).build()?;
+    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    // Each thread takes the next run of the plan, in its order, so that whole seeds are complete early.
+    let work = |_: rayon::BroadcastContext| {
+        let mut records = Vec::new();
+        while !stop.load(Ordering::Relaxed) {
+            let Some(run) = left.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+            let record = execute::execute(run, set, &folder.run(run), listener);
+            listener.ended(run, &record);
+            if options.fail_fast && record.status != Status::Finished {
+                stop.store(true, Ordering::Relaxed);
+            }
+            records.push((run.name(), record));
+        }
+        records
+    };
+    let records: Vec<(String, RunRecord)> = pool.broadcast(work).into_iter().flatten().collect();
     listener.end();
     provenance.end();
     folder.write_json("sweep.json", &provenance)?;
 
-    let mut outcome = Outcome { skipped: finished.len(), ..Outcome::default() };
-    for record in records {
-        match record {
-            None => outcome.not_started += 1,
-            Some((_, record)) if record.status == Status::Finished => outcome.finished += 1,
-            Some((name, record)) => outcome.failed.push((name, record.error.unwrap_or_default())),
+    outcome.not_started = left.len() - records.len();
+    for (name, record) in records {
+        match record.status {
+            Status::Finished => outcome.finished += 1,
+            _ => outcome.failed.push((name, record.error.unwrap_or_default())),
         }
     }
     Ok(outcome)

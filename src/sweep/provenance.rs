@@ -23,6 +23,8 @@ pub struct Provenance {
     program: &'static str,
     tch: Option<String>,
     libtorch: Option<&'static str>,
+    /// Whether MKL was made to take its fast paths: `fast`, or `default` where TRAINABILITY_MKL says so.
+    mkl: &'static str,
     processor: String,
     jobs: usize,
     threads_per_run: usize,
@@ -46,6 +48,7 @@ impl Provenance {
             program: env!("CARGO_PKG_VERSION"),
             tch: locked_version("tch"),
             libtorch: option_env!("TRAINABILITY_LIBTORCH_VERSION"),
+            mkl: if trainability_baselines::mkl::is_default() { "default" } else { "fast" },
             processor: processor(),
             jobs,
             threads_per_run: 1,
@@ -61,9 +64,9 @@ impl Provenance {
     }
 }
 
-/// What git says in the current folder, if it is there and has something to say.
+/// What git says of the folder that this program was built in, if both are still there.
 fn git(arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git").args(arguments).output().ok()?;
+    let output = Command::new("git").args(["-C", env!("CARGO_MANIFEST_DIR")]).args(arguments).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 

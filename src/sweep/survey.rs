@@ -30,8 +30,9 @@ pub struct Survey {
 /// There is no sweep in the folder, or a file in it is damaged.
 pub fn survey(results: &Path) -> Result<Survey> {
     let path = results.join("sweep.json");
-    let text = fs::read_to_string(&path)
-        .with_context(|| format!("{} holds no sweep: there is no sweep.json", results.display()))?;
+    let text = fs::read_to_string(&path).with_context(|| {
+        format!("{} is no folder that `trainability sweep` wrote: cannot read {}", results.display(), path.display())
+    })?;
     let sweep: Value = serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
     let count = |key: &str| sweep.get(key).and_then(Value::as_u64).map(|count| count as usize);
     let (planned, jobs) = (count("runs").unwrap_or(0), count("jobs").unwrap_or(1));
