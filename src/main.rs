@@ -6,7 +6,16 @@ use clap::Parser;
 use trainability::cli::{Arguments, sentence};
 
 fn main() -> ExitCode {
-    match Arguments::parse().run() {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() => {
+            let text = error.to_string();
+            eprintln!("{} (--help tells what there is)", text.lines().next().unwrap_or_default());
+            return ExitCode::FAILURE;
+        }
+        Err(help) => help.exit(),
+    };
+    match arguments.run() {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", sentence(&error));

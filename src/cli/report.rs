@@ -1,5 +1,6 @@
 //! `trainability report`.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -20,7 +21,26 @@ impl Report {
     pub(super) fn run(self) -> Result<ExitCode> {
         let name = self.results.file_name().unwrap_or(self.results.as_os_str());
         let plots = self.plots.clone().unwrap_or_else(|| PathBuf::from("plots").join(name));
-        crate::report::write(&self.results, &plots, &mut std::io::stdout().lock())?;
+        crate::report::write(&self.results, &plots, &mut Reader(std::io::stdout().lock()))?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Standard output whose reader may leave early, as `head` does: the files are written all the same.
+struct Reader<W>(W);
+
+impl<W: Write> Write for Reader<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
+            result => result,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result,
+        }
     }
 }

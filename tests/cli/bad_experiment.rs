@@ -1,0 +1,175 @@
+//! Experiments that cannot be: refused in one sentence with file, key, what was there and what would be right.
+
+use serde_json::{Value, json};
+
+use super::workdir::Workdir;
+
+/// An experiment with these values must be refused with these parts.
+fn refuse(changes: &[(&str, Value)], parts: &[&str]) {
+    let work = Workdir::new();
+    work.experiment(changes);
+    work.refuse_sweep(&[], &[&["tiny.json: "], parts].concat());
+}
+
+/// The same for values out of range: key, value, what would be right.
+fn refuse_value(key: &str, value: Value, named: &str, expected: &str) {
+    let found = format!("`{named}` is {value}, expected {expected}");
+    refuse(&[(key, value)], &[&found]);
+}
+
+#[test]
+fn what_is_not_json() {
+    let work = Workdir::new();
+    for (text, reason) in [
+        ("{\"stream\": {\"tasks\": 3,}", "trailing comma at line 1 column 24"),
+        ("", "EOF while parsing a value at line 1 column 0"),
+        ("tasks = 3", "line 1 column 2"),
+        ("{\"seeds\": 1e999}", "number out of range"),
+    ] {
+        work.write("tiny.json", text);
+        work.refuse_sweep(&[], &["tiny.json is not valid JSON", reason]);
+    }
+    work.write("tiny.json", b"\xff\xfe");
+    work.refuse_sweep(&[], &["tiny.json", "UTF-8"]);
+    work.write("tiny.json", "[1]");
+    work.refuse_sweep(&[], &["tiny.json: `the whole file` is [1], expected an object"]);
+    work.refuse(&["sweep", "nowhere.json"], &["cannot read the configuration nowhere.json", "No such file"]);
+    work.refuse(&["sweep", "images"], &["cannot read the configuration images", "directory"]);
+}
+
+#[test]
+fn unknown_and_missing_keys() {
+    refuse(&[("stream.epoch", json!(3))], &["`stream.epoch`", "unknown field", "`kind`, `tasks`, `epochs`"]);
+    refuse(&[("streams", json!({}))], &["`streams`", "unknown field", "`stream`"]);
+    refuse(&[("measure.lanczos", json!({ "product": 3 }))], &["`measure.lanczos.product`", "`products`"]);
+    refuse(&[("control.coool", json!(0.9))], &["`control.coool`", "unknown field", "`cool`"]);
+    let schedules = json!(["constant", { "name": "paper", "coool": 0.5 }]);
+    refuse(&[("schedules", schedules)], &["`schedules[1].coool`", "unknown field", "`cool`"]);
+    let constant = json!([{ "name": "constant", "cool": 0.5 }]);
+    refuse(&[("schedules", constant)], &["`schedules[0].cool`", "unknown key", "no options"]);
+    let methods = json!(["relu", { "name": "l2_loss", "coeff": 0.1 }]);
+    refuse(&[("methods", methods)], &["`methods[1].coeff`", "unknown field", "`coefficient`"]);
+    refuse(&[("methods", json!([{ "parts": ["relu"], "name": "x" }]))], &["`methods[0].name`", "label or parts"]);
+    refuse(&[("methods", json!([{ "coefficient": 1 }]))], &["`methods[0].name` is missing"]);
+    refuse(&[("schedules", json!([{ "cool": 0.9 }]))], &["`schedules[0].name` is missing"]);
+    refuse(&[("stream", json!({ "tasks": 3 }))], &["at `stream.epochs`: this key is missing"]);
+    let work = Workdir::new();
+    work.write("tiny.json", "{}");
+    work.refuse_sweep(&[], &["tiny.json: at `stream`: this key is missing"]);
+}
+
+#[test]
+fn values_of_the_wrong_type() {
+    refuse(&[("stream.tasks", json!("three"))], &["`stream.tasks`", "\"three\"", "a whole number, 0 or above"]);
+    refuse(&[("stream.tasks", json!(2.5))], &["`stream.tasks`", "2.5", "a whole number"]);
+    refuse(&[("stream.tasks", json!(-1))], &["`stream.tasks`", "-1", "a whole number, 0 or above"]);
+    refuse(&[("stream", json!(5))], &["`stream`", "5", "an object"]);
+    refuse(&[("stream", json!(["random_labels", 3, 3]))], &["`stream` is", "expected an object"]);
+    refuse(&[("network", json!([64, 64]))], &["`network` is [64,64], expected an object"]);
+    refuse(&[("network.hidden", json!([12, "a"]))], &["`network.hidden[1]`", "\"a\"", "a whole number"]);
+    refuse(&[("training.learning_rate", json!("fast"))], &["`training.learning_rate`", "\"fast\"", "a number"]);
+    refuse(&[("training.precision", json!("f16"))], &["`training.precision`", "`f16`", "`f32` or `f64`"]);
+    refuse(&[("seeds", json!("three"))], &["`seeds`", "\"three\"", "such as 3", "such as [0, 2, 3]"]);
+    refuse(&[("seeds", json!([0, -1]))], &["`seeds`", "[0,-1]", "such as [0, 2, 3]"]);
+    refuse(&[("methods", json!("relu"))], &["`methods`", "\"relu\"", "a list"]);
+    refuse(&[("methods", json!([5]))], &["`methods[0]` is 5", "a name or an object"]);
+    refuse(&[("methods", json!([{ "parts": 3 }]))], &["`methods[0].parts` is 3", "a list of parts"]);
+    refuse(&[("schedules", json!([5]))], &["`schedules[0]` is 5", "a name or an object"]);
+    refuse(&[("control", json!(5))], &["`control`", "5", "an object"]);
+    refuse(&[("control.cool", json!("x"))], &["`control.cool`", "\"x\"", "a number"]);
+    refuse(&[("schedules", json!([{ "name": "paper", "cool": "x" }]))], &["`schedules[0].cool`", "\"x\"", "a number"]);
+    let coefficient = json!([{ "name": "l2_loss", "coefficient": "x" }]);
+    refuse(&[("methods", coefficient)], &["`methods[0].coefficient`", "\"x\"", "a number"]);
+    refuse(&[("grid", json!({ "stream.tasks": 3 }))], &["`grid.stream.tasks`", "3", "a list"]);
+}
+
+#[test]
+fn values_out_of_range() {
+    for key in ["stream.tasks", "stream.epochs", "training.batch_size", "measure.probe_images", "data.images"] {
+        refuse_value(key, json!(0), key, "at least 1");
+    }
+    refuse_value("training.learning_rate", json!(-0.1), "training.learning_rate", "a finite number above 0");
+    refuse_value("training.learning_rate", json!(0), "training.learning_rate", "a finite number above 0");
+    refuse_value("training.beta1", json!(1), "training.beta1", "at least 0 and below 1");
+    refuse_value("training.epsilon", json!(0), "training.epsilon", "a finite number above 0");
+    refuse_value("training.batch_size", json!(49), "training.batch_size", "at most 48, the number of images");
+    refuse_value("data.images", json!(49), "data.images", "at most 48, the images that the set idx has");
+    refuse_value("measure.window", json!(1u64 << 60), "measure.window", "from 1 to 1000000");
+    refuse_value("network.hidden", json!([0]), "network.hidden", "at least one width");
+    refuse_value("stream.kind", json!("random"), "stream.kind", "one of random_labels");
+    refuse_value("name", json!("../x"), "name", "1 to 80 letters");
+    refuse_value("control.cool", json!(1.5), "control.cool", "between 0 and 1, both excluded");
+    refuse(&[("stream.tasks", json!(1u64 << 62))], &["`stream.tasks`", "at most 1000000000 updates in a run"]);
+    refuse(&[("seeds", json!(1u64 << 62))], &["`seeds`", "4611686018427387904", "at most 10000"]);
+    let cool = json!(["constant", { "name": "paper", "cool": 1.5 }]);
+    refuse(&[("schedules", cool)], &["`schedules[1].cool` is 1.5, expected between 0 and 1, both excluded"]);
+    let zero = json!(["relu", { "name": "l2_loss", "coefficient": 0 }]);
+    refuse(&[("methods", zero)], &["`methods[1].coefficient` is 0", "above 0", "leave the method out"]);
+    let part = json!([{ "parts": ["crelu", { "name": "wasserstein", "coefficient": 0 }] }]);
+    refuse(&[("methods", part)], &["`methods[0].parts[1].coefficient` is 0", "above 0"]);
+    let never = &["`measure.interval` is 0, expected above 0", "`noise_curvature` acts on what is measured"];
+    refuse(&[("measure.interval", json!(0)), ("schedules", json!(["noise_curvature"]))], never);
+    let floor = [("control.statistic", json!("vol")), ("schedules", json!(["paper"]))];
+    refuse(&floor, &["`control.statistic`", "`vol`", "`volatility`"]);
+}
+
+#[test]
+fn empty_lists() {
+    refuse(&[("methods", json!([]))], &["`methods` is [], expected at least one method"]);
+    refuse(&[("schedules", json!([]))], &["`schedules` is [], expected at least one schedule"]);
+    refuse(&[("seeds", json!([]))], &["`seeds` is [], expected a number above 0 or a list of seeds"]);
+    refuse(&[("seeds", json!(0))], &["`seeds` is 0, expected a number above 0 or a list of seeds"]);
+    refuse(&[("network.hidden", json!([]))], &["`network.hidden` is [], expected at least one width"]);
+    refuse(&[("methods", json!([{ "parts": [] }]))], &["`methods[0].parts` is [], expected at least one part"]);
+    refuse(&[("grid", json!({ "stream.tasks": [] }))], &["`grid.stream.tasks` is [], expected at least one value"]);
+}
+
+#[test]
+fn unknown_names() {
+    let methods = json!(["relu", "waserstein"]);
+    refuse(&[("methods", methods)], &["`methods[1]` is \"waserstein\"", "one of relu", "did you mean wasserstein?"]);
+    refuse(&[("methods", json!(["relu+foo"]))], &["`methods[0]` is \"foo\"", "one of relu"]);
+    refuse(&[("schedules", json!(["papr"]))], &["`schedules[0]` is \"papr\"", "did you mean paper?"]);
+    refuse(&[("data.set", json!("mnist"))], &["`data`", "no image set `mnist`", "`mnist-5k`", "`idx`"]);
+}
+
+#[test]
+fn things_that_are_there_twice_or_contradict_each_other() {
+    refuse(&[("methods", json!(["relu", "crelu", "relu"]))], &["`methods[2]` is \"relu\" a second time", "`label`"]);
+    refuse(&[("schedules", json!(["paper", "paper"]))], &["`schedules[1]` is \"paper\" a second time", "`label`"]);
+    refuse(&[("seeds", json!([1, 1]))], &["`seeds` is [1, 1], expected each seed once"]);
+    refuse(&[("methods", json!(["relu+crelu"]))], &["`methods[0]` is \"relu+crelu\"", "one activation, not two"]);
+    let decays = json!([{ "parts": ["l2_adam", "adamw"] }]);
+    refuse(&[("methods", decays)], &["`methods[0]` is", "one weight decay, not two"]);
+    refuse(&[("grid", json!({ "stream.tasks": [2, 2] }))], &["`grid`", "\"relu@tasks=2\" twice", "once"]);
+    let both = [("data.images", json!(10)), ("data.images_at_most", json!(10))];
+    refuse(&both, &["`data.images_at_most` is 10", "left out where `data.images` is given"]);
+}
+
+#[test]
+fn labels_that_lead_elsewhere_or_pass_for_something_else() {
+    let named = |name: &str, label: &str| json!([{ "name": name, "label": label }]);
+    for label in ["../x", "a/b", "", "..", "-rf", "a b"] {
+        let found = format!("`methods[0].label` is {label:?}, expected 1 to 80 letters");
+        refuse(&[("methods", named("relu", label))], &[&found]);
+    }
+    refuse(&[("schedules", named("paper", "../x"))], &["`schedules[0].label` is \"../x\", expected 1 to 80"]);
+    refuse(&[("schedules", named("paper", "constant"))], &["`schedules[0].label` is \"constant\"", "something else"]);
+    refuse(&[("methods", named("relu", "reset"))], &["`methods[0].label` is \"reset\"", "something else"]);
+}
+
+#[test]
+fn grids_over_what_cannot_vary() {
+    refuse(&[("grid", json!({ "stream.task": [1, 2] }))], &["`stream.task`", "unknown field", "`tasks`"]);
+    refuse(&[("grid", json!({ "stream.tasks": [1, 0] }))], &["`stream.tasks` is 0, expected at least 1"]);
+    for key in ["seeds", "methods", "data.folder", "grid"] {
+        refuse(&[("grid", json!({ key: [1, 2] }))], &["`grid` is over", key, "`data.images` or a key of stream"]);
+    }
+}
+
+#[test]
+fn every_refusal_comes_before_a_folder_is_made_by_default_too() {
+    let work = Workdir::new();
+    work.experiment(&[("stream.tasks", json!(0))]);
+    work.refuse(&["sweep", "tiny.json"], &["`stream.tasks` is 0"]);
+}

@@ -1,0 +1,9 @@
+//! The program as a person meets it: the real binary in a temporary folder, on images of 4 x 4 pixels.
+
+mod bad_experiment;
+mod bad_surroundings;
+mod failures;
+mod files;
+mod options;
+mod sweep;
+mod workdir;

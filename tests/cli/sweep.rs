@@ -1,0 +1,137 @@
+//! What a sweep leaves behind does not depend on how it was carried out.
+
+use std::fs;
+
+use serde_json::json;
+use trainability::train::{Recorder, Run, Status, checkpoint};
+use trainability_baselines::State;
+
+use super::workdir::{MEASURED, Snapshot, UPDATES, Workdir};
+
+/// Columns of `tasks.csv` that training alone decides.
+const TRAINED: [&str; 5] = ["task", "updates", "online_accuracy", "final_accuracy", "final_loss"];
+
+fn columns(text: &str, wanted: &[&str]) -> Vec<Vec<String>> {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let places: Vec<usize> =
+        wanted.iter().map(|name| header.iter().position(|other| other == *name).unwrap()).collect();
+    reader
+        .records()
+        .map(|record| record.unwrap())
+        .map(|record| places.iter().map(|&place| record[place].to_owned()).collect())
+        .collect()
+}
+
+#[test]
+fn every_run_writes_the_same_bytes_at_one_job_and_at_two() {
+    let work = Workdir::new();
+    let methods = json!(["relu", "crelu", "l2_adam", "l2_loss", "adamw", "crelu+wasserstein", "reset"]);
+    let schedules = json!(["constant", "paper", "as_run", "debiased", "noise_curvature"]);
+    work.experiment(&[("methods", methods), ("schedules", schedules), ("seeds", json!(2))]);
+    work.sweep("one", &["--jobs", "1"]).succeeded().tells(&["62 runs finished"]);
+    work.sweep("two", &["--jobs", "2"]).succeeded();
+    let runs = work.runs("one");
+    assert_eq!(runs.len(), 2 * (6 * 5 + 1));
+    assert_eq!(work.runs("two"), runs);
+    for run in runs {
+        let rows = work.rows("one", &run);
+        assert_eq!(rows[0].lines().count(), 1 + 3, "{run}");
+        assert_eq!(rows[1].lines().count(), 1 + 3 * MEASURED as usize, "{run}");
+        assert_eq!(work.rows("two", &run), rows, "{run}");
+        let [one, two] = ["one", "two"].map(|out| work.record(out, &run));
+        assert_eq!((one.configuration_hash, one.checksums), (two.configuration_hash, two.checksums));
+    }
+}
+
+#[test]
+fn a_second_call_skips_what_is_finished_and_touches_nothing() {
+    let work = Workdir::new();
+    work.sweep("out", &[]).succeeded().tells(&["2 runs finished, 0 were finished before"]);
+    let before = work.snapshot("out");
+    work.sweep("out", &["--jobs", "2"]).succeeded().tells(&["0 runs finished, 2 were finished before"]);
+    assert_eq!(work.snapshot("out"), before);
+
+    let lost = work.rows("out", "relu/paper/seed-0");
+    fs::remove_dir_all(work.path("out/runs/relu/paper")).unwrap();
+    work.sweep("out", &[]).succeeded().tells(&["1 runs finished, 1 were finished before"]);
+    assert_eq!(work.rows("out", "relu/paper/seed-0"), lost);
+    let after = work.snapshot("out");
+    let kept = |name: &&std::path::PathBuf| name.starts_with("runs/relu/constant");
+    assert_eq!(before.keys().filter(kept).count(), 5);
+    assert!(before.keys().filter(kept).all(|name| after[name] == before[name]));
+}
+
+#[test]
+fn measuring_every_few_updates_or_never_leaves_the_accuracies_as_they_are() {
+    let work = Workdir::new();
+    work.experiment(&[("methods", json!(["relu", "crelu+wasserstein", "reset"])), ("schedules", json!(["constant"]))]);
+    let trained = |out: &str, interval: &str| -> Vec<Vec<Vec<String>>> {
+        work.sweep(out, &["--set", &format!("measure.interval={interval}")]).succeeded();
+        work.runs(out).iter().map(|run| columns(&work.rows(out, run)[0], &TRAINED)).collect()
+    };
+    let never = trained("never", "0");
+    assert_eq!((never.len(), never[0].len()), (3, 3));
+    let undefined = columns(&work.rows("never", "relu/constant/seed-0")[0], &["rho", "noise_bound"]);
+    assert!(undefined.iter().flatten().all(String::is_empty), "what was not measured is an empty field: {undefined:?}");
+    assert_eq!(trained("each", "1"), never);
+    assert_eq!(trained("tenth", "10"), never);
+    assert_eq!(work.rows("never", "relu/constant/seed-0")[1].lines().count(), 1, "a header alone");
+    assert_eq!(work.rows("tenth", "relu/constant/seed-0")[1].lines().count(), 1 + 3 * 2);
+    work.run(&["report", "never", "--plots", "plots"]).succeeded();
+}
+
+/// Leaves in `out` what a sweep leaves that was killed at update `stop` of a run, with a checkpoint if it is wanted.
+fn interrupt(work: &Workdir, out: &str, name: &str, stop: usize, with_checkpoint: bool) {
+    let (plan, set) = work.plan();
+    let planned = plan.runs.iter().find(|run| run.name() == name).unwrap();
+    let folder = work.path(format!("{out}/runs/{name}"));
+    let mut record = work.json(format!("whole/runs/{name}/run.json"));
+    record["status"] = json!("running");
+    work.write(folder.join("run.json"), record.to_string());
+    let (mut run, mut recorder) = (Run::new(planned, &set), Recorder::create(&folder).unwrap());
+    for _ in 0..stop {
+        let advance = run.advance().unwrap();
+        recorder.add_controls(&advance.controls).unwrap();
+        advance.task.iter().for_each(|row| recorder.add_task(row).unwrap());
+    }
+    recorder.flush().unwrap();
+    if with_checkpoint {
+        let mut state = State::default();
+        state.put_part("run", &run);
+        state.put_value("configuration_hash", &planned.hash);
+        state.put_value("recorder", &recorder.lengths());
+        state.put_value("seconds", &json!({ "total": 1000.0 }));
+        fs::create_dir(folder.join("checkpoint")).unwrap();
+        checkpoint::write(&folder.join("checkpoint/state.safetensors"), &state).unwrap();
+    }
+    for name in ["tasks.csv.partial", "controls.csv.partial"] {
+        let rows = fs::read_to_string(folder.join(name)).unwrap();
+        fs::write(folder.join(name), rows + "0,1,fc1,half a").unwrap();
+    }
+}
+
+#[test]
+fn an_interrupted_run_goes_on_from_its_checkpoint_or_starts_again_and_ends_with_the_same_bytes() {
+    let work = Workdir::new();
+    work.sweep("whole", &[]).succeeded();
+    let name = "relu/paper/seed-0";
+    for out in ["kept", "none", "damaged"] {
+        interrupt(&work, out, name, 14, out != "none");
+        let path = format!("{out}/runs/{name}/checkpoint/state.safetensors");
+        if out == "damaged" {
+            let bytes = fs::read(work.path(&path)).unwrap();
+            work.write(&path, &bytes[..bytes.len() / 2]);
+        }
+        let said = work.sweep(out, &["--jobs", "1"]).succeeded().tells(&["2 runs finished, 0 were finished before"]);
+        assert_eq!(said.stderr.contains("begun anew"), out == "damaged", "{}", said.stderr);
+        assert_eq!(work.rows(out, name), work.rows("whole", name), "{out}");
+        let (resumed, whole) = (work.record(out, name), work.record("whole", name));
+        assert_eq!((resumed.status, resumed.updates, &resumed.events), (Status::Finished, UPDATES, &whole.events));
+        assert_eq!(resumed.checksums, whole.checksums);
+        assert_eq!(resumed.seconds["total"] > 1000.0, out == "kept", "it goes on from the checkpoint's seconds");
+        let names = |snapshot: Snapshot| snapshot.into_keys().collect::<Vec<_>>();
+        let left = names(work.snapshot(&format!("{out}/runs")));
+        assert_eq!(left, names(work.snapshot("whole/runs")), "nothing is left over");
+    }
+}
