@@ -40,8 +40,9 @@ report: build ## write the report of a finished sweep again (SWEEP=quick)
 data: build ## tell which image sets there are
 	@$(PROGRAM) data
 
-bench: setup ## run the benchmarks
-	@cargo bench --workspace
+bench: setup ## measure the speed, side by side with PyTorch where there is one (BENCH=quick: the steps alone)
+	@cargo bench --bench kernels -- --noplot --warm-up-time 0.5 --measurement-time 2
+	@$(PYTHON) benches/side_by_side.py $(if $(filter quick,$(BENCH)),--quick)
 
 clean: ## remove what was built; the cache, results and plots stay
 	@cargo clean

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::config::{Experiment, ImageFacts, MOST_SEEDS, Plan};
-use crate::sweep::{Outcome, Progress, SweepOptions, carry_out, choose};
+use crate::sweep::{Outcome, Progress, Signals, SweepOptions, carry_out, choose};
 
 /// Train every method under every schedule with every seed of an experiment. Finished runs are skipped, so that calling
 /// again goes on.
@@ -57,7 +57,8 @@ impl Sweep {
             return self.list(&plan);
         }
         let out = self.out.unwrap_or_else(|| PathBuf::from("results").join(&plan.name));
-        let options = SweepOptions { out, jobs, only: self.only, fail_fast: self.fail_fast };
+        let options =
+            SweepOptions { out, jobs, only: self.only, fail_fast: self.fail_fast, signals: Signals::listen()? };
         let outcome = carry_out(&plan, &set, &options, &Progress::default())?;
         Ok(conclude(&outcome, &options))
     }
@@ -73,13 +74,17 @@ impl Sweep {
 }
 
 fn conclude(outcome: &Outcome, options: &SweepOptions) -> ExitCode {
-    let Outcome { skipped, finished, failed, not_started } = outcome;
+    let Outcome { skipped, finished, failed, not_started, interrupted } = outcome;
     println!("{finished} runs finished, {skipped} were finished before; results in {}", options.out.display());
     for (name, reason) in failed {
         println!("not finished: {name}: {reason}");
     }
     if *not_started > 0 {
         println!("{not_started} runs were not started");
+    }
+    if let Some(signal) = options.signals.stop() {
+        println!("{interrupted} runs were stopped with a checkpoint: the same command goes on from there");
+        return ExitCode::from(128 + signal);
     }
     if outcome.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

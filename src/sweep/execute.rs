@@ -9,17 +9,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use trainability_baselines::State;
 
-use super::Listener;
 use super::folder::write_json;
+use super::{Listener, Signals};
 use crate::config::RunPlan;
 use crate::data::ImageSet;
 use crate::train::{Recorder, Run, RunRecord, Status, checkpoint};
 
-/// A run checkpoints at the end of a task if its last checkpoint is older.
+/// A run checkpoints at the end of a task if its last checkpoint is older, and whenever a signal asks for it.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 
 /// Carries a run out and returns its record, which is on disk as well wherever the disk allowed it.
-pub fn execute(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener) -> RunRecord {
+pub fn execute(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener, signals: &Signals) -> RunRecord {
     let mut record = RunRecord {
         status: Status::Running,
         configuration_hash: plan.hash.clone(),
@@ -38,7 +38,7 @@ pub fn execute(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Lis
         error: None,
         checksums: BTreeMap::new(),
     };
-    let attempt = catch_unwind(AssertUnwindSafe(|| train(plan, set, folder, listener, &mut record)));
+    let attempt = catch_unwind(AssertUnwindSafe(|| train(plan, set, folder, listener, signals, &mut record)));
     let failure = match attempt {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(format!("{error:#}")),
@@ -71,13 +71,21 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
         .unwrap_or_else(|| "no message".to_owned())
 }
 
-fn train(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener, record: &mut RunRecord) -> Result<()> {
+fn train(
+    plan: &RunPlan,
+    set: &ImageSet,
+    folder: &Path,
+    listener: &dyn Listener,
+    signals: &Signals,
+    record: &mut RunRecord,
+) -> Result<()> {
     let start = Instant::now();
     let (mut run, mut recorder, earlier) = begin(plan, set, folder)?;
     listener.updated(run.updates());
     note(&run, start, &earlier, record);
     write_record(folder, record)?;
     let mut last_checkpoint = Instant::now();
+    let mut heard = signals.checkpoints();
     let mut divergence = None;
     while !run.is_over() {
         let advance = match run.advance() {
@@ -89,17 +97,30 @@ fn train(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener,
         };
         listener.updated(1);
         recorder.add_controls(&advance.controls)?;
-        let Some(row) = advance.task else { continue };
-        let writing = Instant::now();
-        recorder.add_task(&row)?;
-        recorder.flush().with_context(|| format!("cannot write to {}", folder.display()))?;
-        if last_checkpoint.elapsed() > CHECKPOINT_EVERY && !run.is_over() {
+        let ends_task = advance.task.is_some();
+        if let Some(row) = advance.task {
+            let writing = Instant::now();
+            recorder.add_task(&row)?;
+            recorder.flush().with_context(|| format!("cannot write to {}", folder.display()))?;
+            run.count_seconds("writing", writing);
+        }
+        let stop = signals.stop().is_some();
+        let requests = signals.checkpoints();
+        let asked = stop || requests != heard;
+        heard = requests;
+        let due = ends_task && last_checkpoint.elapsed() > CHECKPOINT_EVERY;
+        if (asked || due) && !run.is_over() {
+            let writing = Instant::now();
+            recorder.flush().with_context(|| format!("cannot write to {}", folder.display()))?;
             note(&run, start, &earlier, record);
             save(&run, &recorder, &plan.hash, folder, &record.seconds)?;
             write_record(folder, record)?;
             last_checkpoint = Instant::now();
+            run.count_seconds("writing", writing);
+            if stop {
+                return Ok(());
+            }
         }
-        run.count_seconds("writing", writing);
     }
     let checksums = recorder.finish().with_context(|| format!("cannot write to {}", folder.display()))?;
     note(&run, start, &earlier, record);

@@ -4,6 +4,7 @@ mod execute;
 mod folder;
 mod progress;
 mod provenance;
+mod signals;
 mod survey;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use crate::train::{RunRecord, Status};
 
 pub use folder::{SweepFolder, read_record};
 pub use progress::Progress;
+pub use signals::Signals;
 pub use survey::{Survey, survey};
 
 /// How a plan is carried out.
@@ -31,6 +33,8 @@ pub struct SweepOptions {
     pub only: Option<String>,
     /// Start no further run once one has failed.
     pub fail_fast: bool,
+    /// What may ask the sweep to stop.
+    pub signals: Signals,
 }
 
 /// Hears what happens, from any thread.
@@ -59,14 +63,16 @@ pub struct Outcome {
     pub finished: usize,
     /// Names of runs that failed or diverged, with the reason.
     pub failed: Vec<(String, String)>,
-    /// Runs not started since one had failed.
+    /// Runs not started since one had failed or the sweep was asked to stop.
     pub not_started: usize,
+    /// Runs that were stopped on the way, with a checkpoint.
+    pub interrupted: usize,
 }
 
 impl Outcome {
     /// Whether every run of the plan is finished.
     pub fn is_complete(&self) -> bool {
-        self.failed.is_empty() && self.not_started == 0
+        self.failed.is_empty() && self.not_started == 0 && self.interrupted == 0
     }
 }
 
@@ -124,11 +130,11 @@ pub fn carry_out(plan: &Plan, set: &ImageSet, options: &SweepOptions, listener: 
     // Each thread takes the next run of the plan, in its order, so that whole seeds are complete early.
     let work = |_: rayon::BroadcastContext| {
         let mut records = Vec::new();
-        while !stop.load(Ordering::Relaxed) {
+        while !stop.load(Ordering::Relaxed) && options.signals.stop().is_none() {
             let Some(run) = left.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-            let record = execute::execute(run, set, &folder.run(run), listener);
+            let record = execute::execute(run, set, &folder.run(run), listener, &options.signals);
             listener.ended(run, &record);
-            if options.fail_fast && record.status != Status::Finished {
+            if options.fail_fast && !matches!(record.status, Status::Finished | Status::Running) {
                 stop.store(true, Ordering::Relaxed);
             }
             records.push((run.name(), record));
@@ -144,6 +150,7 @@ pub fn carry_out(plan: &Plan, set: &ImageSet, options: &SweepOptions, listener: 
     for (name, record) in records {
         match record.status {
             Status::Finished => outcome.finished += 1,
+            Status::Running => outcome.interrupted += 1,
             _ => outcome.failed.push((name, record.error.unwrap_or_default())),
         }
     }

@@ -43,6 +43,7 @@ impl Listener for Progress {
         let seconds = record.seconds.get("total").copied().unwrap_or_default();
         let line = match (record.status, &record.error) {
             (Status::Finished, _) => format!("{} finished in {seconds:.0} s", run.name()),
+            (Status::Running, _) => format!("{} stopped after {} updates", run.name(), record.updates),
             (Status::Diverged, Some(error)) => format!("{} diverged: {error}", run.name()),
             (_, error) => format!("{} failed: {}", run.name(), error.as_deref().unwrap_or("no reason recorded")),
         };

@@ -4,6 +4,8 @@ mod bad_experiment;
 mod bad_surroundings;
 mod failures;
 mod files;
+#[cfg(unix)]
+mod interruption;
 mod options;
 mod sweep;
 mod workdir;

@@ -57,7 +57,7 @@ fn panel(evidence: &Evidence, method: &str, runs: &[&Run]) -> Panel {
     let mut note = format!("n = {}", counted(runs.len(), "seed"));
     match scaled {
         Ok(scaled) => marks.push(Mark::Line { points: mean_curve(&by_task(&scaled)), pen: SCALED_PEN }),
-        Err(_) => note.push_str("; never moves in some run, so not rescaled"),
+        Err(_) => note.push_str("; not rescaled: constant"),
     }
     let x = task_axis(evidence);
     Panel { title: method.into(), note, x, y: share_axis(), marks }

@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""The same experiment written as a plain PyTorch script: what our times are compared with.
+
+Prints one JSON object of medians in milliseconds: an update of a 784-256-256-10 network with minibatches of 256, in the
+variants that the table needs, and the measurements that a user would write by hand. One thread. Nothing but PyTorch is
+needed; `benches/side_by_side.py` calls this script.
+"""
+
+import json
+import statistics
+import sys
+import time
+
+try:
+    import torch
+except ImportError as problem:
+    sys.exit(f"error: {sys.executable} has no usable PyTorch: {problem}")
+
+WIDTHS = (784, 256, 256, 10)
+BATCH = 256
+CLASSES = WIDTHS[-1]
+PENALTY = 1e-3
+POWER_ITERATIONS = 100
+RANK_SAMPLES = 100
+
+
+def network():
+    """Linear layers with ReLU between them, He-uniform weights, zero biases."""
+    parts = []
+    for inputs, outputs in zip(WIDTHS, WIDTHS[1:]):
+        layer = torch.nn.Linear(inputs, outputs)
+        torch.nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+        torch.nn.init.zeros_(layer.bias)
+        parts += [layer, torch.nn.ReLU()]
+    return torch.nn.Sequential(*parts[:-1])
+
+
+def median_ms(calls, work, warm_up=0):
+    times = []
+    for call in range(warm_up + calls):
+        start = time.perf_counter()
+        work()
+        times.append(1e3 * (time.perf_counter() - start))
+    return statistics.median(times[warm_up:])
+
+
+def flat(tensors):
+    return torch.cat([tensor.reshape(-1) for tensor in tensors])
+
+
+class Peer:
+    def __init__(self):
+        self.images = torch.rand(BATCH, WIDTHS[0])
+        self.labels = torch.randint(CLASSES, (BATCH,))
+        self.loss = torch.nn.functional.cross_entropy
+
+    def step(self, penalty=None, fused=False):
+        """A function that makes one update; `penalty` builds a term of the loss from the fresh network."""
+        model = network()
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=fused)
+        term = penalty(model) if penalty else None
+
+        def update():
+            optimizer.zero_grad()
+            loss = self.loss(model(self.images), self.labels)
+            if term is not None:
+                loss = loss + PENALTY * term()
+            loss.backward()
+            optimizer.step()
+
+        return update
+
+    def noise(self, model):
+        """Per-sample gradient variance, a backward pass for each sample."""
+        parameters = list(model.parameters())
+        losses = self.loss(model(self.images), self.labels, reduction="none")
+        gradients = [flat(torch.autograd.grad(loss, parameters, retain_graph=True)) for loss in losses]
+        matrix = torch.stack(gradients)
+        return (matrix - matrix.mean(0)).square().sum(1).mean().item()
+
+    def sharpness(self, model, parameters):
+        """Largest eigenvalue of the Hessian over some parameters by power iteration, differentiating twice."""
+        loss = self.loss(model(self.images), self.labels)
+        gradient = flat(torch.autograd.grad(loss, parameters, create_graph=True))
+        vector = torch.randn_like(gradient)
+        value = None
+        for _ in range(POWER_ITERATIONS):
+            vector = vector / vector.norm()
+            product = flat(torch.autograd.grad(gradient @ vector, parameters, retain_graph=True))
+            value, vector = vector @ product, product
+        return value.item()
+
+    def sharpness_of_layers(self, model):
+        return [self.sharpness(model, list(layer.parameters())) for layer in model if hasattr(layer, "weight")]
+
+    def rank(self, model):
+        """How many singular values of the Gram matrix of per-sample gradients make up 99 % of their sum."""
+        parameters = list(model.parameters())
+        gradients = []
+        for index in range(RANK_SAMPLES):
+            one = slice(index, index + 1)
+            loss = self.loss(model(self.images[one]), self.labels[one])
+            gradients.append(flat(torch.autograd.grad(loss, parameters)))
+        matrix = torch.stack(gradients)
+        values = torch.linalg.svdvals(matrix @ matrix.T)
+        reached = values.cumsum(0) >= 0.99 * values.sum()
+        return int(reached.nonzero()[0]) + 1
+
+
+def wasserstein(model):
+    """Squared distance of each tensor's sorted values from its sorted initial values."""
+    initial = [parameter.detach().reshape(-1).sort().values for parameter in model.parameters()]
+
+    def term():
+        pairs = zip(model.parameters(), initial)
+        return sum((parameter.reshape(-1).sort().values - start).square().sum() for parameter, start in pairs)
+
+    return term
+
+
+def spectral(model):
+    """(sigma^2 - 1)^2 of each weight, its largest singular value sigma from one power step an update."""
+    weights = [layer.weight for layer in model if hasattr(layer, "weight")]
+    vectors = [torch.randn(weight.shape[1]) for weight in weights]
+
+    def term():
+        total = 0.0
+        for index, weight in enumerate(weights):
+            with torch.no_grad():
+                vector = weight.T @ (weight @ vectors[index])
+                vectors[index] = vector / vector.norm()
+            total = total + ((weight @ vectors[index]).square().sum() - 1).square()
+        return total
+
+    return term
+
+
+def main():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    peer, model = Peer(), network()
+    result = {
+        "torch": torch.__version__,
+        "step_adam_fused": median_ms(400, peer.step(fused=True), 50),
+        "step_adam": median_ms(400, peer.step(), 50),
+        "step_wasserstein": median_ms(60, peer.step(wasserstein), 10),
+        "step_spectral": median_ms(200, peer.step(spectral), 20),
+        "noise_loop": median_ms(2, lambda: peer.noise(model)),
+        f"sharpness_layers_{POWER_ITERATIONS}": median_ms(3, lambda: peer.sharpness_of_layers(model)),
+        f"sharpness_network_{POWER_ITERATIONS}": median_ms(3, lambda: peer.sharpness(model, list(model.parameters()))),
+        f"fisher_rank_{RANK_SAMPLES}": median_ms(5, lambda: peer.rank(model), 1),
+    }
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+//! What one update, one measurement and one task's end take in the reference setting.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use serde_json::json;
+use tch::{Kind, Tensor};
+use trainability::data::ImageSet;
+use trainability::network::{Network, Shape, cross_entropy, logits};
+use trainability::probe::hessian::Hessian;
+use trainability::random::Generator;
+use trainability::train::Run;
+use trainability_baselines::activation::relu::Relu;
+use trainability_baselines::indicator::fisher_rank;
+use trainability_baselines::lanczos::{Ends, LanczosOptions, extreme_eigenvalues};
+use trainability_baselines::{LayerTrace, Part, State, Stateful, mkl};
+
+use crate::reference::{Setting, digits, run};
+use crate::timing::{Updates, time};
+
+/// Prints one JSON object: medians in milliseconds, the processor, and whether MKL takes its fast paths.
+pub fn measure() -> Result<()> {
+    let set = digits()?;
+    let mut plain = trained(Setting::default(), &set)?;
+    let step_relu = Updates::until(&mut plain, |done| done.counts().0 == 400)?.update();
+
+    let mut probed = trained(Setting { interval: 5, ..Setting::default() }, &set)?;
+    let before = probed.seconds().clone();
+    let updates = Updates::until(&mut probed, |done| done.counts().1 == 60)?;
+    let part = |name: &str| {
+        let seconds = |all: &BTreeMap<&str, f64>| all.get(name).copied().unwrap_or_default();
+        1e3 * (seconds(probed.seconds()) - seconds(&before)) / updates.counts().1 as f64
+    };
+
+    let mut result = json!({
+        "processor": processor_says("model name"),
+        "vendor": processor_says("vendor_id"),
+        "mkl_fast_paths": mkl::mkl_serv_intel_cpu_true() == 1,
+        "sgemm_gflops": sgemm_gflops(),
+        "step_relu": step_relu,
+        "measurement": updates.measurement(),
+        "measurement_variance": part("variance"),
+        "measurement_curvature": part("curvature"),
+    });
+    for method in ["wasserstein", "spectral"] {
+        if Part::named(method).is_some() {
+            let mut run = trained(Setting { method, ..Setting::default() }, &set)?;
+            let step = Updates::until(&mut run, |done| done.counts().0 == 200)?.update();
+            result[format!("step_{method}")] = json!(step);
+        }
+    }
+    let [sharpness, rank] = task_end(&mut plain, &set)?;
+    result["task_end"] = json!(sharpness + rank);
+    result["task_end_sharpness"] = json!(sharpness);
+    result["task_end_rank"] = json!(rank);
+    println!("{result}");
+    Ok(())
+}
+
+/// A run that has learnt its first task and begun the second.
+fn trained(setting: Setting, set: &ImageSet) -> Result<Run> {
+    let mut run = run(&setting, set)?;
+    while run.advance()?.task.is_none() {}
+    run.advance()?;
+    Ok(run)
+}
+
+/// The whole network's sharpness and its Fisher rank proxy, on the probe batch at the end of a task.
+fn task_end(run: &mut Run, set: &ImageSet) -> Result<[f64; 2]> {
+    while run.advance()?.task.is_none() {}
+    let mut state = State::default();
+    run.save(&mut state);
+    let setting = Setting::default();
+    let hidden = setting.hidden.iter().map(|&units| units as i64).collect();
+    let shape = Shape { inputs: 784, hidden, outputs: i64::from(set.classes), kind: Kind::Float };
+    let mut generator = Generator::named("bench", 0);
+    let mut network = Network::new(shape, Box::new(Relu), &mut generator);
+    state.restore_part("network", &mut network)?;
+    let images = probe_images(set, setting.batch);
+    let labels = state.tensor("stream/labels")?.narrow(0, 0, setting.batch as i64);
+
+    let sharpness = time(15, || {
+        let hessian = Hessian::of_network(&network, &images, &labels, &[]);
+        extreme_eigenvalues(&hessian, Ends::Largest, LanczosOptions::default(), &mut generator.0)
+    });
+    let rank = time(15, || {
+        let graph = network.forward(&images);
+        let deltas = Network::deltas(&graph, &cross_entropy(logits(&graph), &labels));
+        let trace: Vec<LayerTrace> = graph.iter().map(LayerTrace::detach).collect();
+        fisher_rank(&trace, &deltas)
+    });
+    Ok([sharpness, rank])
+}
+
+/// The first images of the run with seed 0, as the run itself has them.
+fn probe_images(set: &ImageSet, count: usize) -> Tensor {
+    let order = Generator::named("images", 0).permutation(set.count);
+    let all = Tensor::from_slice(&set.images).view([set.count as i64, 784]).to_kind(Kind::Float);
+    let normalised = (&all - all.mean(Kind::Float)) / all.std(false);
+    normalised.index_select(0, &order.narrow(0, 0, count as i64))
+}
+
+/// Speed of a product of two matrices of 1024 x 1024, which tells what the processor can do.
+fn sgemm_gflops() -> f64 {
+    let matrix = Generator::named("bench", 1).uniform(&[1024, 1024], 1.0, Kind::Float);
+    2.0 * 1024f64.powi(3) / (1e6 * time(20, || matrix.mm(&matrix)))
+}
+
+/// A line of `/proc/cpuinfo`; empty where there is none.
+fn processor_says(key: &str) -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let value = info.lines().find_map(|line| line.strip_prefix(key)?.split(':').nth(1).map(str::trim));
+    value.unwrap_or_default().to_owned()
+}
