@@ -161,10 +161,11 @@ def whole_runs(binary, rounds):
             time -= float(row["indicators_seconds"])
         seconds.setdefault(row["case"], []).append(time)
     measured = seconds["measured"]
-    compare = lambda ratio, others: statistics.median(map(ratio, measured, others))
-    ratios = {MEASURED_OVER_UNMEASURED.work: compare(lambda one, bare: one / bare, seconds["unmeasured"])}
+    bare = [one / other for one, other in zip(measured, seconds["unmeasured"])]
+    ratios = {MEASURED_OVER_UNMEASURED.work: statistics.median(bare)}
     if (os.cpu_count() or 1) > 1:
-        ratios[TWO_JOBS.work] = compare(lambda one, two: 2 * one / two, seconds["two_jobs"])
+        twice = [2 * one / both for one, both in zip(measured, seconds["two_jobs"])]
+        ratios[TWO_JOBS.work] = statistics.median(twice)
     return ratios
 
 
@@ -224,7 +225,6 @@ def show(rows, ours, theirs):
     print(f"\n{ours[0]['processor'] or 'an unknown processor'} ({ours[0]['vendor'] or 'unknown vendor'}); our side: "
           f"{paths}, sgemm {speed:.0f} GFLOP/s on one core; "
           + (f"peer: PyTorch {theirs[0]['torch']}" if theirs else "no peer"))
-    number = lambda value, form: "" if value is None else format(value, form)
     cells = [("work", "ours, ms", "peer, ms", "ratio", "limit", "verdict")]
     for one in rows:
         cells.append((
@@ -236,6 +236,10 @@ def show(rows, ours, theirs):
         left = f"{cell[0]:<{widths[0]}}  "
         middle = "  ".join(f"{text:>{width}}" for text, width in zip(cell[1:5], widths[1:5]))
         print(f"{left}{middle}  {cell[5]}".rstrip())
+
+
+def number(value, form):
+    return "" if value is None else format(value, form)
 
 
 def warn(ours, theirs):
