@@ -1,6 +1,7 @@
 //! The kernels that a run spends its time in, in the reference setting: 784-256-256-10, minibatches of 256, one thread.
 
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tch::{Kind, Tensor};
@@ -9,6 +10,7 @@ use trainability::probe::curvature::layer_curvatures;
 use trainability::probe::hessian::Hessian;
 use trainability::probe::noise::noise_variance;
 use trainability::random::Generator;
+use trainability::train::Run;
 use trainability_baselines::indicator::{INDICATORS, Observation, UpdateSummary};
 use trainability_baselines::lanczos::LanczosOptions;
 use trainability_baselines::method::Contribution;
@@ -25,13 +27,28 @@ fn updates(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("update");
     for part in trainability_baselines::PARTS {
         let mut run = run(&Setting { method: part.name, ..Setting::default() }, &set).expect("a plan");
-        group.bench_function(part.name, |bencher| bencher.iter(|| run.advance().expect("finite").task.is_none()));
+        group.bench_function(part.name, |bencher| bencher.iter_custom(|count| time_updates(&mut run, count)));
     }
     let mut measured = run(&Setting { interval: 1, ..Setting::default() }, &set).expect("a plan");
-    group.bench_function("relu, measured", |bencher| {
-        bencher.iter(|| measured.advance().expect("finite").controls.len())
-    });
+    group.bench_function("relu, measured", |bencher| bencher.iter_custom(|count| time_updates(&mut measured, count)));
     group.finish();
+}
+
+/// The time of that many updates; those that begin or end a task are made, but not counted.
+fn time_updates(run: &mut Run, count: u64) -> Duration {
+    let mut total = Duration::ZERO;
+    let mut left = count;
+    let mut first_of_task = true;
+    while left > 0 {
+        let start = Instant::now();
+        let ended = run.advance().expect("finite").task.is_some();
+        if !first_of_task && !ended {
+            total += start.elapsed();
+            left -= 1;
+        }
+        first_of_task = ended;
+    }
+    total
 }
 
 fn network(generator: &mut Generator) -> Network {

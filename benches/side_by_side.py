@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Runs this program's benchmark and the same work in PyTorch in turn, and prints how they compare. `make bench` calls it.
+"""Runs this program's benchmark and the same work in PyTorch in turn, and prints how they compare, for `make bench`.
 
     python3 benches/side_by_side.py [--quick] [--rounds N] [--strict]
 
-PyTorch is looked for in the Python that PEER_PYTHON names, else in results/bench/peer-venv. Without one, our own figures
-are measured all the same. Writes results/bench/*.csv and plots/bench/*.png. Standard library only.
+PyTorch is looked for in the Python that PEER_PYTHON names, else in results/bench/peer-venv. Without one, our own
+figures are measured all the same. Writes results/bench/*.csv and plots/bench/*.png. Standard library only.
 """
 
 import argparse
@@ -62,14 +62,14 @@ COMPARED = [
 WASSERSTEIN_OVER_PLAIN = Line("wasserstein step to our plain step", limit=1.8)
 MEASURED_OVER_UNMEASURED = Line("standard run, measured to unmeasured", limit=1.35)
 TWO_JOBS = Line("2 runs on 2 cores to one run", limit=1.85, rule="at least")
-MEMORY = Line("memory, 200th to tenth task", limit=1.05)
+MEMORY = Line("memory over 200 tasks to after 10", limit=1.05)
 
 
 def main():
     options = arguments()
     os.chdir(ROOT)
-    binary = build()
     peer = find_peer()
+    binary = build()
     pin = pinned()
     for folder in (RESULTS, PLOTS):
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,15 +83,14 @@ def main():
             tell(f"round {number} of {rounds}: the same in PyTorch")
             theirs.append(json.loads(call([*pin, peer, "benches/peer.py"])))
     extra = {}
+    rows = save_table(ours, theirs, extra)
     if not options.quick:
         tell("whole runs, measured and unmeasured, one and two at a time")
         extra |= whole_runs(binary, options.rounds)
         tell("cost by width, batch, layers and tasks")
         extra |= growth(binary, pin)
+        rows = save_table(ours, theirs, extra)
 
-    rows = table(ours, theirs, extra)
-    machine = {key: ours[0][key] for key in ("processor", "vendor", "mkl_fast_paths")}
-    write(RESULTS / "side_by_side.csv", to_csv([{**row, **machine, "rounds": rounds} for row in rows]))
     drawn = call([binary, "plot", RESULTS, PLOTS])
     show(rows, ours, theirs)
     warn(ours, theirs)
@@ -179,6 +178,14 @@ def growth(binary, pin):
     return {MEMORY.work: max(memory[SETTLED:]) / memory[SETTLED - 1]}
 
 
+def save_table(ours, theirs, extra):
+    """Writes the table and returns its rows."""
+    rows = table(ours, theirs, extra)
+    machine = {key: ours[0][key] for key in ("processor", "vendor", "mkl_fast_paths")}
+    write(RESULTS / "side_by_side.csv", to_csv([{**row, **machine, "rounds": len(ours)} for row in rows]))
+    return rows
+
+
 def table(ours, theirs, extra):
     """The rows of the table, each a dict of what the CSV file says."""
     vendor = ours[0]["vendor"]
@@ -255,14 +262,15 @@ def call(command, show_errors=False):
     """What a command prints; its complaints in one sentence if it fails."""
     command = [str(part) for part in command]
     errors = None if show_errors else subprocess.PIPE
+    environment = {**os.environ, **ONE_THREAD}
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, text=True, env={**os.environ, **ONE_THREAD})
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
     except OSError as problem:
         raise Problem(f"cannot start {command[0]}: {problem.strerror}") from None
     if done.returncode:
-        shown = "taskset" if command[0] == "taskset" else Path(command[0]).name
+        program, *arguments = command[3:] if command[0] == "taskset" else command
         reason = last_line(done.stderr or "") or f"exit code {done.returncode}"
-        raise Problem(f"{shown} {' '.join(command[1:3])} failed: {reason}")
+        raise Problem(f"{' '.join([Path(program).name, *arguments[:1]])} failed: {reason}")
     return done.stdout
 
 

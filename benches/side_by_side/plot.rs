@@ -89,7 +89,7 @@ fn ratios(lines: &[Line]) -> Option<Plot> {
     let processor = &compared.first()?.processor;
     Some(Plot {
         title: "This program next to the same work in plain PyTorch".into(),
-        subtitle: format!("Ratios of medians on one core of {processor}; below 1 we are faster."),
+        subtitle: format!("Medians on {processor}: our time over PyTorch's, or where a line says so, over our own."),
         legend: vec![Key::point("measured", OURS, Shape::Circle), Key::point("limit", LIMIT, Shape::Diamond)],
         panels: vec![Panel { title: String::new(), note: String::new(), x, y, marks }],
         columns: 1,
@@ -134,7 +134,6 @@ fn scaling(costs: &[Cost]) -> Option<Plot> {
         panels: panels.into(),
         columns: 3,
         panel_height: 460.0,
-        x_label: "number".into(),
         y_label: "milliseconds".into(),
         shared_y: true,
         ..Plot::default()
