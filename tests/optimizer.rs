@@ -83,6 +83,110 @@ fn each_layer_has_its_own_rate_and_a_summary_tells_what_happened() {
     assert!((summary.mean_absolute_weight - mean(before)).abs() < 1e-15);
 }
 
+/// One element's own Adam.
+#[derive(Clone, Copy, Default)]
+struct Scalar {
+    first: f64,
+    second: f64,
+    steps: i32,
+}
+
+impl Scalar {
+    fn step(&mut self, theta: f64, gradient: f64, decay: WeightDecay, rate: f64) -> f64 {
+        let (gradient, shrink) = match decay {
+            WeightDecay::None => (gradient, 1.0),
+            WeightDecay::Coupled(coefficient) => (gradient + coefficient * theta, 1.0),
+            WeightDecay::Decoupled(coefficient) => (gradient, 1.0 - rate * coefficient),
+        };
+        let AdamOptions { beta1, beta2, epsilon } = OPTIONS;
+        self.steps += 1;
+        self.first = beta1 * self.first + (1.0 - beta1) * gradient;
+        self.second = beta2 * self.second + (1.0 - beta2) * gradient * gradient;
+        let first = self.first / (1.0 - beta1.powi(self.steps));
+        let second = self.second / (1.0 - beta2.powi(self.steps));
+        shrink * theta - rate * first / (second.sqrt() + epsilon)
+    }
+}
+
+#[test]
+fn a_restarted_element_is_an_adam_of_its_own() {
+    for (kind, tolerance) in [(Kind::Double, 1e-12), (Kind::Float, 1e-5)] {
+        for decay in [WeightDecay::None, WeightDecay::Coupled(0.1), WeightDecay::Decoupled(0.1)] {
+            let mut layers = layers(kind);
+            let mut adam = Adam::new(OPTIONS, decay, &layers);
+            let flat = |tensor: &Tensor| -> Vec<f64> {
+                Vec::try_from(tensor.detach().to_kind(Kind::Double).flatten(0, -1)).unwrap()
+            };
+            let tensors = |layers: &[LayerParameters]| -> Vec<Vec<f64>> {
+                layers.iter().flat_map(|layer| &layer.parameters).map(|p| flat(&p.value)).collect()
+            };
+            let mut expected = tensors(&layers);
+            let mut scalars: Vec<Vec<Scalar>> = expected.iter().map(|t| vec![Scalar::default(); t.len()]).collect();
+            for step in 0..2000 {
+                // fc1's weight is 5 x 7 and fc2's 3 x 5; row 2 and columns 1 and 4 overlap with what follows later.
+                if step == 7 {
+                    adam.restart(0, 0, 0, &[2, 3]);
+                    adam.restart(0, 1, 0, &[2, 3]);
+                    adam.restart(1, 0, 1, &[1, 4]);
+                    (2 * 7..4 * 7).for_each(|place| scalars[0][place] = Scalar::default());
+                    (2..4).for_each(|place| scalars[1][place] = Scalar::default());
+                    [1, 4, 6, 9, 11, 14].into_iter().for_each(|place| scalars[2][place] = Scalar::default());
+                }
+                if step == 19 {
+                    adam.restart(0, 0, 0, &[2]);
+                    adam.restart(1, 0, 0, &[0]);
+                    (2 * 7..3 * 7).for_each(|place| scalars[0][place] = Scalar::default());
+                    (0..5).for_each(|place| scalars[2][place] = Scalar::default());
+                }
+                let gradients = gradients(&layers, step);
+                adam.step(&mut layers, &gradients, &[0.01, 0.02], false);
+                for (index, gradient) in gradients.iter().flatten().enumerate() {
+                    let rate = [0.01, 0.02][index / 2];
+                    for (place, gradient) in flat(gradient).into_iter().enumerate() {
+                        let theta = &mut expected[index][place];
+                        *theta = scalars[index][place].step(*theta, gradient, decay, rate);
+                    }
+                }
+                if step < 40 || step % 500 == 499 {
+                    for (found, expected) in tensors(&layers).concat().iter().zip(expected.concat()) {
+                        assert!((found - expected).abs() < tolerance, "step {step}: {found} against {expected}");
+                    }
+                }
+            }
+            assert!(adam.moments()[1][1].restarts.is_none());
+            assert_eq!(adam.steps(), 2000);
+        }
+    }
+}
+
+#[test]
+fn restarts_are_saved_and_an_optimizer_without_any_forgets_its_own() {
+    let (mut a, mut b) = (layers(Kind::Double), layers(Kind::Double));
+    let mut first = Adam::new(OPTIONS, WeightDecay::None, &a);
+    let mut without = State::default();
+    first.save(&mut without);
+    for step in 0..3 {
+        let gradients = gradients(&a, step);
+        first.step(&mut a, &gradients, &[0.01, 0.02], false);
+    }
+    first.restart(0, 0, 0, &[1]);
+    let mut with = State::default();
+    first.save(&mut with);
+    let mut second = Adam::new(OPTIONS, WeightDecay::None, &b);
+    second.restore(&with).unwrap();
+    for (from, to) in a.iter().flat_map(|l| &l.parameters).zip(b.iter_mut().flat_map(|l| &mut l.parameters)) {
+        tch::no_grad(|| to.value.copy_(&from.value));
+    }
+    let gradients = gradients(&a, 9);
+    first.step(&mut a, &gradients, &[0.01, 0.02], false);
+    second.step(&mut b, &gradients, &[0.01, 0.02], false);
+    assert_eq!(a[0].weight(), b[0].weight());
+    second.restore(&without).unwrap();
+    assert!(second.moments().iter().flatten().all(|moments| moments.restarts.is_none()));
+    first.clear();
+    assert!(first.moments().iter().flatten().all(|moments| moments.restarts.is_none()));
+}
+
 #[test]
 fn a_restored_optimizer_takes_the_same_steps() {
     let (mut a, mut b) = (layers(Kind::Float), layers(Kind::Float));

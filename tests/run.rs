@@ -27,7 +27,7 @@ fn images() -> ImageSet {
     }
 }
 
-fn plans(settings: Value) -> Vec<RunPlan> {
+fn plans_of(settings: Value) -> Vec<RunPlan> {
     let mut experiment = json!({
         "stream": { "tasks": 3, "epochs": 3 },
         "network": { "hidden": [12, 8] },
@@ -63,10 +63,20 @@ fn accuracies(tasks: &[TaskRow]) -> Vec<String> {
 
 #[test]
 fn measuring_never_changes_training() {
-    for method in ["relu", "crelu+wasserstein", "l2_adam", "reset"] {
+    let methods = [
+        json!("relu"),
+        json!("crelu+wasserstein"),
+        json!("l2_adam"),
+        json!("reset"),
+        json!("anti_regularization+gradient_clipping"),
+        json!("shrink_perturb"),
+        json!({ "name": "redo", "period": 4, "threshold": 0.5 }),
+        json!({ "name": "continual_backprop", "maturity": 2, "rate": 0.05 }),
+    ];
+    for method in methods {
         let train = |interval: u64| {
             let settings = json!({ "methods": [method], "measure": { "interval": interval, "window": 3 } });
-            accuracies(&finish(&mut Run::new(&plans(settings)[0], &images())).0)
+            accuracies(&finish(&mut Run::new(&plans_of(settings)[0], &images())).0)
         };
         let never = train(0);
         assert_eq!(never.len(), 3 * 5);
@@ -78,9 +88,21 @@ fn measuring_never_changes_training() {
 #[test]
 fn every_method_and_schedule_goes_on_from_a_checkpoint_with_the_same_bits() {
     let methods = json!(["relu", "crelu", "l2_adam", "l2_loss", "adamw", "wasserstein", "crelu+wasserstein", "reset"]);
-    let schedules = json!(["constant", "paper", "as_run", "debiased", "noise_curvature"]);
-    let plans = plans(json!({ "methods": methods, "schedules": schedules }));
-    assert_eq!(plans.len(), 7 * 5 + 1);
+    let schedules = json!(["constant", "paper", "as_run", "debiased", "noise_curvature", "stability_cap"]);
+    let mut plans = plans_of(json!({ "methods": methods, "schedules": schedules }));
+    assert_eq!(plans.len(), 7 * 6 + 1);
+    let methods = json!([
+        "l2_init",
+        { "name": "anti_regularization", "decay": "task" },
+        "gradient_clipping",
+        "gradient_normalization",
+        "shrink_perturb",
+        { "name": "shrink_perturb", "per": "update", "shrink": 0.01, "scale": 0.01 },
+        { "name": "redo", "threshold": 0.5 },
+        { "name": "redo", "threshold": 0.5, "period": 4 },
+        { "label": "crelu+continual", "parts": ["crelu", { "name": "continual_backprop", "maturity": 2, "rate": 0.05 }] }
+    ]);
+    plans.extend(plans_of(json!({ "methods": methods, "schedules": ["constant", "debiased"] })));
     for plan in plans {
         let mut whole = Run::new(&plan, &images());
         let expected = finish(&mut whole);
@@ -112,8 +134,8 @@ fn every_method_and_schedule_goes_on_from_a_checkpoint_with_the_same_bits() {
 #[test]
 fn a_state_of_another_network_is_refused_by_name() {
     let mut state = State::default();
-    Run::new(&plans(json!({}))[0], &images()).save(&mut state);
-    let other = plans(json!({ "network": { "hidden": [12, 9] } }));
+    Run::new(&plans_of(json!({}))[0], &images()).save(&mut state);
+    let other = plans_of(json!({ "network": { "hidden": [12, 9] } }));
     let message = Run::new(&other[0], &images()).restore(&state).unwrap_err().to_string();
     assert!(message.contains("network/fc2.weight"), "{message}");
 }
@@ -123,16 +145,16 @@ fn a_state_of_another_network_is_refused_by_name() {
 fn the_same_seed_gives_every_arm_the_same_images_labels_and_order() {
     let settings = json!({
         "training": { "batch_size": 20, "learning_rate": 1e-30 },
-        "methods": ["relu", "l2_adam", "l2_loss", "wasserstein"],
+        "methods": ["relu", "l2_adam", "l2_loss", "l2_init", "gradient_normalization"],
         "schedules": ["constant", "paper", "debiased"],
         "seeds": 2
     });
     let of_seed = |seed: u64| -> Vec<Vec<String>> {
-        let plans = plans(settings.clone()).into_iter().filter(|plan| plan.seed == seed);
+        let plans = plans_of(settings.clone()).into_iter().filter(|plan| plan.seed == seed);
         plans.map(|plan| accuracies(&finish(&mut Run::new(&plan, &images())).0)).collect()
     };
     let (first, second) = (of_seed(0), of_seed(1));
-    assert_eq!(first.len(), 12);
+    assert_eq!(first.len(), 15);
     assert!(first.iter().all(|arm| *arm == first[0]));
     assert!(second.iter().all(|arm| *arm == second[0]));
     assert_ne!(first[0], second[0]);
@@ -141,7 +163,7 @@ fn the_same_seed_gives_every_arm_the_same_images_labels_and_order() {
 #[test]
 fn a_run_that_leaves_the_real_numbers_says_where() {
     let settings = json!({ "training": { "batch_size": 20, "learning_rate": 1e30 } });
-    let mut run = Run::new(&plans(settings)[0], &images());
+    let mut run = Run::new(&plans_of(settings)[0], &images());
     let diverged = loop {
         match run.advance() {
             Ok(_) => assert!(!run.is_over(), "a rate of 1e30 must diverge"),
@@ -155,12 +177,12 @@ fn a_run_that_leaves_the_real_numbers_says_where() {
 
 #[test]
 fn a_constant_schedule_takes_no_decisions_and_a_floor_out_of_reach_keeps_a_controller_still() {
-    let mut constant = Run::new(&plans(json!({}))[0], &images());
+    let mut constant = Run::new(&plans_of(json!({}))[0], &images());
     let (_, controls) = finish(&mut constant);
     assert!(constant.events().is_empty() && !constant.is_scheduled());
     assert!(controls.iter().all(|row| row.action.is_empty() && row.learning_rate == 0.01));
     let settings = json!({ "schedules": ["paper"], "control": { "floor": 1e9, "warm_window": "off" } });
-    let mut still = Run::new(&plans(settings)[0], &images());
+    let mut still = Run::new(&plans_of(settings)[0], &images());
     let (_, controls) = finish(&mut still);
     assert!(still.is_scheduled());
     assert!(still.events().iter().all(|layer| layer.cooled + layer.warmed == 0 && layer.held > 0));
@@ -170,7 +192,7 @@ fn a_constant_schedule_takes_no_decisions_and_a_floor_out_of_reach_keeps_a_contr
 #[test]
 fn reset_starts_every_task_from_fresh_weights() {
     let settings = json!({ "methods": ["relu", "reset"], "stream": { "tasks": 4, "epochs": 150 } });
-    let plans = plans(settings);
+    let plans = plans_of(settings);
     let weight_norms = |plan: &RunPlan| -> Vec<f64> {
         let (tasks, _) = finish(&mut Run::new(plan, &images()));
         tasks
@@ -182,4 +204,88 @@ fn reset_starts_every_task_from_fresh_weights() {
     assert_eq!(kept[0], reset[0]);
     assert!(kept[3] > 1.1 * kept[0], "weights grow over tasks: {kept:?}");
     assert!(reset[3] < 1.05 * reset[0], "fresh weights do not: {reset:?}");
+}
+
+/// The parameters and the optimizer's state at the end of a run.
+fn final_state(settings: Value) -> State {
+    let mut run = Run::new(&plans_of(settings)[0], &images());
+    finish(&mut run);
+    let mut state = State::default();
+    run.save(&mut state);
+    state
+}
+
+#[test]
+fn weights_are_shrunk_and_perturbed_between_tasks_or_at_each_update() {
+    // A rate that moves nothing.
+    let train = |method: Value| {
+        let training = json!({ "batch_size": 20, "learning_rate": 1e-30, "precision": "f64" });
+        final_state(json!({ "methods": [method], "training": training }))
+    };
+    let (initial, tasks) = (train(json!("relu")), train(json!("shrink_perturb")));
+    let often = train(json!({ "name": "shrink_perturb", "per": "update", "shrink": 0.1, "scale": 0 }));
+    for name in ["network/fc1.weight", "network/fc2.weight", "network/fc3.weight"] {
+        let initial = initial.tensor(name).unwrap();
+        // Three tasks have two boundaries, with noise of 0.01 shrunk once and 0.01.
+        let noise = tasks.tensor(name).unwrap() - &initial * 0.36;
+        let deviation = noise.std(false).double_value(&[]) / 0.01f64.hypot(0.006);
+        assert!((0.7..1.3).contains(&deviation), "{name}: {deviation}");
+        // Three epochs of three minibatches in each of three tasks.
+        let expected = &initial * 0.9f64.powi(27);
+        assert!(often.tensor(name).unwrap().allclose(&expected, 1e-12, 0.0, false), "{name}");
+    }
+    assert!(tasks.tensor("network/fc1.bias").unwrap().abs().max().double_value(&[]) > 0.0);
+    assert_eq!(often.tensor("network/fc1.bias").unwrap().abs().max().double_value(&[]), 0.0);
+}
+
+#[test]
+fn units_are_replaced_in_a_run() {
+    for (method, due) in [
+        (json!("redo"), false),
+        (json!({ "name": "redo", "threshold": 0.9 }), true),
+        (json!({ "name": "redo", "threshold": 0.9, "period": 20 }), true),
+        (json!({ "name": "redo", "threshold": 0.9, "period": 28 }), false),
+        (json!({ "name": "continual_backprop", "maturity": 2, "rate": 0.05 }), true),
+        (json!({ "name": "continual_backprop", "maturity": 27, "rate": 1 }), false),
+        (json!({ "name": "continual_backprop", "maturity": 26, "rate": 1 }), true),
+    ] {
+        let tasks = if method == json!("redo") { 1 } else { 3 };
+        let state = final_state(json!({ "methods": [method], "stream": { "tasks": tasks, "epochs": 3 } }));
+        let restarted = |name: &str| state.tensors.contains_key(&format!("optimizer/{name}.restarts"));
+        for name in ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias", "fc3.weight"] {
+            assert_eq!(restarted(name), due, "{method}: {name}");
+        }
+        assert!(!restarted("fc3.bias"), "the output layer has no units to replace");
+    }
+}
+
+#[test]
+fn a_measured_update_sees_the_gradient_of_the_loss_and_the_optimizer_what_the_rule_made_of_it() {
+    let settings = |method: &str| {
+        let training = json!({ "batch_size": 20, "learning_rate": 1e-30, "precision": "f64" });
+        json!({ "methods": [method], "training": training })
+    };
+    let of = |method: &str| {
+        let mut run = Run::new(&plans_of(settings(method))[0], &images());
+        finish(&mut run)
+    };
+    let ((tasks, plain), (ruled_tasks, ruled)) = (of("relu"), of("gradient_normalization"));
+    let norms = |tasks: &[TaskRow]| -> Vec<String> {
+        tasks.iter().flatten().filter(|(name, _)| *name == "gradient_norm").map(|(_, field)| field.clone()).collect()
+    };
+    assert_eq!(norms(&tasks).len(), 3);
+    assert_eq!(norms(&tasks), norms(&ruled_tasks));
+    for (plain, ruled) in plain.iter().zip(&ruled) {
+        assert_eq!(plain.gradient_sq_norm, ruled.gradient_sq_norm);
+        assert_eq!(plain.noise_variance, ruled.noise_variance);
+        assert_ne!(plain.effective_step, ruled.effective_step);
+    }
+    // The second moment of gradients of length one sums to one, bias-corrected.
+    let state = final_state(settings("gradient_normalization"));
+    let sum: f64 = ["fc1", "fc2", "fc3"]
+        .iter()
+        .flat_map(|layer| ["weight", "bias"].map(|role| format!("optimizer/{layer}.{role}.exp_avg_sq")))
+        .map(|name| state.tensor(&name).unwrap().sum(tch::Kind::Double).double_value(&[]))
+        .sum();
+    assert!((sum / (1.0 - 0.999f64.powi(27)) - 1.0).abs() < 1e-9, "{sum}");
 }

@@ -3,6 +3,7 @@
 //!
 //! - [`activation`]: what stands between two layers, `relu` and `crelu`
 //! - [`penalty`]: terms added to the loss, such as the Wasserstein distance to the initial weights
+//! - [`gradient_rule`]: what becomes of the gradient before the optimizer takes it, such as clipping
 //! - [`surgery`]: interventions on the weights, such as a reset at each task
 //! - [`indicator`]: measurements that are said to predict the loss of trainability
 //! - [`method`]: the registry that makes a method out of these parts
@@ -13,6 +14,7 @@
 //! - [`layers`]: the parameters of a network, layer by layer
 
 pub mod activation;
+pub mod gradient_rule;
 pub mod indicator;
 pub mod lanczos;
 pub mod layers;

@@ -1,6 +1,6 @@
 //! The registry of parts and how a method is put together from them.
 //!
-//! A method is a list of parts: an activation, penalties, a weight decay, surgery. To add a part, write its file, with
+//! A method is a list of parts: an activation, penalties, a weight decay, a gradient rule, surgery. To add a part, write its file, with
 //! a `PART` of its own, and name it in [`PARTS`].
 
 use serde::Serialize;
@@ -8,8 +8,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::activation::{self, Activation};
+use crate::gradient_rule::{self, GradientRule};
 use crate::penalty::{self, Penalty};
-use crate::surgery::{self, Surgery};
+use crate::surgery::{self, Intervention, Surgery};
 
 /// Every part that a configuration can name.
 pub const PARTS: &[&Part] = &[
@@ -19,6 +20,13 @@ pub const PARTS: &[&Part] = &[
     &penalty::l2_loss::PART,
     &penalty::adamw::PART,
     &penalty::wasserstein::PART,
+    &penalty::l2_init::PART,
+    &penalty::anti_regularization::PART,
+    &gradient_rule::clipping::PART,
+    &gradient_rule::normalization::PART,
+    &surgery::shrink_perturb::PART,
+    &surgery::redo::PART,
+    &surgery::continual_backprop::PART,
     &surgery::reset::PART,
 ];
 
@@ -43,6 +51,8 @@ pub enum Contribution {
     Penalty(Box<dyn Penalty>),
     /// Sets the optimizer's weight decay.
     WeightDecay(WeightDecay),
+    /// Changes the gradient before the optimizer takes it.
+    GradientRule(Box<dyn GradientRule>),
     /// Intervenes on weights and optimizer.
     Surgery(Box<dyn Surgery>),
 }
@@ -159,6 +169,8 @@ pub struct Method {
     pub penalties: Vec<Box<dyn Penalty>>,
     /// The optimizer's decay.
     pub weight_decay: WeightDecay,
+    /// What becomes of the gradient before the optimizer takes it.
+    pub gradient_rule: Option<Box<dyn GradientRule>>,
     /// Interventions, in the order in which they were named.
     pub surgeries: Vec<Box<dyn Surgery>>,
 }
@@ -167,23 +179,35 @@ impl Method {
     /// Puts a method together; without an activation part it is a ReLU network.
     ///
     /// # Errors
-    /// Two activations or two weight decays, by name of what is there twice.
+    /// Parts that contradict each other: what would have been right.
     pub fn of(contributions: Vec<Contribution>) -> Result<Method, &'static str> {
         let mut activation = None;
         let mut weight_decay = WeightDecay::None;
-        let (mut penalties, mut surgeries) = (Vec::new(), Vec::new());
+        let mut gradient_rule = None;
+        let (mut penalties, mut surgeries) = (Vec::new(), Vec::<Box<dyn Surgery>>::new());
         for contribution in contributions {
             match contribution {
-                Contribution::Activation(_) if activation.is_some() => return Err("activation"),
+                Contribution::Activation(_) if activation.is_some() => return Err("one activation, not two"),
                 Contribution::Activation(new) => activation = Some(new),
-                Contribution::WeightDecay(_) if weight_decay != WeightDecay::None => return Err("weight decay"),
+                Contribution::WeightDecay(_) if weight_decay != WeightDecay::None => {
+                    return Err("one weight decay, not two");
+                }
                 Contribution::WeightDecay(new) => weight_decay = new,
+                Contribution::GradientRule(_) if gradient_rule.is_some() => return Err("one gradient rule, not two"),
+                Contribution::GradientRule(new) => gradient_rule = Some(new),
                 Contribution::Penalty(new) => penalties.push(new),
                 Contribution::Surgery(new) => surgeries.push(new),
             }
         }
+        let count = |which| surgeries.iter().filter(|surgery| surgery.intervention() == which).count();
+        if count(Intervention::Replacement) > 1 {
+            return Err("one surgery that replaces units, not two");
+        }
+        if count(Intervention::Reset) > 0 && surgeries.len() > 1 {
+            return Err("no other surgery beside a reset, which leaves it nothing to work on");
+        }
         let activation = activation.unwrap_or_else(|| Box::new(activation::relu::Relu));
-        Ok(Method { activation, penalties, weight_decay, surgeries })
+        Ok(Method { activation, penalties, weight_decay, gradient_rule, surgeries })
     }
 }
 
@@ -203,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_coefficient_of_zero_is_refused_by_name() {
-        for name in ["l2_adam", "l2_loss", "adamw", "wasserstein"] {
+        for name in ["l2_adam", "l2_loss", "adamw", "wasserstein", "l2_init", "anti_regularization"] {
             let part = Part::named(name).unwrap();
             for bad in [json!(0.0), json!(-1.0)] {
                 let message = part.build(json!({ "coefficient": bad })).unwrap_err().to_string();
@@ -213,10 +237,40 @@ mod tests {
     }
 
     #[test]
+    fn impossible_options_are_refused_by_name() {
+        for (name, options, message) in [
+            ("gradient_clipping", json!({ "max_norm": 0.0 }), "`max_norm` is 0, expected a finite number above 0"),
+            ("anti_regularization", json!({ "clip": 1.0 }), "`clip` is 1, expected between 0 and 1, both excluded"),
+            ("anti_regularization", json!({ "radius": 0.9 }), "`radius` is 0.9, expected a finite number, 1 or above"),
+            ("shrink_perturb", json!({ "shrink": 0.0 }), "`shrink` is 0, expected above 0 and at most 1"),
+            ("shrink_perturb", json!({ "scale": -0.1 }), "`scale` is -0.1, expected a finite number, 0 or above"),
+            ("shrink_perturb", json!({ "per": "update", "scale": 0.1 }), "`shrink` is left out, expected a number"),
+            ("shrink_perturb", json!({ "per": "update", "shrink": 0.1 }), "`scale` is left out, expected a number"),
+            ("redo", json!({ "threshold": 1.0 }), "`threshold` is 1, expected at least 0 and below 1"),
+            ("redo", json!({ "period": 0 }), "`period` is 0, expected \"task\" or a number of updates above 0"),
+            ("redo", json!({ "period": "epoch" }), "invalid value, expected \"task\" or a number of updates"),
+            ("redo", json!({ "samples": 0 }), "`samples` is 0, expected at least 1"),
+            ("continual_backprop", json!({ "rate": 0.0 }), "`rate` is 0, expected above 0 and at most 1"),
+            ("continual_backprop", json!({ "decay": 1.0 }), "`decay` is 1, expected at least 0 and below 1"),
+        ] {
+            let found = Part::named(name).unwrap().build(options).unwrap_err().to_string();
+            assert!(found.starts_with(message), "{found}");
+        }
+    }
+
+    #[test]
     fn contradictory_parts_are_refused() {
         let build = |name: &str| Part::named(name).unwrap().build(json!({})).unwrap().0;
-        assert_eq!(Method::of(vec![build("relu"), build("crelu")]).unwrap_err(), "activation");
-        assert_eq!(Method::of(vec![build("l2_adam"), build("adamw")]).unwrap_err(), "weight decay");
+        for (parts, expected) in [
+            (["relu", "crelu"], "one activation, not two"),
+            (["l2_adam", "adamw"], "one weight decay, not two"),
+            (["gradient_clipping", "gradient_normalization"], "one gradient rule, not two"),
+            (["redo", "continual_backprop"], "one surgery that replaces units, not two"),
+            (["reset", "shrink_perturb"], "no other surgery beside a reset, which leaves it nothing to work on"),
+        ] {
+            assert_eq!(Method::of(parts.map(build).into()).unwrap_err(), expected);
+        }
+        assert_eq!(Method::of(["shrink_perturb", "redo"].map(build).into()).unwrap().surgeries.len(), 2);
         let method = Method::of(vec![build("crelu"), build("wasserstein"), build("l2_adam")]).unwrap();
         assert_eq!(method.activation.name(), "crelu");
         assert_eq!(method.penalties.len(), 1);

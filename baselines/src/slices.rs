@@ -6,6 +6,18 @@ use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Sub, SubAssign};
 
 use tch::{Device, Tensor, kind::Element};
 
+/// Runs a generic function for the element type of a tensor, f32 or f64.
+#[macro_export]
+macro_rules! for_float {
+    ($tensor:expr, $function:ident ( $($argument:expr),* $(,)? )) => {
+        match $tensor.kind() {
+            ::tch::Kind::Float => $function::<f32>($($argument),*),
+            ::tch::Kind::Double => $function::<f64>($($argument),*),
+            other => panic!("networks are trained in f32 or f64, not {other:?}"),
+        }
+    };
+}
+
 /// The two element types that networks are trained in.
 pub trait Float:
     Element
@@ -91,14 +103,22 @@ pub unsafe fn view_mut<T: Element>(tensor: &mut Tensor) -> &mut [T] {
     unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) }
 }
 
-/// Runs a generic function for the element type of a tensor, f32 or f64.
-#[macro_export]
-macro_rules! for_float {
-    ($tensor:expr, $function:ident ( $($argument:expr),* $(,)? )) => {
-        match $tensor.kind() {
-            ::tch::Kind::Float => $function::<f32>($($argument),*),
-            ::tch::Kind::Double => $function::<f64>($($argument),*),
-            other => panic!("networks are trained in f32 or f64, not {other:?}"),
+/// The sum of squares of a dense tensor's elements, accumulated in f64.
+pub fn sum_of_squares(tensor: &Tensor) -> f64 {
+    for_float!(tensor, sum_of_squares_of(tensor))
+}
+
+fn sum_of_squares_of<T: Float>(tensor: &Tensor) -> f64 {
+    // SAFETY: the caller lends the tensor for this call, and nobody else is at work on it.
+    let values = unsafe { view::<T>(tensor) };
+    // Several sums side by side do not wait for each other.
+    let mut sums = [0.0; 8];
+    let chunks = values.chunks_exact(sums.len());
+    let rest: f64 = chunks.remainder().iter().map(|value| value.wide().powi(2)).sum();
+    for chunk in chunks {
+        for (sum, value) in sums.iter_mut().zip(chunk) {
+            *sum += value.wide().powi(2);
         }
-    };
+    }
+    sums.iter().sum::<f64>() + rest
 }

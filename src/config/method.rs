@@ -69,7 +69,7 @@ impl MethodPlan {
             plan.parts.push((part.name.to_owned(), used));
             contributions.push(contribution);
         }
-        Method::of(contributions).map_err(|twice| experiment.refuse(&key, entry, format!("one {twice}, not two")))?;
+        Method::of(contributions).map_err(|expected| experiment.refuse(&key, entry, expected))?;
         plan.label = label.unwrap_or_else(|| labels.join("+"));
         let own_name = matches!(&plan.parts[..], [(name, _)] if *name == plan.label);
         let free = own_name || Part::named(&plan.label).is_none();

@@ -2,12 +2,14 @@
 //! (Loshchilov and Hutter, arXiv 1711.05101), in one pass over memory.
 
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
+use tch::{Kind, Tensor};
 use trainability_baselines::for_float;
 use trainability_baselines::indicator::UpdateSummary;
 use trainability_baselines::method::WeightDecay;
 use trainability_baselines::slices::{Float, view, view_mut};
 use trainability_baselines::{Gradients, LayerParameters, State, StateError, Stateful};
+
+mod restarts;
 
 /// Adam's constants.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +37,8 @@ pub struct Moments {
     pub first: Tensor,
     /// v, the decaying mean of squared gradients.
     pub second: Tensor,
+    /// The step count at which each element was last restarted, Int64, 0 for none; absent while no element was.
+    pub restarts: Option<Tensor>,
 }
 
 /// Adam over the layers of a network.
@@ -44,6 +48,7 @@ pub struct Adam {
     weight_decay: WeightDecay,
     steps: u64,
     moments: Vec<Vec<Moments>>,
+    corrections: restarts::Corrections,
 }
 
 /// What one step needs to know beside the tensors.
@@ -71,10 +76,12 @@ impl Adam {
                 name: parameter.name.clone(),
                 first: parameter.value.detach().zeros_like(),
                 second: parameter.value.detach().zeros_like(),
+                restarts: None,
             });
             moments.collect()
         };
-        Adam { options, weight_decay, steps: 0, moments: layers.iter().map(empty).collect() }
+        let moments = layers.iter().map(empty).collect();
+        Adam { options, weight_decay, steps: 0, moments, corrections: restarts::Corrections::default() }
     }
 
     /// Steps made so far.
@@ -98,6 +105,7 @@ impl Adam {
         for moments in self.moments.iter_mut().flatten() {
             let _ = moments.first.zero_();
             let _ = moments.second.zero_();
+            moments.restarts = None;
         }
     }
 
@@ -110,6 +118,7 @@ impl Adam {
         summarise: bool,
     ) -> Option<UpdateSummary> {
         self.steps += 1;
+        self.prepare_corrections();
         let mut total = Sums::default();
         let mut count = 0;
         for (index, layer) in layers.iter_mut().enumerate() {
@@ -123,7 +132,8 @@ impl Adam {
                 layer.parameters.iter_mut().zip(&mut self.moments[index]).zip(&gradients[index])
             {
                 let value = &mut parameter.value;
-                let sums = for_float!(value, update_tensor(value, gradient, moments, step, summarise));
+                let sums =
+                    for_float!(value, update_tensor(value, gradient, moments, step, &self.corrections, summarise));
                 total.absolute_update += sums.absolute_update;
                 total.absolute_weight += sums.absolute_weight;
                 count += value.numel();
@@ -141,13 +151,20 @@ fn update_tensor<T: Float>(
     gradient: &Tensor,
     moments: &mut Moments,
     step: Step,
+    corrections: &restarts::Corrections,
     summarise: bool,
 ) -> Sums {
     // SAFETY: parameter, gradient and moments are four tensors with memory of their own.
     let (value, gradient, first, second) =
         unsafe { (view_mut::<T>(value), view(gradient), view_mut(&mut moments.first), view_mut(&mut moments.second)) };
     let before = summarise.then(|| value.to_vec());
-    update(value, gradient, first, second, step);
+    match &moments.restarts {
+        None => update(value, gradient, first, second, step),
+        // SAFETY: as above; nobody writes to the restarts during a step.
+        Some(restarts) => {
+            restarts::update(value, gradient, first, second, unsafe { view(restarts) }, step, corrections);
+        }
+    }
     before.map_or(Sums::default(), |before| Sums {
         absolute_update: value.iter().zip(&before).map(|(&new, &old)| (new - old).magnitude().wide()).sum(),
         absolute_weight: before.iter().map(|theta| theta.magnitude().wide()).sum(),
@@ -183,6 +200,9 @@ impl Stateful for Adam {
         for moments in self.moments.iter().flatten() {
             state.put_tensor(&format!("{}.exp_avg", moments.name), &moments.first);
             state.put_tensor(&format!("{}.exp_avg_sq", moments.name), &moments.second);
+            if let Some(restarts) = &moments.restarts {
+                state.put_tensor(&format!("{}.restarts", moments.name), restarts);
+            }
         }
     }
 
@@ -191,6 +211,10 @@ impl Stateful for Adam {
         for moments in self.moments.iter_mut().flatten() {
             state.copy_into(&format!("{}.exp_avg", moments.name), &mut moments.first)?;
             state.copy_into(&format!("{}.exp_avg_sq", moments.name), &mut moments.second)?;
+            let restarts = format!("{}.restarts", moments.name);
+            let like = moments.first.zeros_like().to_kind(Kind::Int64);
+            let saved = state.tensors.contains_key(&restarts);
+            moments.restarts = if saved { Some(state.tensor_like(&restarts, &like)?) } else { None };
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ pub mod bounds;
 pub mod constant;
 pub mod controller;
 pub mod noise_curvature;
+pub mod stability_cap;
 
 pub use bounds::{BoundEstimator, BoundOptions, Bounds};
 
@@ -26,6 +27,7 @@ pub const SCHEDULES: &[&Entry] = &[
     &noise_curvature::AS_RUN,
     &noise_curvature::DEBIASED,
     &noise_curvature::ENTRY,
+    &stability_cap::ENTRY,
 ];
 
 /// Where in its run an update stands.

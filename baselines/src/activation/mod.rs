@@ -12,7 +12,8 @@ pub trait Activation: Debug + Send + Sync {
     /// The name in configurations.
     fn name(&self) -> &'static str;
 
-    /// How many features `units` pre-activations become.
+    /// How many features `units` pre-activations become: a whole multiple, laid out in blocks of `units`, so that
+    /// feature f comes from unit f mod units.
     fn features(&self, units: i64) -> i64;
 
     /// `pre_activation` (.. x units) to activations (.. x features).

@@ -8,9 +8,20 @@ use crate::layers::{Gradients, LayerParameters};
 use crate::state::Stateful;
 
 pub mod adamw;
+pub mod anti_regularization;
 pub mod l2_adam;
+pub mod l2_init;
 pub mod l2_loss;
 pub mod wasserstein;
+
+/// How much has passed when an update begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Elapsed {
+    /// The share of the run's updates, from 0 and below 1.
+    pub of_run: f64,
+    /// The share of the task's updates, from 0 and below 1.
+    pub of_task: f64,
+}
 
 /// A differentiable function of the parameters that is added to the loss.
 pub trait Penalty: Stateful + Debug + Send {
@@ -19,6 +30,12 @@ pub trait Penalty: Stateful + Debug + Send {
 
     /// Looks at the initial parameters, once, before the first update.
     fn begin(&mut self, layers: &[LayerParameters]);
+
+    /// Called before each update; a penalty whose coefficient changes over time sets it here.
+    fn begin_update(&mut self, _elapsed: Elapsed) {}
+
+    /// Called after each optimizer step; a penalty that bounds the parameters does so here.
+    fn after_step(&self, _layers: &mut [LayerParameters]) {}
 
     /// The penalty of these layers as a scalar with its graph: the definition, not the fast way.
     ///

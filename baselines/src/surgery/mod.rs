@@ -2,24 +2,76 @@
 
 use std::fmt::Debug;
 
+use rand_chacha::ChaCha8Rng;
+use tch::Tensor;
+
+use crate::activation::Activation;
+use crate::layers::LayerParameters;
 use crate::state::Stateful;
 
+pub mod continual_backprop;
+pub mod period;
+pub mod redo;
 pub mod reset;
+pub mod shrink_perturb;
+pub mod units;
 
-/// What surgery may do to a run.
+/// What surgery may look at and change of a run. Layers are counted from 0; all but the last are hidden.
 pub trait Subject {
     /// Draws all parameters anew from the run's initialisation.
     fn initialise_parameters(&mut self);
 
     /// Puts the optimizer back to its state before the first update, moments and step count.
     fn clear_optimizer(&mut self);
+
+    /// The parameters.
+    fn layers(&self) -> &[LayerParameters];
+
+    /// The parameters, leaves of the graph: to be written to where gradients are off.
+    fn layers_mut(&mut self) -> &mut [LayerParameters];
+
+    /// What stands between the layers.
+    fn activation(&self) -> &dyn Activation;
+
+    /// What each hidden layer passes on, after its activation, on the task's first images: samples x features, without
+    /// graph, for at most `samples` images.
+    fn hidden_activations(&self, samples: usize) -> Vec<Tensor>;
+
+    /// Weights of `units` units of a layer (units x in), drawn from the layer's initial distribution by surgery's own
+    /// generator.
+    fn draw_weights(&mut self, layer: usize, units: usize) -> Tensor;
+
+    /// Surgery's own generator: what it draws shifts nobody else's numbers.
+    fn generator(&mut self) -> &mut ChaCha8Rng;
+
+    /// Puts the optimizer back to its state before the first update for a part of one parameter tensor: the entries at
+    /// `indices` along `dimension`, moments and step count.
+    fn restart_optimizer(&mut self, layer: usize, parameter: usize, dimension: i64, indices: &[i64]);
 }
 
-/// An intervention; every method does nothing unless it is overridden.
+/// What a surgery does, which decides with what it can be combined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intervention {
+    /// Moves all parameters.
+    Perturbation,
+    /// Replaces single units.
+    Replacement,
+    /// Starts over.
+    Reset,
+}
+
+/// An intervention; every hook does nothing unless it is overridden.
 pub trait Surgery: Stateful + Debug + Send {
     /// The name in configurations.
     fn name(&self) -> &'static str;
 
+    /// What it does.
+    fn intervention(&self) -> Intervention;
+
     /// Called before the first update of each task, the first task (0) included.
     fn at_task_start(&mut self, _task: usize, _subject: &mut dyn Subject) {}
+
+    /// Called after each update, `update` being its number, counted from 1 over the run. `activations` is what each
+    /// hidden layer passed on in the update's forward pass, minibatch x features, before the step.
+    fn after_update(&mut self, _update: u64, _activations: &[Tensor], _subject: &mut dyn Subject) {}
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Subject, Surgery};
+use super::{Intervention, Subject, Surgery};
 use crate::method::{Contribution, OptionError, Part, PartOptions};
 use crate::state::{State, StateError, Stateful};
 
@@ -28,6 +28,10 @@ pub struct Reset;
 impl Surgery for Reset {
     fn name(&self) -> &'static str {
         PART.name
+    }
+
+    fn intervention(&self) -> Intervention {
+        Intervention::Reset
     }
 
     fn at_task_start(&mut self, task: usize, subject: &mut dyn Subject) {

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use tch::{Kind, Tensor};
+use trainability_baselines::gradient_rule::GradientRule;
 use trainability_baselines::indicator::When;
-use trainability_baselines::penalty::Penalty;
+use trainability_baselines::penalty::{Elapsed, Penalty};
 use trainability_baselines::surgery::Surgery;
 use trainability_baselines::{Gradients, LayerTrace};
 
@@ -21,6 +22,7 @@ use crate::config::{Precision, RunPlan};
 use crate::data::ImageSet;
 use crate::network::{Network, Shape, correct, cross_entropy, logits};
 use crate::optimizer::{Adam, AdamOptions};
+use crate::probe::noise::squared_norm;
 use crate::probe::{LayerStatistics, Probe, Scene};
 use crate::random::Generator;
 use crate::schedule::{Action, BoundEstimator, Bounds, Progress, Schedule, Start};
@@ -59,7 +61,9 @@ pub struct Run {
     initialisation: Generator,
     optimizer: Adam,
     penalties: Vec<Box<dyn Penalty>>,
+    gradient_rule: Option<Box<dyn GradientRule>>,
     surgeries: Vec<Box<dyn Surgery>>,
+    surgery_generator: Generator,
     probe: Probe,
     probe_images: Tensor,
     indicator_generator: Generator,
@@ -117,7 +121,9 @@ impl Run {
             network,
             initialisation,
             penalties: method.penalties,
+            gradient_rule: method.gradient_rule,
             surgeries: method.surgeries,
+            surgery_generator: Generator::named("surgery", plan.seed),
             probe_images,
             indicator_generator: Generator::named("indicators", plan.seed),
             lanczos: plan.measure.lanczos,
@@ -179,7 +185,8 @@ impl Run {
         if self.update_in_task == 0 {
             self.summary = TaskSummary::default();
             self.stream.begin_task();
-            self.operate();
+            let task = self.task;
+            self.operate(|surgery, subject| surgery.at_task_start(task, subject));
             self.read_indicators(When::TaskStart);
         }
         let progress = Progress {
@@ -207,20 +214,6 @@ impl Run {
         self.task += 1;
         self.update_in_task = 0;
         Ok(row)
-    }
-
-    fn operate(&mut self) {
-        let mut subject = surgery::Patient {
-            network: &mut self.network,
-            optimizer: &mut self.optimizer,
-            initialisation: &mut self.initialisation,
-            penalties: &mut self.penalties,
-            probe: &mut self.probe,
-            bounds: &mut self.bounds,
-        };
-        for surgery in &mut self.surgeries {
-            surgery.at_task_start(self.task, &mut subject);
-        }
     }
 
     fn train_update(&mut self, progress: Progress) -> Result<Vec<ControlRow>, Diverged> {
@@ -251,10 +244,17 @@ impl Run {
             let trace: Vec<LayerTrace> = trace.iter().map(LayerTrace::detach).collect();
             (trace, deltas, cross_entropy_gradients)
         });
+        let activations = if self.surgeries.is_empty() { Vec::new() } else { surgery::hidden_activations(&trace) };
         drop((loss, trace));
 
         let start = Instant::now();
+        let share = |passed: u64, whole: u64| passed as f64 / whole as f64;
+        let elapsed = Elapsed {
+            of_run: share(progress.update, progress.updates),
+            of_task: share(progress.update_in_task, progress.updates_in_task),
+        };
         for penalty in &mut self.penalties {
+            penalty.begin_update(elapsed);
             penalty.add_gradient(&self.network.layers, &mut gradients);
         }
         self.count_seconds("penalty", start);
@@ -279,15 +279,26 @@ impl Run {
         }
 
         let start = Instant::now();
+        // Of the loss, not of what a rule makes of it.
+        let gradient_sq_norm = measured.then(|| squared_norm(gradients.iter().flatten()));
+        if let Some(rule) = &self.gradient_rule {
+            rule.apply(&mut gradients);
+        }
         let rates = self.schedule.learning_rates();
         let update = self.optimizer.step(&mut self.network.layers, &gradients, rates, measured);
+        self.penalties.iter().for_each(|penalty| penalty.after_step(&mut self.network.layers));
         self.update += 1;
         self.count_seconds("optimizer", start);
 
         if let Some((trace, deltas, _)) = &measurement {
             let start = Instant::now();
-            self.read_measured_indicators(trace, deltas, &gradients, update);
+            self.read_measured_indicators(trace, deltas, gradient_sq_norm, update);
             self.count_seconds("indicators", start);
+        }
+        if !self.surgeries.is_empty() {
+            let (start, update) = (Instant::now(), self.update);
+            self.operate(|surgery, subject| surgery.after_update(update, &activations, subject));
+            self.count_seconds("surgery", start);
         }
         Ok(controls)
     }

@@ -3,14 +3,13 @@
 use std::time::Instant;
 
 use tch::{Tensor, no_grad_guard};
+use trainability_baselines::LayerTrace;
 use trainability_baselines::indicator::{INDICATORS, Observation, UpdateSummary, When};
 use trainability_baselines::lanczos::SymmetricOperator;
-use trainability_baselines::{Gradients, LayerTrace};
 
 use super::Run;
 use crate::network::{Network, correct, cross_entropy, logits};
 use crate::probe::hessian::Hessian;
-use crate::probe::noise::squared_norm;
 
 /// Images that are evaluated at once at a task's end, which bounds the memory.
 const EVALUATION_CHUNK: i64 = 4096;
@@ -20,7 +19,7 @@ impl Run {
         &mut self,
         trace: &[LayerTrace],
         deltas: &[Tensor],
-        gradients: &Gradients,
+        gradient_sq_norm: Option<f64>,
         update: Option<UpdateSummary>,
     ) {
         let observation = Observation {
@@ -28,7 +27,7 @@ impl Run {
             activation: self.network.activation(),
             trace,
             deltas: Some(deltas),
-            gradient_sq_norm: Some(squared_norm(gradients.iter().flatten())),
+            gradient_sq_norm,
             update,
             hessian: None,
             lanczos: self.lanczos,

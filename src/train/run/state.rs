@@ -13,6 +13,7 @@ impl Stateful for Run {
         for penalty in &self.penalties {
             state.put_part(&format!("penalty.{}", penalty.name()), penalty.as_ref());
         }
+        state.put_part("surgery_generator", &self.surgery_generator);
         for surgery in &self.surgeries {
             state.put_part(&format!("surgery.{}", surgery.name()), surgery.as_ref());
         }
@@ -38,6 +39,7 @@ impl Stateful for Run {
         for penalty in &mut self.penalties {
             state.restore_part(&format!("penalty.{}", penalty.name()), penalty.as_mut())?;
         }
+        state.restore_part("surgery_generator", &mut self.surgery_generator)?;
         for surgery in &mut self.surgeries {
             state.restore_part(&format!("surgery.{}", surgery.name()), surgery.as_mut())?;
         }

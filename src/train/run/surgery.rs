@@ -1,19 +1,30 @@
 //! What surgery reaches of a run.
 
+use rand_chacha::ChaCha8Rng;
+use tch::Tensor;
+use trainability_baselines::activation::Activation;
 use trainability_baselines::penalty::Penalty;
-use trainability_baselines::surgery::Subject;
+use trainability_baselines::surgery::{Subject, Surgery};
+use trainability_baselines::{LayerParameters, LayerTrace};
 
-use crate::network::Network;
+use super::Run;
+use crate::network::{Network, kaiming_uniform};
 use crate::optimizer::Adam;
 use crate::probe::Probe;
 use crate::random::Generator;
 use crate::schedule::BoundEstimator;
+use crate::stream::Stream;
 
-/// The parts of a run that an intervention changes.
+#[cfg(test)]
+mod tests;
+
+/// The parts of a run that an intervention looks at or changes.
 pub(super) struct Patient<'a> {
+    pub(super) stream: &'a dyn Stream,
     pub(super) network: &'a mut Network,
     pub(super) optimizer: &'a mut Adam,
     pub(super) initialisation: &'a mut Generator,
+    pub(super) generator: &'a mut Generator,
     pub(super) penalties: &'a mut [Box<dyn Penalty>],
     pub(super) probe: &'a mut Probe,
     pub(super) bounds: &'a mut [BoundEstimator],
@@ -30,5 +41,61 @@ impl Subject for Patient<'_> {
 
     fn clear_optimizer(&mut self) {
         self.optimizer.clear();
+    }
+
+    fn layers(&self) -> &[LayerParameters] {
+        &self.network.layers
+    }
+
+    fn layers_mut(&mut self) -> &mut [LayerParameters] {
+        &mut self.network.layers
+    }
+
+    fn activation(&self) -> &dyn Activation {
+        self.network.activation()
+    }
+
+    fn hidden_activations(&self, samples: usize) -> Vec<Tensor> {
+        let _guard = tch::no_grad_guard();
+        let images = self.stream.images();
+        let count = images.size()[0].min(samples as i64);
+        hidden_activations(&self.network.forward(&images.narrow(0, 0, count)))
+    }
+
+    fn draw_weights(&mut self, layer: usize, units: usize) -> Tensor {
+        let weight = self.network.layers[layer].weight();
+        kaiming_uniform(units as i64, weight.size()[1], weight.kind(), self.generator)
+    }
+
+    fn generator(&mut self) -> &mut ChaCha8Rng {
+        &mut self.generator.0
+    }
+
+    fn restart_optimizer(&mut self, layer: usize, parameter: usize, dimension: i64, indices: &[i64]) {
+        self.optimizer.restart(layer, parameter, dimension, indices);
+    }
+}
+
+/// What each hidden layer passes on, without its graph: what goes into the layers above the first.
+pub(super) fn hidden_activations(trace: &[LayerTrace]) -> Vec<Tensor> {
+    trace[1..].iter().map(|layer| layer.input.detach()).collect()
+}
+
+impl Run {
+    /// Lets every surgery of the method at the run, in the order in which they were named.
+    pub(super) fn operate(&mut self, mut hook: impl FnMut(&mut dyn Surgery, &mut dyn Subject)) {
+        let mut subject = Patient {
+            stream: self.stream.as_ref(),
+            network: &mut self.network,
+            optimizer: &mut self.optimizer,
+            initialisation: &mut self.initialisation,
+            generator: &mut self.surgery_generator,
+            penalties: &mut self.penalties,
+            probe: &mut self.probe,
+            bounds: &mut self.bounds,
+        };
+        for surgery in &mut self.surgeries {
+            hook(surgery.as_mut(), &mut subject);
+        }
     }
 }

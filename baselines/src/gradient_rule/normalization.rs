@@ -1,0 +1,45 @@
+//! The normalised gradient (NSGD; Cutkosky and Mehta, arXiv 2002.03305): every update's gradient has the same length,
+//! and only its direction is left.
+//!
+//! Adam divides by its own second moment, so that a constant factor hardly matters; what the rule changes is the weight
+//! of updates in the moments, where a minibatch with a short gradient now counts as much as one with a long gradient.
+
+use serde::{Deserialize, Serialize};
+
+use super::{GradientRule, global_norm, scale};
+use crate::layers::Gradients;
+use crate::method::{Contribution, OptionError, Part, PartOptions};
+
+/// `gradient_normalization`: the gradient divided by its norm.
+pub const PART: Part = Part::of::<NormalizationOptions>(
+    "gradient_normalization",
+    "the gradient of the whole network divided by its norm, before the moments",
+);
+
+/// `gradient_normalization` has no options.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NormalizationOptions {}
+
+impl PartOptions for NormalizationOptions {
+    fn build(self) -> Result<Contribution, OptionError> {
+        Ok(Contribution::GradientRule(Box::new(Normalization)))
+    }
+}
+
+/// g / |g| with the L2 norm over all parameters of the network; a gradient of zeros stays as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Normalization;
+
+impl GradientRule for Normalization {
+    fn name(&self) -> &'static str {
+        PART.name
+    }
+
+    fn apply(&self, gradients: &mut Gradients) {
+        let norm = global_norm(gradients);
+        if norm > 0.0 {
+            scale(gradients, norm.recip());
+        }
+    }
+}

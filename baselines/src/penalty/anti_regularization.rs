@@ -1,0 +1,160 @@
+//! The weight penalty with its sign reversed: parameters are pushed away from zero, ever less as time passes.
+//!
+//! Alone such a term has no minimum, so two safeguards belong to its definition:
+//!
+//! - clipping: the coefficient of an update is lowered, if need be, until the push's norm over the whole network is at
+//!   most `clip` times that of the gradient it joins. The data always outweigh it, also where they are fitted already;
+//!   Adam would otherwise turn the smallest push that is alone into full steps.
+//! - projection: after each step every layer, weight and bias together, is scaled back into the ball around zero whose
+//!   radius is `radius` times the layer's initial norm.
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::{Elapsed, Penalty};
+use crate::gradient_rule::global_norm;
+use crate::layers::{Gradients, LayerParameters, tensors};
+use crate::method::{Contribution, OptionError, Part, PartOptions, check_coefficient};
+use crate::slices::sum_of_squares;
+use crate::state::{State, StateError, Stateful};
+
+/// `anti_regularization`: parameters pushed away from zero, with safeguards.
+pub const PART: Part = Part::of::<AntiRegularizationOptions>(
+    "anti_regularization",
+    "sign-reversed, decaying weight penalty, clipped and projected",
+);
+
+/// What the coefficient falls over, linearly to zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decay {
+    /// The whole run.
+    #[default]
+    Run,
+    /// Each task anew, which uses the task's boundary.
+    Task,
+}
+
+/// Options of `anti_regularization`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AntiRegularizationOptions {
+    /// lambda at the beginning.
+    pub coefficient: f64,
+    /// What it falls over.
+    pub decay: Decay,
+    /// The push's norm is at most this share of that of the gradient it joins; below 1.
+    pub clip: f64,
+    /// A layer's norm is at most this multiple of its initial one; at least 1.
+    pub radius: f64,
+}
+
+impl Default for AntiRegularizationOptions {
+    fn default() -> Self {
+        AntiRegularizationOptions { coefficient: 1e-3, decay: Decay::default(), clip: 0.5, radius: 2.0 }
+    }
+}
+
+impl PartOptions for AntiRegularizationOptions {
+    fn build(self) -> Result<Contribution, OptionError> {
+        let coefficient = check_coefficient(self.coefficient)?;
+        if !(self.clip > 0.0 && self.clip < 1.0) {
+            return Err(OptionError::new("clip", self.clip, "between 0 and 1, both excluded"));
+        }
+        if !(self.radius >= 1.0 && self.radius.is_finite()) {
+            return Err(OptionError::new("radius", self.radius, "a finite number, 1 or above"));
+        }
+        let AntiRegularizationOptions { decay, clip, radius, .. } = self;
+        let now = coefficient;
+        Ok(Contribution::Penalty(Box::new(AntiRegularization {
+            coefficient,
+            decay,
+            clip,
+            radius,
+            now,
+            initial_norms: Vec::new(),
+        })))
+    }
+}
+
+/// -lambda * sum theta^2, lambda falling.
+#[derive(Debug)]
+pub struct AntiRegularization {
+    coefficient: f64,
+    decay: Decay,
+    clip: f64,
+    radius: f64,
+    /// lambda of this update, clipped.
+    now: f64,
+    /// L2 norm of each layer at the beginning.
+    initial_norms: Vec<f64>,
+}
+
+fn norm(layer: &LayerParameters) -> f64 {
+    layer.parameters.iter().map(|parameter| sum_of_squares(&parameter.value)).sum::<f64>().sqrt()
+}
+
+impl Penalty for AntiRegularization {
+    fn name(&self) -> &'static str {
+        PART.name
+    }
+
+    fn begin(&mut self, layers: &[LayerParameters]) {
+        self.initial_norms = layers.iter().map(norm).collect();
+    }
+
+    fn begin_update(&mut self, elapsed: Elapsed) {
+        let passed = match self.decay {
+            Decay::Run => elapsed.of_run,
+            Decay::Task => elapsed.of_task,
+        };
+        self.now = self.coefficient * (1.0 - passed);
+    }
+
+    fn after_step(&self, layers: &mut [LayerParameters]) {
+        let _guard = tch::no_grad_guard();
+        for (layer, initial) in layers.iter_mut().zip(&self.initial_norms) {
+            let (norm, most) = (norm(layer), self.radius * initial);
+            if norm > most {
+                for parameter in &mut layer.parameters {
+                    let _ = parameter.value.g_mul_scalar_(most / norm);
+                }
+            }
+        }
+    }
+
+    /// With the coefficient of the update at hand, which its clipping holds constant.
+    fn loss(&self, layers: &[&LayerParameters]) -> Tensor {
+        let squares = layers.iter().flat_map(|layer| &layer.parameters).map(|p| p.value.square().sum(p.value.kind()));
+        squares.sum::<Tensor>() * -self.now
+    }
+
+    fn add_gradient(&mut self, layers: &[LayerParameters], gradients: &mut Gradients) {
+        let theta = tensors(layers).map(sum_of_squares).sum::<f64>().sqrt();
+        let most = self.clip * global_norm(gradients);
+        if 2.0 * self.now * theta > most {
+            self.now = most / (2.0 * theta);
+        }
+        let _guard = tch::no_grad_guard();
+        for (value, gradient) in tensors(layers).zip(gradients.iter_mut().flatten()) {
+            let _ = gradient.g_add_(&(value * (-2.0 * self.now)));
+        }
+    }
+
+    fn isotropic_curvature(&self) -> Option<f64> {
+        Some(-2.0 * self.now)
+    }
+}
+
+impl Stateful for AntiRegularization {
+    fn save(&self, state: &mut State) {
+        state.put_numbers("now", &[self.now]);
+        state.put_numbers("initial_norms", &self.initial_norms);
+    }
+
+    fn restore(&mut self, state: &State) -> Result<(), StateError> {
+        self.now = state.numbers_of_length("now", 1)?[0];
+        self.initial_norms = state.numbers_of_length("initial_norms", self.initial_norms.len())?;
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! lambda times the squared distance of all parameters from their initial values, biases included, in the loss
+//! (Kumar et al., arXiv 2308.11958).
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::{CoefficientOptions, Penalty};
+use crate::for_float;
+use crate::layers::{Gradients, LayerParameters, tensors};
+use crate::method::{Contribution, OptionError, Part, PartOptions, check_coefficient};
+use crate::slices::{Float, view, view_mut};
+use crate::state::{State, StateError, Stateful};
+
+/// `l2_init`: squared distance from the initial parameters in the loss.
+pub const PART: Part = Part::of::<L2InitOptions>("l2_init", "squared distance of the parameters from the initial ones");
+
+/// `coefficient`: lambda, by default 1e-3.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct L2InitOptions(CoefficientOptions);
+
+impl PartOptions for L2InitOptions {
+    fn build(self) -> Result<Contribution, OptionError> {
+        let coefficient = check_coefficient(self.0.coefficient)?;
+        Ok(Contribution::Penalty(Box::new(L2Init { coefficient, initial: Vec::new() })))
+    }
+}
+
+/// lambda * sum (theta - theta_0)^2.
+#[derive(Debug)]
+pub struct L2Init {
+    coefficient: f64,
+    /// Parameter names with their initial values.
+    initial: Vec<(String, Tensor)>,
+}
+
+impl L2Init {
+    fn initial(&self, name: &str) -> &Tensor {
+        let found = self.initial.iter().find(|(known, _)| known == name);
+        &found.unwrap_or_else(|| panic!("`begin` has not seen {name}")).1
+    }
+}
+
+impl Penalty for L2Init {
+    fn name(&self) -> &'static str {
+        PART.name
+    }
+
+    fn begin(&mut self, layers: &[LayerParameters]) {
+        let parameters = layers.iter().flat_map(|layer| &layer.parameters);
+        self.initial = parameters.map(|p| (p.name.clone(), p.value.detach().copy())).collect();
+    }
+
+    fn loss(&self, layers: &[&LayerParameters]) -> Tensor {
+        let distances = layers
+            .iter()
+            .flat_map(|layer| &layer.parameters)
+            .map(|parameter| (&parameter.value - self.initial(&parameter.name)).square().sum(parameter.value.kind()));
+        distances.sum::<Tensor>() * self.coefficient
+    }
+
+    fn add_gradient(&mut self, layers: &[LayerParameters], gradients: &mut Gradients) {
+        let initial = self.initial.iter().map(|(_, initial)| initial);
+        for ((value, gradient), initial) in tensors(layers).zip(gradients.iter_mut().flatten()).zip(initial) {
+            for_float!(value, add_distance(gradient, value, initial, 2.0 * self.coefficient));
+        }
+    }
+
+    fn isotropic_curvature(&self) -> Option<f64> {
+        Some(2.0 * self.coefficient)
+    }
+}
+
+fn add_distance<T: Float>(gradient: &mut Tensor, value: &Tensor, initial: &Tensor, factor: f64) {
+    let factor = T::of(factor);
+    // SAFETY: gradient, parameter and initial value have memory of their own, and nobody else is at work on them.
+    let (gradient, value, initial) = unsafe { (view_mut::<T>(gradient), view::<T>(value), view::<T>(initial)) };
+    for ((g, &theta), &theta_0) in gradient.iter_mut().zip(value).zip(initial) {
+        *g += factor * (theta - theta_0);
+    }
+}
+
+impl Stateful for L2Init {
+    fn save(&self, state: &mut State) {
+        for (name, initial) in &self.initial {
+            state.put_tensor(name, initial);
+        }
+    }
+
+    fn restore(&mut self, state: &State) -> Result<(), StateError> {
+        self.initial.iter_mut().try_for_each(|(name, initial)| state.copy_into(name, initial))
+    }
+}

@@ -1,0 +1,50 @@
+//! How often a surgery operates.
+
+use serde::{Deserialize, Serialize};
+
+use crate::method::OptionError;
+
+/// The word for the boundary between tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Boundary {
+    /// Once a task, before its first update.
+    Task,
+}
+
+/// `"task"`, or a number of updates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "invalid value, expected \"task\" or a number of updates")]
+pub enum Period {
+    /// Once a task, before its first update, but not before the first task, which starts fresh anyway. It uses the
+    /// task's boundary.
+    Boundary(Boundary),
+    /// After every so many updates of the run.
+    Updates(u64),
+}
+
+impl Period {
+    /// Once a task.
+    pub const TASK: Period = Period::Boundary(Boundary::Task);
+
+    /// The period, if it ever comes.
+    ///
+    /// # Errors
+    /// Every 0 updates.
+    pub fn checked(self) -> Result<Period, OptionError> {
+        match self {
+            Period::Updates(0) => Err(OptionError::new("period", 0, "\"task\" or a number of updates above 0")),
+            period => Ok(period),
+        }
+    }
+
+    /// Whether it is due before the first update of a task, counted from 0.
+    pub fn is_due_at_task(self, task: usize) -> bool {
+        self == Period::TASK && task > 0
+    }
+
+    /// Whether it is due after an update, counted from 1.
+    pub fn is_due_after(self, update: u64) -> bool {
+        matches!(self, Period::Updates(every) if update.is_multiple_of(every))
+    }
+}

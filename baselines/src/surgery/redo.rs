@@ -1,0 +1,107 @@
+//! ReDo (Sokar et al., arXiv 2302.12902): dormant units are recycled.
+//!
+//! A unit's score is its mean |h| over samples divided by the mean of that over the units of its layer; it is dormant
+//! at a score of at most `threshold`. h is taken after the activation, on the first `samples` images of the task; a
+//! CReLU unit's |h| is the sum of its two features, which is |z|. In a layer that passes on nothing all units are
+//! dormant. What becomes of a dormant unit is [`units::replace`].
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::period::Period;
+use super::units::{self, by_unit, means};
+use super::{Intervention, Subject, Surgery};
+use crate::layers::LayerParameters;
+use crate::method::{Contribution, OptionError, Part, PartOptions};
+use crate::state::{State, StateError, Stateful};
+
+/// `redo`: recycles dormant units.
+pub const PART: Part = Part::of::<RedoOptions>("redo", "dormant units are drawn anew, their outgoing weights zeroed");
+
+/// Options of `redo`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RedoOptions {
+    /// tau: the highest score of a dormant unit.
+    pub threshold: f64,
+    /// How often.
+    pub period: Period,
+    /// Images over which |h| is averaged, at the most.
+    pub samples: usize,
+}
+
+impl Default for RedoOptions {
+    fn default() -> Self {
+        RedoOptions { threshold: 0.1, period: Period::TASK, samples: 1024 }
+    }
+}
+
+impl PartOptions for RedoOptions {
+    fn build(self) -> Result<Contribution, OptionError> {
+        if !(0.0..1.0).contains(&self.threshold) {
+            return Err(OptionError::new("threshold", self.threshold, "at least 0 and below 1"));
+        }
+        if self.samples == 0 {
+            return Err(OptionError::new("samples", self.samples, "at least 1"));
+        }
+        let period = self.period.checked()?;
+        Ok(Contribution::Surgery(Box::new(Redo { threshold: self.threshold, period, samples: self.samples })))
+    }
+}
+
+/// Recycles dormant units from time to time.
+#[derive(Clone, Copy, Debug)]
+pub struct Redo {
+    threshold: f64,
+    period: Period,
+    samples: usize,
+}
+
+/// The units whose activity is at most `threshold` times the layer's mean.
+pub fn dormant(activity: &[f64], threshold: f64) -> Vec<i64> {
+    let mean = activity.iter().sum::<f64>() / activity.len() as f64;
+    let chosen = activity.iter().enumerate().filter(|(_, activity)| **activity <= threshold * mean);
+    chosen.map(|(unit, _)| unit as i64).collect()
+}
+
+impl Redo {
+    fn operate(self, subject: &mut dyn Subject) {
+        let activations = subject.hidden_activations(self.samples);
+        let choose = |(activations, layer): (&Tensor, &LayerParameters)| {
+            let width = layer.weight().size()[0] as usize;
+            dormant(&by_unit(&means(&activations.abs()), width), self.threshold)
+        };
+        let chosen: Vec<Vec<i64>> = activations.iter().zip(subject.layers()).map(choose).collect();
+        units::replace(subject, &chosen);
+    }
+}
+
+impl Surgery for Redo {
+    fn name(&self) -> &'static str {
+        PART.name
+    }
+
+    fn intervention(&self) -> Intervention {
+        Intervention::Replacement
+    }
+
+    fn at_task_start(&mut self, task: usize, subject: &mut dyn Subject) {
+        if self.period.is_due_at_task(task) {
+            self.operate(subject);
+        }
+    }
+
+    fn after_update(&mut self, update: u64, _activations: &[Tensor], subject: &mut dyn Subject) {
+        if self.period.is_due_after(update) {
+            self.operate(subject);
+        }
+    }
+}
+
+impl Stateful for Redo {
+    fn save(&self, _state: &mut State) {}
+
+    fn restore(&mut self, _state: &State) -> Result<(), StateError> {
+        Ok(())
+    }
+}

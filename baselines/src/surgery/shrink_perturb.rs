@@ -1,0 +1,146 @@
+//! Shrink and perturb (Ash and Adams, arXiv 1910.08475): theta <- (1 - a) theta + noise, for all parameters, weights and
+//! biases. The optimizer's moments stay.
+//!
+//! The noise is Gaussian, or a fresh network: weights drawn from their initial distribution, which knows each layer's
+//! scale, and nothing for the biases, which begin at 0.
+
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::{Intervention, Subject, Surgery};
+use crate::method::{Contribution, OptionError, Part, PartOptions};
+use crate::state::{State, StateError, Stateful};
+
+/// `shrink_perturb`: shrinks all parameters and adds noise.
+pub const PART: Part = Part::of::<ShrinkPerturbOptions>(
+    "shrink_perturb",
+    "once a task, or at each update, all parameters shrink and noise is added",
+);
+
+/// How often.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Per {
+    /// Before the first update of each task but the first, which starts fresh anyway. It uses the task's boundary.
+    #[default]
+    Task,
+    /// After each update.
+    Update,
+}
+
+/// What is added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Noise {
+    /// Independent normal values.
+    #[default]
+    Gaussian,
+    /// Fresh initial parameters.
+    Initialisation,
+}
+
+/// Options of `shrink_perturb`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ShrinkPerturbOptions {
+    /// How often.
+    pub per: Per,
+    /// What is added.
+    pub noise: Noise,
+    /// a; 0.4 where it is left out. It must be given with `per` = `update`.
+    pub shrink: Option<f64>,
+    /// What the noise is multiplied with: its standard deviation if it is Gaussian. Left out, it is 0.01 for Gaussian
+    /// noise and a for fresh parameters. It must be given with `per` = `update`.
+    pub scale: Option<f64>,
+}
+
+impl PartOptions for ShrinkPerturbOptions {
+    fn build(self) -> Result<Contribution, OptionError> {
+        if self.per == Per::Update {
+            let missing = [("shrink", self.shrink), ("scale", self.scale)].into_iter().find(|(_, v)| v.is_none());
+            if let Some((key, _)) = missing {
+                let expected = "a number of your own: the defaults are for once a task, and too much for each update";
+                return Err(OptionError::new(key, "left out", expected));
+            }
+        }
+        let shrink = self.shrink.unwrap_or(0.4);
+        if !(shrink > 0.0 && shrink <= 1.0) {
+            return Err(OptionError::new("shrink", shrink, "above 0 and at most 1"));
+        }
+        let usual = if self.noise == Noise::Gaussian { 0.01 } else { shrink };
+        let scale = self.scale.unwrap_or(usual);
+        if !(scale >= 0.0 && scale.is_finite()) {
+            return Err(OptionError::new("scale", scale, "a finite number, 0 or above"));
+        }
+        Ok(Contribution::Surgery(Box::new(ShrinkPerturb { per: self.per, noise: self.noise, shrink, scale })))
+    }
+}
+
+/// theta <- (1 - shrink) theta + scale * noise.
+#[derive(Clone, Copy, Debug)]
+pub struct ShrinkPerturb {
+    per: Per,
+    noise: Noise,
+    shrink: f64,
+    scale: f64,
+}
+
+impl ShrinkPerturb {
+    fn operate(self, subject: &mut dyn Subject) {
+        let _guard = tch::no_grad_guard();
+        for layer in 0..subject.layers().len() {
+            for parameter in 0..subject.layers()[layer].parameters.len() {
+                let noise = self.noise(layer, parameter, subject);
+                let value = &mut subject.layers_mut()[layer].parameters[parameter].value;
+                let _ = value.g_mul_scalar_(1.0 - self.shrink);
+                let _ = value.g_add_(&(noise * self.scale));
+            }
+        }
+    }
+
+    fn noise(self, layer: usize, parameter: usize, subject: &mut dyn Subject) -> Tensor {
+        let value = &subject.layers()[layer].parameters[parameter].value;
+        let (shape, kind) = (value.size(), value.kind());
+        match self.noise {
+            Noise::Gaussian => {
+                let generator = subject.generator();
+                let count = shape.iter().product::<i64>() as usize;
+                let values: Vec<f64> = (0..count).map(|_| StandardNormal.sample(&mut *generator)).collect();
+                Tensor::from_slice(&values).view(shape.as_slice()).to_kind(kind)
+            }
+            Noise::Initialisation if parameter == 0 => subject.draw_weights(layer, shape[0] as usize),
+            Noise::Initialisation => value.zeros_like(),
+        }
+    }
+}
+
+impl Surgery for ShrinkPerturb {
+    fn name(&self) -> &'static str {
+        PART.name
+    }
+
+    fn intervention(&self) -> Intervention {
+        Intervention::Perturbation
+    }
+
+    fn at_task_start(&mut self, task: usize, subject: &mut dyn Subject) {
+        if self.per == Per::Task && task > 0 {
+            self.operate(subject);
+        }
+    }
+
+    fn after_update(&mut self, _update: u64, _activations: &[Tensor], subject: &mut dyn Subject) {
+        if self.per == Per::Update {
+            self.operate(subject);
+        }
+    }
+}
+
+impl Stateful for ShrinkPerturb {
+    fn save(&self, _state: &mut State) {}
+
+    fn restore(&mut self, _state: &State) -> Result<(), StateError> {
+        Ok(())
+    }
+}

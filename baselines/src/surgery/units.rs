@@ -1,0 +1,52 @@
+//! The units of a hidden layer: which weights are theirs, and how one is replaced.
+//!
+//! Unit j of a layer has row j of the layer's weight and element j of its bias: what comes in. What goes out are
+//! columns of the next layer's weight, one for each feature that the activation makes of the unit: column j, and with
+//! CReLU column j + units as well. The output layer has no units to replace.
+
+use tch::{Kind, Tensor};
+
+use super::Subject;
+
+/// Columns of the next layer's weight that carry a unit's features.
+pub fn columns(unit: i64, units: i64, features: i64) -> impl Iterator<Item = i64> {
+    (unit..features).step_by(units as usize)
+}
+
+/// Sums a quantity of features over those of each unit: (features) to (units), in f64.
+pub fn by_unit(of_features: &[f64], units: usize) -> Vec<f64> {
+    (0..units).map(|unit| of_features.iter().skip(unit).step_by(units).sum()).collect()
+}
+
+/// Means over samples of a layer's activations (samples x features), in f64.
+pub fn means(activations: &Tensor) -> Vec<f64> {
+    let means = activations.mean_dim(0, false, Kind::Double);
+    Vec::try_from(&means).expect("a vector of f64")
+}
+
+/// Replaces units by fresh ones, `chosen[l]` in hidden layer l: their incoming weights are drawn anew and their biases
+/// are 0, their outgoing weights are 0, so that they change no output yet, and the optimizer begins anew for all of it.
+pub fn replace(subject: &mut dyn Subject, chosen: &[Vec<i64>]) {
+    let _guard = tch::no_grad_guard();
+    for (layer, units) in chosen.iter().enumerate().filter(|(_, units)| !units.is_empty()) {
+        let fresh = subject.draw_weights(layer, units.len());
+        let indices = Tensor::from_slice(units);
+        let parameters = &mut subject.layers_mut()[layer].parameters;
+        let _ = parameters[0].value.index_copy_(0, &indices, &fresh);
+        for bias in &mut parameters[1..] {
+            let _ = bias.value.index_fill_(0, &indices, 0.0);
+        }
+        for parameter in 0..parameters.len() {
+            subject.restart_optimizer(layer, parameter, 0, units);
+        }
+    }
+    // After all rows are drawn: a fresh row in the next layer must not give a replaced unit its output back.
+    for (layer, units) in chosen.iter().enumerate().filter(|(_, units)| !units.is_empty()) {
+        let width = subject.layers()[layer].weight().size()[0];
+        let features = subject.activation().features(width);
+        let columns: Vec<i64> = units.iter().flat_map(|&unit| columns(unit, width, features)).collect();
+        let next = &mut subject.layers_mut()[layer + 1].parameters[0].value;
+        let _ = next.index_fill_(1, &Tensor::from_slice(&columns), 0.0);
+        subject.restart_optimizer(layer + 1, 0, 1, &columns);
+    }
+}
