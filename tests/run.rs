@@ -145,7 +145,7 @@ fn a_state_of_another_network_is_refused_by_name() {
 fn the_same_seed_gives_every_arm_the_same_images_labels_and_order() {
     let settings = json!({
         "training": { "batch_size": 20, "learning_rate": 1e-30 },
-        "methods": ["relu", "l2_adam", "l2_loss", "l2_init", "gradient_normalization"],
+        "methods": ["relu", "l2_adam", "l2_loss", "wasserstein", "l2_init"],
         "schedules": ["constant", "paper", "debiased"],
         "seeds": 2
     });
@@ -154,8 +154,10 @@ fn the_same_seed_gives_every_arm_the_same_images_labels_and_order() {
         plans.map(|plan| accuracies(&finish(&mut Run::new(&plan, &images())).0)).collect()
     };
     let (first, second) = (of_seed(0), of_seed(1));
-    assert_eq!(first.len(), 15);
-    assert!(first.iter().all(|arm| *arm == first[0]));
+    assert_eq!(first.len(), 5 * 3);
+    for (index, arm) in first.iter().enumerate() {
+        assert_eq!(*arm, first[0], "arm {index}");
+    }
     assert!(second.iter().all(|arm| *arm == second[0]));
     assert_ne!(first[0], second[0]);
 }
@@ -235,7 +237,7 @@ fn weights_are_shrunk_and_perturbed_between_tasks_or_at_each_update() {
         assert!(often.tensor(name).unwrap().allclose(&expected, 1e-12, 0.0, false), "{name}");
     }
     assert!(tasks.tensor("network/fc1.bias").unwrap().abs().max().double_value(&[]) > 0.0);
-    assert_eq!(often.tensor("network/fc1.bias").unwrap().abs().max().double_value(&[]), 0.0);
+    assert!(often.tensor("network/fc1.bias").unwrap().abs().max().double_value(&[]) < 1e-25);
 }
 
 #[test]
