@@ -2,6 +2,7 @@
 //! `network` against a slow, obvious computation in f64.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -13,7 +14,9 @@ use trainability::optimizer::{Adam, AdamOptions};
 use trainability::probe::hessian::Hessian;
 use trainability::probe::{LayerStatistics, Probe, ProbeOptions, Scene};
 use trainability::random::Generator;
-use trainability::schedule::{BoundEstimator, BoundOptions, Entry, Progress, RunFacts, Schedule, ScheduleError, Start};
+use trainability::schedule::{
+    BoundEstimator, BoundOptions, Entry, Progress, RunFacts, SCHEDULES, Schedule, ScheduleError, Start,
+};
 use trainability::train::{ControlRow, Run};
 use trainability_baselines::activation::relu::Relu;
 use trainability_baselines::lanczos::SymmetricOperator;
@@ -256,6 +259,26 @@ fn plans(schedules: Value) -> BTreeMap<String, RunPlan> {
     let facts = ImageFacts { count: 48, checksum: "none".to_owned() };
     let runs = Plan::new(experiment, &facts).unwrap().runs;
     runs.into_iter().map(|run| (run.schedule.clone(), run)).collect()
+}
+
+#[test]
+fn the_smoke_sweep_runs_every_schedule_and_the_controls_sweep_asks_what_it_says() {
+    let labels = |name: &str| -> Vec<String> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs").join(name);
+        let experiment = Experiment::load(&path, &[]).unwrap();
+        let facts = ImageFacts { count: 5000, checksum: "none".to_owned() };
+        let runs = Plan::new(experiment, &facts).unwrap().runs;
+        runs.into_iter().filter(|run| run.seed == 0 && run.method.label == "relu").map(|run| run.schedule).collect()
+    };
+    let smoke = labels("smoke.json");
+    for entry in SCHEDULES {
+        assert!(smoke.iter().any(|label| label == entry.name), "configs/smoke.json leaves out {}", entry.name);
+    }
+    let constants = ["0.0001", "0.0003", "0.0005"].map(|rate| format!("constant-learning_rate={rate}"));
+    let expected = ["linear", "exponential", "cosine", "step", "warmup_stable_decay", "debiased", "paper", "as_run"];
+    let expected =
+        [&["constant"], &constants.each_ref().map(String::as_str)[..], &expected, &["floor_only", "cooling_only"]];
+    assert_eq!(labels("controls.json"), expected.concat());
 }
 
 fn controls(plan: &RunPlan) -> Vec<ControlRow> {
