@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use trainability::config::{Experiment, ImageFacts, Plan, RunPlan};
 use trainability::data::ImageSet;
 use trainability::random::Generator;
+use trainability::schedule::SCHEDULES;
 use trainability::train::recorder::TaskRow;
 use trainability::train::{ControlRow, Run, checkpoint};
 use trainability_baselines::{State, Stateful};
@@ -85,6 +86,33 @@ fn measuring_never_changes_training() {
     }
 }
 
+/// Stops a run in the middle of a task, at a task's end and before the first update, and lets another go on from there.
+fn goes_on_with_the_same_bits(plan: &RunPlan) {
+    let mut whole = Run::new(plan, &images());
+    let expected = finish(&mut whole);
+    for stop in [0, 5, 9] {
+        let mut first = Run::new(plan, &images());
+        let (mut tasks, mut controls) = (Vec::new(), Vec::new());
+        for _ in 0..stop {
+            let advance = first.advance().unwrap();
+            controls.extend(advance.controls);
+            tasks.extend(advance.task);
+        }
+        let mut state = State::default();
+        first.save(&mut state);
+        let state = checkpoint::from_bytes(&checkpoint::to_bytes(&state).unwrap()).unwrap();
+        // Another run has moved on before it takes the state over: nothing of its own may be left.
+        let mut second = Run::new(plan, &images());
+        (0..7).for_each(|_| drop(second.advance().unwrap()));
+        second.restore(&state).unwrap();
+        let rest = finish(&mut second);
+        tasks.extend(rest.0);
+        controls.extend(rest.1);
+        assert_eq!((&tasks, &controls), (&expected.0, &expected.1), "{} stopped at {stop}", plan.name());
+        assert_eq!(second.events(), whole.events());
+    }
+}
+
 #[test]
 fn every_method_and_schedule_goes_on_from_a_checkpoint_with_the_same_bits() {
     let methods = json!(["relu", "crelu", "l2_adam", "l2_loss", "adamw", "wasserstein", "crelu+wasserstein", "reset"]);
@@ -103,32 +131,17 @@ fn every_method_and_schedule_goes_on_from_a_checkpoint_with_the_same_bits() {
         { "label": "crelu+continual", "parts": ["crelu", { "name": "continual_backprop", "maturity": 2, "rate": 0.05 }] }
     ]);
     plans.extend(plans_of(json!({ "methods": methods, "schedules": ["constant", "debiased"] })));
-    for plan in plans {
-        let mut whole = Run::new(&plan, &images());
-        let expected = finish(&mut whole);
-        // In the middle of a task, at a task's end, and before the first update.
-        for stop in [0, 5, 9] {
-            let mut first = Run::new(&plan, &images());
-            let (mut tasks, mut controls) = (Vec::new(), Vec::new());
-            for _ in 0..stop {
-                let advance = first.advance().unwrap();
-                controls.extend(advance.controls);
-                tasks.extend(advance.task);
-            }
-            let mut state = State::default();
-            first.save(&mut state);
-            let state = checkpoint::from_bytes(&checkpoint::to_bytes(&state).unwrap()).unwrap();
-            // Another run has moved on before it takes the state over: nothing of its own may be left.
-            let mut second = Run::new(&plan, &images());
-            (0..7).for_each(|_| drop(second.advance().unwrap()));
-            second.restore(&state).unwrap();
-            let rest = finish(&mut second);
-            tasks.extend(rest.0);
-            controls.extend(rest.1);
-            assert_eq!((&tasks, &controls), (&expected.0, &expected.1), "{} stopped at {stop}", plan.name());
-            assert_eq!(second.events(), whole.events());
-        }
-    }
+    plans.iter().for_each(goes_on_with_the_same_bits);
+}
+
+#[test]
+fn every_schedule_of_the_registry_goes_on_from_a_checkpoint_with_the_same_bits() {
+    let mut schedules: Vec<Value> = SCHEDULES.iter().map(|entry| json!(entry.name)).collect();
+    schedules.push(json!({ "name": "cosine", "restart": "task" }));
+    schedules.push(json!({ "name": "debiased", "scope": "network" }));
+    let plans = plans_of(json!({ "schedules": schedules }));
+    assert_eq!(plans.len(), SCHEDULES.len() + 2);
+    plans.iter().for_each(goes_on_with_the_same_bits);
 }
 
 #[test]

@@ -14,7 +14,8 @@ use super::estimate::{Estimate, Undefined};
 use super::outcomes::defined;
 use super::series::{Arm, Series};
 
-/// The schedule that other schedules of the same method are compared with.
+/// The schedule that other schedules of the same method are compared with: `constant` without options, at the run's base
+/// rate. A constant rate of another value has another label, and is an arm like any other.
 pub const CONTROL_SCHEDULE: &str = "constant";
 
 /// What an arm achieved. The n of every estimate counts seeds.

@@ -77,7 +77,7 @@ pub enum Precision {
 pub struct Training {
     /// Images in a minibatch; an epoch's last may be shorter.
     pub batch_size: usize,
-    /// The base learning rate of every layer.
+    /// The base learning rate of every layer, from which every schedule starts that has none of its own.
     pub learning_rate: f64,
     /// Decay of Adam's first moment.
     pub beta1: f64,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::label;
 use super::method::{read_label, read_name};
 use super::{ConfigError, Experiment, MethodPlan, wording};
-use crate::schedule::{Entry, Resolved, RunFacts, SCHEDULES, ScheduleError};
+use crate::schedule::{Entry, Resolved, RunFacts, SCHEDULES, ScheduleError, constant};
 
 /// A schedule of the sweep; its options are resolved with each method.
 #[derive(Clone, Debug)]
@@ -42,7 +42,9 @@ impl SchedulePlan {
         }
         let changed = own.iter().map(|(key, value)| format!("-{key}={}", label::of_value(value)));
         let label = label.unwrap_or_else(|| format!("{name}{}", changed.collect::<String>()));
-        label::check(experiment, &key, &label, label == name || Entry::named(&label).is_none())?;
+        // The control that every gain is measured against is found by its name: nothing else may bear it.
+        let own_name = label == name && (own.is_empty() || name != constant::ENTRY.name);
+        label::check(experiment, &key, &label, own_name || Entry::named(&label).is_none())?;
         Ok(SchedulePlan { label, entry, own, key })
     }
 
@@ -52,7 +54,8 @@ impl SchedulePlan {
         let facts = RunFacts { parts: &parts, learning_rate: experiment.training.learning_rate };
         let resolve = |control: Value, own: Value| (self.entry.resolve)(&control, &own, facts);
         let place = |option: &str| {
-            let key = if self.own.contains_key(option) { &self.key } else { "control" };
+            let in_control = !self.own.contains_key(option) && experiment.control.contains_key(option);
+            let key = if in_control { "control" } else { &self.key };
             format!("{key}.{option}")
         };
         let (control, own) = (&experiment.control, &self.own);

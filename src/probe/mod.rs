@@ -4,6 +4,7 @@ pub mod catalogue;
 pub mod curvature;
 pub mod gauss_newton;
 pub mod hessian;
+mod network_statistics;
 pub mod noise;
 pub mod statistics;
 pub mod window;

@@ -137,8 +137,9 @@ const FLAT: f64 = 1e-10;
 /// Measures, and remembers the windows and what happened.
 #[derive(Debug)]
 pub struct Probe {
-    options: ProbeOptions,
+    pub(super) options: ProbeOptions,
     windows: Vec<SharpnessWindow>,
+    pub(super) network_window: SharpnessWindow,
     generator: Generator,
     /// Measured blocks whose largest eigenvalue was flat (|lambda| < 1e-10).
     pub flat_events: u64,
@@ -152,6 +153,7 @@ impl Probe {
         Probe {
             options,
             windows: vec![SharpnessWindow::new(options.window); layers],
+            network_window: SharpnessWindow::new(options.window),
             generator: Generator::named("lanczos", seed),
             flat_events: 0,
             unconverged_events: 0,
@@ -168,6 +170,7 @@ impl Probe {
     /// Forgets the windows, as for a network that has no past.
     pub fn clear(&mut self) {
         self.windows.iter_mut().for_each(SharpnessWindow::clear);
+        self.network_window.clear();
     }
 
     /// All statistics of every layer.
@@ -248,7 +251,7 @@ fn effective_step(scene: &Scene, layer: usize, form: EffectiveStep) -> Option<f6
 }
 
 /// What a layer's lambda is multiplied with to give lambda_bar.
-fn normalisation(scene: &Scene, layer: usize, scale: SharpnessScale) -> Option<f64> {
+pub(super) fn normalisation(scene: &Scene, layer: usize, scale: SharpnessScale) -> Option<f64> {
     let epsilon = scene.optimizer.options().epsilon;
     match scale {
         SharpnessScale::Layer => {
@@ -268,6 +271,7 @@ impl Stateful for Probe {
         for (layer, window) in self.windows.iter().enumerate() {
             state.put_part(&format!("window{layer}"), window);
         }
+        state.put_part("network_window", &self.network_window);
         state.put_part("lanczos", &self.generator);
         state.put_value("flat_events", &self.flat_events);
         state.put_value("unconverged_events", &self.unconverged_events);
@@ -277,6 +281,7 @@ impl Stateful for Probe {
         for (layer, window) in self.windows.iter_mut().enumerate() {
             state.restore_part(&format!("window{layer}"), window)?;
         }
+        state.restore_part("network_window", &mut self.network_window)?;
         state.restore_part("lanczos", &mut self.generator)?;
         self.flat_events = state.value("flat_events")?;
         self.unconverged_events = state.value("unconverged_events")?;

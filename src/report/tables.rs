@@ -46,13 +46,16 @@ pub fn gains(evidence: &Evidence) -> Table {
     let note = "Gain is the mean difference in online accuracy over all tasks to the same method and seed under the \
                 constant schedule, negative where the schedule does harm. P(better) is the probability that a run of \
                 the arm beats one of its control, 0.5 where they are alike. Brackets are 95 % bootstrap intervals \
-                over the n seeds that both have. Cooled, warmed and held count the decisions of all layers and runs. A schedule that never fired has \
-                no gain: its arm is the control once more.";
+                over the n seeds that both have. Cooled, warmed and held count the decisions of all layers and runs; \
+                a schedule that goes by the clock takes none. A schedule that never fired has no gain: its arm is the \
+                control once more.";
     let headings = ["method", "schedule", "#n", "#gain", "#P(better)", "#cooled", "#warmed", "#held"];
     let mut table = Table::new("Gain over the constant schedule", note, &headings);
     for summary in evidence.summaries.iter().filter(|summary| summary.arm.schedule != CONTROL) {
         let mut events = [0; 3];
-        for run in evidence.arm(&summary.arm.method, &summary.arm.schedule) {
+        let runs = evidence.arm(&summary.arm.method, &summary.arm.schedule);
+        let decides = runs.iter().any(|run| run.record.as_ref().is_some_and(|record| record.scheduled));
+        for run in runs {
             for layer in run.record.iter().flat_map(|record| &record.events) {
                 let counts = [layer.cooled, layer.warmed, layer.held];
                 events.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
@@ -65,7 +68,7 @@ pub fn gains(evidence: &Evidence) -> Table {
             (signed(&summary.difference_to_constant), coarse(&summary.probability_of_improvement))
         };
         let mut cells = vec![summary.arm.method.clone(), summary.arm.schedule.clone(), n.to_string(), gain, better];
-        cells.extend(events.map(|count| plain(count as f64, 0)));
+        cells.extend(events.map(|count| if decides { plain(count as f64, 0) } else { "–".into() }));
         table.push(cells, false);
     }
     table

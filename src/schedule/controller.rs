@@ -7,7 +7,7 @@ use trainability_baselines::method::OptionError;
 use trainability_baselines::{State, StateError, Stateful};
 
 use super::bounds::{BoundOptions, CurvatureStatistic, Noise};
-use super::{Action, Bounds, Progress, Schedule, ScheduleError, Start};
+use super::{Action, Bounds, Progress, Schedule, ScheduleError, Scope, Start, check_rules};
 use crate::probe::LayerStatistics;
 
 /// The part of a run in which a rate may rise.
@@ -45,6 +45,8 @@ pub enum Limit {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ControlOptions {
+    /// Whose statistics decide.
+    pub scope: Scope,
     /// The bound that is kept.
     pub limit: Limit,
     /// gamma: the share of the bound that counts as safe.
@@ -77,6 +79,7 @@ impl Default for ControlOptions {
     fn default() -> Self {
         let bounds = BoundOptions::default();
         ControlOptions {
+            scope: Scope::default(),
             limit: Limit::default(),
             safety: 0.8,
             cool: 0.99,
@@ -122,10 +125,7 @@ impl ControlOptions {
             ("beta", self.beta, self.beta >= 0.0 && self.beta.is_finite(), "a finite number, 0 or above"),
             ("kappa", self.kappa, positive(self.kappa), "a finite number above 0"),
         ];
-        match rules.into_iter().find(|rule| !rule.2) {
-            Some((key, found, _, expected)) => Err(OptionError::new(key, found, expected)),
-            None => Ok(()),
-        }
+        check_rules(&rules)
     }
 
     /// The share that is in force.
@@ -198,6 +198,10 @@ impl Schedule for Controller {
         &self.learning_rates
     }
 
+    fn scope(&self) -> Scope {
+        self.options.scope
+    }
+
     fn control(&mut self, progress: Progress, statistics: &[LayerStatistics], bounds: &[Bounds]) -> Vec<Action> {
         let may_warm = self.may_warm(progress);
         let mut actions = Vec::with_capacity(statistics.len());
@@ -237,7 +241,7 @@ mod tests {
     const START: Start = Start { learning_rate: 1.0, layers: 1 };
 
     fn at(update_in_task: u64) -> Progress {
-        Progress { update: 500 + update_in_task, updates: 1000, update_in_task, updates_in_task: 100 }
+        Progress { update: 500 + update_in_task, updates: 1000, task: 5, update_in_task, updates_in_task: 100 }
     }
 
     fn act(options: ControlOptions, effective_step: Option<f64>, bound: Option<f64>, update: u64) -> (Action, f64) {

@@ -15,18 +15,34 @@ use crate::probe::LayerStatistics;
 pub mod bounds;
 pub mod constant;
 pub mod controller;
+pub mod cosine;
+pub mod decay;
+pub mod exponential;
+pub mod linear;
 pub mod noise_curvature;
 pub mod stability_cap;
+pub mod step;
+pub mod warmup_stable_decay;
 
 pub use bounds::{BoundEstimator, BoundOptions, Bounds};
 
 /// Every schedule that a configuration can name.
 pub const SCHEDULES: &[&Entry] = &[
     &constant::ENTRY,
+    &linear::ENTRY,
+    &exponential::ENTRY,
+    &cosine::ENTRY,
+    &step::ENTRY,
+    &warmup_stable_decay::ENTRY,
+    &noise_curvature::ENTRY,
     &noise_curvature::PAPER,
     &noise_curvature::AS_RUN,
     &noise_curvature::DEBIASED,
-    &noise_curvature::ENTRY,
+    &noise_curvature::NOISE_ONLY,
+    &noise_curvature::VOLATILITY_ONLY,
+    &noise_curvature::LEVEL_ONLY,
+    &noise_curvature::COOLING_ONLY,
+    &noise_curvature::FLOOR_ONLY,
     &stability_cap::ENTRY,
 ];
 
@@ -37,6 +53,8 @@ pub struct Progress {
     pub update: u64,
     /// Updates of the whole run.
     pub updates: u64,
+    /// The task, counted from 0.
+    pub task: u64,
     /// The update, counted from 0 within its task.
     pub update_in_task: u64,
     /// Updates of its task.
@@ -69,13 +87,33 @@ impl Action {
     }
 }
 
+/// Whose statistics decide.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Each layer's own: the method.
+    #[default]
+    Layer,
+    /// The whole network's, as if it were one layer, for all layers together, which so keep one rate. Its sharpness is
+    /// that of the block-diagonal Hessian, the largest of the layers': a lower bound on that of the full Hessian.
+    Network,
+}
+
 /// Sets learning rates, one a layer.
 pub trait Schedule: Stateful + Debug + Send {
     /// The rates of the coming update.
     fn learning_rates(&self) -> &[f64];
 
+    /// Told of every update before it begins, measured or not: a schedule by the clock sets its rates here.
+    fn begin_update(&mut self, _progress: Progress) {}
+
+    /// Whose statistics and bounds [`Schedule::control`] is given.
+    fn scope(&self) -> Scope {
+        Scope::Layer
+    }
+
     /// Acts on a measured update, between its backward pass and its step; one action a layer, or none at all from a
-    /// schedule that takes no decisions.
+    /// schedule that takes no decisions. Under the scope `network` every layer's statistics and bounds are the network's.
     fn control(&mut self, progress: Progress, statistics: &[LayerStatistics], bounds: &[Bounds]) -> Vec<Action>;
 
     /// Whether it takes decisions by what is measured.
@@ -109,6 +147,17 @@ pub enum ScheduleError {
     /// A value out of range.
     #[error(transparent)]
     Value(#[from] OptionError),
+}
+
+/// An option's key, its value, whether that can be, and what would be right.
+type Rule<'a> = (&'a str, f64, bool, &'a str);
+
+/// Refuses the first option that cannot be.
+fn check_rules(rules: &[Rule]) -> Result<(), OptionError> {
+    match rules.iter().find(|rule| !rule.2) {
+        Some((key, found, _, expected)) => Err(OptionError::new(key, found, expected)),
+        None => Ok(()),
+    }
 }
 
 /// Builds a schedule at the start of a run.

@@ -47,6 +47,46 @@ pub const DEBIASED: Entry = Entry {
     },
 };
 
+/// `noise_only`: the noise bound alone, that of `noise`.
+pub const NOISE_ONLY: Entry = Entry {
+    name: "noise_only",
+    about: "noise_curvature that keeps the noise bound alone",
+    needs_measurement: true,
+    resolve: |control, own, _| resolve("noise_only", &json!({ "limit": "noise" }), control, own),
+};
+
+/// `volatility_only`: the volatility bound alone.
+pub const VOLATILITY_ONLY: Entry = Entry {
+    name: "volatility_only",
+    about: "noise_curvature that keeps the volatility bound alone",
+    needs_measurement: true,
+    resolve: |control, own, _| resolve("volatility_only", &json!({ "limit": "volatility" }), control, own),
+};
+
+/// `level_only`: the level bound alone.
+pub const LEVEL_ONLY: Entry = Entry {
+    name: "level_only",
+    about: "noise_curvature that keeps the level bound alone",
+    needs_measurement: true,
+    resolve: |control, own, _| resolve("level_only", &json!({ "limit": "level" }), control, own),
+};
+
+/// `cooling_only`: the combined bound, and rates that never rise.
+pub const COOLING_ONLY: Entry = Entry {
+    name: "cooling_only",
+    about: "noise_curvature that never raises a rate",
+    needs_measurement: true,
+    resolve: |control, own, _| resolve("cooling_only", &json!({ "warm_window": "off" }), control, own),
+};
+
+/// `floor_only`: no bound, every event above the floor cools.
+pub const FLOOR_ONLY: Entry = Entry {
+    name: "floor_only",
+    about: "a mere cap: cools every event whose effective step is above the floor",
+    needs_measurement: true,
+    resolve: |control, own, _| resolve("floor_only", &json!({ "limit": "floor_only" }), control, own),
+};
+
 /// The choice that METHOD 3 names for each method. It names none for a plain network, which gets that of L2; and CReLU
 /// has one for each of two learning rates, which a rate between them takes by the nearer on a log scale.
 fn as_run(facts: RunFacts) -> Value {

@@ -56,7 +56,7 @@ pub struct RunRecord {
     pub seconds: BTreeMap<String, f64>,
     /// What the schedule did, layer by layer; empty where the schedule takes no decisions.
     pub events: Vec<LayerEvents>,
-    /// Whether the schedule takes decisions at all (`constant` does not).
+    /// Whether the schedule takes decisions at all (`constant` and plain decays do not).
     pub scheduled: bool,
     /// Measured layers whose largest eigenvalue was flat (below 1e-10 in magnitude).
     #[serde(default)]

@@ -46,7 +46,9 @@ fn unknown_and_missing_keys() {
     let schedules = json!(["constant", { "name": "paper", "coool": 0.5 }]);
     refuse(&[("schedules", schedules)], &["`schedules[1].coool`", "unknown field", "`cool`"]);
     let constant = json!([{ "name": "constant", "cool": 0.5 }]);
-    refuse(&[("schedules", constant)], &["`schedules[0].cool`", "unknown key", "no options"]);
+    refuse(&[("schedules", constant)], &["`schedules[0].cool`", "unknown field", "`learning_rate`"]);
+    let rise = json!([{ "name": "warmup_stable_decay", "warmup": 0.1 }]);
+    refuse(&[("schedules", rise)], &["`schedules[0].warmup`", "unknown field", "`warmup_share`"]);
     let methods = json!(["relu", { "name": "l2_loss", "coeff": 0.1 }]);
     refuse(&[("methods", methods)], &["`methods[1].coeff`", "unknown field", "`coefficient`"]);
     refuse(&[("methods", json!([{ "parts": ["relu"], "name": "x" }]))], &["`methods[0].name`", "label or parts"]);
@@ -103,6 +105,10 @@ fn values_out_of_range() {
     refuse(&[("seeds", json!(1u64 << 62))], &["`seeds`", "4611686018427387904", "at most 10000"]);
     let cool = json!(["constant", { "name": "paper", "cool": 1.5 }]);
     refuse(&[("schedules", cool)], &["`schedules[1].cool` is 1.5, expected between 0 and 1, both excluded"]);
+    let end = json!(["constant", { "name": "linear", "end_factor": 1.5 }]);
+    refuse(&[("schedules", end)], &["`schedules[1].end_factor` is 1.5, expected at least 0 and below 1"]);
+    let fall = json!([{ "name": "warmup_stable_decay", "warmup_share": 0.9 }]);
+    refuse(&[("schedules", fall)], &["`schedules[0].decay_share` is 0.2", "what `warmup_share` leaves of 1"]);
     let zero = json!(["relu", { "name": "l2_loss", "coefficient": 0 }]);
     refuse(&[("methods", zero)], &["`methods[1].coefficient` is 0", "above 0", "leave the method out"]);
     let part = json!([{ "parts": ["crelu", { "name": "wasserstein", "coefficient": 0 }] }]);
@@ -154,6 +160,8 @@ fn labels_that_lead_elsewhere_or_pass_for_something_else() {
         refuse(&[("methods", named("relu", label))], &[&found]);
     }
     refuse(&[("schedules", named("paper", "../x"))], &["`schedules[0].label` is \"../x\", expected 1 to 80"]);
+    let slower = json!([{ "name": "constant", "learning_rate": 1e-4, "label": "constant" }]);
+    refuse(&[("schedules", slower)], &["`schedules[0].label` is \"constant\"", "something else"]);
     refuse(&[("schedules", named("paper", "constant"))], &["`schedules[0].label` is \"constant\"", "something else"]);
     refuse(&[("methods", named("relu", "reset"))], &["`methods[0].label` is \"reset\"", "something else"]);
 }

@@ -27,7 +27,7 @@ fn columns(text: &str, wanted: &[&str]) -> Vec<Vec<String>> {
 fn every_run_writes_the_same_bytes_at_one_job_and_at_two() {
     let work = Workdir::new();
     let methods = json!(["relu", "crelu", "l2_adam", "l2_loss", "adamw", "crelu+wasserstein", "reset"]);
-    let schedules = json!(["constant", "paper", "as_run", "debiased", "noise_curvature"]);
+    let schedules = json!(["constant", "linear", "paper", "debiased", { "name": "paper", "scope": "network" }]);
     work.experiment(&[("methods", methods), ("schedules", schedules), ("seeds", json!(2))]);
     work.sweep("one", &["--jobs", "1"]).succeeded().tells(&["62 runs finished"]);
     work.sweep("two", &["--jobs", "2"]).succeeded();

@@ -60,7 +60,7 @@ pub fn schedule_pen(schedule: &str, all: &[String]) -> Pen {
     if let Some((name, colour)) = named.iter().find(|(name, _)| *name == schedule) {
         return Pen::solid(*colour, if *name == "constant" { 6.0 } else { 3.0 });
     }
-    let others = [ORANGE, SKY, PURPLE, OLIVE];
+    let others = [ORANGE, SKY, PURPLE, OLIVE, TOL[0], TOL[5]];
     let unnamed = all.iter().filter(|s| named.iter().all(|(name, _)| name != s));
     let place = unnamed.into_iter().position(|s| s == schedule).unwrap_or(0);
     let colour = others[place % others.len()];

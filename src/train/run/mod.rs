@@ -25,7 +25,7 @@ use crate::optimizer::{Adam, AdamOptions};
 use crate::probe::noise::squared_norm;
 use crate::probe::{LayerStatistics, Probe, Scene};
 use crate::random::Generator;
-use crate::schedule::{Action, BoundEstimator, Bounds, Progress, Schedule, Start};
+use crate::schedule::{Action, BoundEstimator, Bounds, Progress, Schedule, Scope, Start};
 use crate::stream::{self, Lengths, Stream};
 
 /// The run left the real numbers.
@@ -68,6 +68,7 @@ pub struct Run {
     probe_images: Tensor,
     indicator_generator: Generator,
     lanczos: trainability_baselines::lanczos::LanczosOptions,
+    /// One a layer, and the whole network's last.
     bounds: Vec<BoundEstimator>,
     schedule: Box<dyn Schedule>,
     events: Vec<LayerEvents>,
@@ -115,7 +116,7 @@ impl Run {
             optimizer: Adam::new(options, method.weight_decay, &network.layers),
             stream: (stream.build)(stream::Start { images, classes: i64::from(set.classes), lengths, seed: plan.seed }),
             probe: Probe::new(plan.measure, layers, plan.seed),
-            bounds: vec![BoundEstimator::new(plan.resolved.bounds); layers],
+            bounds: vec![BoundEstimator::new(plan.resolved.bounds); layers + 1],
             schedule: (plan.resolved.factory)(Start { learning_rate: plan.training.learning_rate, layers }),
             events: network.layers.iter().map(event_of).collect(),
             network,
@@ -192,6 +193,7 @@ impl Run {
         let progress = Progress {
             update: self.update,
             updates: updates_in_task * self.stream.tasks() as u64,
+            task: self.task as u64,
             update_in_task: self.update_in_task,
             updates_in_task,
         };
@@ -222,6 +224,7 @@ impl Run {
         self.count_seconds("data", start);
 
         let start = Instant::now();
+        self.schedule.begin_update(progress);
         let measured = self.probe.is_due(self.update);
         let trace = self.network.forward(&batch.images);
         let samples = batch.labels.size()[0];
@@ -273,9 +276,11 @@ impl Run {
                 penalties: &self.penalties,
             };
             let (statistics, seconds) = self.probe.measure(&scene);
+            let whole = self.schedule.scope() == Scope::Network;
+            let network = whole.then(|| self.probe.measure_network(&scene, &statistics));
             *self.seconds.entry("variance").or_default() += seconds.variance;
             *self.seconds.entry("curvature").or_default() += seconds.curvature;
-            controls = self.control(progress, &statistics);
+            controls = self.control(progress, &statistics, network);
         }
 
         let start = Instant::now();
@@ -303,12 +308,24 @@ impl Run {
         Ok(controls)
     }
 
-    /// Forms the bounds, lets the schedule act, and keeps the rows.
-    fn control(&mut self, progress: Progress, statistics: &[LayerStatistics]) -> Vec<ControlRow> {
+    /// Forms the bounds, lets the schedule act, and keeps the rows, whose statistics and bounds are always the layers'.
+    fn control(
+        &mut self,
+        progress: Progress,
+        statistics: &[LayerStatistics],
+        network: Option<LayerStatistics>,
+    ) -> Vec<ControlRow> {
         let bounds: Vec<Bounds> =
             self.bounds.iter_mut().zip(statistics).map(|(estimator, layer)| estimator.push(layer)).collect();
         self.summary.add_bounds(statistics, &bounds);
-        let actions = self.schedule.control(progress, statistics, &bounds);
+        let actions = match network {
+            None => self.schedule.control(progress, statistics, &bounds),
+            Some(network) => {
+                let layers = statistics.len();
+                let bounds = self.bounds[layers].push(&network);
+                self.schedule.control(progress, &vec![network; layers], &vec![bounds; layers])
+            }
+        };
         for (events, action) in self.events.iter_mut().zip(&actions) {
             match action {
                 Action::Cooled => events.cooled += 1,

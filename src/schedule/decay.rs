@@ -1,0 +1,132 @@
+//! What plain schedules share: a factor on the base rate that follows from the clock alone, the same for every layer.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use trainability_baselines::method::OptionError;
+use trainability_baselines::{State, StateError, Stateful};
+
+use super::controller::ControlOptions;
+use super::{Action, Bounds, Entry, Progress, Resolved, Rule, RunFacts, Schedule, ScheduleError, Start};
+use crate::probe::LayerStatistics;
+
+/// The options of a plain schedule: plain data with defaults, which give the factor at every update.
+pub trait Decay: Clone + Debug + Default + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The schedule's name in the registry.
+    const NAME: &'static str;
+
+    /// The base rate of this schedule, if it has one of its own.
+    fn learning_rate(&self) -> Option<f64>;
+
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// A value out of range.
+    fn check(&self) -> Result<(), OptionError>;
+
+    /// The factor on the base rate at an update, above 0 and at most 1.
+    fn factor(&self, progress: Progress) -> f64;
+}
+
+/// Whether a schedule begins anew with each task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Restart {
+    /// One span over the whole run, which the learner's tasks do not concern.
+    #[default]
+    Never,
+    /// A span a task, back at the base rate at each task's start. It uses the task's boundary.
+    Task,
+}
+
+impl Restart {
+    /// The share of the span that lies before an update: 0 at its first update, below 1 at its last.
+    pub fn share(self, progress: Progress) -> f64 {
+        match self {
+            Restart::Never => progress.update as f64 / progress.updates as f64,
+            Restart::Task => progress.update_in_task as f64 / progress.updates_in_task as f64,
+        }
+    }
+}
+
+/// A straight line from 1 at share 0 to `end` at share 1, never below the end by a rounding error.
+pub fn line(end: f64, share: f64) -> f64 {
+    (1.0 - (1.0 - end) * share).max(end)
+}
+
+/// The rule of an end that the rate may reach in the limit, 0 included.
+pub(super) fn end_rule(end_factor: f64) -> Rule<'static> {
+    ("end_factor", end_factor, (0.0..1.0).contains(&end_factor), "at least 0 and below 1")
+}
+
+/// The registry entry of a plain schedule.
+pub const fn entry<D: Decay>(about: &'static str) -> Entry {
+    Entry { name: D::NAME, about, needs_measurement: false, resolve: resolve::<D> }
+}
+
+/// Of the `control` section only the bounds matter: they are recorded, not acted on.
+fn resolve<D: Decay>(control: &Value, own: &Value, _: RunFacts) -> Result<Resolved, ScheduleError> {
+    let options: D = serde_json::from_value(own.clone())?;
+    if let Some(rate) = options.learning_rate().filter(|rate| !(*rate > 0.0 && rate.is_finite())) {
+        return Err(OptionError::new("learning_rate", rate, "a finite number above 0").into());
+    }
+    options.check()?;
+    let bounds = ControlOptions::layered(&[control])?.bounds();
+    let mut record = json!({ "name": D::NAME, "bounds": bounds });
+    if let (Value::Object(record), Value::Object(used)) = (&mut record, serde_json::to_value(&options)?) {
+        record.extend(used);
+    }
+    Ok(Resolved {
+        options: record,
+        bounds,
+        factory: Arc::new(move |start| Box::new(Plain::new(options.clone(), start))),
+    })
+}
+
+/// A plain schedule at work.
+#[derive(Debug)]
+pub struct Plain<D> {
+    options: D,
+    base: f64,
+    learning_rates: Vec<f64>,
+}
+
+impl<D: Decay> Plain<D> {
+    /// The options' own base rate, or else the run's, for each layer.
+    pub fn new(options: D, start: Start) -> Plain<D> {
+        let base = options.learning_rate().unwrap_or(start.learning_rate);
+        Plain { options, base, learning_rates: vec![base; start.layers] }
+    }
+}
+
+impl<D: Decay> Schedule for Plain<D> {
+    fn learning_rates(&self) -> &[f64] {
+        &self.learning_rates
+    }
+
+    fn begin_update(&mut self, progress: Progress) {
+        self.learning_rates.fill(self.base * self.options.factor(progress));
+    }
+
+    fn control(&mut self, _: Progress, _: &[LayerStatistics], _: &[Bounds]) -> Vec<Action> {
+        Vec::new()
+    }
+
+    fn takes_decisions(&self) -> bool {
+        false
+    }
+}
+
+impl<D: Decay> Stateful for Plain<D> {
+    fn save(&self, state: &mut State) {
+        state.put_numbers("learning_rates", &self.learning_rates);
+    }
+
+    fn restore(&mut self, state: &State) -> Result<(), StateError> {
+        self.learning_rates = state.numbers_of_length("learning_rates", self.learning_rates.len())?;
+        Ok(())
+    }
+}

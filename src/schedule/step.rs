@@ -1,0 +1,76 @@
+//! The rate falls by a factor at some points of the run.
+
+use serde::{Deserialize, Serialize};
+use trainability_baselines::method::OptionError;
+
+use super::decay::{self, Decay};
+use super::{Entry, Progress, check_rules};
+
+/// `step`.
+pub const ENTRY: Entry = decay::entry::<Step>("the base learning rate, falling by a factor at some points of the run");
+
+/// Its options: base * factor^k, k being the number of steps that lie behind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Step {
+    /// The base rate, in the place of `training.learning_rate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// What a step multiplies the rate with.
+    pub factor: f64,
+    /// The shares of the run at which there is a step, ascending; 0.25, 0.5 and 0.75 where neither is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub milestones: Option<Vec<f64>>,
+    /// The tasks after each of which there is a step, in the place of milestones. It uses the task's boundary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every_tasks: Option<u64>,
+}
+
+/// Quarters of the run.
+const MILESTONES: [f64; 3] = [0.25, 0.5, 0.75];
+
+impl Default for Step {
+    fn default() -> Self {
+        Step { learning_rate: None, factor: 0.5, milestones: None, every_tasks: None }
+    }
+}
+
+impl Decay for Step {
+    const NAME: &'static str = "step";
+
+    fn learning_rate(&self) -> Option<f64> {
+        self.learning_rate
+    }
+
+    fn check(&self) -> Result<(), OptionError> {
+        let inside = |value: f64| value > 0.0 && value < 1.0;
+        check_rules(&[("factor", self.factor, inside(self.factor), "between 0 and 1, both excluded")])?;
+        match (&self.milestones, self.every_tasks) {
+            (Some(_), Some(tasks)) => {
+                Err(OptionError::new("every_tasks", tasks, "to be left out where `milestones` is given"))
+            }
+            (None, Some(0)) => Err(OptionError::new("every_tasks", 0, "at least 1")),
+            (Some(shares), None) => {
+                let ascend = shares.windows(2).all(|pair| pair[0] < pair[1]);
+                if shares.is_empty() || !ascend || !shares.iter().all(|&share| inside(share)) {
+                    let expected = "at least one share of the run, ascending, between 0 and 1, both excluded";
+                    return Err(OptionError::new("milestones", format!("{shares:?}"), expected));
+                }
+                Ok(())
+            }
+            (None, _) => Ok(()),
+        }
+    }
+
+    fn factor(&self, progress: Progress) -> f64 {
+        let steps = match self.every_tasks {
+            Some(tasks) => progress.task / tasks,
+            None => {
+                let share = progress.update as f64 / progress.updates as f64;
+                let milestones = self.milestones.as_deref().unwrap_or(&MILESTONES);
+                milestones.iter().filter(|&&milestone| share >= milestone).count() as u64
+            }
+        };
+        self.factor.powf(steps as f64)
+    }
+}
