@@ -16,4 +16,5 @@ pub mod report;
 pub mod schedule;
 pub mod stream;
 pub mod sweep;
+pub mod text;
 pub mod train;

@@ -385,6 +385,111 @@ fn nothing_that_a_configuration_says_becomes_markup() {
     }
 }
 
+/// Names of folders that a results folder from elsewhere may have, and what stands for them in every text.
+const HOSTILE: [(&str, &str); 3] = [
+    ("=HYPERLINK(1)|a\nb", "=HYPERLINK(1)|a"),
+    ("\u{1b}[2J\u{202e}uler", r"\u{1b}[2J\u{202e}uler"),
+    ("@\r\"--><script>alert(3)</script>](javascript:alert(4))```", "@"),
+];
+
+#[test]
+fn nothing_that_a_folder_is_called_steers_a_page_a_terminal_or_a_spreadsheet() {
+    let methods = HOSTILE.map(|(name, _)| name.to_string()).to_vec();
+    let workplace = Workplace::new(&Plan { methods, seeds: 1, ..Plan::small() });
+    let sweep = json!({ "about": "```\n</pre><script>alert(5)</script>\u{2028}\u{202e}", "experiment": { "methods": [HOSTILE[0].0] } });
+    fs::write(workplace.results().join("sweep.json"), sweep.to_string()).unwrap();
+    let (files, terminal) = workplace.report();
+    let files = files.unwrap();
+    let [markdown, html] = [&files.markdown, &files.html].map(|file| fs::read_to_string(file).unwrap());
+    for text in [&terminal, &markdown, &html] {
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "a control character");
+        assert!(!text.contains(['\u{202e}', '\u{2028}']), "text that turns around");
+    }
+    assert!(!html.contains("<script") && !html.contains("javascript:alert(4)\""), "a script");
+    assert!(html.contains(HOSTILE[1].1) && terminal.contains(&HOSTILE[1].1[..8]), "what is hidden is spelt out");
+    let prose = markdown.split("````").next().unwrap();
+    assert!(!prose.contains("<script") && !prose.contains("](javascript"), "a link that runs");
+    let columns = |line: &&str| line.replace("\\|", "").matches('|').count();
+    let rows: Vec<_> = prose.lines().filter(|line| line.starts_with("| ")).collect();
+    assert!(rows.len() > 20 && rows.iter().all(|line| matches!(columns(line), 7 | 9)), "a cell left its table");
+
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_path(&files.summary).unwrap();
+    let fields: Vec<String> =
+        reader.records().flat_map(|row| row.unwrap().iter().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let formula =
+        |field: &&String| field.starts_with(['=', '+', '-', '@', '\t', '\r']) && field.parse::<f64>().is_err();
+    assert_eq!(fields.iter().find(formula), None, "a spreadsheet would compute it");
+    assert!(fields.iter().any(|field| field == "'=HYPERLINK(1)|a\nb"), "the name is still there");
+    assert!(fields.iter().any(|field| field.starts_with('-') && field.parse::<f64>().is_ok()), "numbers stay numbers");
+}
+
+#[test]
+fn numbers_at_the_ends_of_what_there_is_are_drawn_or_refused() {
+    let workplace = Workplace::new(&Plan { methods: vec!["relu".into()], seeds: 1, ..Plan::small() });
+    let folder = run_folder(&workplace.results(), "relu", "constant", 0);
+    let extremes =
+        ["0", "5e-324", "1e-323", "-5e-324", "1.7976931348623157e308", "-1e308", "inf", "-inf", "1e-300", "1e17"];
+    // Every indicator of every task, and every number of every measured update.
+    let text = fs::read_to_string(folder.join("tasks.csv")).unwrap();
+    let mut rows: Vec<Vec<String>> = text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect();
+    let shares = ["online_accuracy", "final_accuracy", "rho"];
+    let free: Vec<usize> = (0..rows[0].len()).filter(|column| !shares.contains(&&*rows[0][*column])).collect();
+    for (row, column) in (1..rows.len()).flat_map(|row| free.iter().map(move |column| (row, *column))) {
+        rows[row][column] = extremes[(3 * row + column) % extremes.len()].to_owned();
+    }
+    let text = rows.iter().map(|row| row.join(",") + "\n").collect::<String>();
+    fs::write(folder.join("tasks.csv"), text).unwrap();
+    let text = fs::read_to_string(folder.join("controls.csv")).unwrap();
+    let extreme = |row: usize, column: usize, field: &str| match column {
+        3..18 => extremes[(7 * row + column) % extremes.len()].to_owned(),
+        _ => field.to_owned(),
+    };
+    let line = |(row, line): (usize, &str)| {
+        let fields = line
+            .split(',')
+            .enumerate()
+            .map(|(column, field)| if row == 0 { field.into() } else { extreme(row, column, field) });
+        fields.collect::<Vec<_>>().join(",") + "\n"
+    };
+    let text = text.lines().enumerate().map(line).collect::<String>();
+    fs::write(folder.join("controls.csv"), text).unwrap();
+    workplace.edit_record("relu", "constant", 0, |record| {
+        let part = |part: usize| (format!("part {part} {}", "x".repeat(500)), if part == 0 { f64::MAX } else { 1.0 });
+        record.seconds = (0..2000).map(part).collect();
+        (record.updates, record.tasks, record.diverged_at_task) = (u64::MAX, usize::MAX, Some(usize::MAX));
+        record.unconverged_curvature_events = u64::MAX;
+        let events =
+            LayerEvents { layer: "fc1".into(), cooled: u64::MAX, warmed: u64::MAX, held: u64::MAX, undefined: 0 };
+        record.events = vec![events.clone(), events];
+    });
+    let (files, _) = workplace.report();
+    for figure in &files.unwrap().figures {
+        let bytes = fs::read(figure).unwrap();
+        let height = u32::from_be_bytes(bytes[20..24].try_into().unwrap());
+        assert!(height < 4000, "{}: {height} high", figure.display());
+    }
+
+    let whole = fs::read_to_string(folder.join("tasks.csv")).unwrap();
+    let header = whole.lines().next().unwrap();
+    let place = header.split(',').position(|name| name == "online_accuracy").unwrap();
+    for value in ["1.5", "-0.1", "inf", "NaN"] {
+        let mut fields: Vec<&str> = whole.lines().nth(1).unwrap().split(',').collect();
+        fields[place] = value;
+        fs::write(folder.join("tasks.csv"), format!("{header}\n{}\n", fields.join(","))).unwrap();
+        let error = workplace.error();
+        assert!(
+            error.contains("tasks.csv, line 2") && error.contains(value) && error.contains("from 0 to 1"),
+            "{error}"
+        );
+    }
+    fs::write(folder.join("tasks.csv"), format!("{header},rho\n")).unwrap();
+    assert!(workplace.error().contains("the column \"rho\" twice"), "{}", workplace.error());
+    let controls = fs::read_to_string(folder.join("controls.csv")).unwrap();
+    fs::write(folder.join("tasks.csv"), &whole).unwrap();
+    fs::write(folder.join("controls.csv"), controls.replace(",fc2,", &format!(",{},", "f".repeat(81)))).unwrap();
+    assert!(workplace.error().contains("names of at most 80 characters"), "{}", workplace.error());
+}
+
 #[test]
 fn one_seed_or_one_method_is_enough() {
     let plan = Plan { methods: vec!["relu".into()], seeds: 1, ..Plan::small() };

@@ -55,6 +55,9 @@ pub struct State {
 }
 
 impl State {
+    /// More than any run counts: a larger count was saved by none, and might not go on.
+    pub const MOST_COUNT: u64 = 1 << 53;
+
     /// Copies a tensor into the state.
     pub fn put_tensor(&mut self, name: &str, tensor: &Tensor) {
         self.tensors.insert(name.to_owned(), tensor.detach().copy());
@@ -82,6 +85,26 @@ impl State {
     /// There is none.
     pub fn tensor(&self, name: &str) -> Result<Tensor, StateError> {
         self.tensors.get(name).map(Tensor::copy).ok_or_else(|| StateError::Missing(name.to_owned()))
+    }
+
+    /// Overwrites `target`, Int64, in place by the tensor `name`, whose values must lie in 0 .. `end`: an index beyond
+    /// it would be found out only when it is used.
+    ///
+    /// # Errors
+    /// As [`State::tensor_like`], or a value out of range.
+    pub fn copy_indices_into(&self, name: &str, target: &mut Tensor, end: i64) -> Result<(), StateError> {
+        let source = self.tensor_like(name, target)?;
+        let inside = source.numel() == 0 || (source.min().int64_value(&[]) >= 0 && source.max().int64_value(&[]) < end);
+        if !inside {
+            return Err(StateError::Mismatch {
+                name: name.to_owned(),
+                found: "a tensor with values beyond".to_owned(),
+                expected: format!("values from 0 to below {end}"),
+            });
+        }
+        let _guard = tch::no_grad_guard();
+        target.copy_(&source);
+        Ok(())
     }
 
     /// Overwrites `target` in place by the tensor `name`.
@@ -145,6 +168,22 @@ impl State {
     pub fn value<T: DeserializeOwned>(&self, name: &str) -> Result<T, StateError> {
         let value = self.values.get(name).ok_or_else(|| StateError::Missing(name.to_owned()))?;
         T::deserialize(value).map_err(|problem| StateError::Unreadable { name: name.to_owned(), problem })
+    }
+
+    /// The count `name`, at most `most`.
+    ///
+    /// # Errors
+    /// As [`State::value`], or it is larger.
+    pub fn count(&self, name: &str, most: u64) -> Result<u64, StateError> {
+        let count: u64 = self.value(name)?;
+        if count <= most {
+            return Ok(count);
+        }
+        Err(StateError::Mismatch {
+            name: name.to_owned(),
+            found: count.to_string(),
+            expected: format!("at most {most}"),
+        })
     }
 
     /// Saves a part under a name of its own.
@@ -233,6 +272,23 @@ mod tests {
         let _ = part.weight.fill_(9.0);
         state.restore_part("part", &mut part).unwrap();
         assert_eq!(part.weight.double_value(&[0]), 1.0);
+    }
+
+    #[test]
+    fn indices_and_counts_out_of_range_are_refused() {
+        let mut state = State::default();
+        state.put_tensor("order", &Tensor::from_slice(&[2i64, 0, 1]));
+        state.put_value("count", &7);
+        let mut order = Tensor::from_slice(&[0i64, 0, 0]);
+        state.copy_indices_into("order", &mut order, 3).unwrap();
+        assert_eq!(order, Tensor::from_slice(&[2i64, 0, 1]));
+        let message = state.copy_indices_into("order", &mut order, 2).unwrap_err().to_string();
+        assert!(message.contains("`order`") && message.contains("from 0 to below 2"), "{message}");
+        state.put_tensor("order", &Tensor::from_slice(&[0i64, -1, 1]));
+        assert!(state.copy_indices_into("order", &mut order, 3).is_err());
+        assert_eq!(state.count("count", 7).unwrap(), 7);
+        let message = state.count("count", 6).unwrap_err().to_string();
+        assert!(message.contains("`count` is 7, expected at most 6"), "{message}");
     }
 
     #[test]

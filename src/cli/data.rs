@@ -22,9 +22,10 @@ impl Data {
     pub(super) fn run(self) -> Result<ExitCode> {
         if let Some(name) = &self.name {
             let set = load(name, self.folder.as_deref())?;
+            let colours = if set.channels == 1 { String::new() } else { format!(" in {} colours", set.channels) };
             println!(
-                "{}: {} images of {} x {} pixels, {} classes",
-                set.name, set.count, set.rows, set.columns, set.classes
+                "{}: {} images of {} x {} pixels{}, {} classes",
+                set.name, set.count, set.rows, set.columns, colours, set.classes
             );
             println!("SHA-256 {}", set.checksum);
             return Ok(ExitCode::SUCCESS);

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::text::printable;
+
 mod data;
 mod report;
 mod status;
@@ -38,7 +40,7 @@ pub fn sentence(error: &anyhow::Error) -> String {
             text.push_str(&cause);
         }
     }
-    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+    printable(&text.lines().map(str::trim).collect::<Vec<_>>().join(" ")).into_owned()
 }
 
 impl Arguments {
@@ -64,5 +66,6 @@ mod tests {
     fn an_error_is_one_line_and_tells_each_cause_once() {
         let error = anyhow::anyhow!("no room\n on the disk").context("cannot write a.csv: no room\n on the disk");
         assert_eq!(sentence(&error.context("it failed")), "it failed: cannot write a.csv: no room on the disk");
+        assert_eq!(sentence(&anyhow::anyhow!("no \u{1b}[31mkey")), r"no \u{1b}[31mkey", "a file steers no terminal");
     }
 }

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
+use crate::report::results::folder_name;
+
 /// Print the tables of a sweep, and write summary.csv, predictiveness.csv, report.md, report.html and the figures.
 #[derive(Debug, Args)]
 pub struct Report {
@@ -19,8 +21,7 @@ pub struct Report {
 
 impl Report {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let name = self.results.file_name().unwrap_or(self.results.as_os_str());
-        let plots = self.plots.clone().unwrap_or_else(|| PathBuf::from("plots").join(name));
+        let plots = self.plots.clone().unwrap_or_else(|| PathBuf::from("plots").join(folder_name(&self.results)));
         crate::report::write(&self.results, &plots, &mut Reader(std::io::stdout().lock()))?;
         Ok(ExitCode::SUCCESS)
     }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::sweep::survey;
+use crate::text::printable;
 
 /// Tell what of a sweep is done, running, failed and left, and how long the rest will take.
 #[derive(Debug, Args)]
@@ -18,7 +19,7 @@ pub struct Status {
 impl Status {
     pub(super) fn run(self) -> Result<ExitCode> {
         let survey = survey(&self.results)?;
-        println!("{}", survey);
+        println!("{}", printable(&survey.to_string()));
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,12 +1,12 @@
 //! The experiment file as plain data, its defaults, and the checks of single values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ConfigError, wording};
+use super::{ConfigError, json, wording};
 use crate::probe::ProbeOptions;
 
 /// Where the images come from.
@@ -178,13 +178,22 @@ impl Experiment {
     /// Reads an experiment file and lays `a.b=value` settings over it.
     ///
     /// # Errors
-    /// The file cannot be read, is not JSON, has unknown keys or values of the wrong type or out of range.
+    /// The file cannot be read, or is refused by [`Experiment::parse`].
     pub fn load(path: &Path, settings: &[String]) -> Result<Experiment, ConfigError> {
         let shown = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .map_err(|problem| ConfigError::Unreadable { path: shown.clone(), problem })?;
-        let mut value: Value =
-            serde_json::from_str(&text).map_err(|problem| ConfigError::Syntax { path: shown.clone(), problem })?;
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        Experiment::parse(&text, settings, &shown, &stem)
+    }
+
+    /// Reads an experiment from the text of its file and lays `a.b=value` settings over it; `path` is for messages,
+    /// `default_name` for an experiment without a name.
+    ///
+    /// # Errors
+    /// It is not JSON, has unknown keys, a key twice, or values of the wrong type or out of range.
+    pub fn parse(text: &str, settings: &[String], path: &str, default_name: &str) -> Result<Experiment, ConfigError> {
+        let mut value = json::parse(text, path)?;
         for setting in settings {
             let failed = |message: &str| ConfigError::Set { given: setting.clone(), message: message.to_owned() };
             let (key, new) = setting
@@ -192,15 +201,18 @@ impl Experiment {
                 .filter(|(key, _)| key.split('.').all(|part| !part.is_empty()))
                 .ok_or_else(|| failed("expected the form a.b=value"))?;
             // What is not JSON is meant as a string: --set data.set=mnist-5k.
-            let new = serde_json::from_str(new).unwrap_or_else(|_| Value::String(new.to_owned()));
+            let new = match json::parse(new, "") {
+                Ok(new) => new,
+                Err(ConfigError::Shape { key, message, .. }) => return Err(failed(&format!("at `{key}`: {message}"))),
+                Err(_) => Value::String(new.to_owned()),
+            };
             set(&mut value, key, new).map_err(|message| failed(&message))?;
         }
-        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let shown = match settings {
-            [] => shown,
-            _ => format!("{shown} (with --set {})", settings.join(" --set ")),
+            [] => path.to_owned(),
+            _ => format!("{path} (with --set {})", settings.join(" --set ")),
         };
-        Experiment::from_value(value, &shown, &stem)
+        Experiment::from_value(value, &shown, default_name)
     }
 
     /// Reads an experiment from JSON; `path` is for messages, `default_name` for an experiment without a name.
@@ -238,6 +250,11 @@ impl Experiment {
             Seeds::Count(count) => (0..*count).collect(),
             Seeds::List(list) => list.clone(),
         }
+    }
+
+    /// The experiment at one point of its grid: the same with one seed and no grid, whose copies would fill the memory.
+    pub(super) fn without_lists(&self) -> Experiment {
+        Experiment { seeds: Seeds::Count(1), grid: BTreeMap::new(), ..self.clone() }
     }
 
     /// Replaces the seeds.
@@ -318,7 +335,7 @@ impl Experiment {
             (
                 "seeds",
                 format!("{seeds:?}"),
-                seeds.iter().enumerate().all(|(index, seed)| !seeds[..index].contains(seed)),
+                seeds.iter().collect::<BTreeSet<_>>().len() == seeds.len(),
                 "each seed once",
             ),
         ];
@@ -334,8 +351,14 @@ impl Experiment {
     }
 }
 
+/// More keys than the path of any option has: an object is not made so deep that dropping it would fill the stack.
+const MOST_DEPTH: usize = 8;
+
 /// Sets the value at a path of keys joined by dots, making objects on the way.
 pub(super) fn set(target: &mut Value, key: &str, new: Value) -> Result<(), String> {
+    if key.split('.').count() > MOST_DEPTH {
+        return Err(format!("expected at most {MOST_DEPTH} keys joined by dots"));
+    }
     let mut at = target;
     for part in key.split('.') {
         let Value::Object(object) = at else {

@@ -1,5 +1,7 @@
 //! The plan: every run of a sweep with all its options, and a hash that tells whether two are the same.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -78,20 +80,26 @@ impl Plan {
     /// # Errors
     /// Names in no registry, options out of range, labels given twice, more images than there are.
     pub fn new(experiment: Experiment, images: &ImageFacts) -> Result<Plan, ConfigError> {
-        let mut arms = Vec::new();
-        for (suffix, point) in grid(&experiment)? {
+        let seeds = experiment.seeds();
+        let lists = [experiment.methods.len(), experiment.schedules.len(), seeds.len()];
+        let mut lengths = lists.into_iter().chain(experiment.grid.values().map(Vec::len));
+        if lengths.try_fold(1, |product: usize, length| product.checked_mul(length)).is_none_or(|runs| runs > MOST_RUNS)
+        {
+            let expected = format!("at most {MOST_RUNS} runs, the seeds and the values of every grid list counted in");
+            let found = format!("a product of {} methods and {} schedules", lists[0], lists[1]);
+            return Err(experiment.refuse("methods", found, expected));
+        }
+        let (mut arms, mut folders) = (Vec::new(), BTreeSet::new());
+        for point in grid(&experiment)? {
+            let (suffix, point) = point?;
             for arm in arms_of(&point, &suffix, images)? {
-                if arms
-                    .iter()
-                    .any(|other: &RunPlan| other.method.label == arm.method.label && other.schedule == arm.schedule)
-                {
+                if !folders.insert(format!("{}/{}", arm.method.label, arm.schedule).to_ascii_lowercase()) {
                     let found = format!("a product with {:?} twice", arm.method.label);
                     return Err(experiment.refuse("grid", found, "each value of a list once"));
                 }
                 arms.push(arm);
             }
         }
-        let seeds = experiment.seeds();
         let runs = seeds.iter().flat_map(|&seed| arms.iter().map(move |arm| with_seed(arm, seed, images))).collect();
         Ok(Plan { name: experiment.name.clone(), experiment, runs })
     }
@@ -106,9 +114,11 @@ impl Plan {
 const GRID_KEYS: [&str; 7] =
     ["data.images", "data.images_at_most", "stream.", "network.", "training.", "measure.", "control."];
 
-/// The product of the grid's lists: a label suffix and the experiment at each point.
-fn grid(experiment: &Experiment) -> Result<Vec<(String, Experiment)>, ConfigError> {
-    let mut points = vec![(String::new(), serde_json::to_value(experiment).unwrap_or(Value::Null))];
+/// The product of the grid's lists, the last list's values following each other: a label suffix and the experiment at
+/// each point.
+fn grid(
+    experiment: &Experiment,
+) -> Result<impl Iterator<Item = Result<(String, Experiment), ConfigError>>, ConfigError> {
     for (key, values) in &experiment.grid {
         if values.is_empty() {
             return Err(experiment.refuse(&format!("grid.{key}"), "[]", "at least one value"));
@@ -117,23 +127,30 @@ fn grid(experiment: &Experiment) -> Result<Vec<(String, Experiment)>, ConfigErro
             let expected = "`data.images` or a key of stream, network, training, measure or control";
             return Err(experiment.refuse("grid", format!("over {key:?}"), expected));
         }
-        let mut longer = Vec::new();
-        for (suffix, point) in &points {
-            for value in values {
-                let mut point = point.clone();
-                let failed =
-                    |message| ConfigError::Shape { path: experiment.path.clone(), key: format!("grid.{key}"), message };
-                set(&mut point, key, value.clone()).map_err(failed)?;
-                let last = key.rsplit('.').next().unwrap_or(key);
-                longer.push((format!("{suffix}@{last}={}", label::of_value(value)), point));
-            }
-        }
-        points = longer;
     }
-    points
-        .into_iter()
-        .map(|(suffix, point)| Ok((suffix, Experiment::from_value(point, &experiment.path, &experiment.name)?)))
-        .collect()
+    let base = serde_json::to_value(experiment.without_lists()).unwrap_or(Value::Null);
+    let points = experiment.grid.values().map(Vec::len).product();
+    Ok((0..points).map(move |place| point(experiment, &base, place, points)))
+}
+
+/// The point of the grid at one place of `points`.
+fn point(
+    experiment: &Experiment,
+    base: &Value,
+    place: usize,
+    points: usize,
+) -> Result<(String, Experiment), ConfigError> {
+    let (mut suffix, mut point, mut block) = (String::new(), base.clone(), points);
+    for (key, values) in &experiment.grid {
+        block /= values.len();
+        let value = &values[place / block % values.len()];
+        let failed =
+            |message| ConfigError::Shape { path: experiment.path.clone(), key: format!("grid.{key}"), message };
+        set(&mut point, key, value.clone()).map_err(failed)?;
+        let last = key.rsplit('.').next().unwrap_or(key);
+        suffix.push_str(&format!("@{last}={}", label::of_value(value)));
+    }
+    Ok((suffix, Experiment::from_value(point, &experiment.path, &experiment.name)?))
 }
 
 fn arms_of(experiment: &Experiment, suffix: &str, images: &ImageFacts) -> Result<Vec<RunPlan>, ConfigError> {
@@ -195,9 +212,9 @@ fn refuse_twice<'a>(
     list: &str,
     labels: impl Iterator<Item = &'a String>,
 ) -> Result<(), ConfigError> {
-    let mut seen = Vec::new();
+    let mut seen: Vec<&String> = Vec::new();
     for (index, label) in labels.enumerate() {
-        if seen.contains(&label) {
+        if seen.iter().any(|other| label::same_folder(other, label)) {
             let expected = "each once, or a `label` that tells variants apart";
             return Err(experiment.refuse(&format!("{list}[{index}]"), format!("{label:?} a second time"), expected));
         }
@@ -208,6 +225,9 @@ fn refuse_twice<'a>(
 
 /// Updates of a run beyond which something else must have been meant: weeks of work for one core.
 const MOST_UPDATES: u64 = 1_000_000_000;
+
+/// Runs of a sweep beyond which something else must have been meant.
+const MOST_RUNS: usize = 100_000;
 
 /// Changes whenever the same options would give other bytes.
 const FORMAT: u32 = 1;

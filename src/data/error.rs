@@ -80,6 +80,27 @@ pub enum DataError {
         /// What is wrong with it.
         problem: IdxError,
     },
+    /// A file does not consist of CIFAR-10 records.
+    #[error(
+        "{path} has {found} bytes: a CIFAR-10 batch should have a multiple of {record}, a label and 3 x 32 x 32 pixels \
+         for each image"
+    )]
+    CifarLength {
+        /// The file.
+        path: PathBuf,
+        /// How many bytes it has.
+        found: usize,
+        /// The bytes of a record.
+        record: usize,
+    },
+    /// A file of CIFAR-10 records is longer than any that is read.
+    #[error("{path} goes on after {most} bytes: a CIFAR-10 batch should have at most that many")]
+    CifarTooLong {
+        /// The file.
+        path: PathBuf,
+        /// How many bytes are read.
+        most: usize,
+    },
     /// The two files of a set do not belong together.
     #[error(
         "{images_path} has {images} images and {labels_path} has {labels} labels: there should be one for each image"

@@ -19,8 +19,9 @@ use super::{DataError, IdxError};
 
 const UNSIGNED_BYTE: u8 = 8;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-/// A gzipped file may announce, and hold, a thousand times what its size on the disk suggests.
-const MOST_VALUES: u64 = 1 << 31;
+/// A gzipped file may announce, and hold, a thousand times what its size on the disk suggests. The largest set of this
+/// format, EMNIST, has 640 million.
+const MOST_VALUES: u64 = 1 << 30;
 
 /// The content of an IDX file of unsigned bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]

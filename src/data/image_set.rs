@@ -1,4 +1,4 @@
-//! A set of labelled images in memory, and the folder of two IDX files that it is read from.
+//! A set of labelled images in memory, and the folder of two IDX files that one is read from.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,12 +42,9 @@ impl ImageSet {
     /// # Errors
     /// A file is missing, unreadable or not what it should be; their counts differ; a label is not below `classes`.
     pub fn read_idx(name: &str, folder: &Path, classes: u8) -> Result<ImageSet, DataError> {
-        if !folder.is_dir() {
-            let names = format!("{} and {}", IMAGE_FILES[0], LABEL_FILES[0]);
-            return Err(DataError::MissingFolder { folder: folder.to_owned(), names });
-        }
-        let images_path = find(folder, "images", &IMAGE_FILES)?;
-        let labels_path = find(folder, "labels", &LABEL_FILES)?;
+        need_folder(folder, format!("{} and {}", IMAGE_FILES[0], LABEL_FILES[0]))?;
+        let images_path = find(folder, "images", &plain_or_gzipped(&IMAGE_FILES))?;
+        let labels_path = find(folder, "labels", &plain_or_gzipped(&LABEL_FILES))?;
         let images = Idx::load(&images_path, 3)?;
         let labels = Idx::load(&labels_path, 1)?.values;
         let [count, rows, columns] = [0, 1, 2].map(|axis| images.dimensions[axis] as usize);
@@ -58,20 +55,15 @@ impl ImageSet {
         if let Some(index) = labels.iter().position(|&label| label >= classes) {
             return Err(DataError::LabelOutOfRange { path: labels_path, index, label: labels[index], classes });
         }
-        let images = images.values;
-        let mut set = ImageSet {
-            name: name.to_owned(),
-            images,
-            count,
-            rows,
-            columns,
-            channels: 1,
-            labels,
-            classes,
-            checksum: String::new(),
-        };
-        set.checksum = set.content_checksum();
-        Ok(set)
+        Ok(ImageSet::new(name, images.values, [count, 1, rows, columns], labels, classes))
+    }
+
+    /// A set with its checksum; the shape is count, channels, rows, columns.
+    pub(super) fn new(name: &str, images: Vec<u8>, shape: [usize; 4], labels: Vec<u8>, classes: u8) -> ImageSet {
+        let (name, [count, channels, rows, columns]) = (name.to_owned(), shape);
+        let checksum = String::new();
+        let set = ImageSet { name, images, count, rows, columns, channels, labels, classes, checksum };
+        ImageSet { checksum: set.content_checksum(), ..set }
     }
 
     /// Writes the two files that [`ImageSet::read_idx`] reads; meant for fixtures. The folder must be there.
@@ -104,8 +96,17 @@ impl ImageSet {
     }
 }
 
-fn find(folder: &Path, wanted: &'static str, names: &[&str]) -> Result<PathBuf, DataError> {
-    let candidates: Vec<String> = names.iter().flat_map(|name| [name.to_string(), format!("{name}.gz")]).collect();
-    let found = candidates.iter().map(|name| folder.join(name)).find(|path| path.is_file());
-    found.ok_or_else(|| DataError::MissingFile { folder: folder.to_owned(), wanted, names: candidates.join(" or ") })
+/// Refuses a folder that is not there; `names` are the files that it should hold.
+pub(super) fn need_folder(folder: &Path, names: String) -> Result<(), DataError> {
+    if folder.is_dir() { Ok(()) } else { Err(DataError::MissingFolder { folder: folder.to_owned(), names }) }
+}
+
+/// The first file of a folder that has one of these names.
+pub(super) fn find(folder: &Path, wanted: &'static str, names: &[String]) -> Result<PathBuf, DataError> {
+    let found = names.iter().map(|name| folder.join(name)).find(|path| path.is_file());
+    found.ok_or_else(|| DataError::MissingFile { folder: folder.to_owned(), wanted, names: names.join(" or ") })
+}
+
+fn plain_or_gzipped(names: &[&str]) -> Vec<String> {
+    names.iter().flat_map(|name| [name.to_string(), format!("{name}.gz")]).collect()
 }

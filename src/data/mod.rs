@@ -6,11 +6,13 @@
 //! Adding a set is one [`SetEntry`] in `registry.rs`; adding a format is one file with one function that makes an
 //! [`ImageSet`] out of a folder.
 
+mod cifar;
 mod error;
 mod idx;
 mod image_set;
 mod registry;
 
+pub use cifar::BATCH_FILES;
 pub use error::{DataError, IdxError};
 pub use idx::Idx;
 pub use image_set::{IMAGE_FILES, ImageSet, LABEL_FILES};

@@ -39,6 +39,14 @@ const SETS: &[SetEntry] = &[
         command: None,
         read: ImageSet::read_idx,
     },
+    SetEntry {
+        name: "cifar-10",
+        about: "a folder with data_batch_1.bin to data_batch_5.bin, the binary version of CIFAR-10",
+        classes: 10,
+        checksum: None,
+        command: None,
+        read: ImageSet::read_cifar,
+    },
 ];
 
 /// Every named set.

@@ -207,7 +207,7 @@ impl Stateful for Adam {
     }
 
     fn restore(&mut self, state: &State) -> Result<(), StateError> {
-        self.steps = state.value("steps")?;
+        self.steps = state.count("steps", State::MOST_COUNT)?;
         for moments in self.moments.iter_mut().flatten() {
             state.copy_into(&format!("{}.exp_avg", moments.name), &mut moments.first)?;
             state.copy_into(&format!("{}.exp_avg_sq", moments.name), &mut moments.second)?;

@@ -283,8 +283,8 @@ impl Stateful for Probe {
         }
         state.restore_part("network_window", &mut self.network_window)?;
         state.restore_part("lanczos", &mut self.generator)?;
-        self.flat_events = state.value("flat_events")?;
-        self.unconverged_events = state.value("unconverged_events")?;
+        self.flat_events = state.count("flat_events", State::MOST_COUNT)?;
+        self.unconverged_events = state.count("unconverged_events", State::MOST_COUNT)?;
         Ok(())
     }
 }

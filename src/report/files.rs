@@ -21,7 +21,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     write().with_context(|| format!("{} cannot be written", path.display()))
 }
 
-/// Writes rows as CSV under the names of their fields.
+/// Writes rows as CSV under the names of their fields. A text that a spreadsheet would take for a formula gets an
+/// apostrophe in front.
 ///
 /// # Errors
 /// When the file cannot be written, with its path.
@@ -31,7 +32,21 @@ pub fn write_csv<Row: Serialize>(path: &Path, rows: impl IntoIterator<Item = Row
         writer.serialize(row).with_context(|| format!("{} cannot be written as CSV", path.display()))?;
     }
     let bytes = writer.into_inner().with_context(|| format!("{} cannot be written as CSV", path.display()))?;
-    write(path, &bytes)
+    write(path, &without_formulas(&bytes)?)
+}
+
+/// The same CSV, with an apostrophe before every text that begins like a formula.
+fn without_formulas(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for record in csv::ReaderBuilder::new().has_headers(false).from_reader(bytes).records() {
+        let field =
+            |field: &str| match field.starts_with(['=', '+', '-', '@', '\t', '\r']) && field.parse::<f64>().is_err() {
+                true => format!("'{field}"),
+                false => field.to_owned(),
+            };
+        writer.write_record(record?.iter().map(field))?;
+    }
+    Ok(writer.into_inner()?)
 }
 
 /// Makes a folder with all that lie above it.

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::document::{Block, Document};
 use super::table::Table;
+use crate::text::printable;
 
 const STYLE: &str = include_str!("style.css");
 
@@ -27,10 +28,11 @@ pub fn render(document: &Document) -> String {
     page.0
 }
 
-/// Replaces every character that HTML gives a meaning to, in text and in quoted attributes alike.
+/// Replaces every character that HTML gives a meaning to, in text and in quoted attributes alike, and spells out those
+/// that are not seen.
 pub fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in printable(text).chars() {
         match character {
             '&' => safe.push_str("&amp;"),
             '<' => safe.push_str("&lt;"),
@@ -144,5 +146,6 @@ mod tests {
             escape("<img src=x onerror='a(\"&\")'>"),
             "&lt;img src=x onerror=&#39;a(&quot;&amp;&quot;)&#39;&gt;"
         );
+        assert_eq!(escape("a\0\u{202e}b"), r"a\u{0}\u{202e}b", "nothing turns the text around");
     }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::document::{Block, Document};
 use super::table::Table;
+use crate::text::printable;
 
 /// Renders the document; `plots` is the path of the images' folder as seen from the Markdown file.
 pub fn render(document: &Document, plots: &str) -> String {
@@ -44,7 +45,7 @@ pub fn render(document: &Document, plots: &str) -> String {
 /// Puts a backslash before everything that Markdown, or HTML within it, gives a meaning to.
 pub fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in printable(text).chars() {
         match character {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
@@ -53,7 +54,7 @@ pub fn escape(text: &str) -> String {
                 safe.push(character);
             }
             '&' => safe.push_str("&amp;"),
-            '\n' | '\r' => safe.push(' '),
+            '\n' => safe.push(' '),
             other => safe.push(other),
         }
     }
@@ -79,6 +80,7 @@ fn push_table(text: &mut String, table: &Table) {
 
 /// A fenced block whose fence is longer than any run of backticks inside.
 fn push_verbatim(text: &mut String, verbatim: &str) {
+    let verbatim = printable(verbatim);
     let longest = verbatim.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     let _ = writeln!(text, "{fence}\n{}\n{fence}", verbatim.trim_end());
@@ -104,6 +106,7 @@ mod tests {
     #[test]
     fn cells_cannot_leave_their_table() {
         assert_eq!(escape("a|b\n# <b>"), "a\\|b \\# &lt;b&gt;");
+        assert_eq!(escape("a\r\u{202e}b"), "a\\\\u{d}\\\\u{202e}b", "nothing turns the text around");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -137,7 +138,7 @@ impl Sweep {
             return Err(if summarised { removed } else { ResultsError::NotASweep(folder.to_owned()) });
         }
         let runs: Result<Vec<_>, _> = places.par_iter().map(|place| load_run(folder, place)).collect();
-        let mut sweep = Self { name: name_of(folder), provenance, runs: runs? };
+        let mut sweep = Self { name: folder_name(folder), provenance, runs: runs? };
         sweep.sort();
         for pair in sweep.runs.windows(2) {
             if pair[0].arm == pair[1].arm && pair[0].seed == pair[1].seed {
@@ -189,7 +190,8 @@ pub fn lookup<'v>(value: &'v serde_json::Value, key: &str) -> Option<&'v serde_j
     }
 }
 
-fn name_of(folder: &Path) -> String {
+/// The name of a folder, whatever the path to it looks like: that of `results/quick/.` is `quick`.
+pub fn folder_name(folder: &Path) -> String {
     let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     whole.file_name().map_or_else(|| "sweep".to_owned(), |name| name.to_string_lossy().into_owned())
 }
@@ -247,8 +249,10 @@ fn load_run(root: &Path, place: &Path) -> Result<Run, ResultsError> {
         if let Some(missing) = [&tasks, &controls].into_iter().find(|file| !root.join(file).exists()) {
             return Err(ResultsError::RunsRemoved { folder: root.to_owned(), missing: missing.clone() });
         }
-        run.series.columns = read_tasks(&root.join(tasks))?;
-        run.traces = trace::read(&root.join(controls))?;
+        let open = |path: &Path| fs::File::open(path).map_err(|source| ResultsError::Io { path: path.into(), source });
+        let (tasks, controls) = (root.join(tasks), root.join(controls));
+        run.series.columns = read_tasks(&tasks, open(&tasks)?)?;
+        run.traces = trace::read(&controls, open(&controls)?)?;
     }
     Ok(run)
 }
@@ -257,29 +261,52 @@ fn parse<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8], what: &'stat
     serde_json::from_slice(bytes).map_err(|source| ResultsError::Json { path: path.to_owned(), what, source })
 }
 
-/// Reads `tasks.csv` by column; an empty field is an undefined value.
-fn read_tasks(path: &Path) -> Result<BTreeMap<String, Vec<Option<f64>>>, ResultsError> {
-    let mut reader = csv::Reader::from_path(path).map_err(|e| ResultsError::csv(path, &e))?;
+/// Reads the bytes of a `tasks.csv` by column; an empty field is an undefined value. `path` is for messages.
+///
+/// # Errors
+/// No CSV, a field that is no number, a share beyond 0 to 1, a column twice, or no column `online_accuracy`.
+pub fn read_tasks(path: &Path, bytes: impl Read) -> Result<BTreeMap<String, Vec<Option<f64>>>, ResultsError> {
+    let refuse = |line, reason| ResultsError::Csv { path: path.to_owned(), line, reason };
+    let mut reader = csv::Reader::from_reader(bytes);
     let names: Vec<String> =
         reader.headers().map_err(|e| ResultsError::csv(path, &e))?.iter().map(String::from).collect();
     let mut columns = vec![Vec::new(); names.len()];
     for record in reader.records() {
         let record = record.map_err(|e| ResultsError::csv(path, &e))?;
         for (index, field) in record.iter().enumerate() {
-            let value = match field {
-                "" => None,
-                text => Some(text.parse().map_err(|_| ResultsError::Csv {
-                    path: path.to_owned(),
-                    line: record.position().map(csv::Position::line),
-                    reason: format!("{} holds {text:?}; expected a number or an empty field", names[index]),
-                })?),
-            };
+            let value = field.parse().ok().filter(|value| is_possible(&names[index], *value));
+            if value.is_none() && !field.is_empty() {
+                let line = record.position().map(csv::Position::line);
+                let expected = if is_share(&names[index]) { "a number from 0 to 1" } else { "a number" };
+                return Err(refuse(
+                    line,
+                    format!("{} holds {field:?}; expected {expected} or an empty field", names[index]),
+                ));
+            }
             columns[index].push(value);
         }
     }
-    if !names.iter().any(|name| name == "online_accuracy") {
-        let reason = "has no column online_accuracy; expected a row a task with the outcome and every indicator".into();
-        return Err(ResultsError::Csv { path: path.to_owned(), line: Some(1), reason });
+    if !names.iter().any(|name| name == OUTCOME) {
+        let reason = format!("has no column {OUTCOME}; expected a row a task with the outcome and every indicator");
+        return Err(refuse(Some(1), reason));
     }
-    Ok(names.into_iter().zip(columns).collect())
+    let mut by_name = BTreeMap::new();
+    for (name, column) in names.into_iter().zip(columns) {
+        if by_name.insert(name.clone(), column).is_some() {
+            return Err(refuse(Some(1), format!("has the column {name:?} twice; expected each once")));
+        }
+    }
+    Ok(by_name)
+}
+
+/// The column that everything is scored against.
+const OUTCOME: &str = "online_accuracy";
+
+fn is_share(column: &str) -> bool {
+    [OUTCOME, "final_accuracy", "rho"].contains(&column)
+}
+
+/// Indicators may be infinite, as bounds are; no value is not-a-number, which is written as an empty field.
+fn is_possible(column: &str, value: f64) -> bool {
+    if is_share(column) { (0.0..=1.0).contains(&value) } else { !value.is_nan() }
 }

@@ -2,6 +2,8 @@
 
 use comfy_table::{Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, TableComponent, presets};
 
+use crate::text::printable;
+
 /// A table with its heading and the sentence that says how to read it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
@@ -43,7 +45,8 @@ impl Table {
         table.set_header(self.columns.iter().map(|(heading, _)| Cell::new(heading).add_attribute(Attribute::Bold)));
         for (cells, reference) in self.rows.iter().zip(&self.reference) {
             let style = |cell: &String| {
-                if *reference { Cell::new(cell).add_attribute(Attribute::Italic) } else { Cell::new(cell) }
+                let cell = Cell::new(printable(cell));
+                if *reference { cell.add_attribute(Attribute::Italic) } else { cell }
             };
             let row = Row::from(cells.iter().map(style));
             table.add_row(row);

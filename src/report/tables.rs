@@ -58,7 +58,7 @@ pub fn gains(evidence: &Evidence) -> Table {
         for run in runs {
             for layer in run.record.iter().flat_map(|record| &record.events) {
                 let counts = [layer.cooled, layer.warmed, layer.held];
-                events.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+                events.iter_mut().zip(counts).for_each(|(sum, count)| *sum = u64::saturating_add(*sum, count));
             }
         }
         let n = summary.difference_to_constant.map_or(0, |gain| gain.n());

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::table::Table;
+use crate::text::printable;
 
 /// The width that everything printed keeps to, in characters.
 pub const WIDTH: usize = 100;
@@ -12,7 +13,7 @@ pub const WIDTH: usize = 100;
 /// # Errors
 /// When `out` cannot be written.
 pub fn table(out: &mut dyn Write, table: &Table) -> io::Result<()> {
-    writeln!(out, "{}\n\n{}\n", table.title, table.terminal(WIDTH as u16))?;
+    writeln!(out, "{}\n\n{}\n", printable(&table.title), table.terminal(WIDTH as u16))?;
     if !table.note.is_empty() {
         writeln!(out, "{}\n", fill(&table.note, "", ""))?;
     }
@@ -39,7 +40,7 @@ fn fill(text: &str, first: &str, other: &str) -> String {
     let mut filled = first.to_owned();
     let mut used = first.chars().count();
     let mut fresh = true;
-    for word in text.split_whitespace() {
+    for word in printable(text).split_whitespace() {
         let length = word.chars().count();
         if !fresh && used + 1 + length > WIDTH {
             filled.push('\n');

@@ -1,5 +1,6 @@
 //! `controls.csv` in memory: the measured updates of one layer.
 
+use std::io::Read;
 use std::path::Path;
 
 use super::results::ResultsError;
@@ -33,18 +34,33 @@ pub struct LayerTrace {
     pub rows: Vec<Measured>,
 }
 
-/// Reads `controls.csv`, layer by layer in the order in which they first appear.
+/// The most layers of a network, and characters of a layer's name: figures have a panel for each.
+const MOST_LAYERS: usize = 1000;
+const MOST_CHARACTERS: usize = 80;
+
+/// Reads the bytes of a `controls.csv`, layer by layer in the order in which they first appear; `path` is for messages.
 ///
 /// # Errors
-/// When the file cannot be read or a row is not one of `controls.csv`.
-pub fn read(path: &Path) -> Result<Vec<LayerTrace>, ResultsError> {
-    let mut reader = csv::Reader::from_path(path).map_err(|e| ResultsError::csv(path, &e))?;
+/// The bytes cannot be read, a row is not one of `controls.csv`, or there are too many layers.
+pub fn read(path: &Path, bytes: impl Read) -> Result<Vec<LayerTrace>, ResultsError> {
+    let mut reader = csv::Reader::from_reader(bytes);
     let headers = reader.headers().map_err(|e| ResultsError::csv(path, &e))?.clone();
     let mut record = csv::StringRecord::new();
     let mut traces: Vec<LayerTrace> = Vec::new();
     while reader.read_record(&mut record).map_err(|e| ResultsError::csv(path, &e))? {
         let row: ControlRow = record.deserialize(Some(&headers)).map_err(|e| ResultsError::csv(path, &e))?;
-        let place = traces.iter().position(|trace| trace.layer == row.layer).unwrap_or_else(|| {
+        let known = traces.iter().position(|trace| trace.layer == row.layer);
+        if known.is_none() && (traces.len() == MOST_LAYERS || row.layer.chars().count() > MOST_CHARACTERS) {
+            let line = record.position().map(csv::Position::line);
+            let shown: String = row.layer.chars().take(MOST_CHARACTERS).collect();
+            let reason = format!(
+                "{shown:?} begins layer {} of the run; expected at most {MOST_LAYERS}, with names of at most \
+                 {MOST_CHARACTERS} characters",
+                traces.len() + 1
+            );
+            return Err(ResultsError::Csv { path: path.to_owned(), line, reason });
+        }
+        let place = known.unwrap_or_else(|| {
             traces.push(LayerTrace { layer: row.layer.clone(), rows: Vec::new() });
             traces.len() - 1
         });

@@ -31,7 +31,7 @@ pub fn unfinished(sweep: &Sweep) -> Vec<String> {
         let reason = run.record.as_ref().and_then(|record| record.error.as_deref());
         let because = reason.map_or(String::new(), |reason| format!(": {}", reason.trim_end_matches('.')));
         let task = run.record.as_ref().and_then(|record| record.diverged_at_task);
-        let task = task.map_or(String::new(), |task| format!(" in task {}", task + 1));
+        let task = task.map_or(String::new(), |task| format!(" in task {}", task.saturating_add(1)));
         match run.status() {
             Some(Status::Finished) => None,
             Some(Status::Diverged) => Some(format!(
@@ -74,8 +74,8 @@ pub fn unconverged(evidence: &Evidence) -> Option<String> {
         let runs = evidence.arm(&arm.method, &arm.schedule);
         let rows: usize = runs.iter().flat_map(|run| &run.traces).map(|trace| trace.rows.len()).sum();
         let records = runs.iter().filter_map(|run| run.record.as_ref());
-        let count: u64 = records.map(|record| record.unconverged_curvature_events).sum();
-        (lost, all) = (lost + count, all + rows);
+        let count = records.map(|record| record.unconverged_curvature_events).fold(0, u64::saturating_add);
+        (lost, all) = (u64::saturating_add(lost, count), all + rows);
         let share = count as f64 / rows.max(1) as f64;
         if count > 0 && worst.as_ref().is_none_or(|(most, _)| share > *most) {
             worst = Some((share, label(&arm)));

@@ -93,9 +93,10 @@ impl Stateful for RandomLabels {
     }
 
     fn restore(&mut self, state: &State) -> Result<(), StateError> {
-        state.copy_into("labels", &mut self.labels)?;
-        state.copy_into("order", &mut self.order)?;
-        self.position = state.value("position")?;
+        let count = self.count();
+        state.copy_indices_into("labels", &mut self.labels, self.classes)?;
+        state.copy_indices_into("order", &mut self.order, count as i64)?;
+        self.position = state.count("position", count as u64)? as usize;
         state.restore_part("label_generator", &mut self.label_generator)?;
         state.restore_part("order_generator", &mut self.order_generator)
     }

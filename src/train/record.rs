@@ -75,7 +75,7 @@ pub struct RunRecord {
 impl RunRecord {
     /// Whether a schedule that takes decisions never took one, which makes the run identical to its control.
     pub fn never_fired(&self) -> bool {
-        self.scheduled && self.events.iter().all(|layer| layer.cooled + layer.warmed == 0)
+        self.scheduled && self.events.iter().all(|layer| layer.cooled == 0 && layer.warmed == 0)
     }
 }
 

@@ -144,7 +144,8 @@ impl Stateful for TaskSummary {
     fn save(&self, state: &mut State) {
         state.put_numbers("accuracy_sum", &[self.accuracy.0]);
         state.put_value("accuracy_count", &self.accuracy.1);
-        state.put_value("exceeded", &self.exceeded);
+        state.put_value("measured", &self.exceeded.0);
+        state.put_value("exceeded", &self.exceeded.1);
         state.put_value("once", &self.once);
         state.put_value("measured_names", &self.measured.keys().collect::<Vec<_>>());
         for (name, values) in &self.measured {
@@ -154,8 +155,9 @@ impl Stateful for TaskSummary {
 
     fn restore(&mut self, state: &State) -> Result<(), StateError> {
         let sum = state.numbers("accuracy_sum")?;
-        self.accuracy = (sum.first().copied().unwrap_or(0.0), state.value("accuracy_count")?);
-        self.exceeded = state.value("exceeded")?;
+        let count = |name: &str| state.count(name, State::MOST_COUNT);
+        self.accuracy = (sum.first().copied().unwrap_or(0.0), count("accuracy_count")?);
+        self.exceeded = (count("measured")?, count("exceeded")?);
         self.once = state.value("once")?;
         let names: Vec<String> = state.value("measured_names")?;
         self.measured = names

@@ -41,6 +41,8 @@ impl Axis {
     pub fn log_around(values: impl IntoIterator<Item = f64>) -> Self {
         match extent(values.into_iter().filter(|v| *v > 0.0)) {
             Some((low, high)) => {
+                // The quotient of the ends must be a number.
+                let (low, high) = (low.clamp(1e-150, 1e150), high.clamp(1e-150, 1e150));
                 let air = (high / low).powf(0.05).max(1.1);
                 Self::log(low / air, high * air)
             }
@@ -90,6 +92,10 @@ fn linear_ticks(low: f64, high: f64, wanted: usize) -> Vec<Tick> {
     let decimals = (-step.log10().floor()).max(0.0) as usize;
     let first = (low / step - 1e-9).ceil() as i64;
     let last = (high / step + 1e-9).floor() as i64;
+    // A range that the numbers are too coarse or too fine for.
+    if !step.is_normal() || last.saturating_sub(first) > 100 {
+        return Vec::new();
+    }
     (first..=last)
         .map(|i| {
             let value = i as f64 * step;
@@ -191,6 +197,21 @@ mod tests {
         assert_eq!(labels(&Axis::log(1e-4, 1e-1), 5), ["10⁻⁴", "10⁻³", "10⁻²", "10⁻¹"]);
         assert_eq!(labels(&Axis::log(1e-4, 1e6), 5), ["10⁻⁴", "10⁻²", "10⁰", "10²", "10⁴", "10⁶"]);
         assert_eq!(labels(&Axis::log(2e-4, 1e-3), 5), ["2·10⁻⁴", "3·10⁻⁴", "4·10⁻⁴", "5·10⁻⁴", "7·10⁻⁴", "10⁻³"]);
+    }
+
+    #[test]
+    fn no_range_makes_more_ticks_than_a_panel_has_room_for() {
+        let ends = [0.0, -0.0, 5e-324, -5e-324, 1e-308, 1.0, 1.0 + f64::EPSILON, 1e17, 1e300, f64::MAX, f64::INFINITY];
+        let ends = ends.iter().flat_map(|end| [*end, -end]).chain([f64::NAN]);
+        for (low, high) in ends.clone().flat_map(|low| ends.clone().map(move |high| (low, high))) {
+            for axis in [Axis::around([low, high]), Axis::log_around([low, high]), Axis::linear(low, high)] {
+                for wanted in [1, 8] {
+                    let ticks = axis.ticks(wanted);
+                    assert!(ticks.len() <= 101, "{axis:?}: {} ticks", ticks.len());
+                    assert!(ticks.iter().all(|tick| tick.label.len() < 400));
+                }
+            }
+        }
     }
 
     #[test]

@@ -174,15 +174,21 @@ pub fn wrap(text: &str, width: f64, set: Type) -> Vec<String> {
     lines
 }
 
+/// More characters than fit side by side into an image.
+const MOST_CHARACTERS: usize = 400;
+
 /// Takes out of the middle of a text what does not fit into `width`: labels differ at their ends.
 pub fn shorten(text: &str, width: f64, set: Type) -> String {
-    let mut shortened = text.to_owned();
     let characters: Vec<char> = text.chars().collect();
-    let mut kept = characters.len();
+    let keep = |kept: usize| -> String {
+        let tail = &characters[characters.len() - kept / 2..];
+        characters[..kept.div_ceil(2)].iter().chain(&['…']).chain(tail).collect()
+    };
+    let mut kept = characters.len().min(MOST_CHARACTERS);
+    let mut shortened = if kept < characters.len() { keep(kept) } else { text.to_owned() };
     while kept > 1 && text_width(&shortened, set) > width {
         kept -= 1;
-        let tail = &characters[characters.len() - kept / 2..];
-        shortened = characters[..kept.div_ceil(2)].iter().chain(&['…']).chain(tail).collect();
+        shortened = keep(kept);
     }
     shortened
 }
@@ -190,7 +196,9 @@ pub fn shorten(text: &str, width: f64, set: Type) -> String {
 /// Cuts a polyline into dashes of length `on` with gaps of length `off`.
 fn dashes(points: &[(f64, f64)], on: f64, off: f64) -> Vec<Vec<(f64, f64)>> {
     let mut done = Vec::new();
-    let Some(first) = points.first() else { return done };
+    let Some(first) = points.first().filter(|_| points.iter().all(|p| p.0.is_finite() && p.1.is_finite())) else {
+        return done;
+    };
     let mut drawing = true;
     let mut left = on;
     let mut dash = vec![*first];
@@ -228,6 +236,7 @@ mod tests {
     fn dashes_follow_the_line_and_leave_gaps() {
         let cut = dashes(&[(0.0, 0.0), (10.0, 0.0)], 3.0, 2.0);
         assert_eq!(cut, [vec![(0.0, 0.0), (3.0, 0.0)], vec![(5.0, 0.0), (8.0, 0.0)]]);
+        assert!(dashes(&[(0.0, 0.0), (f64::NAN, 0.0)], 3.0, 2.0).is_empty(), "a line to nowhere ends");
     }
 
     #[test]
@@ -247,5 +256,6 @@ mod tests {
         assert!(label.starts_with("crelu") && label.contains('…') && label.ends_with("001"), "{label}");
         assert!(text_width(&label, set) <= 200.0);
         assert_eq!(shorten("relu", 200.0, set), "relu");
+        assert!(text_width(&shorten(&"x".repeat(1_000_000), 200.0, set), set) <= 200.0, "at once");
     }
 }

@@ -34,6 +34,8 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
         }
     }
     sections.sort_by(|a, b| b.1.total_cmp(&a.1));
+    // The rest joins everything else: each part has a colour and a key of its own.
+    sections.truncate(SECTIONS.len());
 
     let mut marks = Vec::new();
     let mut rows = Vec::new();

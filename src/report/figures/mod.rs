@@ -6,6 +6,7 @@
 use rayon::prelude::*;
 
 use self::canvas::DrawError;
+use self::panels::height;
 use self::picture::{Picture, render};
 use self::plot::{Axis, Plot};
 use super::evidence::Evidence;
@@ -66,14 +67,18 @@ pub struct Drawn {
     pub pictures: Vec<Picture>,
 }
 
-/// Draws every figure, on all cores.
+/// Pixels beyond which an image is left out: hundreds of methods fill the memory, and no screen shows them.
+const MOST_HEIGHT: u32 = 20_000;
+
+/// Draws every figure, on all cores; an image that would be too high is left out.
 ///
 /// # Errors
 /// Only when the drawing backend fails.
 pub fn draw_all(evidence: &Evidence) -> Result<Vec<Drawn>, DrawError> {
     let draw = |figure: &Figure| {
         let drawings = (figure.draw)(evidence);
-        let drawings = drawings.into_par_iter().filter(|drawing| !drawing.plot.panels.is_empty());
+        let can_be_drawn = |drawing: &Drawing| !drawing.plot.panels.is_empty() && height(&drawing.plot) <= MOST_HEIGHT;
+        let drawings = drawings.into_par_iter().filter(can_be_drawn);
         let pictures = drawings.map(|drawing| render(&drawing.plot, file_name(figure.name, &drawing.suffix)));
         Ok(Drawn { figure: *figure, pictures: pictures.collect::<Result<_, _>>()? })
     };

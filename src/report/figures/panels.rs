@@ -172,13 +172,18 @@ struct Frame<'a> {
     y: &'a Axis,
 }
 
+/// The position, or the nearest end; on an axis without length there is no position, and the low end is taken.
+fn within(position: f64) -> f64 {
+    if position.is_nan() { 0.0 } else { position.clamp(0.0, 1.0) }
+}
+
 impl Frame<'_> {
     fn x(&self, value: f64) -> f64 {
-        self.left + self.width * self.x.position(value).clamp(0.0, 1.0)
+        self.left + self.width * within(self.x.position(value))
     }
 
     fn y(&self, value: f64) -> f64 {
-        self.top + self.height * (1.0 - self.y.position(value).clamp(0.0, 1.0))
+        self.top + self.height * (1.0 - within(self.y.position(value)))
     }
 
     fn at(&self, (x, y): (f64, f64)) -> (f64, f64) {

@@ -3,6 +3,7 @@
 use trainability_baselines::{State, StateError, Stateful};
 
 use super::Run;
+use crate::train::record::LayerEvents;
 
 impl Stateful for Run {
     fn save(&self, state: &mut State) {
@@ -49,12 +50,46 @@ impl Stateful for Run {
             state.restore_part(&format!("bounds{layer}"), estimator)?;
         }
         state.restore_part("schedule", self.schedule.as_mut())?;
-        self.events = state.value("events")?;
-        self.task = state.value("task")?;
-        self.update = state.value("update")?;
-        self.update_in_task = state.value("update_in_task")?;
+        self.restore_place(state)?;
+        self.restore_events(state)?;
         state.restore_part("summary", &mut self.summary)?;
         self.last_finite = state.numbers("last_finite")?.first().copied().unwrap_or(f64::NAN);
+        Ok(())
+    }
+}
+
+impl Run {
+    /// How far the run came: a task and an update that there are, or the run would never end.
+    fn restore_place(&mut self, state: &State) -> Result<(), StateError> {
+        let updates_in_task = self.stream.updates_per_task();
+        let task = state.count("task", self.stream.tasks() as u64)?;
+        let last = if self.stream.tasks() as u64 == task { 0 } else { updates_in_task.saturating_sub(1) };
+        let update_in_task = state.count("update_in_task", last)?;
+        let update = task * updates_in_task + update_in_task;
+        let found = state.count("update", u64::MAX)?;
+        if found != update {
+            let expected = format!("{update}, which task and update_in_task make");
+            return Err(StateError::Mismatch { name: "update".to_owned(), found: found.to_string(), expected });
+        }
+        (self.task, self.update, self.update_in_task) = (task as usize, update, update_in_task);
+        Ok(())
+    }
+
+    /// What the schedule did to the layers that there are, at updates that were made.
+    fn restore_events(&mut self, state: &State) -> Result<(), StateError> {
+        let events: Vec<LayerEvents> = state.value("events")?;
+        let known = |(event, own): (&LayerEvents, &LayerEvents)| {
+            let counts = [event.cooled, event.warmed, event.held, event.undefined];
+            event.layer == own.layer && counts.iter().all(|count| *count <= self.update)
+        };
+        if events.len() != self.events.len() || !events.iter().zip(&self.events).all(known) {
+            return Err(StateError::Mismatch {
+                name: "events".to_owned(),
+                found: format!("{} entries of other layers or counts", events.len()),
+                expected: "an entry a layer with no more events than updates".to_owned(),
+            });
+        }
+        self.events = events;
         Ok(())
     }
 }
