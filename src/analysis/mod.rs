@@ -2,7 +2,8 @@
 //!
 //! The way of the data: [`series::Series`] (one a run) are paired with their future in [`outcomes`], scored per indicator in
 //! [`predictiveness`] and per arm in [`comparison`], and flattened to lines of CSV in [`rows`]. Below these lie the plain
-//! statistics: [`ranks`], [`correlation`], [`kendall`], [`auroc`], [`aggregate`], [`bootstrap`], [`distribution`].
+//! statistics: [`ranks`], [`correlation`], [`kendall`], [`auroc`], [`lead`], [`gain`] with [`logistic`], [`aggregate`],
+//! [`bootstrap`], [`distribution`].
 //!
 //! A number that does not exist is never replaced by one that does: it is an [`Undefined`] with its reason.
 
@@ -13,7 +14,10 @@ pub mod comparison;
 pub mod correlation;
 pub mod distribution;
 pub mod estimate;
+pub mod gain;
 pub mod kendall;
+pub mod lead;
+pub mod logistic;
 pub mod outcomes;
 pub mod pooled;
 pub mod predictiveness;
