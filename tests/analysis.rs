@@ -149,12 +149,12 @@ fn coverage(estimates: &[Estimate]) -> f64 {
 fn the_intervals_of_gain_and_lead_time_cover_as_often_as_they_say() {
     let of_repetition = |seed: u64| {
         let runs = synthetic(4, 5, 8, 1.0, &mut ChaCha8Rng::seed_from_u64(seed));
-        let bootstrap = BootstrapOptions { resamples: 300, seed };
+        let bootstrap = BootstrapOptions { resamples: 500, seed };
         let options = PredictivenessOptions { horizons: vec![1], bootstrap, ..Default::default() };
         let score = &score_indicators(&runs, &[Indicator::new("planted", "compared")], &options)[0];
         (score.gain_over_task_age.unwrap(), score.lead_time.unwrap())
     };
-    let (gains, leads): (Vec<_>, Vec<_>) = (0..500_u64).into_par_iter().map(of_repetition).unzip();
+    let (gains, leads): (Vec<_>, Vec<_>) = (0..600_u64).into_par_iter().map(of_repetition).unzip();
     let (gains, leads) = (coverage(&gains), coverage(&leads));
     assert!((gains - 0.95).abs() < 0.02, "gains covered {gains}");
     // Few thresholds are possible, which makes the interval a little too wide.
@@ -317,6 +317,10 @@ fn arms_are_compared_on_the_seeds_they_share() {
     let difference = paper.difference_to_constant.unwrap();
     assert_eq!(difference.n(), 3);
     assert!(near(difference.point(), 0.12));
+    // scipy.stats.ttest_rel([0.36, 0.47, 0.68], [0.25, 0.35, 0.55]).pvalue; no other arm is tested, so that Holm changes nothing
+    assert!((paper.p_paired_t.unwrap() - 0.0023068081473521375).abs() < 1e-12);
+    assert_eq!((paper.p_paired_t_holm, paper.p_sign_flip), (paper.p_paired_t, Ok(0.25)));
+    assert_eq!(constant.p_paired_t_holm, Err(Undefined::IsControl));
     // 0.21, 0.32 and 0.53 against 0.10, 0.20 and 0.40 (all with 0.15 added) win 2, 2 and 3 of nine pairs.
     assert!(near(paper.probability_of_improvement.unwrap().point(), 7.0 / 9.0));
 
@@ -325,7 +329,7 @@ fn arms_are_compared_on_the_seeds_they_share() {
     assert_eq!(crelu.slope, Err(Undefined::TooFew { have: 1, need: 2 }));
     assert_eq!((l2_adam.seeds, l2_adam.diverged, l2_adam.mean_accuracy), (0, 3, Err(Undefined::NoValues)));
     let row = SummaryRow::from(paper);
-    assert_eq!((row.n, row.paired_seeds, row.diverged), (4, 3, 1));
+    assert_eq!((row.n, row.paired_seeds, row.diverged, row.p_sign_flip_floor), (4, 3, 1, Some(0.25)));
 }
 
 #[test]

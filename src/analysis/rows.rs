@@ -6,6 +6,7 @@ use super::auroc::Direction;
 use super::comparison::ArmSummary;
 use super::estimate::{Estimate, Share, Undefined, cells};
 use super::outcomes::Reference;
+use super::paired_tests::sign_flip_floor;
 use super::predictiveness::Predictiveness;
 
 /// A line of `predictiveness.csv`: one indicator at one horizon. See [`Predictiveness`] for the definitions.
@@ -199,6 +200,14 @@ pub struct SummaryRow {
     pub difference_to_constant: Option<f64>,
     pub difference_to_constant_low: Option<f64>,
     pub difference_to_constant_high: Option<f64>,
+    /// Student's paired t test of this difference, two-sided.
+    pub p_paired_t: Option<f64>,
+    /// The same, corrected by Holm for all arms of the table that are tested.
+    pub p_paired_t_holm: Option<f64>,
+    /// Sign-flip permutation test of the difference.
+    pub p_sign_flip: Option<f64>,
+    /// The smallest value that the permutation test can have with so many seeds.
+    pub p_sign_flip_floor: Option<f64>,
     /// Diverged seeds, which no other number counts.
     pub diverged: usize,
     /// Which of the numbers are undefined, and why.
@@ -226,6 +235,8 @@ impl From<&ArmSummary> for SummaryRow {
         note.estimate("interquartile_mean", &summary.interquartile_mean);
         note.estimate("probability_of_improvement", &summary.probability_of_improvement);
         note.estimate("difference_to_constant", &summary.difference_to_constant);
+        note.value("p_paired_t", summary.p_paired_t.err());
+        note.value("p_sign_flip", summary.p_sign_flip.err());
         Self {
             method: summary.arm.method.clone(),
             schedule: summary.arm.schedule.clone(),
@@ -252,6 +263,14 @@ impl From<&ArmSummary> for SummaryRow {
             difference_to_constant,
             difference_to_constant_low,
             difference_to_constant_high,
+            p_paired_t: summary.p_paired_t.ok(),
+            p_paired_t_holm: summary.p_paired_t_holm.ok(),
+            p_sign_flip: summary.p_sign_flip.ok(),
+            p_sign_flip_floor: summary
+                .p_sign_flip
+                .and(summary.difference_to_constant)
+                .ok()
+                .map(|d| sign_flip_floor(d.n())),
             diverged: summary.diverged,
             note: note.text(),
         }
