@@ -13,8 +13,8 @@ use trainability::analysis::bootstrap::Bootstrap;
 use trainability::analysis::outcomes::Reference;
 use trainability::analysis::predictiveness::{leading, ranked};
 use trainability::analysis::{
-    Arm, BootstrapOptions, Indicator, Predictiveness, PredictivenessOptions, PredictivenessRow, Series, SummaryRow,
-    Undefined, compare_arms, score_indicators, warnings,
+    Arm, BootstrapOptions, Estimate, Indicator, Predictiveness, PredictivenessOptions, PredictivenessRow, Series,
+    SummaryRow, Undefined, compare_arms, score_indicators, warnings,
 };
 
 fn arm(method: &str, schedule: &str) -> Arm {
@@ -82,6 +82,10 @@ fn a_planted_leading_indicator_ranks_first_beyond_the_trivial_ones() {
         assert_eq!(planted.direction, Some(if sign > 0.0 { Direction::High } else { Direction::Low }));
         assert_eq!((planted.pairs, planted.runs, planted.seeds), (5 * 3 * 19, 15, 3));
         assert_eq!(planted.sign_consistency.unwrap().part, 5);
+        for gain in [planted.gain_over_task_age, planted.gain_over_online_accuracy] {
+            assert!(gain.unwrap().interval().unwrap().low > 0.0, "{gain:?}");
+        }
+        assert_eq!(planted.gain_over_task_age.unwrap().n(), 15);
     }
 }
 
@@ -134,6 +138,29 @@ fn the_interval_of_a_pooled_auroc_covers_as_often_as_it_says() {
     assert!((share - 0.95).abs() < 0.02, "covered {share}");
 }
 
+/// The share of repetitions whose interval holds the mean over all repetitions, which stands for the truth.
+fn coverage(estimates: &[Estimate]) -> f64 {
+    let truth = estimates.iter().map(Estimate::point).sum::<f64>() / estimates.len() as f64;
+    let covered = estimates.iter().filter(|estimate| estimate.interval().unwrap().contains(truth)).count();
+    covered as f64 / estimates.len() as f64
+}
+
+#[test]
+fn the_intervals_of_gain_and_lead_time_cover_as_often_as_they_say() {
+    let of_repetition = |seed: u64| {
+        let runs = synthetic(4, 5, 8, 1.0, &mut ChaCha8Rng::seed_from_u64(seed));
+        let bootstrap = BootstrapOptions { resamples: 500, seed };
+        let options = PredictivenessOptions { horizons: vec![1], bootstrap, ..Default::default() };
+        let score = &score_indicators(&runs, &[Indicator::new("planted", "compared")], &options)[0];
+        (score.gain_over_task_age.unwrap(), score.lead_time.unwrap())
+    };
+    let (gains, leads): (Vec<_>, Vec<_>) = (0..600_u64).into_par_iter().map(of_repetition).unzip();
+    let (gains, leads) = (coverage(&gains), coverage(&leads));
+    assert!((gains - 0.95).abs() < 0.02, "gains covered {gains}");
+    // Few thresholds are possible, which makes the interval a little too wide.
+    assert!((0.93..=0.985).contains(&leads), "lead times covered {leads}");
+}
+
 #[test]
 fn scores_do_not_depend_on_the_order_of_runs() {
     let mut runs = synthetic(3, 3, 8, 1.0, &mut ChaCha8Rng::seed_from_u64(2));
@@ -152,8 +179,10 @@ fn rows(runs: &[Series], indicator: &str, horizons: &[usize]) -> Vec<Predictiven
 #[test]
 fn what_cannot_be_scored_says_why() {
     let accuracy = vec![0.9, 0.5, 0.9, 0.5, 0.9];
-    let columns =
-        |indicator: Vec<f64>, accuracy: &Vec<f64>| vec![("x", indicator), ("online_accuracy", accuracy.clone())];
+    let columns = |indicator: Vec<f64>, accuracy: &Vec<f64>| {
+        let age = (0..accuracy.len()).map(|task| task as f64).collect();
+        vec![("x", indicator), ("task_age", age), ("online_accuracy", accuracy.clone())]
+    };
     let varying = vec![1.0, 2.0, 3.0, 4.0, 5.0];
     let pair = |indicator: Vec<f64>, accuracy: &Vec<f64>| -> Vec<Series> {
         (0..2).map(|seed| run(arm("relu", "constant"), seed, &columns(indicator.clone(), accuracy))).collect()
@@ -166,19 +195,26 @@ fn what_cannot_be_scored_says_why() {
 
     let healthy = &rows(&pair(varying.clone(), &vec![0.9; 5]), "x", &[1])[0];
     assert_eq!((healthy.auroc, healthy.events, healthy.n), (None, 0, 8));
-    assert!(healthy.note.starts_with("auroc, average_precision: no loss-of-trainability event"), "{}", healthy.note);
+    assert!(
+        healthy.note.starts_with("auroc, average_precision, lead_time: no loss-of-trainability event"),
+        "{}",
+        healthy.note
+    );
     assert!(healthy.note.contains("the outcome is constant"), "{}", healthy.note);
 
     let lost = &rows(&pair(varying.clone(), &vec![0.9, 0.1, 0.1, 0.1, 0.1]), "x", &[1])[0];
-    assert!(lost.note.starts_with("auroc, average_precision: every target"), "{}", lost.note);
+    assert!(lost.note.starts_with("auroc, average_precision, lead_time: every target"), "{}", lost.note);
 
     let alone = &rows(&pair(varying.clone(), &accuracy)[..1], "x", &[1])[0];
     assert_eq!((alone.auroc, alone.auroc_low, alone.auroc_high), (Some(0.25), None, None));
     assert!(alone.note.contains("interval of auroc"), "{}", alone.note);
-    assert!(alone.note.ends_with("one seed, so no interval over seeds"), "{}", alone.note);
+    assert_eq!((alone.gain_over_task_age, alone.lead_time_low), (None, None));
+    let one_arm = "gain_over_task_age, gain_over_online_accuracy: one configuration, so none can be left out";
+    assert!(alone.note.contains(one_arm), "{}", alone.note);
+    assert!(alone.note.contains("one seed, so no interval over seeds"), "{}", alone.note);
 
     let alike = &rows(&pair(varying.clone(), &accuracy), "x", &[1])[0];
-    assert!(alike.note.ends_with("every resample gives the same value"), "{}", alike.note);
+    assert!(alike.note.contains("every resample gives the same value"), "{}", alike.note);
 
     let far = &rows(&pair(varying.clone(), &accuracy), "x", &[9])[0];
     assert_eq!((far.n, far.runs, far.undefined_share, far.auroc), (0, 0, None, None));
@@ -189,6 +225,32 @@ fn what_cannot_be_scored_says_why() {
 
     let nothing = &rows(&[], "x", &[1])[0];
     assert_eq!((nothing.reference.as_str(), nothing.n), ("", 0));
+}
+
+#[test]
+fn a_baseline_gains_nothing_over_itself() {
+    let runs = synthetic(3, 2, 8, 1.0, &mut ChaCha8Rng::seed_from_u64(7));
+    let row = &rows(&runs, "task_age", &[1])[0];
+    assert_eq!(row.gain_over_task_age, None);
+    assert!(row.note.contains("gain_over_task_age: it is the baseline itself"), "{}", row.note);
+    assert!(row.gain_over_online_accuracy.is_some());
+}
+
+#[test]
+fn noise_adds_nothing_and_warns_no_earlier_than_coins() {
+    let runs = synthetic(6, 5, 12, 0.0, &mut ChaCha8Rng::seed_from_u64(11));
+    let scores = score_indicators(&runs, &indicators(), &PredictivenessOptions::default());
+    for score in scores.iter().filter(|score| score.indicator.name.starts_with("noise")) {
+        for gain in [score.gain_over_task_age.unwrap(), score.gain_over_online_accuracy.unwrap()] {
+            assert!(gain.interval().unwrap().low < 0.0 && gain.point() < 0.02, "{gain:?}");
+        }
+    }
+    let planted = synthetic(6, 5, 12, 3.0, &mut ChaCha8Rng::seed_from_u64(11));
+    let planted = score_indicators(&planted, &indicators()[2..3], &PredictivenessOptions::default());
+    // The planted indicator moves just before the loss: one task is all the warning there is, and no run goes without.
+    let warned = planted[0].warned.unwrap();
+    assert!(warned.part * 10 >= warned.whole * 9, "{warned}");
+    assert!(planted[0].lead_time.unwrap().point() >= 0.9, "{:?}", planted[0].lead_time);
 }
 
 #[test]
@@ -255,6 +317,10 @@ fn arms_are_compared_on_the_seeds_they_share() {
     let difference = paper.difference_to_constant.unwrap();
     assert_eq!(difference.n(), 3);
     assert!(near(difference.point(), 0.12));
+    // scipy.stats.ttest_rel([0.36, 0.47, 0.68], [0.25, 0.35, 0.55]).pvalue; no other arm is tested, so that Holm changes nothing
+    assert!((paper.p_paired_t.unwrap() - 0.0023068081473521375).abs() < 1e-12);
+    assert_eq!((paper.p_paired_t_holm, paper.p_sign_flip), (paper.p_paired_t, Ok(0.25)));
+    assert_eq!(constant.p_paired_t_holm, Err(Undefined::IsControl));
     // 0.21, 0.32 and 0.53 against 0.10, 0.20 and 0.40 (all with 0.15 added) win 2, 2 and 3 of nine pairs.
     assert!(near(paper.probability_of_improvement.unwrap().point(), 7.0 / 9.0));
 
@@ -263,7 +329,7 @@ fn arms_are_compared_on_the_seeds_they_share() {
     assert_eq!(crelu.slope, Err(Undefined::TooFew { have: 1, need: 2 }));
     assert_eq!((l2_adam.seeds, l2_adam.diverged, l2_adam.mean_accuracy), (0, 3, Err(Undefined::NoValues)));
     let row = SummaryRow::from(paper);
-    assert_eq!((row.n, row.paired_seeds, row.diverged), (4, 3, 1));
+    assert_eq!((row.n, row.paired_seeds, row.diverged, row.p_sign_flip_floor), (4, 3, 1, Some(0.25)));
 }
 
 #[test]

@@ -115,6 +115,16 @@ pub fn weighted_probability_of_improvement(
     if whole > 0.0 { Ok(better / whole) } else { Err(Undefined::NoValues) }
 }
 
+/// Performance profile at one score: the weighted share of scores above tau (Agarwal et al., 2021; rliable's
+/// `run_score_deviation`).
+///
+/// # Errors
+/// [`Undefined::NoValues`] without weight.
+pub fn performance_profile(scores: &[f64], weights: &[f64], tau: f64) -> Result<f64, Undefined> {
+    let above: Vec<f64> = scores.iter().map(|score| if *score > tau { 1.0 } else { 0.0 }).collect();
+    weighted_mean(&above, weights)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +141,11 @@ mod tests {
         // rliable.metrics.aggregate_iqm(s[:, None]), probability_of_improvement(s[:, None], t[:, None])
         near(interquartile_mean(&S), 0.47000000000000003);
         near(probability_of_improvement(&S, &T), 0.5238095238095238);
+        // [rliable.library.run_score_deviation(s[:, None], tau) for tau in (0, .2, .35, .5, .8, .9)]
+        let shares = [1.0, 0.7142857142857143, 0.5714285714285714, 0.42857142857142855, 0.14285714285714285, 0.0];
+        for (tau, share) in [0.0, 0.2, 0.35, 0.5, 0.8, 0.9].into_iter().zip(shares) {
+            near(performance_profile(&S, &[1.0; 7], tau), share);
+        }
         // scipy.stats.linregress(range(7), s).slope
         near(slope(&S), 0.012500000000000008);
     }

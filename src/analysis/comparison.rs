@@ -12,6 +12,7 @@ use super::aggregate::{
 use super::bootstrap::{Bootstrap, BootstrapOptions};
 use super::estimate::{Estimate, Undefined};
 use super::outcomes::defined;
+use super::paired_tests::{holm_defined, paired_t, sign_flip};
 use super::series::{Arm, Series};
 
 /// The schedule that other schedules of the same method are compared with: `constant` without options, at the run's base
@@ -39,6 +40,12 @@ pub struct ArmSummary {
     pub probability_of_improvement: Result<Estimate, Undefined>,
     /// Mean over seeds of the difference in mean online accuracy to the same seed under the constant schedule.
     pub difference_to_constant: Result<Estimate, Undefined>,
+    /// Student's paired t test of this difference, two-sided.
+    pub p_paired_t: Result<f64, Undefined>,
+    /// The same, corrected by Holm for all arms that are tested.
+    pub p_paired_t_holm: Result<f64, Undefined>,
+    /// Sign-flip permutation test of the difference; below six seeds it cannot reach 0.05.
+    pub p_sign_flip: Result<f64, Undefined>,
     /// Diverged seeds, which the numbers above leave out.
     pub diverged: usize,
 }
@@ -68,7 +75,12 @@ pub fn compare_arms(
         let diverged = diverged.get(arm).copied().unwrap_or(0);
         summary(arm, runs, pairs, diverged, options)
     };
-    arms.into_iter().map(summarise).collect()
+    let mut summaries: Vec<ArmSummary> = arms.into_iter().map(summarise).collect();
+    let p_values: Vec<_> = summaries.iter().map(|summary| summary.p_paired_t).collect();
+    for (summary, adjusted) in summaries.iter_mut().zip(holm_defined(&p_values)) {
+        summary.p_paired_t_holm = adjusted;
+    }
+    summaries
 }
 
 /// The mean online accuracies of the seeds that both arms have.
@@ -93,9 +105,13 @@ fn summary(
         let values: Result<Vec<f64>, Undefined> = runs.values().map(|accuracy| statistic(accuracy)).collect();
         estimate_mean(&values?, options)
     };
-    let (probability_of_improvement, difference_to_constant) = match &pairs {
-        Ok((ours, theirs)) => (improvement(ours, theirs, options), difference(ours, theirs, options)),
-        Err(reason) => (Err(*reason), Err(*reason)),
+    let (probability_of_improvement, difference_to_constant, p_paired_t, p_sign_flip) = match &pairs {
+        Ok((ours, theirs)) => {
+            let differences: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| ours - theirs).collect();
+            let difference = estimate_mean(&differences, options);
+            (improvement(ours, theirs, options), difference, paired_t(&differences), sign_flip(&differences))
+        }
+        Err(reason) => (Err(*reason), Err(*reason), Err(*reason), Err(*reason)),
     };
     ArmSummary {
         arm: arm.clone(),
@@ -107,6 +123,9 @@ fn summary(
         interquartile_mean: interquartile(runs, options),
         probability_of_improvement,
         difference_to_constant,
+        p_paired_t,
+        p_paired_t_holm: p_paired_t,
+        p_sign_flip,
         diverged,
     }
 }
@@ -131,9 +150,4 @@ fn improvement(ours: &[f64], theirs: &[f64], options: BootstrapOptions) -> Resul
     let point = statistic(&vec![1.0; ours.len()])?;
     let interval = Bootstrap::unstratified(ours.len(), options).interval(statistic);
     Ok(Estimate::new(point, interval, ours.len()))
-}
-
-fn difference(ours: &[f64], theirs: &[f64], options: BootstrapOptions) -> Result<Estimate, Undefined> {
-    let differences: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| ours - theirs).collect();
-    estimate_mean(&differences, options)
 }

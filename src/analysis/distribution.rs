@@ -32,6 +32,11 @@ fn student_t_within(t: f64, degrees: usize) -> f64 {
     if odd { FRAC_2_PI * (angle + sine * sum) } else { sine * sum }
 }
 
+/// P(|T| > t) of Student's t at `degrees` (at least 1) of freedom: the two-sided p of a t test.
+pub fn student_t_outside(t: f64, degrees: usize) -> f64 {
+    (1.0 - student_t_within(t.abs(), degrees)).clamp(0.0, 1.0)
+}
+
 /// The t that a variable of `degrees` (at least 1) degrees of freedom stays within, on both sides, with probability `within`.
 pub fn student_t_two_sided(within: f64, degrees: usize) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);

@@ -47,6 +47,18 @@ pub enum Undefined {
         /// Resamples made.
         resamples: usize,
     },
+    /// So many pairs without event share the most alarming value that every threshold gives more false alarms than allowed.
+    #[error("no threshold keeps false alarms to 10 %")]
+    NoThreshold,
+    /// No run loses trainability after its first task with a value of the indicator before.
+    #[error("no run whose loss of trainability could be warned of")]
+    NothingToWarnOf,
+    /// There is one configuration, so that none can be left out.
+    #[error("one configuration, so none can be left out")]
+    SingleArm,
+    /// The indicator is the very baseline that it would be compared with.
+    #[error("it is the baseline itself")]
+    IsBaseline,
     /// The arm is the control that other arms are compared with.
     #[error("the arm is its own control")]
     IsControl,

@@ -123,6 +123,15 @@ fn reference_of(run: &Series, reset: Option<&Series>) -> (Reference, Vec<Option<
 }
 
 impl ScoredRun<'_> {
+    /// The first task (counted from 0) at which trainability is lost, whatever the horizon; tasks without accuracy are passed over.
+    pub fn first_loss(&self, options: &EventOptions) -> Option<usize> {
+        let mut tasks = self.series.online_accuracy().iter().zip(&self.reference_accuracy);
+        tasks.position(|(reached, expected)| match (defined(*reached), defined(*expected)) {
+            (Some(reached), Some(expected)) => reached < (1.0 - options.loss) * expected,
+            _ => false,
+        })
+    }
+
     /// The outcome seen from each task, `None` where a task of the future, or its accuracy, is missing.
     pub fn outcomes(&self, horizon: usize, options: &EventOptions) -> Vec<Option<Outcome>> {
         let first = match options.target {
@@ -176,6 +185,8 @@ mod tests {
         assert_eq!(events(&scored[0], 2, Target::Endpoint), [Some(true), None, None]);
         assert_eq!(events(&scored[1], 2, Target::WindowMean), [Some(true), None, None]);
         assert_eq!(scored[1].reference.and(scored[0].reference), Reference::Mixed);
+        let first_loss = |run: &ScoredRun<'_>| run.first_loss(&EventOptions::default());
+        assert_eq!([first_loss(&scored[0]), first_loss(&scored[1])], [Some(2), Some(2)]);
     }
 
     #[test]

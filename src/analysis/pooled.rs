@@ -18,8 +18,14 @@ pub struct Pooled {
     pub accuracies: Vec<f64>,
     /// Whether the target is a loss-of-trainability event.
     pub events: Vec<bool>,
+    /// The run of each pair, counted from 0 over the runs with a pair.
+    pub run_of: Vec<usize>,
+    /// The task at which each pair's indicator is read.
+    pub tasks: Vec<usize>,
     /// The arm of each run.
     pub arms: Vec<usize>,
+    /// The place of each run among the scored runs.
+    pub places: Vec<usize>,
     /// Pairs that have an outcome but no indicator, among all that have an outcome.
     pub undefined: Share,
     seeds: BTreeSet<u64>,
@@ -30,28 +36,31 @@ impl Pooled {
     /// Pairs the indicator's column of each run with the outcomes of that run.
     pub fn new(indicator: &str, runs: &[ScoredRun<'_>], outcomes: &[Vec<Option<Outcome>>]) -> Self {
         let mut pooled = Self::default();
-        for (run, outcomes) in runs.iter().zip(outcomes) {
+        for (place, (run, outcomes)) in runs.iter().zip(outcomes).enumerate() {
             let start = pooled.values.len();
             let column = run.series.column(indicator);
             for (task, outcome) in outcomes.iter().enumerate() {
                 let Some(outcome) = outcome else { continue };
                 pooled.undefined.whole += 1;
                 match column.get(task).copied().and_then(defined) {
-                    Some(value) => pooled.push(value, *outcome),
+                    Some(value) => pooled.push(value, task, *outcome),
                     None => pooled.undefined.part += 1,
                 }
             }
             if pooled.values.len() > start {
                 pooled.pairs_of_run.push(start..pooled.values.len());
                 pooled.arms.push(run.arm);
+                pooled.places.push(place);
                 pooled.seeds.insert(run.series.seed);
             }
         }
         pooled
     }
 
-    fn push(&mut self, value: f64, outcome: Outcome) {
+    fn push(&mut self, value: f64, task: usize, outcome: Outcome) {
         self.values.push(value);
+        self.run_of.push(self.arms.len());
+        self.tasks.push(task);
         self.accuracies.push(outcome.accuracy);
         self.events.push(outcome.event);
     }
@@ -74,6 +83,15 @@ impl Pooled {
     /// Task pairs whose target is an event.
     pub fn event_count(&self) -> usize {
         self.events.iter().filter(|event| **event).count()
+    }
+
+    /// The values of another column at the tasks of the pairs, NaN where undefined.
+    pub fn beside(&self, column: &str, runs: &[ScoredRun<'_>]) -> Vec<f64> {
+        let value = |(run, task): (&usize, &usize)| {
+            let column = runs[self.places[*run]].series.column(column);
+            column.get(*task).copied().flatten().unwrap_or(f64::NAN)
+        };
+        self.run_of.iter().zip(&self.tasks).map(value).collect()
     }
 
     /// Gives each pair the weight of its run.

@@ -3,7 +3,7 @@
 //! AUROC is reported as it is (high values announce the event) and oriented: in the direction in which the indicator separates
 //! over all data, which is then kept in every resample, so that the interval may reach below one half. Choosing the direction on
 //! the data that are scored is optimistic, and most so for a worthless indicator: its oriented AUROC is above one half by
-//! construction, and only its interval says that this is nothing.
+//! construction, and only its interval says that this is nothing. Average precision and the lead time take the same direction.
 
 use rayon::prelude::*;
 
@@ -11,11 +11,18 @@ use super::auroc::{Direction, auroc, average_precision, weighted_auroc, weighted
 use super::bootstrap::{Bootstrap, BootstrapOptions};
 use super::correlation::{WeightedSpearman, spearman};
 use super::estimate::{Estimate, Interval, Share, Undefined};
+use super::gain::HeldOut;
 use super::kendall::kendall;
+use super::lead::{Leads, threshold};
 use super::outcomes::{EventOptions, Outcome, Reference, ScoredRun, Target, scored_runs};
 use super::pooled::Pooled;
 use super::ranks::Order;
 use super::series::Series;
+
+/// The baseline that knows how many tasks there have been.
+pub const TASK_AGE: &str = "task_age";
+/// The baseline that knows how well the task just went.
+pub const ONLINE_ACCURACY: &str = "online_accuracy";
 
 /// An indicator to score: a column of the runs, and its part in the argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +83,16 @@ pub struct Predictiveness {
     pub kendall_within: Result<Estimate, Undefined>,
     /// Arms in which the correlation within runs has the pooled sign (Spearman).
     pub sign_consistency: Result<Share, Undefined>,
+    /// Mean number of tasks from the first alarm to a run's first loss of trainability, at 10 % false alarms. See [`super::lead`].
+    pub lead_time: Result<Estimate, Undefined>,
+    /// Runs that are warned before their first loss, of those that could be.
+    pub warned: Result<Share, Undefined>,
+    /// The mean lead on the same runs of alarms that are tossed with a chance of 10 %.
+    pub lead_time_by_chance: Result<f64, Undefined>,
+    /// Nats a task pair that the indicator adds to [`TASK_AGE`] on left-out configurations. See [`super::gain`].
+    pub gain_over_task_age: Result<Estimate, Undefined>,
+    /// Nats a task pair that the indicator adds to [`ONLINE_ACCURACY`] on left-out configurations.
+    pub gain_over_online_accuracy: Result<Estimate, Undefined>,
     /// Task pairs whose target is an event.
     pub events: usize,
     /// Task pairs with indicator and outcome.
@@ -126,8 +143,19 @@ fn score(
 ) -> Predictiveness {
     let pooled = Pooled::new(&indicator.name, runs, outcomes);
     let points = Points::of(&pooled);
+    let bootstrap = Bootstrap::new(&pooled.arms, options.bootstrap);
     let [auroc, average_precision, spearman_pooled, spearman_within, kendall_within] =
-        points.intervals(&pooled, options.bootstrap);
+        points.intervals(&pooled, &bootstrap);
+    let (lead_time, warned, lead_time_by_chance) =
+        match warnings(indicator, runs, &pooled, &points, &bootstrap, options) {
+            Ok(warnings) => (Ok(warnings.lead_time), Ok(warnings.warned), Ok(warnings.by_chance)),
+            Err(reason) => (Err(reason), Err(reason), Err(reason)),
+        };
+    let gain_over = |baseline: &str| {
+        let held_out = HeldOut::new(&pooled, &pooled.beside(baseline, runs))?;
+        let interval = bootstrap.interval(|weights| held_out.resampled(weights));
+        Ok(Estimate::new(held_out.gain()?, interval, held_out.runs()))
+    };
     let estimate = |point: Result<f64, Undefined>, interval, n| point.map(|point| Estimate::new(point, interval, n));
     let defined = |values: &[Result<f64, Undefined>]| values.iter().filter(|value| value.is_ok()).count();
     let all_runs = vec![1.0; pooled.runs()];
@@ -151,6 +179,11 @@ fn score(
             defined(&points.kendall_within),
         ),
         sign_consistency: pooled.sign_consistency(&points.spearman_within, points.spearman_pooled),
+        lead_time,
+        warned,
+        lead_time_by_chance,
+        gain_over_task_age: gain_over(TASK_AGE),
+        gain_over_online_accuracy: gain_over(ONLINE_ACCURACY),
         events: pooled.event_count(),
         pairs: pooled.pairs(),
         runs: pooled.runs(),
@@ -158,6 +191,39 @@ fn score(
         undefined: pooled.undefined,
         reference,
     }
+}
+
+struct Warnings {
+    lead_time: Estimate,
+    warned: Share,
+    by_chance: f64,
+}
+
+/// The direction is that over all data; the threshold is found anew in each resample.
+fn warnings(
+    indicator: &Indicator,
+    runs: &[ScoredRun<'_>],
+    pooled: &Pooled,
+    points: &Points,
+    bootstrap: &Bootstrap,
+    options: &PredictivenessOptions,
+) -> Result<Warnings, Undefined> {
+    let direction = Direction::of(points.auroc?);
+    let leads = Leads::new(&indicator.name, pooled, runs, &options.event, direction)?;
+    let order = Order::of(&pooled.values);
+    let laxest = |weights: &[f64]| threshold(&order, &pooled.values, &pooled.events, weights, direction);
+    let over_all = laxest(&vec![1.0; pooled.pairs()])?;
+    let mean = leads.mean(over_all, &vec![1.0; pooled.runs()])?;
+    let mut weights = vec![0.0; pooled.pairs()];
+    let interval = bootstrap.interval(|run_weights| {
+        pooled.spread(run_weights, &mut weights);
+        leads.mean(laxest(&weights)?, run_weights)
+    });
+    Ok(Warnings {
+        lead_time: Estimate::new(mean, interval, leads.runs()),
+        warned: leads.warned(over_all),
+        by_chance: leads.by_chance(),
+    })
 }
 
 /// The statistics over all data that have intervals.
@@ -183,8 +249,7 @@ impl Points {
     }
 
     /// Sorts the pairs once; a resample is then nothing but other weights.
-    fn intervals(&self, pooled: &Pooled, options: BootstrapOptions) -> [Result<Interval, Undefined>; 5] {
-        let bootstrap = Bootstrap::new(&pooled.arms, options);
+    fn intervals(&self, pooled: &Pooled, bootstrap: &Bootstrap) -> [Result<Interval, Undefined>; 5] {
         let order = Order::of(&pooled.values);
         let mut correlation = WeightedSpearman::new(&pooled.values, &pooled.accuracies);
         let mut weights = vec![0.0; pooled.pairs()];

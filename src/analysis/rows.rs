@@ -6,6 +6,7 @@ use super::auroc::Direction;
 use super::comparison::ArmSummary;
 use super::estimate::{Estimate, Share, Undefined, cells};
 use super::outcomes::Reference;
+use super::paired_tests::sign_flip_floor;
 use super::predictiveness::Predictiveness;
 
 /// A line of `predictiveness.csv`: one indicator at one horizon. See [`Predictiveness`] for the definitions.
@@ -52,6 +53,24 @@ pub struct PredictivenessRow {
     pub sign_consistency: Option<f64>,
     /// Arms that this share is taken over.
     pub sign_consistency_arms: usize,
+    /// Mean tasks from the first alarm to the first loss of trainability, at 10 % false alarms; a run not warned counts 0.
+    pub lead_time: Option<f64>,
+    pub lead_time_low: Option<f64>,
+    pub lead_time_high: Option<f64>,
+    /// The same for alarms tossed with a chance of 10 %.
+    pub lead_time_by_chance: Option<f64>,
+    /// Runs that lose trainability after their first task, which the three above count.
+    pub lead_time_runs: usize,
+    /// Share of these runs that are warned before.
+    pub warned_share: Option<f64>,
+    /// Fall of the log-loss, in nats a task pair, when the indicator joins `task_age`, on left-out configurations.
+    pub gain_over_task_age: Option<f64>,
+    pub gain_over_task_age_low: Option<f64>,
+    pub gain_over_task_age_high: Option<f64>,
+    /// The same when it joins `online_accuracy`.
+    pub gain_over_online_accuracy: Option<f64>,
+    pub gain_over_online_accuracy_low: Option<f64>,
+    pub gain_over_online_accuracy_high: Option<f64>,
     /// Task pairs whose target is a loss-of-trainability event.
     pub events: usize,
     /// Task pairs with indicator and outcome.
@@ -76,6 +95,10 @@ impl From<&Predictiveness> for PredictivenessRow {
         let [spearman_pooled, spearman_pooled_low, spearman_pooled_high] = cells(&score.spearman_pooled);
         let [spearman_within, spearman_within_low, spearman_within_high] = cells(&score.spearman_within);
         let [kendall_within, kendall_within_low, kendall_within_high] = cells(&score.kendall_within);
+        let [lead_time, lead_time_low, lead_time_high] = cells(&score.lead_time);
+        let [gain_over_task_age, gain_over_task_age_low, gain_over_task_age_high] = cells(&score.gain_over_task_age);
+        let [gain_over_online_accuracy, gain_over_online_accuracy_low, gain_over_online_accuracy_high] =
+            cells(&score.gain_over_online_accuracy);
         let mut note = Note::default();
         note.estimate("auroc", &score.auroc);
         note.estimate("average_precision", &score.average_precision);
@@ -84,6 +107,9 @@ impl From<&Predictiveness> for PredictivenessRow {
         note.value("kendall_pooled", score.kendall_pooled.err());
         note.estimate("kendall_within", &score.kendall_within);
         note.value("sign_consistency", score.sign_consistency.err());
+        note.estimate("lead_time", &score.lead_time);
+        note.estimate("gain_over_task_age", &score.gain_over_task_age);
+        note.estimate("gain_over_online_accuracy", &score.gain_over_online_accuracy);
         Self {
             indicator: score.indicator.name.clone(),
             role: score.indicator.role.clone(),
@@ -111,6 +137,18 @@ impl From<&Predictiveness> for PredictivenessRow {
             kendall_within_high,
             sign_consistency: score.sign_consistency.ok().as_ref().and_then(Share::value),
             sign_consistency_arms: score.sign_consistency.map_or(0, |share| share.whole),
+            lead_time,
+            lead_time_low,
+            lead_time_high,
+            lead_time_by_chance: score.lead_time_by_chance.ok(),
+            lead_time_runs: score.lead_time.map_or(0, |lead| lead.n()),
+            warned_share: score.warned.ok().as_ref().and_then(Share::value),
+            gain_over_task_age,
+            gain_over_task_age_low,
+            gain_over_task_age_high,
+            gain_over_online_accuracy,
+            gain_over_online_accuracy_low,
+            gain_over_online_accuracy_high,
             events: score.events,
             n: score.pairs,
             runs: score.runs,
@@ -162,6 +200,14 @@ pub struct SummaryRow {
     pub difference_to_constant: Option<f64>,
     pub difference_to_constant_low: Option<f64>,
     pub difference_to_constant_high: Option<f64>,
+    /// Student's paired t test of this difference, two-sided.
+    pub p_paired_t: Option<f64>,
+    /// The same, corrected by Holm for all arms of the table that are tested.
+    pub p_paired_t_holm: Option<f64>,
+    /// Sign-flip permutation test of the difference.
+    pub p_sign_flip: Option<f64>,
+    /// The smallest value that the permutation test can have with so many seeds.
+    pub p_sign_flip_floor: Option<f64>,
     /// Diverged seeds, which no other number counts.
     pub diverged: usize,
     /// Which of the numbers are undefined, and why.
@@ -189,6 +235,8 @@ impl From<&ArmSummary> for SummaryRow {
         note.estimate("interquartile_mean", &summary.interquartile_mean);
         note.estimate("probability_of_improvement", &summary.probability_of_improvement);
         note.estimate("difference_to_constant", &summary.difference_to_constant);
+        note.value("p_paired_t", summary.p_paired_t.err());
+        note.value("p_sign_flip", summary.p_sign_flip.err());
         Self {
             method: summary.arm.method.clone(),
             schedule: summary.arm.schedule.clone(),
@@ -215,6 +263,14 @@ impl From<&ArmSummary> for SummaryRow {
             difference_to_constant,
             difference_to_constant_low,
             difference_to_constant_high,
+            p_paired_t: summary.p_paired_t.ok(),
+            p_paired_t_holm: summary.p_paired_t_holm.ok(),
+            p_sign_flip: summary.p_sign_flip.ok(),
+            p_sign_flip_floor: summary
+                .p_sign_flip
+                .and(summary.difference_to_constant)
+                .ok()
+                .map(|d| sign_flip_floor(d.n())),
             diverged: summary.diverged,
             note: note.text(),
         }

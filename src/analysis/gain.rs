@@ -1,0 +1,251 @@
+//! What an indicator adds to a predictor that costs nothing: nested logistic models, judged on configurations they have not seen.
+//!
+//! Both models foretell the event, one from the baseline alone, the other from baseline and indicator. One configuration (arm) after
+//! the other is left out; both models are fitted to all others and asked about the one left out. The **gain** is the mean fall of the
+//! log-loss over all task pairs, in nats a pair: above zero, the indicator tells something about a new configuration that the
+//! baseline does not; below zero, believing it does harm there. Runs of a configuration stay together, because its tasks
+//! resemble each other far more than those of a new one would.
+//!
+//! Both predictors enter as ranks among the fitted pairs, scaled to unit variance: like AUROC, the gain then does not depend on an
+//! indicator's unit, and infinite values are ordinary. With them the ridge of [`RIDGE`] is scikit-learn's default.
+//!
+//! The interval redraws the seeds that models are judged on together with those that they are fitted to: judging alone would make
+//! it too narrow (it covered 90 of 100 simulated gains instead of 95). Refitting all models in every resample would take minutes, so
+//! each takes one Newton step from its fit to all seeds, which is as good to the order that matters (D. W. K. Andrews,
+//! *Econometrica* 70, 2002), and losses are carried along to second order. The ranks stay those of all seeds.
+
+use std::collections::BTreeSet;
+
+use super::estimate::Undefined;
+use super::logistic::{Expansion, fit};
+use super::pooled::Pooled;
+
+/// The penalty on the slopes, as in `LogisticRegression(C=1.0)`: a whisper against a hundred pairs.
+pub const RIDGE: f64 = 1.0;
+
+/// Both models, fitted without each configuration in turn, and what they say of it.
+#[derive(Clone, Debug)]
+pub struct HeldOut {
+    folds: Vec<Fold>,
+    /// Pairs of each run that have a baseline.
+    pairs: Vec<f64>,
+}
+
+/// One configuration left out.
+#[derive(Clone, Debug)]
+struct Fold {
+    /// Whether each run belongs to it.
+    judged: Vec<bool>,
+    alone: Model<2>,
+    whole: Model<3>,
+}
+
+impl HeldOut {
+    /// Fits both models, one configuration left out at a time. `baseline` has a value for each pair, NaN where there is none; such
+    /// pairs are left out.
+    ///
+    /// # Errors
+    /// [`Undefined`] with fewer than two configurations, when baseline and indicator are the same or the indicator is constant, or when
+    /// the events of the other configurations are all of one class.
+    ///
+    /// # Panics
+    /// When the lists differ in length.
+    pub fn new(pooled: &Pooled, baseline: &[f64]) -> Result<Self, Undefined> {
+        assert_eq!(pooled.pairs(), baseline.len(), "every pair needs its baseline");
+        let kept: Vec<usize> = (0..pooled.pairs()).filter(|pair| !baseline[*pair].is_nan()).collect();
+        let first = *kept.first().ok_or(Undefined::NoValues)?;
+        if kept.iter().all(|&pair| pooled.values[pair] == baseline[pair]) {
+            return Err(Undefined::IsBaseline);
+        }
+        if kept.iter().all(|&pair| pooled.values[pair] == pooled.values[first]) {
+            return Err(Undefined::ConstantIndicator);
+        }
+        let arm_of = |pair: usize| pooled.arms[pooled.run_of[pair]];
+        let arms: BTreeSet<usize> = kept.iter().map(|pair| arm_of(*pair)).collect();
+        if arms.len() < 2 {
+            return Err(Undefined::SingleArm);
+        }
+        let mut pairs = vec![0.0; pooled.runs()];
+        kept.iter().for_each(|pair| pairs[pooled.run_of[*pair]] += 1.0);
+        let fold = |arm: usize| {
+            let fitted = || kept.iter().filter(|pair| arm_of(**pair) != arm);
+            let ranks = |values: &[f64]| Ranks::of(fitted().map(|pair| values[*pair]));
+            let (of_baseline, of_indicator) = (ranks(baseline), ranks(&pooled.values));
+            let row =
+                |pair: &usize| [1.0, of_baseline.scaled(baseline[*pair]), of_indicator.scaled(pooled.values[*pair])];
+            let rows: Vec<[f64; 3]> = kept.iter().map(row).collect();
+            let nested: Vec<[f64; 2]> = rows.iter().map(|row| [row[0], row[1]]).collect();
+            let judged: Vec<bool> = pooled.arms.iter().map(|other| *other == arm).collect();
+            Ok(Fold {
+                alone: Model::new(&nested, &kept, pooled, &judged)?,
+                whole: Model::new(&rows, &kept, pooled, &judged)?,
+                judged,
+            })
+        };
+        Ok(Self { folds: arms.into_iter().map(fold).collect::<Result<_, _>>()?, pairs })
+    }
+
+    /// The mean fall of the log-loss a pair over all seeds.
+    ///
+    /// # Errors
+    /// Never after [`HeldOut::new`] succeeded.
+    pub fn gain(&self) -> Result<f64, Undefined> {
+        self.resampled(&vec![1.0; self.pairs.len()])
+    }
+
+    /// The gain in a resample, the runs weighted in fitting and in judging alike.
+    ///
+    /// # Errors
+    /// [`Undefined::NoValues`] without weight.
+    pub fn resampled(&self, run_weights: &[f64]) -> Result<f64, Undefined> {
+        let pairs: f64 = self.pairs.iter().zip(run_weights).map(|(pairs, weight)| pairs * weight).sum();
+        let fall = |fold: &Fold| {
+            let loss = |model: Option<f64>| model.ok_or(Undefined::NoValues);
+            Ok(loss(fold.alone.judge(&fold.judged, run_weights))? - loss(fold.whole.judge(&fold.judged, run_weights))?)
+        };
+        let falls: Result<f64, Undefined> = self.folds.iter().map(fall).sum();
+        if pairs > 0.0 { Ok(falls? / pairs) } else { Err(Undefined::NoValues) }
+    }
+
+    /// Runs with a pair.
+    pub fn runs(&self) -> usize {
+        self.pairs.iter().filter(|pairs| **pairs > 0.0).count()
+    }
+}
+
+/// A model by what it loses on each run, fitted or not, near its coefficients.
+#[derive(Clone, Debug)]
+struct Model<const COEFFICIENTS: usize> {
+    runs: Vec<Expansion<COEFFICIENTS>>,
+    ridge: Expansion<COEFFICIENTS>,
+}
+
+impl<const COEFFICIENTS: usize> Model<COEFFICIENTS> {
+    /// Fits to the pairs of the runs that are not judged; `pairs` are the rows' places in `pooled`.
+    fn new(rows: &[[f64; COEFFICIENTS]], pairs: &[usize], pooled: &Pooled, judged: &[bool]) -> Result<Self, Undefined> {
+        let events: Vec<bool> = pairs.iter().map(|pair| pooled.events[*pair]).collect();
+        let weight = |pair: &usize| if judged[pooled.run_of[*pair]] { 0.0 } else { 1.0 };
+        let coefficients = fit(rows, &events, &pairs.iter().map(weight).collect::<Vec<f64>>(), RIDGE)?;
+        let mut runs = vec![Expansion::default(); pooled.runs()];
+        for ((row, pair), event) in rows.iter().zip(pairs).zip(events) {
+            runs[pooled.run_of[*pair]].add_row(&coefficients, row, event, 1.0);
+        }
+        let mut ridge = Expansion::default();
+        ridge.add_ridge(&coefficients, RIDGE);
+        Ok(Self { runs, ridge })
+    }
+
+    /// The weighted loss on the judged runs after one Newton step on the others; `None` where these determine no step.
+    fn judge(&self, judged: &[bool], run_weights: &[f64]) -> Option<f64> {
+        let (mut fitted, mut asked) = (self.ridge, Expansion::default());
+        for ((run, judged), weight) in self.runs.iter().zip(judged).zip(run_weights) {
+            if *judged { asked.add(run, *weight) } else { fitted.add(run, *weight) }
+        }
+        Some(asked.after(&fitted.newton_step()?))
+    }
+}
+
+/// The distribution of the fitted values, on which others find their rank.
+struct Ranks(Vec<f64>);
+
+impl Ranks {
+    fn of(values: impl Iterator<Item = f64>) -> Self {
+        let mut sorted: Vec<f64> = values.collect();
+        sorted.sort_by(f64::total_cmp);
+        Self(sorted)
+    }
+
+    /// The share of values below, ties counting half, less one half, over the standard deviation of a uniform variable.
+    fn scaled(&self, value: f64) -> f64 {
+        let below = self.0.partition_point(|other| *other < value);
+        let up_to = self.0.partition_point(|other| *other <= value);
+        (0.5 * (below + up_to) as f64 / self.0.len() as f64 - 0.5) * 12_f64.sqrt()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    fn pooled(values: &[f64], events: &[bool], arms: &[usize]) -> Pooled {
+        let mut pooled = Pooled::default();
+        pooled.values = values.to_vec();
+        pooled.events = events.to_vec();
+        pooled.arms = arms.to_vec();
+        pooled.run_of = (0..values.len()).map(|pair| pair / 4).collect();
+        pooled
+    }
+
+    const X: [f64; 12] = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0, 5.0, 3.0, 5.0, f64::INFINITY];
+    const BASE: [f64; 12] = [1.0, 2.0, 3.0, 4.0, 1.0, 2.0, 3.0, 4.0, 1.0, 2.0, 3.0, 4.0];
+    const EVENTS: [bool; 12] = [false, false, true, false, true, true, false, true, false, false, true, true];
+
+    #[test]
+    fn equals_scikit_learn() {
+        // x = np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, np.inf]); b = np.tile([1, 2, 3, 4], 3); arm = np.repeat([0, 1, 2], 4)
+        // e = np.array([0, 0, 1, 0, 1, 1, 0, 1, 0, 0, 1, 1]); total = 0
+        // def z(fit, v): return (np.array([((fit < t).mean() + (fit <= t).mean()) / 2 for t in v]) - 0.5) * 12 ** 0.5
+        // for a in range(3):
+        //     f, j = arm != a, arm == a
+        //     B, X = lambda k: z(b[f], b[k])[:, None], lambda k: z(x[f], x[k])[:, None]
+        //     m = lambda F: LogisticRegression(solver="newton-cholesky", tol=1e-12).fit(F(f), e[f]).predict_proba(F(j))
+        //     both = lambda k: np.hstack([B(k), X(k)])
+        //     total += log_loss(e[j], m(B), normalize=False, labels=[0, 1]) - log_loss(e[j], m(both), normalize=False, labels=[0, 1])
+        // total / 12
+        let held_out = HeldOut::new(&pooled(&X, &EVENTS, &[0, 1, 2]), &BASE).unwrap();
+        let gain = held_out.gain().unwrap();
+        assert!((gain - 0.3622413317779339).abs() < 1e-8, "{gain}");
+        assert_eq!(held_out.runs(), 3);
+    }
+
+    #[test]
+    fn monotone_maps_change_nothing() {
+        let mapped = X.map(|value| -1.0 / (1.0 + value));
+        let gain = |values: &[f64]| HeldOut::new(&pooled(values, &EVENTS, &[0, 1, 2]), &BASE).unwrap().gain();
+        assert_eq!(gain(&X), gain(&mapped));
+    }
+
+    #[test]
+    fn a_resample_is_close_to_a_refit() {
+        // Twelve runs of noise in three arms; the weights are repetitions of runs.
+        let mut generator = ChaCha8Rng::seed_from_u64(3);
+        let events: Vec<bool> = (0..240).map(|_| generator.random::<f64>() < 0.4).collect();
+        let value = |event: &bool| generator.random::<f64>() + if *event { 0.3 } else { 0.0 };
+        let values: Vec<f64> = events.iter().map(value).collect();
+        let baseline: Vec<f64> = (0..240).map(|pair| f64::from(pair % 20)).collect();
+        let gain = |runs: &[usize]| {
+            let pairs = || runs.iter().flat_map(|run| 20 * run..20 * run + 20);
+            let mut pooled = Pooled::default();
+            pooled.values = pairs().map(|pair| values[pair]).collect();
+            pooled.events = pairs().map(|pair| events[pair]).collect();
+            pooled.run_of = (0..20 * runs.len()).map(|pair| pair / 20).collect();
+            pooled.arms = runs.iter().map(|run| run / 4).collect();
+            HeldOut::new(&pooled, &pairs().map(|pair| baseline[pair]).collect::<Vec<f64>>()).unwrap()
+        };
+        let all: Vec<usize> = (0..12).collect();
+        let drawn = [0, 0, 1, 2, 4, 5, 5, 5, 8, 9, 10, 10];
+        let weights: Vec<f64> = all.iter().map(|run| drawn.iter().filter(|d| *d == run).count() as f64).collect();
+        let (before, stepped) = (gain(&all).gain().unwrap(), gain(&all).resampled(&weights).unwrap());
+        let refitted = gain(&drawn).gain().unwrap();
+        assert!((stepped - refitted).abs() < 0.15 * (before - refitted).abs(), "{before} {stepped} {refitted}");
+    }
+
+    #[test]
+    fn what_cannot_be_compared_says_why() {
+        let gain = |values: &[f64], events: &[bool], arms: &[usize], base: &[f64]| {
+            HeldOut::new(&pooled(values, events, arms), base).unwrap_err()
+        };
+        assert_eq!(gain(&BASE, &EVENTS, &[0, 1, 2], &BASE), Undefined::IsBaseline);
+        assert_eq!(gain(&[7.0; 12], &EVENTS, &[0, 1, 2], &BASE), Undefined::ConstantIndicator);
+        assert_eq!(gain(&X, &EVENTS, &[0, 0, 0], &BASE), Undefined::SingleArm);
+        assert_eq!(gain(&X, &EVENTS, &[0, 1, 2], &[f64::NAN; 12]), Undefined::NoValues);
+        assert_eq!(gain(&X, &[false; 12], &[0, 1, 2], &BASE), Undefined::NoEvent);
+        // Without the second and third run's events nothing is left to fit when the first is left out.
+        let mut first_alone = [false; 12];
+        first_alone[0] = true;
+        assert_eq!(gain(&X, &first_alone, &[0, 1, 2], &BASE), Undefined::NoEvent);
+    }
+}

@@ -1,0 +1,275 @@
+//! Logistic regression of a few coefficients, by Newton's method with a ridge.
+//!
+//! Own code and not a crate (`linfa-logistic` was looked at): what is fitted here has two or three coefficients, weights and
+//! thousands of repetitions, for which Newton's method is a page; the crate brings a general optimiser, arrays of its own and no
+//! weights.
+
+use super::estimate::Undefined;
+
+/// Newton steps after which a fit is given up; it needs about six.
+const MOST_STEPS: usize = 100;
+
+/// The coefficients b that minimise `sum_i w_i log(1 + exp(-s_i b.x_i)) + ridge / 2 * |b without its first|^2`, s_i being 1 at an
+/// event and -1 elsewhere. The first number of every row belongs to the intercept, which is not penalised: let it be 1.
+///
+/// A ridge above zero keeps the coefficients finite where the events can be separated.
+///
+/// # Errors
+/// [`Undefined`] when all weight is on one class, for then the intercept has no finite value.
+///
+/// # Panics
+/// When the lists differ in length.
+pub fn fit<const COEFFICIENTS: usize>(
+    rows: &[[f64; COEFFICIENTS]],
+    events: &[bool],
+    weights: &[f64],
+    ridge: f64,
+) -> Result<[f64; COEFFICIENTS], Undefined> {
+    assert!(rows.len() == events.len() && rows.len() == weights.len(), "every row needs its class and its weight");
+    let weight_of = |class: bool| -> f64 {
+        events.iter().zip(weights).filter(|(event, _)| **event == class).map(|(_, weight)| weight).sum()
+    };
+    let (with, without) = (weight_of(true), weight_of(false));
+    match (with > 0.0, without > 0.0) {
+        (false, false) => return Err(Undefined::NoValues),
+        (false, true) => return Err(Undefined::NoEvent),
+        (true, false) => return Err(Undefined::OnlyEvents),
+        (true, true) => {}
+    }
+    let penalty = |coefficients: &[f64; COEFFICIENTS]| -> f64 {
+        0.5 * ridge * coefficients.iter().skip(1).map(|value| value * value).sum::<f64>()
+    };
+    let objective = |coefficients: &[f64; COEFFICIENTS]| -> f64 {
+        let losses = rows.iter().zip(events).zip(weights);
+        losses.map(|((row, event), weight)| weight * loss(coefficients, row, *event)).sum::<f64>()
+            + penalty(coefficients)
+    };
+
+    let mut coefficients = [0.0; COEFFICIENTS];
+    coefficients[0] = (with / without).ln();
+    let mut reached = objective(&coefficients);
+    for _ in 0..MOST_STEPS {
+        let mut expansion = Expansion::default();
+        for ((row, event), weight) in rows.iter().zip(events).zip(weights) {
+            expansion.add_row(&coefficients, row, *event, *weight);
+        }
+        expansion.add_ridge(&coefficients, ridge);
+        if expansion.gradient.iter().all(|slope| slope.abs() <= 1e-11 * (with + without)) {
+            break;
+        }
+        let Some(step) = expansion.newton_step() else { break };
+        // A whole Newton step may overshoot where the curvature vanishes; half of it often enough never does.
+        let mut share = 1.0;
+        let lower = loop {
+            let next: [f64; COEFFICIENTS] = std::array::from_fn(|i| coefficients[i] + share * step[i]);
+            let value = objective(&next);
+            if value < reached {
+                break Some((next, value));
+            }
+            share *= 0.5;
+            if share < 1e-9 {
+                break None;
+            }
+        };
+        let Some((next, value)) = lower else { break };
+        (coefficients, reached) = (next, value);
+    }
+    Ok(coefficients)
+}
+
+/// The log-loss of one row in nats: `-log P(what happened)`.
+pub fn loss<const COEFFICIENTS: usize>(
+    coefficients: &[f64; COEFFICIENTS],
+    row: &[f64; COEFFICIENTS],
+    event: bool,
+) -> f64 {
+    let margin = if event { product(coefficients, row) } else { -product(coefficients, row) };
+    // log(1 + exp(-margin)) without overflow on either side.
+    (-margin).max(0.0) + (-margin.abs()).exp().ln_1p()
+}
+
+fn product<const N: usize>(left: &[f64; N], right: &[f64; N]) -> f64 {
+    left.iter().zip(right).map(|(left, right)| left * right).sum()
+}
+
+/// A log-loss summed over rows, with its derivatives by the coefficients: the loss nearby, to second order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Expansion<const COEFFICIENTS: usize> {
+    /// The loss.
+    pub value: f64,
+    /// Its gradient.
+    pub gradient: [f64; COEFFICIENTS],
+    /// Its Hessian.
+    pub hessian: [[f64; COEFFICIENTS]; COEFFICIENTS],
+}
+
+impl<const COEFFICIENTS: usize> Default for Expansion<COEFFICIENTS> {
+    fn default() -> Self {
+        Self { value: 0.0, gradient: [0.0; COEFFICIENTS], hessian: [[0.0; COEFFICIENTS]; COEFFICIENTS] }
+    }
+}
+
+impl<const COEFFICIENTS: usize> Expansion<COEFFICIENTS> {
+    /// Adds the loss of one row, `weight` times.
+    pub fn add_row(&mut self, coefficients: &[f64; COEFFICIENTS], row: &[f64; COEFFICIENTS], event: bool, weight: f64) {
+        let probability = 1.0 / (1.0 + (-product(coefficients, row)).exp());
+        let error = weight * (probability - f64::from(u8::from(event)));
+        let curvature = weight * probability * (1.0 - probability);
+        self.value += weight * loss(coefficients, row, event);
+        for i in 0..COEFFICIENTS {
+            self.gradient[i] += error * row[i];
+            for j in 0..COEFFICIENTS {
+                self.hessian[i][j] += curvature * row[i] * row[j];
+            }
+        }
+    }
+
+    /// Adds the ridge on all coefficients but the first.
+    pub fn add_ridge(&mut self, coefficients: &[f64; COEFFICIENTS], ridge: f64) {
+        for i in 1..COEFFICIENTS {
+            self.value += 0.5 * ridge * coefficients[i] * coefficients[i];
+            self.gradient[i] += ridge * coefficients[i];
+            self.hessian[i][i] += ridge;
+        }
+    }
+
+    /// Adds another expansion about the same coefficients, `weight` times.
+    pub fn add(&mut self, other: &Self, weight: f64) {
+        self.value += weight * other.value;
+        for i in 0..COEFFICIENTS {
+            self.gradient[i] += weight * other.gradient[i];
+            for j in 0..COEFFICIENTS {
+                self.hessian[i][j] += weight * other.hessian[i][j];
+            }
+        }
+    }
+
+    /// The step to the minimum of the expansion, which is Newton's; `None` where the Hessian is singular.
+    pub fn newton_step(&self) -> Option<[f64; COEFFICIENTS]> {
+        solve(self.hessian, self.gradient.map(|slope| -slope))
+    }
+
+    /// The loss after a step from the coefficients, to second order.
+    pub fn after(&self, step: &[f64; COEFFICIENTS]) -> f64 {
+        let curved: f64 = (0..COEFFICIENTS).map(|i| step[i] * product(&self.hessian[i], step)).sum();
+        self.value + product(&self.gradient, step) + 0.5 * curved
+    }
+}
+
+/// Gaussian elimination with partial pivoting; `None` of a singular matrix.
+fn solve<const N: usize>(mut matrix: [[f64; N]; N], mut right: [f64; N]) -> Option<[f64; N]> {
+    for column in 0..N {
+        let pivot = (column..N).max_by(|a, b| matrix[*a][column].abs().total_cmp(&matrix[*b][column].abs()))?;
+        if matrix[pivot][column].abs() < 1e-300 {
+            return None;
+        }
+        matrix.swap(column, pivot);
+        right.swap(column, pivot);
+        for row in column + 1..N {
+            let factor = matrix[row][column] / matrix[column][column];
+            for j in column..N {
+                matrix[row][j] -= factor * matrix[column][j];
+            }
+            right[row] -= factor * right[column];
+        }
+    }
+    let mut solution = [0.0; N];
+    for row in (0..N).rev() {
+        let known: f64 = (row + 1..N).map(|j| matrix[row][j] * solution[j]).sum();
+        solution[row] = (right[row] - known) / matrix[row][row];
+    }
+    Some(solution)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const X: [f64; 10] = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0, 5.0, 3.0];
+    const Y: [f64; 10] = [2.0, 7.0, 1.0, 8.0, 2.0, 8.0, 1.0, 8.0, 2.0, 8.0];
+    const EVENTS: [bool; 10] = [false, false, true, false, true, true, false, true, false, true];
+
+    fn rows() -> Vec<[f64; 3]> {
+        X.iter().zip(Y).map(|(x, y)| [1.0, *x, y]).collect()
+    }
+
+    fn near(found: [f64; 3], expected: [f64; 3]) {
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-7, "{found} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn equals_scikit_learn() {
+        // m = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-12, max_iter=1000).fit(np.c_[x, y], e)
+        // [m.intercept_[0], *m.coef_[0]]
+        near(
+            fit(&rows(), &EVENTS, &[1.0; 10], 1.0).unwrap(),
+            [-4.216976688288049, 0.8902502462704747, 0.24027924060350964],
+        );
+        // The same with C=0.25 and sample_weight=[1, 2, 0, 3, 1, 1, 2, 0, 4, 1]
+        let weights = [1.0, 2.0, 0.0, 3.0, 1.0, 1.0, 2.0, 0.0, 4.0, 1.0];
+        near(
+            fit(&rows(), &EVENTS, &weights, 4.0).unwrap(),
+            [-4.486540392967725, 0.5038223812177047, 0.27348695113440724],
+        );
+        // sklearn.metrics.log_loss(e, m.predict_proba(np.c_[x, y])[:, 1]) of the first
+        let coefficients = fit(&rows(), &EVENTS, &[1.0; 10], 1.0).unwrap();
+        let sum: f64 = rows().iter().zip(EVENTS).map(|(row, event)| loss(&coefficients, row, event)).sum();
+        assert!((sum / 10.0 - 0.3803798971480986).abs() < 1e-9);
+    }
+
+    #[test]
+    fn without_a_ridge_it_equals_statsmodels() {
+        // statsmodels.api.Logit(e, np.c_[np.ones(10), x, y]).fit(tol=1e-14).params
+        near(
+            fit(&rows(), &EVENTS, &[1.0; 10], 0.0).unwrap(),
+            [-6.83174745215902, 1.4446189876516768, 0.4253397001914498],
+        );
+    }
+
+    #[test]
+    fn separable_events_have_finite_coefficients() {
+        let rows: Vec<[f64; 2]> = (-5..5).map(|x| [1.0, 100.0 * f64::from(x)]).collect();
+        let events: Vec<bool> = (-5..5).map(|x| x >= 0).collect();
+        let [intercept, slope] = fit(&rows, &events, &[1.0; 10], 1.0).unwrap();
+        assert!(intercept.is_finite() && slope > 0.0 && slope < 1.0, "{intercept} {slope}");
+        // One more unit of either coefficient is worse: it is the minimum.
+        let at = |b: [f64; 2]| -> f64 {
+            rows.iter().zip(&events).map(|(row, event)| loss(&b, row, *event)).sum::<f64>() + 0.5 * b[1] * b[1]
+        };
+        for change in [[1e-3, 0.0], [-1e-3, 0.0], [0.0, 1e-4], [0.0, -1e-4]] {
+            assert!(at([intercept + change[0], slope + change[1]]) > at([intercept, slope]));
+        }
+    }
+
+    #[test]
+    fn an_expansion_is_the_loss_nearby() {
+        let (coefficients, step) = ([0.3, -0.2, 0.1], [1e-3, -2e-3, 1.5e-3]);
+        let at = |b: [f64; 3]| {
+            let mut expansion = Expansion::default();
+            rows().iter().zip(EVENTS).for_each(|(row, event)| expansion.add_row(&b, row, event, 0.5));
+            expansion.add_ridge(&b, 2.0);
+            expansion
+        };
+        let exact = at([0.301, -0.202, 0.1015]).value;
+        assert!((at(coefficients).after(&step) - exact).abs() < 1e-6 && (at(coefficients).value - exact).abs() > 1e-3);
+        let mut twice = at(coefficients);
+        twice.add(&at(coefficients), 1.0);
+        assert!((twice.after(&step) - 2.0 * at(coefficients).after(&step)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn one_class_has_no_fit() {
+        assert_eq!(fit(&[[1.0, 2.0]], &[true], &[1.0], 1.0), Err(Undefined::OnlyEvents));
+        assert_eq!(fit(&[[1.0, 2.0]], &[false], &[1.0], 1.0), Err(Undefined::NoEvent));
+        assert_eq!(fit(&[[1.0, 2.0]], &[false], &[0.0], 1.0), Err(Undefined::NoValues));
+    }
+
+    #[test]
+    fn losses_do_not_overflow() {
+        assert_eq!(loss(&[1e4], &[1.0], false), 1e4);
+        assert_eq!(loss(&[1e4], &[1.0], true), 0.0);
+        assert!((loss(&[0.0], &[1.0], true) - 2f64.ln()).abs() < 1e-15);
+    }
+}
