@@ -64,9 +64,16 @@ fn accuracies(tasks: &[TaskRow]) -> Vec<String> {
 
 #[test]
 fn measuring_never_changes_training() {
-    for method in ["relu", "crelu+wasserstein", "l2_adam", "reset"] {
+    for (method, schedule) in [
+        ("relu", "constant"),
+        ("relu", "cosine"),
+        ("crelu+wasserstein", "constant"),
+        ("l2_adam", "constant"),
+        ("reset", "constant"),
+    ] {
         let train = |interval: u64| {
-            let settings = json!({ "methods": [method], "measure": { "interval": interval, "window": 3 } });
+            let measure = json!({ "interval": interval, "window": 3 });
+            let settings = json!({ "methods": [method], "schedules": [schedule], "measure": measure });
             accuracies(&finish(&mut Run::new(&plans(settings)[0], &images())).0)
         };
         let never = train(0);
@@ -116,7 +123,7 @@ fn every_method_and_schedule_goes_on_from_a_checkpoint_with_the_same_bits() {
 fn every_schedule_of_the_registry_goes_on_from_a_checkpoint_with_the_same_bits() {
     let mut schedules: Vec<Value> = SCHEDULES.iter().map(|entry| json!(entry.name)).collect();
     schedules.push(json!({ "name": "cosine", "restart": "task" }));
-    schedules.push(json!({ "name": "debiased", "scope": "network" }));
+    schedules.push(json!({ "name": "debiased", "scope": "network", "beta": 50.0 }));
     let plans = plans(json!({ "schedules": schedules }));
     assert_eq!(plans.len(), SCHEDULES.len() + 2);
     plans.iter().for_each(goes_on_with_the_same_bits);
