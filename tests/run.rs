@@ -65,18 +65,20 @@ fn accuracies(tasks: &[TaskRow]) -> Vec<String> {
 #[test]
 fn measuring_never_changes_training() {
     let methods = [
-        json!("relu"),
-        json!("crelu+wasserstein"),
-        json!("l2_adam"),
-        json!("reset"),
-        json!("anti_regularization+gradient_clipping"),
-        json!("shrink_perturb"),
-        json!({ "name": "redo", "period": 4, "threshold": 0.5 }),
-        json!({ "name": "continual_backprop", "maturity": 2, "rate": 0.05 }),
+        (json!("relu"), "constant"),
+        (json!("relu"), "cosine"),
+        (json!("crelu+wasserstein"), "constant"),
+        (json!("l2_adam"), "constant"),
+        (json!("reset"), "constant"),
+        (json!("anti_regularization+gradient_clipping"), "constant"),
+        (json!("shrink_perturb"), "constant"),
+        (json!({ "name": "redo", "period": 4, "threshold": 0.5 }), "constant"),
+        (json!({ "name": "continual_backprop", "maturity": 2, "rate": 0.05 }), "constant"),
     ];
-    for method in methods {
+    for (method, schedule) in methods {
         let train = |interval: u64| {
-            let settings = json!({ "methods": [method], "measure": { "interval": interval, "window": 3 } });
+            let measure = json!({ "interval": interval, "window": 3 });
+            let settings = json!({ "methods": [method], "schedules": [schedule], "measure": measure });
             accuracies(&finish(&mut Run::new(&plans_of(settings)[0], &images())).0)
         };
         let never = train(0);
@@ -138,7 +140,7 @@ fn every_method_and_schedule_goes_on_from_a_checkpoint_with_the_same_bits() {
 fn every_schedule_of_the_registry_goes_on_from_a_checkpoint_with_the_same_bits() {
     let mut schedules: Vec<Value> = SCHEDULES.iter().map(|entry| json!(entry.name)).collect();
     schedules.push(json!({ "name": "cosine", "restart": "task" }));
-    schedules.push(json!({ "name": "debiased", "scope": "network" }));
+    schedules.push(json!({ "name": "debiased", "scope": "network", "beta": 50.0 }));
     let plans = plans_of(json!({ "schedules": schedules }));
     assert_eq!(plans.len(), SCHEDULES.len() + 2);
     plans.iter().for_each(goes_on_with_the_same_bits);
