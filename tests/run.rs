@@ -7,7 +7,7 @@ use trainability::data::ImageSet;
 use trainability::random::Generator;
 use trainability::train::recorder::TaskRow;
 use trainability::train::{ControlRow, Run, checkpoint};
-use trainability_baselines::{State, Stateful};
+use trainability_baselines::{PARTS, State, Stateful};
 
 fn images() -> ImageSet {
     // As in a sweep: several threads in each of several tests only wait for each other.
@@ -63,7 +63,7 @@ fn accuracies(tasks: &[TaskRow]) -> Vec<String> {
 
 #[test]
 fn measuring_never_changes_training() {
-    for method in ["relu", "crelu+wasserstein", "l2_adam", "reset"] {
+    for method in ["relu", "crelu+wasserstein", "spectral", "l2_adam", "reset"] {
         let train = |interval: u64| {
             let settings = json!({ "methods": [method], "measure": { "interval": interval, "window": 3 } });
             accuracies(&finish(&mut Run::new(&plans(settings)[0], &images())).0)
@@ -77,10 +77,12 @@ fn measuring_never_changes_training() {
 
 #[test]
 fn every_method_and_schedule_goes_on_from_a_checkpoint_with_the_same_bits() {
-    let methods = json!(["relu", "crelu", "l2_adam", "l2_loss", "adamw", "wasserstein", "crelu+wasserstein", "reset"]);
+    let methods: Vec<&str> = PARTS.iter().map(|part| part.name).chain(["crelu+wasserstein"]).collect();
+    let constant_only = PARTS.iter().filter(|part| !part.schedulable).count();
+    let expected_plans = (methods.len() - constant_only) * 5 + constant_only;
     let schedules = json!(["constant", "paper", "as_run", "debiased", "noise_curvature"]);
     let plans = plans(json!({ "methods": methods, "schedules": schedules }));
-    assert_eq!(plans.len(), 7 * 5 + 1);
+    assert_eq!(plans.len(), expected_plans);
     for plan in plans {
         let mut whole = Run::new(&plan, &images());
         let expected = finish(&mut whole);
@@ -123,7 +125,7 @@ fn a_state_of_another_network_is_refused_by_name() {
 fn the_same_seed_gives_every_arm_the_same_images_labels_and_order() {
     let settings = json!({
         "training": { "batch_size": 20, "learning_rate": 1e-30 },
-        "methods": ["relu", "l2_adam", "l2_loss", "wasserstein"],
+        "methods": ["relu", "l2_adam", "l2_loss", "wasserstein", "spectral"],
         "schedules": ["constant", "paper", "debiased"],
         "seeds": 2
     });
@@ -132,7 +134,7 @@ fn the_same_seed_gives_every_arm_the_same_images_labels_and_order() {
         plans.map(|plan| accuracies(&finish(&mut Run::new(&plan, &images())).0)).collect()
     };
     let (first, second) = (of_seed(0), of_seed(1));
-    assert_eq!(first.len(), 12);
+    assert_eq!(first.len(), 15);
     assert!(first.iter().all(|arm| *arm == first[0]));
     assert!(second.iter().all(|arm| *arm == second[0]));
     assert_ne!(first[0], second[0]);

@@ -19,6 +19,7 @@ pub const PARTS: &[&Part] = &[
     &penalty::l2_loss::PART,
     &penalty::adamw::PART,
     &penalty::wasserstein::PART,
+    &penalty::spectral::PART,
     &surgery::reset::PART,
 ];
 
@@ -203,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_coefficient_of_zero_is_refused_by_name() {
-        for name in ["l2_adam", "l2_loss", "adamw", "wasserstein"] {
+        for name in ["l2_adam", "l2_loss", "adamw", "wasserstein", "spectral"] {
             let part = Part::named(name).unwrap();
             for bad in [json!(0.0), json!(-1.0)] {
                 let message = part.build(json!({ "coefficient": bad })).unwrap_err().to_string();

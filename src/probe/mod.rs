@@ -5,6 +5,7 @@ pub mod curvature;
 pub mod gauss_newton;
 pub mod hessian;
 pub mod noise;
+pub mod penalised;
 pub mod statistics;
 pub mod window;
 

@@ -8,9 +8,13 @@ use crate::layers::{Gradients, LayerParameters};
 use crate::state::Stateful;
 
 pub mod adamw;
+pub mod curvature;
 pub mod l2_adam;
 pub mod l2_loss;
+pub mod spectral;
 pub mod wasserstein;
+
+pub use curvature::Curvature;
 
 /// A differentiable function of the parameters that is added to the loss.
 pub trait Penalty: Stateful + Debug + Send {
@@ -28,8 +32,9 @@ pub trait Penalty: Stateful + Debug + Send {
     /// Adds the penalty's gradient to `gradients` in place, without a graph.
     fn add_gradient(&mut self, layers: &[LayerParameters], gradients: &mut Gradients);
 
-    /// c, if the Hessian is c times the identity almost everywhere.
-    fn isotropic_curvature(&self) -> Option<f64>;
+    /// The Hessian over one layer's parameters almost everywhere, if it has a closed form; else [`Penalty::loss`] is
+    /// differentiated twice. Layers do not mix.
+    fn curvature(&self, layer: &LayerParameters) -> Option<Curvature>;
 }
 
 /// The options of a penalty that has a coefficient alone.
