@@ -257,7 +257,8 @@ fn each_is_undefined_without_what_it_is_made_of() {
 
 #[test]
 fn sharpness_is_the_largest_eigenvalue_of_the_dense_hessian_of_the_total_loss() {
-    for mut case in cases() {
+    let spectral = case(Box::new(Crelu), &[4], &["spectral", "l2_loss"], 4);
+    for mut case in cases().into_iter().chain([spectral]) {
         let expected = case.sharpness();
         let hessian = Hessian::of_network(&case.network, &case.images, &case.labels, &case.penalties);
         let trace = case.trace();

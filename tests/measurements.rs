@@ -173,7 +173,7 @@ fn matrix(operator: &dyn SymmetricOperator) -> Tensor {
 #[test]
 fn hessian_products_equal_differences_of_gradients_and_a_block_is_a_sub_block() {
     for mut case in cases() {
-        let penalties = vec![penalty("l2_loss", &case.network), penalty("wasserstein", &case.network)];
+        let penalties = ["l2_loss", "wasserstein", "spectral"].map(|name| penalty(name, &case.network));
         let expected = dense_hessian(&mut case, &penalties);
         let whole = matrix(&Hessian::of_network(&case.network, &case.images, &case.labels, &penalties));
         assert!(whole.allclose(&expected, 1e-5, 1e-6, false), "{}", (&whole - &expected).abs().max().double_value(&[]));

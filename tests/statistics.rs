@@ -12,7 +12,7 @@ use trainability_baselines::activation::{Activation, crelu::Crelu, relu::Relu};
 use trainability_baselines::lanczos::LanczosOptions;
 use trainability_baselines::layers::tensors;
 use trainability_baselines::method::{Contribution, Part, WeightDecay};
-use trainability_baselines::penalty::Penalty;
+use trainability_baselines::penalty::{Curvature, Penalty};
 use trainability_baselines::{Gradients, LayerParameters, LayerTrace, State, StateError, Stateful};
 
 /// Far from the usual constants, so that a correction or an epsilon left out shows.
@@ -70,7 +70,7 @@ impl Penalty for Quartic {
         }
     }
 
-    fn isotropic_curvature(&self) -> Option<f64> {
+    fn curvature(&self, _layer: &LayerParameters) -> Option<Curvature> {
         None
     }
 }

@@ -15,6 +15,15 @@ pub trait SymmetricOperator {
 
     /// The product with a vector of n elements.
     fn apply(&self, vector: &Tensor) -> Tensor;
+
+    /// The product with G, a symmetric positive semidefinite matrix, if it is the spectrum of `apply` after G that is
+    /// wanted, and not that of `apply` itself.
+    ///
+    /// An operator A M A^T with tall A has the nonzero eigenvalues of M A^T A: with G = A^T A, its spectrum is found in
+    /// as few dimensions as A has columns.
+    fn inner(&self, _vector: &Tensor) -> Option<Tensor> {
+        None
+    }
 }
 
 /// Which ends of the spectrum have to converge before the iteration stops.
@@ -96,22 +105,27 @@ pub fn extreme_eigenvalues(
     let size = operator.size();
     let most = options.products.min(size as usize);
     assert!(most > 0, "Lanczos needs a product and a vector");
-    let basis = Tensor::zeros([most as i64, size], (operator.kind(), tch::Device::Cpu));
+    // M G is symmetric in the inner product of G: with the basis goes what G makes of it.
+    let vectors = || Tensor::zeros([most as i64, size], (operator.kind(), tch::Device::Cpu));
+    let basis = vectors();
     let start = normal_vector(size, operator.kind(), generator);
-    basis.get(0).copy_(&(&start / start.norm()));
+    let image = operator.inner(&start);
+    let images = if image.is_some() { vectors() } else { basis.shallow_clone() };
+    put(&basis, &images, 0, &start, image.as_ref(), length(&start, image.as_ref()));
     let (mut previous, mut steady) = (None, 0);
     let (mut diagonal, mut off_diagonal) = (Vec::with_capacity(most), Vec::with_capacity(most));
     loop {
         let step = diagonal.len() as i64;
-        let current = basis.get(step);
+        let current = images.get(step);
         let mut product = operator.apply(&current);
         diagonal.push(product.dot(&current).double_value(&[]));
-        let known = basis.narrow(0, 0, step + 1);
+        let (known, known_images) = (basis.narrow(0, 0, step + 1), images.narrow(0, 0, step + 1));
         // Twice is enough (Kahan, Parlett): a single pass loses orthogonality as soon as an end converges.
         for _ in 0..2 {
-            product -= known.tr().mv(&known.mv(&product));
+            product -= known.tr().mv(&known_images.mv(&product));
         }
-        let rest = product.norm().double_value(&[]);
+        let image = operator.inner(&product);
+        let rest = length(&product, image.as_ref());
         let (mut found, errors, scale) = ritz_ends(&diagonal, &off_diagonal, rest);
         let exhausted = rest <= scale * f64::from(f32::EPSILON).powi(2) || rest == 0.0;
         found.products = diagonal.len();
@@ -131,7 +145,24 @@ pub fn extreme_eigenvalues(
             return found;
         }
         off_diagonal.push(rest);
-        basis.get(step + 1).copy_(&(product / rest));
+        put(&basis, &images, step + 1, &product, image.as_ref(), rest);
+    }
+}
+
+/// The length of a vector in the inner product that gives it that image.
+fn length(vector: &Tensor, image: Option<&Tensor>) -> f64 {
+    match image {
+        None => vector.norm().double_value(&[]),
+        // Rounding may take the square of almost nothing below zero; not a number stays what it is.
+        Some(image) => vector.dot(image).clamp_min(0.0).sqrt().double_value(&[]),
+    }
+}
+
+/// Makes a vector the next of the basis, at unit length, and its image the next of the images.
+fn put(basis: &Tensor, images: &Tensor, place: i64, vector: &Tensor, image: Option<&Tensor>, length: f64) {
+    basis.get(place).copy_(&(vector / length));
+    if let Some(image) = image {
+        images.get(place).copy_(&(image / length));
     }
 }
 
@@ -206,6 +237,44 @@ mod tests {
             let found = extreme_eigenvalues(&Dense(matrix), Ends::Both, options, &mut generator);
             assert!(found.converged);
             let scale = values.abs().max().double_value(&[]);
+            assert!((found.largest.value - values.double_value(&[-1])).abs() < 1e-9 * scale, "{found:?}");
+            assert!((found.smallest.value - values.double_value(&[0])).abs() < 1e-9 * scale, "{found:?}");
+        }
+    }
+
+    /// M G for G = A^T A.
+    struct Product {
+        m: Tensor,
+        a: Tensor,
+    }
+
+    impl SymmetricOperator for Product {
+        fn size(&self) -> i64 {
+            self.m.size()[0]
+        }
+        fn kind(&self) -> Kind {
+            self.m.kind()
+        }
+        fn apply(&self, vector: &Tensor) -> Tensor {
+            self.m.mv(vector)
+        }
+        fn inner(&self, vector: &Tensor) -> Option<Tensor> {
+            Some(self.a.tr().mv(&self.a.mv(vector)))
+        }
+    }
+
+    #[test]
+    fn a_product_with_an_inner_one_has_the_spectrum_of_the_whole() {
+        // Tall A, and A whose columns depend on each other, so that A^T A is singular.
+        for (rows, size) in [(50, 12), (8, 12)] {
+            let m = random_symmetric(size, 5);
+            let a = normal_vector(rows * size, Kind::Double, &mut ChaCha8Rng::seed_from_u64(6)).view([rows, size]);
+            let (values, _) = a.mm(&m).mm(&a.tr()).linalg_eigh("L");
+            let options = LanczosOptions { products: 200, tolerance: 1e-10 };
+            let mut generator = ChaCha8Rng::seed_from_u64(9);
+            let found = extreme_eigenvalues(&Product { m, a }, Ends::Both, options, &mut generator);
+            let scale = values.abs().max().double_value(&[]);
+            assert!(found.converged && found.largest.residual < 1e-6, "{found:?}");
             assert!((found.largest.value - values.double_value(&[-1])).abs() < 1e-9 * scale, "{found:?}");
             assert!((found.smallest.value - values.double_value(&[0])).abs() < 1e-9 * scale, "{found:?}");
         }

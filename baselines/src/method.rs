@@ -20,6 +20,7 @@ pub const PARTS: &[&Part] = &[
     &penalty::l2_loss::PART,
     &penalty::adamw::PART,
     &penalty::wasserstein::PART,
+    &penalty::spectral::PART,
     &penalty::l2_init::PART,
     &penalty::anti_regularization::PART,
     &gradient_rule::clipping::PART,
@@ -227,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_coefficient_of_zero_is_refused_by_name() {
-        for name in ["l2_adam", "l2_loss", "adamw", "wasserstein", "l2_init", "anti_regularization"] {
+        for name in ["l2_adam", "l2_loss", "adamw", "wasserstein", "spectral", "l2_init", "anti_regularization"] {
             let part = Part::named(name).unwrap();
             for bad in [json!(0.0), json!(-1.0)] {
                 let message = part.build(json!({ "coefficient": bad })).unwrap_err().to_string();

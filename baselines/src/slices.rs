@@ -103,6 +103,20 @@ pub unsafe fn view_mut<T: Element>(tensor: &mut Tensor) -> &mut [T] {
     unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast(), tensor.numel()) }
 }
 
+/// A dot product in sixteen partial sums, which the compiler keeps in vector registers.
+pub fn dot<T: Float>(a: &[T], b: &[T]) -> T {
+    const LANES: usize = 16;
+    let mut sums = [T::of(0.0); LANES];
+    let (a_lanes, b_lanes) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest: T = a_lanes.remainder().iter().zip(b_lanes.remainder()).map(|(&x, &y)| x * y).sum();
+    for (x, y) in a_lanes.zip(b_lanes) {
+        for lane in 0..LANES {
+            sums[lane] += x[lane] * y[lane];
+        }
+    }
+    sums.into_iter().sum::<T>() + rest
+}
+
 /// The sum of squares of a dense tensor's elements, accumulated in f64.
 pub fn sum_of_squares(tensor: &Tensor) -> f64 {
     for_float!(tensor, sum_of_squares_of(tensor))

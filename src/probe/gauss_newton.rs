@@ -9,7 +9,7 @@
 
 use tch::{Kind, Tensor};
 use trainability_baselines::lanczos::SymmetricOperator;
-use trainability_baselines::slices::{Float, view, view_mut};
+use trainability_baselines::slices::{Float, dot, view, view_mut};
 use trainability_baselines::{LayerTrace, for_float};
 
 use crate::network::Network;
@@ -65,7 +65,7 @@ impl SymmetricOperator for SampleSide {
 // A product with a small matrix a sample is no work for a matrix library: its batched products take five times as long.
 
 /// N_i^T y_i of every sample: B C numbers to B x out.
-fn pull<T: Float>(factor: &Tensor, vector: &Tensor) -> Tensor {
+pub(super) fn pull<T: Float>(factor: &Tensor, vector: &Tensor) -> Tensor {
     let (samples, classes, units) = factor.size3().expect("B x C x out");
     let (classes, width) = (classes as usize, units as usize);
     let mut result = Tensor::zeros([samples, units], (factor.kind(), tch::Device::Cpu));
@@ -82,7 +82,7 @@ fn pull<T: Float>(factor: &Tensor, vector: &Tensor) -> Tensor {
 }
 
 /// N_i s_i of every sample: B x out to B C numbers.
-fn push<T: Float>(factor: &Tensor, signal: &Tensor) -> Tensor {
+pub(super) fn push<T: Float>(factor: &Tensor, signal: &Tensor) -> Tensor {
     let (samples, classes, units) = factor.size3().expect("B x C x out");
     let (classes, width) = (classes as usize, units as usize);
     let mut result = Tensor::zeros([samples * classes as i64], (factor.kind(), tch::Device::Cpu));
@@ -106,20 +106,6 @@ fn per_sample<'a, T: Float>(
     // SAFETY: products only read; factors are written once, before the operator is made.
     let (matrices, vectors) = unsafe { (view::<T>(matrices), view::<T>(vectors)) };
     matrices.chunks_exact(matrix_length).zip(vectors.chunks_exact(vector_length))
-}
-
-/// A dot product in sixteen partial sums, which the compiler keeps in vector registers.
-fn dot<T: Float>(a: &[T], b: &[T]) -> T {
-    const LANES: usize = 16;
-    let mut sums = [T::of(0.0); LANES];
-    let (a_lanes, b_lanes) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: T = a_lanes.remainder().iter().zip(b_lanes.remainder()).map(|(&x, &y)| x * y).sum();
-    for (x, y) in a_lanes.zip(b_lanes) {
-        for lane in 0..LANES {
-            sums[lane] += x[lane] * y[lane];
-        }
-    }
-    sums.into_iter().sum::<T>() + rest
 }
 
 /// The block F^T F / B itself, acting on the layer's weight (row-major) followed by its bias.

@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 use trainability_baselines::LayerParameters;
 use trainability_baselines::lanczos::SymmetricOperator;
-use trainability_baselines::penalty::Penalty;
+use trainability_baselines::penalty::{Curvature, Penalty};
 
 use crate::network::{Network, cross_entropy, logits};
 
@@ -11,8 +11,8 @@ use crate::network::{Network, cross_entropy, logits};
 pub struct Hessian<'a> {
     parameters: Vec<&'a Tensor>,
     gradients: Vec<Tensor>,
-    /// Curvature of penalties whose Hessian is a multiple of the identity.
-    shift: f64,
+    /// Hessians that are known in closed form, each with the first of its layer's parameters and their number.
+    closed: Vec<(i64, i64, Curvature)>,
 }
 
 impl<'a> Hessian<'a> {
@@ -45,17 +45,23 @@ impl<'a> Hessian<'a> {
         penalties: &[Box<dyn Penalty>],
     ) -> Hessian<'a> {
         let mut loss = cross_entropy(logits(&network.forward(images)), labels);
-        let mut shift = 0.0;
+        let mut closed = Vec::new();
         for penalty in penalties {
-            match penalty.isotropic_curvature() {
-                Some(curvature) => shift += curvature,
-                None => loss += penalty.loss(&layers),
+            let known: Option<Vec<Curvature>> = layers.iter().map(|layer| penalty.curvature(layer)).collect();
+            let Some(known) = known else {
+                loss += penalty.loss(&layers);
+                continue;
+            };
+            let mut first = 0;
+            for (layer, curvature) in layers.iter().zip(known) {
+                closed.push((first, layer.count() as i64, curvature));
+                first += layer.count() as i64;
             }
         }
         let parameters: Vec<&Tensor> =
             layers.iter().flat_map(|layer| layer.parameters.iter().map(|parameter| &parameter.value)).collect();
         let gradients = Tensor::run_backward(&[loss], &parameters, true, true);
-        Hessian { parameters, gradients, shift }
+        Hessian { parameters, gradients, closed }
     }
 }
 
@@ -77,6 +83,11 @@ impl SymmetricOperator for Hessian<'_> {
         // A parameter that the gradient does not depend on comes back undefined: its rows are zero.
         let flat =
             products.iter().zip(&parts).map(|(p, part)| if p.defined() { p.flatten(0, -1) } else { part.zeros_like() });
-        Tensor::cat(&flat.collect::<Vec<_>>(), 0) + vector * self.shift
+        let product = Tensor::cat(&flat.collect::<Vec<_>>(), 0);
+        for (first, length, curvature) in &self.closed {
+            let mut part = product.narrow(0, *first, *length);
+            part += curvature.product(&vector.narrow(0, *first, *length));
+        }
+        product
     }
 }

@@ -6,6 +6,7 @@ mod failures;
 mod files;
 #[cfg(unix)]
 mod interruption;
+mod mkl;
 mod options;
 mod sweep;
 mod workdir;

@@ -26,13 +26,13 @@ fn columns(text: &str, wanted: &[&str]) -> Vec<Vec<String>> {
 #[test]
 fn every_run_writes_the_same_bytes_at_one_job_and_at_two() {
     let work = Workdir::new();
-    let methods = json!(["relu", "crelu", "l2_adam", "l2_loss", "adamw", "crelu+wasserstein", "reset"]);
+    let methods = json!(["relu", "crelu", "l2_adam", "l2_loss", "adamw", "spectral", "crelu+wasserstein", "reset"]);
     let schedules = json!(["constant", "linear", "paper", "debiased", { "name": "paper", "scope": "network" }]);
     work.experiment(&[("methods", methods), ("schedules", schedules), ("seeds", json!(2))]);
-    work.sweep("one", &["--jobs", "1"]).succeeded().tells(&["62 runs finished"]);
+    work.sweep("one", &["--jobs", "1"]).succeeded().tells(&["72 runs finished"]);
     work.sweep("two", &["--jobs", "2"]).succeeded();
     let runs = work.runs("one");
-    assert_eq!(runs.len(), 2 * (6 * 5 + 1));
+    assert_eq!(runs.len(), 2 * (7 * 5 + 1));
     assert_eq!(work.runs("two"), runs);
     for run in runs {
         let rows = work.rows("one", &run);

@@ -111,8 +111,13 @@ impl Workdir {
 
     /// Calls the program in this folder.
     pub fn run(&self, arguments: &[&str]) -> Said {
+        self.run_with(&[], arguments)
+    }
+
+    /// Calls it with environment variables set.
+    fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
         let mut program = assert_cmd::cargo::cargo_bin_cmd!("trainability");
-        program.args(arguments).current_dir(self.folder.path());
+        program.args(arguments).current_dir(self.folder.path()).envs(variables.iter().copied());
         let output = program.env("OMP_NUM_THREADS", "1").env("RUST_BACKTRACE", "0").output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Said { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
@@ -121,6 +126,11 @@ impl Workdir {
     /// `sweep tiny.json --out OUT` and more arguments.
     pub fn sweep(&self, out: &str, arguments: &[&str]) -> Said {
         self.run(&[&["sweep", "tiny.json", "--out", out], arguments].concat())
+    }
+
+    /// The same with an environment variable set.
+    pub fn sweep_with(&self, variable: &str, value: &str, out: &str, arguments: &[&str]) -> Said {
+        self.run_with(&[(variable, value)], &[&["sweep", "tiny.json", "--out", out], arguments].concat())
     }
 
     /// A call that must be refused in one sentence with these parts, and must change nothing.

@@ -62,7 +62,11 @@ fn the_smoke_sweep_runs_every_schedule_and_the_controls_sweep_asks_what_it_says(
     };
     let smoke = labels("smoke-schedules.json");
     for entry in SCHEDULES {
-        assert!(smoke.iter().any(|label| label == entry.name), "configs/smoke-schedules.json leaves out {}", entry.name);
+        assert!(
+            smoke.iter().any(|label| label == entry.name),
+            "configs/smoke-schedules.json leaves out {}",
+            entry.name
+        );
     }
     let constants = ["0.0001", "0.0003", "0.0005"].map(|rate| format!("constant-learning_rate={rate}"));
     let expected = ["linear", "exponential", "cosine", "step", "warmup_stable_decay", "debiased", "paper", "as_run"];

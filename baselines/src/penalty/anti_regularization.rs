@@ -11,7 +11,7 @@
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::{Elapsed, Penalty};
+use super::{Curvature, Elapsed, Penalty};
 use crate::gradient_rule::global_norm;
 use crate::layers::{Gradients, LayerParameters, tensors};
 use crate::method::{Contribution, OptionError, Part, PartOptions, check_coefficient};
@@ -141,8 +141,8 @@ impl Penalty for AntiRegularization {
         }
     }
 
-    fn isotropic_curvature(&self) -> Option<f64> {
-        Some(-2.0 * self.now)
+    fn curvature(&self, _layer: &LayerParameters) -> Option<Curvature> {
+        Some(Curvature::Isotropic(-2.0 * self.now))
     }
 }
 

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::{CoefficientOptions, Penalty};
+use super::{CoefficientOptions, Curvature, Penalty};
 use crate::for_float;
 use crate::layers::{Gradients, LayerParameters, tensors};
 use crate::method::{Contribution, OptionError, Part, PartOptions, check_coefficient};
@@ -66,8 +66,8 @@ impl Penalty for L2Init {
         }
     }
 
-    fn isotropic_curvature(&self) -> Option<f64> {
-        Some(2.0 * self.coefficient)
+    fn curvature(&self, _layer: &LayerParameters) -> Option<Curvature> {
+        Some(Curvature::Isotropic(2.0 * self.coefficient))
     }
 }
 

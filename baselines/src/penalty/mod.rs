@@ -9,10 +9,14 @@ use crate::state::Stateful;
 
 pub mod adamw;
 pub mod anti_regularization;
+pub mod curvature;
 pub mod l2_adam;
 pub mod l2_init;
 pub mod l2_loss;
+pub mod spectral;
 pub mod wasserstein;
+
+pub use curvature::Curvature;
 
 /// How much has passed when an update begins.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,8 +49,9 @@ pub trait Penalty: Stateful + Debug + Send {
     /// Adds the penalty's gradient to `gradients` in place, without a graph.
     fn add_gradient(&mut self, layers: &[LayerParameters], gradients: &mut Gradients);
 
-    /// c, if the Hessian is c times the identity almost everywhere.
-    fn isotropic_curvature(&self) -> Option<f64>;
+    /// The Hessian over one layer's parameters almost everywhere, if it has a closed form; else [`Penalty::loss`] is
+    /// differentiated twice. Layers do not mix.
+    fn curvature(&self, layer: &LayerParameters) -> Option<Curvature>;
 }
 
 /// The options of a penalty that has a coefficient alone.

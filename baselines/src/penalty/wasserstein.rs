@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::{CoefficientOptions, Penalty};
+use super::{CoefficientOptions, Curvature, Penalty};
 use crate::layers::{Gradients, LayerParameters, tensors};
 use crate::method::{Contribution, OptionError, Part, PartOptions, check_coefficient};
 use crate::ranks::RankSorter;
@@ -83,8 +83,8 @@ impl Penalty for Wasserstein {
         }
     }
 
-    fn isotropic_curvature(&self) -> Option<f64> {
-        Some(2.0 * self.coefficient)
+    fn curvature(&self, _layer: &LayerParameters) -> Option<Curvature> {
+        Some(Curvature::Isotropic(2.0 * self.coefficient))
     }
 }
 

@@ -1,0 +1,130 @@
+//! The distance of each weight's largest singular value from one (Lewandowski et al., arXiv 2406.06811).
+//!
+//! The penalty is defined by the exact singular value, and so are its loss and its Hessian. Its gradient follows the
+//! singular vectors from update to update by one step of power iteration, which on a weight that stands still
+//! converges to the exact gradient.
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::curvature::{LeadingPair, SpectralNormCurvature};
+use super::{CoefficientOptions, Curvature, Penalty};
+use crate::for_float;
+use crate::layers::{Gradients, LayerParameters};
+use crate::method::{Contribution, OptionError, Part, PartOptions, check_coefficient};
+use crate::slices::{Float, dot, view, view_mut};
+use crate::state::{State, StateError, Stateful};
+
+/// `spectral`: distance of each weight's largest singular value from one.
+pub const PART: Part =
+    Part::of::<SpectralOptions>("spectral", "distance of each weight's largest singular value from one");
+
+/// `coefficient`: lambda, by default 1e-3.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SpectralOptions(CoefficientOptions);
+
+impl PartOptions for SpectralOptions {
+    fn build(self) -> Result<Contribution, OptionError> {
+        let coefficient = check_coefficient(self.0.coefficient)?;
+        Ok(Contribution::Penalty(Box::new(Spectral { coefficient, right: Vec::new() })))
+    }
+}
+
+/// lambda * sum over weights of (sigma_max^2 - 1)^2; biases are left alone.
+#[derive(Debug)]
+pub struct Spectral {
+    coefficient: f64,
+    /// Layer names with the unit vector that follows the weight's leading right singular vector.
+    right: Vec<(String, Tensor)>,
+}
+
+impl Penalty for Spectral {
+    fn name(&self) -> &'static str {
+        PART.name
+    }
+
+    /// Starts from the exact vectors: from random ones it would take hundreds of updates to reach them, since the
+    /// largest singular values of a random weight lie close together.
+    fn begin(&mut self, layers: &[LayerParameters]) {
+        let start = |layer: &LayerParameters| {
+            let right = LeadingPair::of(layer.weight()).right;
+            // A weight of zeros has no direction of its own.
+            let right =
+                if right.any().int64_value(&[]) != 0 { right } else { right.ones_like() / right.numel() as f64 };
+            (layer.name.clone(), right.to_kind(layer.weight().kind()))
+        };
+        self.right = layers.iter().map(start).collect();
+    }
+
+    fn loss(&self, layers: &[&LayerParameters]) -> Tensor {
+        let distances = layers.iter().map(|layer| {
+            let (_, values, _) = layer.weight().svd(true, true);
+            (values.get(0).square() - 1.0).square()
+        });
+        distances.sum::<Tensor>() * self.coefficient
+    }
+
+    fn add_gradient(&mut self, layers: &[LayerParameters], gradients: &mut Gradients) {
+        for ((layer, (_, right)), gradient) in layers.iter().zip(&mut self.right).zip(gradients) {
+            for_float!(right, add_distance(layer.weight(), right, &mut gradient[0], self.coefficient));
+        }
+    }
+
+    fn curvature(&self, layer: &LayerParameters) -> Option<Curvature> {
+        let derivatives = |square: f64| (2.0 * self.coefficient * (square - 1.0), 2.0 * self.coefficient);
+        Some(Curvature::SpectralNorm(SpectralNormCurvature::new(layer.weight(), derivatives)))
+    }
+}
+
+/// Makes a power step from v: u = W v / |W v|, sigma = |W^T u|, v = W^T u / sigma. Then adds the gradient of
+/// lambda (sigma^2 - 1)^2 with sigma = u^T W v, which is 4 lambda sigma (sigma^2 - 1) u v^T.
+fn add_distance<T: Float>(weight: &Tensor, right: &mut Tensor, gradient: &mut Tensor, coefficient: f64) {
+    // SAFETY: weight, vector and gradient have memory of their own, and nobody else is at work on them.
+    let (weight, right, gradient) = unsafe { (view::<T>(weight), view_mut::<T>(right), view_mut::<T>(gradient)) };
+    let features = right.len();
+    let mut back = vec![T::of(0.0); features];
+    let mut up = Vec::with_capacity(weight.len() / features);
+    // Both products in one pass over the weight, which is all the time that they take.
+    for row in weight.chunks_exact(features) {
+        let product = dot(row, right);
+        add_multiple(&mut back, product, row);
+        up.push(product);
+    }
+    let (up_norm, back_norm) = (norm(&up), norm(&back));
+    // In a weight of zeros nothing has a direction, and the gradient is zero.
+    if up_norm == 0.0 {
+        return;
+    }
+    let sigma = back_norm / up_norm;
+    let scale = T::of(1.0 / back_norm);
+    for (v, &product) in right.iter_mut().zip(&back) {
+        *v = scale * product;
+    }
+    let factor = T::of(4.0 * coefficient * sigma * (sigma * sigma - 1.0) / up_norm);
+    for (row, &product) in gradient.chunks_exact_mut(features).zip(&up) {
+        add_multiple(row, factor * product, right);
+    }
+}
+
+fn add_multiple<T: Float>(target: &mut [T], factor: T, values: &[T]) {
+    for (target, &value) in target.iter_mut().zip(values) {
+        *target += factor * value;
+    }
+}
+
+fn norm<T: Float>(vector: &[T]) -> f64 {
+    vector.iter().map(|value| value.wide().powi(2)).sum::<f64>().sqrt()
+}
+
+impl Stateful for Spectral {
+    fn save(&self, state: &mut State) {
+        for (name, right) in &self.right {
+            state.put_tensor(name, right);
+        }
+    }
+
+    fn restore(&mut self, state: &State) -> Result<(), StateError> {
+        self.right.iter_mut().try_for_each(|(name, right)| state.copy_into(name, right))
+    }
+}
