@@ -13,6 +13,7 @@ pub mod auroc;
 pub mod bootstrap;
 pub mod comparison;
 pub mod correlation;
+pub mod decay;
 pub mod distribution;
 pub mod estimate;
 pub mod gain;
