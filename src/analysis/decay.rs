@@ -91,7 +91,12 @@ pub fn fits(points: &[(f64, f64)]) -> Vec<DecayFit> {
     fits.retain(|fit| fit.r2 > 0.0);
     fits.sort_by(|left, right| right.r2.total_cmp(&left.r2).then(left.family.cmp(&right.family)));
     let mut seen = Vec::new();
-    fits.retain(|fit| !seen.contains(&fit.family) && { seen.push(fit.family); true });
+    fits.retain(|fit| {
+        !seen.contains(&fit.family) && {
+            seen.push(fit.family);
+            true
+        }
+    });
     fits.push(constant);
     fits
 }
