@@ -28,7 +28,7 @@ pub fn mean(values: &[f64]) -> Result<f64, Undefined> {
 }
 
 /// The last quarter of a list, rounded up, so that it is empty only if the list is.
-pub fn last_quarter(values: &[f64]) -> &[f64] {
+pub fn last_quarter<Value>(values: &[Value]) -> &[Value] {
     &values[values.len() - values.len().div_ceil(4)..]
 }
 
@@ -156,7 +156,7 @@ mod tests {
         near(weighted_interquartile_mean(&[1.0, 2.0, 3.0, 4.0], &[4.0, 0.0, 0.0, 0.0]), 1.0);
         near(probability_of_improvement(&[0.5], &[0.5]), 0.5);
         assert_eq!(last_quarter(&[1.0, 2.0, 3.0, 4.0, 5.0]), [4.0, 5.0]);
-        assert_eq!(last_quarter(&[]), [0.0; 0]);
+        assert_eq!(last_quarter::<f64>(&[]), [0.0; 0]);
     }
 
     #[test]

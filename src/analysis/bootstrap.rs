@@ -55,6 +55,11 @@ pub struct Bootstrap {
 impl Bootstrap {
     /// Draws the resamples of runs, of which the i-th belongs to the stratum (arm) `strata[i]`; a lone run always counts once.
     pub fn new(strata: &[usize], options: BootstrapOptions) -> Self {
+        Self::at_confidence(strata, options, CONFIDENCE)
+    }
+
+    /// The same, for intervals that are meant to cover with another probability.
+    pub fn at_confidence(strata: &[usize], options: BootstrapOptions, confidence: f64) -> Self {
         let mut members = vec![Vec::new(); strata.iter().max().map_or(0, |last| last + 1)];
         for (run, &stratum) in strata.iter().enumerate() {
             members[stratum].push(run);
@@ -67,7 +72,7 @@ impl Bootstrap {
         }
         let mut generator = ChaCha8Rng::seed_from_u64(options.seed);
         let weights = (0..options.resamples).map(|_| draw(&members, strata.len(), &mut generator)).collect();
-        Self { weights, tail: Ok(normal_cdf(-student_t_two_sided(CONFIDENCE, freedom))) }
+        Self { weights, tail: Ok(normal_cdf(-student_t_two_sided(confidence, freedom))) }
     }
 
     /// Resamples of the runs of one arm, or of pairs of runs.

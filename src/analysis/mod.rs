@@ -2,7 +2,8 @@
 //!
 //! The way of the data: [`series::Series`] (one a run) are paired with their future in [`outcomes`], scored per indicator in
 //! [`predictiveness`] and per arm in [`comparison`] and per schedule in
-//! [`schedules`], and flattened to lines of CSV in [`rows`]. Below these lie the plain
+//! [`schedules`], and flattened to lines of CSV in [`rows`];
+//! [`claims`] holds the paper's claims against them. Below these lie the plain
 //! statistics: [`ranks`], [`correlation`], [`kendall`], [`auroc`], [`lead`], [`gain`] with [`logistic`], [`aggregate`], [`paired_tests`],
 //! [`bootstrap`], [`distribution`].
 //!
@@ -11,8 +12,10 @@
 pub mod aggregate;
 pub mod auroc;
 pub mod bootstrap;
+pub mod claims;
 pub mod comparison;
 pub mod correlation;
+pub mod decay;
 pub mod distribution;
 pub mod estimate;
 pub mod gain;

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::aggregate::last_quarter;
 use super::series::{Arm, Series};
 
 /// Which of the tasks k+1 .. k+h the outcome at horizon h is taken from. At horizon 1 both are the next task.
@@ -130,6 +131,13 @@ impl ScoredRun<'_> {
             (Some(reached), Some(expected)) => reached < (1.0 - options.loss) * expected,
             _ => false,
         })
+    }
+
+    /// Mean accuracy over the last quarter of the tasks as a share of the reference's over the same tasks; `None` where one is missing.
+    pub fn late_accuracy(&self) -> Option<f64> {
+        let reached = defined_mean(last_quarter(self.series.online_accuracy()))?;
+        let expected = defined_mean(last_quarter(&self.reference_accuracy))?;
+        (expected > 0.0).then(|| reached / expected)
     }
 
     /// The outcome seen from each task, `None` where a task of the future, or its accuracy, is missing.

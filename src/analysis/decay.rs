@@ -1,0 +1,227 @@
+//! Which canonical decay of the step size a learning rate's course resembles.
+//!
+//! Time runs from 0 to 1 over the run. Every family is fitted by least squares to the learning rate itself (not its logarithm, in which a
+//! linear decay to zero has no place), and only falling members of it count: a rate that rises mirrors no decay. R2 is the share of the
+//! variance over time that the fit explains. The constant explains none, and is what remains when nothing that falls explains more.
+
+use std::f64::consts::PI;
+
+/// A family of courses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// a.
+    Constant,
+    /// a - b t.
+    Linear,
+    /// a exp(-k t).
+    Exponential,
+    /// a + b (1 + cos(pi t)) / 2.
+    Cosine,
+    /// a / sqrt(1 + k t).
+    InverseSquareRoot,
+    /// a gamma^floor(m t), m from 2 to 10 equal steps.
+    Step,
+}
+
+impl Family {
+    /// As tables name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Linear => "linear",
+            Self::Exponential => "exponential",
+            Self::Cosine => "cosine",
+            Self::InverseSquareRoot => "inverse square root",
+            Self::Step => "step",
+        }
+    }
+}
+
+/// The best member of a family.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DecayFit {
+    /// The family.
+    pub family: Family,
+    /// Share of the variance over time that it explains; 0 for the constant, whatever is fitted.
+    pub r2: f64,
+    offset: f64,
+    scale: f64,
+    shape: f64,
+    steps: usize,
+}
+
+impl DecayFit {
+    /// The learning rate that the fit has at a time from 0 to 1.
+    pub fn at(&self, time: f64) -> f64 {
+        self.offset + self.scale * basis(self.family, self.shape, self.steps, time)
+    }
+}
+
+/// The best fit of every family of which a falling member explains anything, best first, the constant last. Points are time, from 0 to 1,
+/// and learning rate; those that are not finite are left out. Empty without points.
+pub fn fits(points: &[(f64, f64)]) -> Vec<DecayFit> {
+    let points: Vec<(f64, f64)> = points.iter().copied().filter(|(t, y)| t.is_finite() && y.is_finite()).collect();
+    if points.is_empty() {
+        return Vec::new();
+    }
+    let mean = points.iter().map(|(_, y)| y).sum::<f64>() / points.len() as f64;
+    let total: f64 = points.iter().map(|(_, y)| (y - mean).powi(2)).sum();
+    let constant = DecayFit { family: Family::Constant, r2: 0.0, offset: mean, scale: 0.0, shape: 0.0, steps: 0 };
+    // Rates that differ in their last bits alone do not move.
+    if total.sqrt() <= 1e-9 * mean.abs() * (points.len() as f64).sqrt() {
+        return vec![constant];
+    }
+    let explained = |error: f64| 1.0 - error / total;
+    let mut fits = Vec::new();
+    for family in [Family::Linear, Family::Cosine] {
+        let (offset, scale) = line(&points, family);
+        let fit = DecayFit { family, r2: 0.0, offset, scale, shape: 0.0, steps: 0 };
+        let falls = if family == Family::Linear { scale < 0.0 } else { scale > 0.0 };
+        if falls {
+            fits.push(DecayFit { r2: explained(squared_error(&points, &fit)), ..fit });
+        }
+    }
+    for (family, steps) in [(Family::Exponential, 0), (Family::InverseSquareRoot, 0)]
+        .into_iter()
+        .chain((2..=10).map(|steps| (Family::Step, steps)))
+    {
+        let fit = multiple(&points, family, steps);
+        fits.push(DecayFit { r2: explained(squared_error(&points, &fit)), ..fit });
+    }
+    fits.retain(|fit| fit.r2 > 0.0);
+    fits.sort_by(|left, right| right.r2.total_cmp(&left.r2).then(left.family.cmp(&right.family)));
+    let mut seen = Vec::new();
+    fits.retain(|fit| {
+        !seen.contains(&fit.family) && {
+            seen.push(fit.family);
+            true
+        }
+    });
+    fits.push(constant);
+    fits
+}
+
+/// What a family multiplies its scale with.
+fn basis(family: Family, shape: f64, steps: usize, time: f64) -> f64 {
+    match family {
+        Family::Constant => 0.0,
+        Family::Linear => time,
+        Family::Exponential => (-shape * time).exp(),
+        Family::Cosine => 0.5 * (1.0 + (PI * time).cos()),
+        Family::InverseSquareRoot => 1.0 / (1.0 + shape * time).sqrt(),
+        Family::Step => {
+            let step = ((steps as f64 * time).floor() as usize).min(steps.saturating_sub(1));
+            (-shape * step as f64).exp()
+        }
+    }
+}
+
+fn squared_error(points: &[(f64, f64)], fit: &DecayFit) -> f64 {
+    points.iter().map(|(time, rate)| (rate - fit.at(*time)).powi(2)).sum()
+}
+
+/// Ordinary least squares of offset and scale.
+fn line(points: &[(f64, f64)], family: Family) -> (f64, f64) {
+    let n = points.len() as f64;
+    let x = |time: f64| basis(family, 0.0, 0, time);
+    let (mean_x, mean_y) =
+        (points.iter().map(|p| x(p.0)).sum::<f64>() / n, points.iter().map(|p| p.1).sum::<f64>() / n);
+    let both: f64 = points.iter().map(|p| (x(p.0) - mean_x) * (p.1 - mean_y)).sum();
+    let square: f64 = points.iter().map(|p| (x(p.0) - mean_x).powi(2)).sum();
+    let scale = if square > 0.0 { both / square } else { 0.0 };
+    (mean_y - scale * mean_x, scale)
+}
+
+/// A family without offset: the scale in closed form, the shape by golden section around the best of a logarithmic grid.
+fn multiple(points: &[(f64, f64)], family: Family, steps: usize) -> DecayFit {
+    let fit = |exponent: f64| {
+        let shape = 10_f64.powf(exponent);
+        let (mut both, mut square) = (0.0, 0.0);
+        for (time, rate) in points {
+            let x = basis(family, shape, steps, *time);
+            both += x * rate;
+            square += x * x;
+        }
+        DecayFit { family, r2: 0.0, offset: 0.0, scale: both / square, shape, steps }
+    };
+    let error = |exponent: f64| squared_error(points, &fit(exponent));
+    let (lowest, highest, pitch) = (-3.0, 4.0, 0.25);
+    let grid = (0..=((highest - lowest) / pitch) as usize).map(|place| lowest + pitch * place as f64);
+    let best = grid.min_by(|left, right| error(*left).total_cmp(&error(*right))).unwrap_or(lowest);
+    let (mut low, mut high) = (best - pitch, best + pitch);
+    let golden = 0.5 * (5_f64.sqrt() - 1.0);
+    let (mut left, mut right) = (high - golden * (high - low), low + golden * (high - low));
+    let (mut at_left, mut at_right) = (error(left), error(right));
+    for _ in 0..30 {
+        if at_left < at_right {
+            (high, right, at_right) = (right, left, at_left);
+            left = high - golden * (high - low);
+            at_left = error(left);
+        } else {
+            (low, left, at_left) = (left, right, at_right);
+            right = low + golden * (high - low);
+            at_right = error(right);
+        }
+    }
+    fit(0.5 * (low + high))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn course(rate: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
+        (1..=120).map(|i| f64::from(i) / 120.0).map(|time| (time, rate(time))).collect()
+    }
+
+    fn best(rate: impl Fn(f64) -> f64) -> DecayFit {
+        fits(&course(rate))[0]
+    }
+
+    #[test]
+    fn each_family_recognises_its_own() {
+        let step = |time: f64| 1e-3 * 0.5_f64.powi(((4.0 * time).floor() as i32).min(3));
+        let cases: [(Family, &dyn Fn(f64) -> f64); 5] = [
+            (Family::Linear, &|time| 1e-3 * (1.0 - 0.9 * time)),
+            (Family::Exponential, &|time| 1e-3 * (-3.0 * time).exp()),
+            (Family::Cosine, &|time| 1e-4 + 9e-4 * 0.5 * (1.0 + (PI * time).cos())),
+            (Family::InverseSquareRoot, &|time| 1e-3 / (1.0 + 50.0 * time).sqrt()),
+            (Family::Step, &step),
+        ];
+        for (family, rate) in cases {
+            let fit = best(rate);
+            assert_eq!(fit.family, family, "{:?}", fits(&course(rate)));
+            assert!(fit.r2 > 0.999_999, "{family:?} {}", fit.r2);
+            assert!((fit.at(0.3) - rate(0.3)).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn what_rises_or_stands_still_is_no_decay() {
+        assert_eq!(best(|time| 1e-3 * (1.0 + time)).family, Family::Constant);
+        assert_eq!(fits(&course(|_| 1e-3)).len(), 1);
+        assert_eq!(best(|_| 1e-3).r2, 0.0);
+        assert!((best(|_| 1e-3).at(0.7) - 1e-3).abs() < 1e-15);
+        assert_eq!(fits(&[(0.5, f64::NAN)]), []);
+    }
+
+    #[test]
+    fn equals_scipy() {
+        // t = np.arange(1, 121) / 120; y = 1e-3 * (1 - t ** 2) + 2e-4 * np.sin(9 * t)
+        // f = lambda t, a, k: a * np.exp(-k * t); p, _ = scipy.optimize.curve_fit(f, t, y * 1e3, p0=(1, 1))
+        // 1 - ((y * 1e3 - f(t, *p)) ** 2).sum() / ((y * 1e3 - y.mean() * 1e3) ** 2).sum(); np.polyfit(t, y, 1) likewise
+        let fits = fits(&course(|time| 1e-3 * (1.0 - time * time) + 2e-4 * (9.0 * time).sin()));
+        let r2 = |family: Family| fits.iter().find(|fit| fit.family == family).unwrap().r2;
+        assert!((r2(Family::Exponential) - 0.8805375397752264).abs() < 1e-7, "{}", r2(Family::Exponential));
+        assert!((r2(Family::Linear) - 0.8907812147111631).abs() < 1e-9, "{}", r2(Family::Linear));
+    }
+
+    #[test]
+    fn a_fit_is_scale_free() {
+        let rate = |time: f64| 1e-3 * (1.0 - time * time);
+        let (small, large) = (fits(&course(rate)), fits(&course(|time| 1e4 * rate(time))));
+        for (small, large) in small.iter().zip(&large) {
+            assert!(small.family == large.family && (small.r2 - large.r2).abs() < 1e-9, "{small:?} {large:?}");
+        }
+    }
+}
