@@ -10,7 +10,10 @@ use trainability::probe::noise::{noise_variance, squared_norm};
 use trainability::random::Generator;
 use trainability_baselines::activation::Activation;
 use trainability_baselines::activation::crelu::Crelu;
+use trainability_baselines::activation::identity::Identity;
+use trainability_baselines::activation::leaky_relu::LeakyRelu;
 use trainability_baselines::activation::relu::Relu;
+use trainability_baselines::activation::tanh::Tanh;
 use trainability_baselines::lanczos::{LanczosOptions, SymmetricOperator};
 use trainability_baselines::layers::tensors;
 use trainability_baselines::method::{Contribution, Part};
@@ -47,6 +50,10 @@ fn cases() -> Vec<Case> {
         case(Box::new(Relu), &[3], 60, 4),
         // One sample.
         case(Box::new(Crelu), &[4], 1, 5),
+        case(Box::new(LeakyRelu { slope: 0.3 }), &[5, 4], 9, 6),
+        case(Box::new(Identity), &[5, 4], 9, 7),
+        // Not piecewise linear: its blocks have more than the Gauss-Newton part.
+        case(Box::new(Tanh), &[5, 4], 9, 8),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! What the noise-curvature scheduler is compared with: pure code over tensors that knows nothing of files,
 //! configurations or training loops.
 //!
-//! - [`activation`]: what stands between two layers, `relu` and `crelu`
+//! - [`activation`]: what stands between two layers, such as `relu` and `crelu`
 //! - [`penalty`]: terms added to the loss, such as the Wasserstein distance to the initial weights
 //! - [`gradient_rule`]: what becomes of the gradient before the optimizer takes it, such as clipping
 //! - [`surgery`]: interventions on the weights, such as a reset at each task

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::activation::{self, Activation};
+use crate::activation::{self, Activation, Widths};
 use crate::gradient_rule::{self, GradientRule};
 use crate::penalty::{self, Penalty};
 use crate::surgery::{self, Intervention, Surgery};
@@ -16,6 +16,9 @@ use crate::surgery::{self, Intervention, Surgery};
 pub const PARTS: &[&Part] = &[
     &activation::relu::PART,
     &activation::crelu::PART,
+    &activation::leaky_relu::PART,
+    &activation::tanh::PART,
+    &activation::identity::PART,
     &penalty::l2_adam::PART,
     &penalty::l2_loss::PART,
     &penalty::adamw::PART,
@@ -46,8 +49,8 @@ pub enum WeightDecay {
 /// What a part adds to a method.
 #[derive(Debug)]
 pub enum Contribution {
-    /// Replaces the default activation.
-    Activation(Box<dyn Activation>),
+    /// Replaces the default activation, and says how wide the layers before it are.
+    Activation(Box<dyn Activation>, Widths),
     /// Adds a term to the loss.
     Penalty(Box<dyn Penalty>),
     /// Sets the optimizer's weight decay.
@@ -166,6 +169,8 @@ fn build<O: PartOptions>(options: Value) -> Result<(Contribution, Value), PartEr
 pub struct Method {
     /// What stands between the layers.
     pub activation: Box<dyn Activation>,
+    /// How wide the hidden layers are.
+    pub widths: Widths,
     /// Terms of the loss beside the cross-entropy.
     pub penalties: Vec<Box<dyn Penalty>>,
     /// The optimizer's decay.
@@ -188,8 +193,8 @@ impl Method {
         let (mut penalties, mut surgeries) = (Vec::new(), Vec::<Box<dyn Surgery>>::new());
         for contribution in contributions {
             match contribution {
-                Contribution::Activation(_) if activation.is_some() => return Err("one activation, not two"),
-                Contribution::Activation(new) => activation = Some(new),
+                Contribution::Activation(..) if activation.is_some() => return Err("one activation, not two"),
+                Contribution::Activation(new, widths) => activation = Some((new, widths)),
                 Contribution::WeightDecay(_) if weight_decay != WeightDecay::None => {
                     return Err("one weight decay, not two");
                 }
@@ -207,8 +212,9 @@ impl Method {
         if count(Intervention::Reset) > 0 && surgeries.len() > 1 {
             return Err("no other surgery beside a reset, which leaves it nothing to work on");
         }
-        let activation = activation.unwrap_or_else(|| Box::new(activation::relu::Relu));
-        Ok(Method { activation, penalties, weight_decay, gradient_rule, surgeries })
+        let (activation, widths) =
+            activation.unwrap_or_else(|| (Box::new(activation::relu::Relu) as Box<dyn Activation>, Widths::AsGiven));
+        Ok(Method { activation, widths, penalties, weight_decay, gradient_rule, surgeries })
     }
 }
 
@@ -240,6 +246,8 @@ mod tests {
     #[test]
     fn impossible_options_are_refused_by_name() {
         for (name, options, message) in [
+            ("leaky_relu", json!({ "slope": 0.0 }), "`slope` is 0, expected above 0 and below 1"),
+            ("leaky_relu", json!({ "slope": 1.0 }), "`slope` is 1, expected above 0 and below 1"),
             ("gradient_clipping", json!({ "max_norm": 0.0 }), "`max_norm` is 0, expected a finite number above 0"),
             ("anti_regularization", json!({ "clip": 1.0 }), "`clip` is 1, expected between 0 and 1, both excluded"),
             ("anti_regularization", json!({ "radius": 0.9 }), "`radius` is 0.9, expected a finite number, 1 or above"),

@@ -1,7 +1,7 @@
 //! Networks: their parameters by layer, and a forward pass that leaves each layer's input and pre-activation behind.
 
 use tch::{Kind, Tensor};
-use trainability_baselines::activation::Activation;
+use trainability_baselines::activation::{Activation, relu};
 use trainability_baselines::layers::tensors;
 use trainability_baselines::{Gradients, LayerParameters, LayerTrace, Parameter, State, StateError, Stateful};
 
@@ -24,6 +24,33 @@ pub struct Shape {
     pub outputs: i64,
     /// f32, or f64 where exactness matters more than speed.
     pub kind: Kind,
+}
+
+impl Shape {
+    /// Scalars of a network of this shape with this activation.
+    pub fn parameter_count(&self, activation: &dyn Activation) -> i64 {
+        let mut fan_in = self.inputs;
+        let mut count = 0;
+        for &units in self.hidden.iter().chain([&self.outputs]) {
+            count += units * (fan_in + 1);
+            fan_in = activation.features(units);
+        }
+        count
+    }
+
+    /// The shape with its hidden layers narrowed by one factor, so that with this activation it has as many parameters
+    /// as this shape has with an activation that widens nothing, as nearly as whole units allow.
+    pub fn matched(&self, activation: &dyn Activation) -> Shape {
+        let target = self.parameter_count(&relu::Relu);
+        let Some(&widest) = self.hidden.iter().max() else { return self.clone() };
+        let narrowed = (1..=widest).map(|width| {
+            let scale = width as f64 / widest as f64;
+            let hidden = self.hidden.iter().map(|&units| ((units as f64 * scale).round() as i64).max(1)).collect();
+            Shape { hidden, ..self.clone() }
+        });
+        let distance = |shape: &Shape| (shape.parameter_count(activation) - target).abs();
+        narrowed.min_by_key(distance).unwrap_or_else(|| self.clone())
+    }
 }
 
 /// A multi-layer perceptron with layers `fc1`, `fc2`, ...

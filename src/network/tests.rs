@@ -1,5 +1,8 @@
 use trainability_baselines::activation::crelu::Crelu;
+use trainability_baselines::activation::identity::Identity;
+use trainability_baselines::activation::leaky_relu::LeakyRelu;
 use trainability_baselines::activation::relu::Relu;
+use trainability_baselines::activation::tanh::Tanh;
 
 use super::*;
 
@@ -21,6 +24,18 @@ fn crelu_doubles_the_next_layers_input_and_the_reference_sizes_are_right() {
     };
     assert_eq!(reference(Box::new(Relu)), 269_322);
     assert_eq!(reference(Box::new(Crelu)), 337_418);
+}
+
+#[test]
+fn crelu_can_match_the_parameters_of_a_relu_network() {
+    let shape = Shape { inputs: 784, hidden: vec![256, 256], outputs: 10, kind: Kind::Float };
+    // 2 w^2 + 806 w + 10 is nearest to 269,322 at w = 217: 269,090, against 270,766 at 218.
+    let matched = shape.matched(&Crelu);
+    assert_eq!(matched.hidden, [217, 217]);
+    let network = Network::new(matched.clone(), Box::new(Crelu), &mut Generator::named("initialisation", 0));
+    assert_eq!(network.parameter_count(), 269_090);
+    assert_eq!(matched.parameter_count(&Crelu), 269_090);
+    assert_eq!(shape.matched(&Relu), shape);
 }
 
 #[test]
@@ -73,12 +88,32 @@ fn forward_and_loss_agree_with_scalar_code() {
 
 #[test]
 fn pulling_back_agrees_with_autograd() {
-    for activation in [Box::new(Relu) as Box<dyn Activation>, Box::new(Crelu)] {
+    let others: [Box<dyn Activation>; 5] =
+        [Box::new(Relu), Box::new(Crelu), Box::new(LeakyRelu { slope: 0.3 }), Box::new(Tanh), Box::new(Identity)];
+    for activation in others {
         let z = Generator::named("z", 2).uniform(&[6, 4], 1.0, Kind::Double).set_requires_grad(true);
         let h = activation.forward(&z);
         let weights = Generator::named("w", 2).uniform(&h.size(), 1.0, Kind::Double);
         let expected = Tensor::run_backward(&[(&h * &weights).sum(Kind::Double)], &[&z], false, false);
         assert!(activation.pull_back(&z.detach(), &weights).allclose(&expected[0], 1e-12, 1e-12, false));
+    }
+}
+
+#[test]
+fn activations_agree_with_scalar_code() {
+    let values = [-2.5, -1.0, -1e-3, 0.0, 1e-3, 0.7, 3.0];
+    type Scalar = fn(f64) -> f64;
+    let cases: [(Box<dyn Activation>, Scalar); 4] = [
+        (Box::new(Relu), |z| if z > 0.0 { z } else { 0.0 }),
+        (Box::new(LeakyRelu { slope: 0.3 }), |z| if z > 0.0 { z } else { 0.3 * z }),
+        (Box::new(Tanh), |z| (z.exp() - (-z).exp()) / (z.exp() + (-z).exp())),
+        (Box::new(Identity), |z| z),
+    ];
+    for (activation, scalar) in cases {
+        let found: Vec<f64> = Vec::try_from(activation.forward(&Tensor::from_slice(&values))).unwrap();
+        for (found, z) in found.iter().zip(values) {
+            assert!((found - scalar(z)).abs() < 1e-15, "{} of {z} is {found}", activation.name());
+        }
     }
 }
 

@@ -3,20 +3,24 @@
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::Activation;
+use super::{Activation, Widths};
 use crate::method::{Contribution, OptionError, Part, PartOptions};
 
 /// `crelu`: every unit passes on both of its signs, so that none can die.
 pub const PART: Part = Part::of::<CreluOptions>("crelu", "concatenated ReLU, the next layer's input doubles");
 
-/// `crelu` has no options.
+/// `match_parameters`: by default off, the width is kept and the network grows.
 #[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CreluOptions {}
+#[serde(deny_unknown_fields, default)]
+pub struct CreluOptions {
+    /// Narrows the hidden layers until the network has as many parameters as a ReLU network of the configured widths.
+    pub match_parameters: bool,
+}
 
 impl PartOptions for CreluOptions {
     fn build(self) -> Result<Contribution, OptionError> {
-        Ok(Contribution::Activation(Box::new(Crelu)))
+        let widths = if self.match_parameters { Widths::MatchParameters } else { Widths::AsGiven };
+        Ok(Contribution::Activation(Box::new(Crelu), widths))
     }
 }
 

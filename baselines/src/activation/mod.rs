@@ -5,7 +5,20 @@ use std::fmt::Debug;
 use tch::Tensor;
 
 pub mod crelu;
+pub mod identity;
+pub mod leaky_relu;
 pub mod relu;
+pub mod tanh;
+
+/// How many units hidden layers have, given the configured numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Widths {
+    /// As many as configured.
+    AsGiven,
+    /// All of them narrowed by the same factor, so that the network has as many parameters as one whose units pass on
+    /// one feature each.
+    MatchParameters,
+}
 
 /// An elementwise nonlinearity, possibly one that widens its input.
 pub trait Activation: Debug + Send + Sync {

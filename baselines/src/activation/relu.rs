@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::Activation;
+use super::{Activation, Widths};
 use crate::method::{Contribution, OptionError, Part, PartOptions};
 
 /// `relu`: nothing added to the network; the arm in which the loss of trainability shows.
@@ -16,7 +16,7 @@ pub struct ReluOptions {}
 
 impl PartOptions for ReluOptions {
     fn build(self) -> Result<Contribution, OptionError> {
-        Ok(Contribution::Activation(Box::new(Relu)))
+        Ok(Contribution::Activation(Box::new(Relu), Widths::AsGiven))
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use tch::{Kind, Tensor};
+use trainability_baselines::activation::Widths;
 use trainability_baselines::gradient_rule::GradientRule;
 use trainability_baselines::indicator::When;
 use trainability_baselines::penalty::{Elapsed, Penalty};
@@ -90,13 +91,17 @@ impl Run {
         let images = select_images(set, plan.images(), kind, plan.seed);
         let probe_count = images.size()[0].min(plan.measure.probe_images as i64);
         let probe_images = images.narrow(0, 0, probe_count);
-        let shape = Shape {
+        let mut method = plan.method.build();
+        let given = Shape {
             inputs: images.size()[1],
             hidden: plan.network.hidden.clone(),
             outputs: i64::from(set.classes),
             kind,
         };
-        let mut method = plan.method.build();
+        let shape = match method.widths {
+            Widths::AsGiven => given,
+            Widths::MatchParameters => given.matched(method.activation.as_ref()),
+        };
         let mut initialisation = Generator::named("initialisation", plan.seed);
         let network = Network::new(shape, method.activation, &mut initialisation);
         for penalty in &mut method.penalties {
