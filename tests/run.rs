@@ -88,9 +88,9 @@ fn measuring_never_changes_training() {
 #[test]
 fn every_method_and_schedule_goes_on_from_a_checkpoint_with_the_same_bits() {
     let methods = json!(["relu", "crelu", "l2_adam", "l2_loss", "adamw", "wasserstein", "crelu+wasserstein", "reset"]);
-    let schedules = json!(["constant", "paper", "as_run", "debiased", "noise_curvature", "stability_cap"]);
+    let schedules = json!(["constant", "paper", "as_run", "debiased", "noise_curvature"]);
     let mut plans = plans_of(json!({ "methods": methods, "schedules": schedules }));
-    assert_eq!(plans.len(), 7 * 6 + 1);
+    assert_eq!(plans.len(), 7 * 5 + 1);
     let methods = json!([
         "l2_init",
         { "name": "anti_regularization", "decay": "task" },
@@ -102,7 +102,7 @@ fn every_method_and_schedule_goes_on_from_a_checkpoint_with_the_same_bits() {
         { "name": "redo", "threshold": 0.5, "period": 4 },
         { "label": "crelu+continual", "parts": ["crelu", { "name": "continual_backprop", "maturity": 2, "rate": 0.05 }] }
     ]);
-    plans.extend(plans_of(json!({ "methods": methods, "schedules": ["constant", "debiased"] })));
+    plans.extend(plans_of(json!({ "methods": methods, "schedules": ["debiased", "stability_cap"] })));
     for plan in plans {
         let mut whole = Run::new(&plan, &images());
         let expected = finish(&mut whole);
