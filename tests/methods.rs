@@ -140,21 +140,26 @@ fn anti_regularization_pushes_outwards_and_fades() {
 #[test]
 fn anti_regularization_never_outweighs_the_data() {
     let network = network(Kind::Double);
-    let mut penalty = penalty("anti_regularization", json!({ "coefficient": 10.0, "clip": 0.25 }));
-    penalty.begin(&network.layers);
-    penalty.begin_update(Elapsed { of_run: 0.0, of_task: 0.0 });
-    let (found, data) = push(penalty.as_mut(), &network, 0.1);
-    assert!((norm(&found) / norm(&data) - 0.25).abs() < 1e-12);
     let theta = parameters(&network.layers);
-    let outwards: f64 = theta.iter().zip(&found).map(|(theta, push)| -theta * push).sum();
-    assert!((outwards / (norm(&theta) * norm(&found)) - 1.0).abs() < 1e-12, "the push is along theta");
-    // The clipped coefficient is the one that counts, for this update alone.
-    let lambda = norm(&found) / (2.0 * norm(&theta));
-    assert!((isotropic(penalty.as_ref(), &network) / (-2.0 * lambda) - 1.0).abs() < 1e-12);
-    let (nothing, _) = push(penalty.as_mut(), &network, 0.0);
-    assert!(nothing.iter().all(|&push| push == 0.0));
-    penalty.begin_update(Elapsed { of_run: 0.5, of_task: 0.5 });
-    assert_eq!(isotropic(penalty.as_ref(), &network), -10.0);
+    let data = norm(&flat(&uniform_gradients(&network, 0.1)));
+    // The coefficient as a multiple of the one at which clipping begins.
+    for (multiple, share) in [(0.9, 0.9 * 0.25), (1.1, 0.25), (100.0, 0.25)] {
+        let coefficient = multiple * 0.25 * data / (2.0 * norm(&theta));
+        let mut penalty = penalty("anti_regularization", json!({ "coefficient": coefficient, "clip": 0.25 }));
+        penalty.begin(&network.layers);
+        penalty.begin_update(Elapsed { of_run: 0.0, of_task: 0.0 });
+        let (found, _) = push(penalty.as_mut(), &network, 0.1);
+        assert!((norm(&found) / data / share - 1.0).abs() < 1e-12);
+        let outwards: f64 = theta.iter().zip(&found).map(|(theta, push)| -theta * push).sum();
+        assert!((outwards / (norm(&theta) * norm(&found)) - 1.0).abs() < 1e-12, "the push is along theta");
+        // The clipped coefficient is the one that counts, for this update alone.
+        let lambda = norm(&found) / (2.0 * norm(&theta));
+        assert!((isotropic(penalty.as_ref(), &network) / (-2.0 * lambda) - 1.0).abs() < 1e-12);
+        let (nothing, _) = push(penalty.as_mut(), &network, 0.0);
+        assert!(nothing.iter().all(|&push| push == 0.0));
+        penalty.begin_update(Elapsed { of_run: 0.5, of_task: 0.5 });
+        assert_eq!(isotropic(penalty.as_ref(), &network), -coefficient);
+    }
 }
 
 #[test]

@@ -305,11 +305,8 @@ impl Run {
             self.read_measured_indicators(trace, deltas, gradient_sq_norm, update);
             self.count_seconds("indicators", start);
         }
-        if !self.surgeries.is_empty() {
-            let (start, update) = (Instant::now(), self.update);
-            self.operate(|surgery, subject| surgery.after_update(update, &activations, subject));
-            self.count_seconds("surgery", start);
-        }
+        let update = self.update;
+        self.operate(|surgery, subject| surgery.after_update(update, &activations, subject));
         Ok(controls)
     }
 

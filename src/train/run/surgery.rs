@@ -1,5 +1,7 @@
 //! What surgery reaches of a run.
 
+use std::time::Instant;
+
 use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
 use trainability_baselines::activation::Activation;
@@ -84,6 +86,10 @@ pub(super) fn hidden_activations(trace: &[LayerTrace]) -> Vec<Tensor> {
 impl Run {
     /// Lets every surgery of the method at the run, in the order in which they were named.
     pub(super) fn operate(&mut self, mut hook: impl FnMut(&mut dyn Surgery, &mut dyn Subject)) {
+        if self.surgeries.is_empty() {
+            return;
+        }
+        let start = Instant::now();
         let mut subject = Patient {
             stream: self.stream.as_ref(),
             network: &mut self.network,
@@ -97,5 +103,6 @@ impl Run {
         for surgery in &mut self.surgeries {
             hook(surgery.as_mut(), &mut subject);
         }
+        self.count_seconds("surgery", start);
     }
 }

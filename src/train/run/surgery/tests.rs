@@ -266,13 +266,16 @@ fn redo_by_updates_ignores_tasks_and_a_silent_layer_is_dormant_as_a_whole() {
     assert_eq!(ward.plain(), expected);
 }
 
+/// A unit's utility and the mean of each of its features at each update since it began.
+type History = Vec<(f64, Vec<f64>)>;
+
 /// Continual backpropagation by its definitions: averages are weighted means over everything since a unit began.
 struct SlowBackprop {
     rate: f64,
     maturity: usize,
     decay: f64,
-    /// By layer and unit: at each update since the unit began, its utility and the mean of each of its features.
-    histories: Vec<Vec<Vec<(f64, Vec<f64>)>>>,
+    /// By layer and unit.
+    histories: Vec<Vec<History>>,
     due: Vec<f64>,
     replaced: usize,
 }
