@@ -1,7 +1,7 @@
 //! Experiments: a JSON file becomes validated types, and these become a plan, which is a list of runs.
 
 mod experiment;
-mod label;
+pub(crate) mod label;
 mod method;
 mod plan;
 mod schedule;

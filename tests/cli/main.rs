@@ -8,4 +8,5 @@ mod files;
 mod interruption;
 mod options;
 mod sweep;
+#[path = "../common/workdir.rs"]
 mod workdir;

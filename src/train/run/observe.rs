@@ -13,7 +13,7 @@ use crate::probe::hessian::Hessian;
 use crate::probe::noise::squared_norm;
 
 /// Images that are evaluated at once at a task's end, which bounds the memory.
-const EVALUATION_CHUNK: i64 = 4096;
+pub(crate) const EVALUATION_CHUNK: i64 = 4096;
 
 impl Run {
     pub(super) fn read_measured_indicators(
