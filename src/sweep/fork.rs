@@ -12,13 +12,11 @@ use crate::config::RunPlan;
 use crate::train::recorder::CSV_FILES;
 use crate::train::{RunRecord, Status, read_record};
 
-/// Copies the finished runs of `source` that have the options of a run of `runs` into `folder`, and tells how many
-/// were copied. They are found by their options and not by their label; each is compared with its checksums.
+/// The runs of the sweep that is forked.
 ///
 /// # Errors
-/// There are no runs in `source`, or a copy cannot be written.
-pub fn keep(source: &Path, folder: &SweepFolder, runs: &[&RunPlan], listener: &dyn Listener) -> Result<usize> {
-    let mut finished: HashMap<String, (PathBuf, RunRecord)> = HashMap::new();
+/// There are none.
+pub fn sources(source: &Path) -> Result<Vec<PathBuf>> {
     let sources = run_folders(source);
     if sources.is_empty() {
         bail!(
@@ -26,8 +24,18 @@ pub fn keep(source: &Path, folder: &SweepFolder, runs: &[&RunPlan], listener: &d
             source.display()
         );
     }
+    Ok(sources)
+}
+
+/// Copies those finished runs of `sources` that have the options of a run of `runs` into `folder`, and tells how many
+/// were copied. They are found by their options and not by their label; each is compared with its checksums.
+///
+/// # Errors
+/// A copy cannot be written.
+pub fn keep(sources: &[PathBuf], folder: &SweepFolder, runs: &[&RunPlan], listener: &dyn Listener) -> Result<usize> {
+    let mut finished: HashMap<String, (&PathBuf, RunRecord)> = HashMap::new();
     for place in sources {
-        match read_record(&place) {
+        match read_record(place) {
             Ok(Some(record)) if record.status == Status::Finished => {
                 finished.insert(record.configuration_hash.clone(), (place, record));
             }

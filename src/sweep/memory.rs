@@ -11,6 +11,8 @@ use crate::train::run::EVALUATION_CHUNK;
 const PER_JOB: f64 = 32e6;
 /// Copies of a state while its checkpoint is made: tensors, their bytes, and the file.
 const CHECKPOINT_COPIES: f64 = 3.0;
+/// What the allocator holds beyond the tensors that are alive.
+const SPARE: f64 = 1.1;
 /// Bytes of a value in the window of normalised sharpness.
 const WINDOW_VALUE: f64 = 8.0;
 
@@ -44,7 +46,7 @@ pub fn estimate(run: &RunPlan, set: &ImageSet) -> f64 {
     // Value, two moments; and what penalties remember of the start, with room to sort the largest tensor.
     let penalties = method.penalties.len() as f64;
     let state = 3.0 * weights + penalties * weights;
-    let sorting = if penalties > 0.0 { 4.0 * largest(&sizes) } else { 0.0 };
+    let sorting = if penalties > 0.0 { 8.0 * largest(&sizes) } else { 0.0 };
     let gradients = 2.0 * weights;
     let update = gradients + sorting + 4.0 * batch * widths;
     let exact = method.activation.piecewise_linear()
@@ -54,11 +56,11 @@ pub fn estimate(run: &RunPlan, set: &ImageSet) -> f64 {
     let widest = largest(&layers.iter().map(|(_, outputs)| *outputs).collect::<Vec<_>>());
     let factors = batch * classes * (outputs + 2.0 * widest) + 2.0 * batch * batch;
     let measured = update + gradients + batch * outputs + if measures { factors + curvature } else { 0.0 };
-    // The Hessian of the probe batch over all weights: its graph, and one vector a product.
-    let task_end = 8.0 * probe * widths + 4.0 * weights + products.min(weights) * weights;
+    // The Hessian of the probe batch over all weights: its graph, one vector a product, and those at work.
+    let task_end = 8.0 * probe * widths + 12.0 * weights + products.min(weights) * weights;
     let evaluation = 2.0 * images.min(EVALUATION_CHUNK as f64) * widths;
     let saved = CHECKPOINT_COPIES * state;
-    let work = element * largest(&[measured, task_end, evaluation, saved]);
+    let work = SPARE * element * largest(&[measured, task_end, evaluation, saved]);
     // All images as they are, and the chosen ones three times in double precision while they are normalised.
     let beginning = set.images.len() as f64 + 3.0 * images * features * 8.0;
     let window = run.measure.window as f64 * layers.len() as f64 * WINDOW_VALUE;

@@ -124,12 +124,10 @@ pub fn carry_out(plan: &Plan, set: &ImageSet, options: &SweepOptions, listener: 
     let unfinished: Vec<&RunPlan> =
         chosen.iter().copied().filter(|run| !is_finished(&options.out.join("runs").join(run.name()))).collect();
     memory::check(&unfinished, set, jobs, memory::available())?;
+    let sources = options.fork_of.as_deref().map_or(Ok(Vec::new()), fork::sources)?;
     let folder = SweepFolder::open(&options.out)?;
     folder.check(plan)?;
-    let kept = match &options.fork_of {
-        Some(source) => fork::keep(source, &folder, &chosen, listener)?,
-        None => 0,
-    };
+    let kept = fork::keep(&sources, &folder, &chosen, listener)?;
     let (mut outcome, left) = select(&folder, &chosen, options.retry_failed, listener);
     let updates = left.iter().map(|run| run.updates()).sum();
     listener.begin(left.len(), updates, outcome.skipped);

@@ -4,6 +4,7 @@ mod bad_experiment;
 mod bad_surroundings;
 mod failures;
 mod files;
+mod fork;
 #[cfg(unix)]
 mod interruption;
 mod options;

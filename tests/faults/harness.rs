@@ -36,14 +36,14 @@ pub fn tell(text: &str) {
     println!("faults: {text}");
 }
 
-/// Two runs of a second or so each, with penalties, decays and a schedule that remembers.
+/// Two runs of less than a second each, with penalties, decays and a schedule that remembers.
 pub fn workplace() -> Workdir {
     let work = Workdir::new();
     work.experiment(&[
         ("methods", json!(["crelu+wasserstein", "l2_adam"])),
         ("schedules", json!(["debiased"])),
         ("stream.tasks", json!(4)),
-        ("stream.epochs", json!(60)),
+        ("stream.epochs", json!(40)),
     ]);
     work.sweep("whole", &["--jobs", "2"]).succeeded();
     work

@@ -3,10 +3,10 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use trainability::sweep::memory::estimate;
+use trainability::sweep::memory::{check, estimate};
 
 use super::harness::{Sweeping, command, long, tell};
-use super::workdir::Workdir;
+use super::workdir::{Workdir, assert_contains};
 
 /// A value of /proc/PID/status in bytes, if the process is still there.
 fn memory(id: u32, key: &str) -> Option<f64> {
@@ -18,13 +18,28 @@ fn memory(id: u32, key: &str) -> Option<f64> {
 #[test]
 fn what_cannot_fit_is_refused_with_the_estimate_before_anything_is_written() {
     let work = Workdir::new();
-    work.experiment(&[("network.hidden", json!([4_000_000, 4_000_000]))]);
+    work.experiment(&[("network.hidden", json!([65536, 65536, 65536]))]);
     work.refuse_sweep(
         &["--jobs", "1"],
         &["relu/", "seed-0 needs about", "GB of memory, and", "choose a smaller network.hidden"],
     );
-    work.experiment(&[("measure.probe_images", json!(48)), ("network.hidden", json!([i64::MAX / 64]))]);
-    work.refuse_sweep(&[], &["GB of memory"]);
+}
+
+#[test]
+fn fewer_jobs_are_proposed_where_fewer_fit() {
+    let work = Workdir::new();
+    work.experiment(&[("seeds", json!(2)), ("methods", json!(["relu", "crelu"]))]);
+    let (plan, set) = work.plan();
+    let runs: Vec<_> = plan.runs.iter().collect();
+    let need = runs.iter().map(|run| estimate(run, &set)).fold(0.0, f64::max);
+    check(&runs, &set, 3, 3.0 * need).unwrap();
+    check(&runs[..2], &set, 3, 2.0 * need).unwrap();
+    check(&[], &set, 3, 0.0).unwrap();
+    let refused = |jobs, available| check(&runs, &set, jobs, available).unwrap_err().to_string();
+    let two = refused(3, 2.5 * need);
+    assert_contains(&two, &["3 runs at a time need about", "MB of memory, and", "are free: --jobs 2 fits, or choose"]);
+    let none = refused(1, 0.5 * need);
+    assert!(none.starts_with("crelu/constant/seed-0 needs about") && !none.contains("--jobs"), "{none}");
 }
 
 /// The most that a run adds to a process that has done a tiny one.
