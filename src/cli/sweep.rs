@@ -1,16 +1,18 @@
 //! `trainability sweep`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::config::{Experiment, ImageFacts, MOST_SEEDS, Plan};
+use crate::config::{Experiment, ImageFacts, MOST_SEEDS, Plan, label};
 use crate::sweep::{Outcome, Progress, Signals, SweepOptions, carry_out, choose};
 
-/// Train every method under every schedule with every seed of an experiment. Finished runs are skipped, so that calling
-/// again goes on.
+/// Train every method under every schedule with every seed of an experiment. Calling again goes on: what is unfinished
+/// continues from its checkpoint, what is finished is left alone, and a run whose files are damaged is done again. A run
+/// that diverged or met a fault in the program would do so again: it is listed and left alone (see --retry-failed).
 #[derive(Debug, Args)]
 pub struct Sweep {
     /// The experiment, a JSON file
@@ -30,6 +32,16 @@ pub struct Sweep {
     /// The sweep's folder [default: results/NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Do again, from the beginning, the runs of earlier calls that failed or diverged, and no others
+    #[arg(long)]
+    retry_failed: bool,
+    /// Write into the folder NEW_NAME beside the sweep's own, in which the finished runs whose options have not changed
+    /// are kept (copied and compared with their checksums), and train the others anew
+    #[arg(long, value_name = "NEW_NAME", conflicts_with = "retry_failed")]
+    fork: Option<String>,
+    /// A run writes a checkpoint when its last is this old
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    checkpoint_every: String,
     /// Print the runs and their number of updates, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -49,6 +61,10 @@ impl Sweep {
             Some(jobs) => jobs,
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
+        let seconds = self.checkpoint_every.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let Some(checkpoint_every) = seconds else {
+            bail!("--checkpoint-every is {:?}, expected a number of seconds, 0 or above", self.checkpoint_every);
+        };
         let set = crate::data::load(&experiment.data.set, experiment.data.folder.as_deref())
             .with_context(|| format!("{}: at `data`", self.config.display()))?;
         let facts = ImageFacts { count: set.count, checksum: set.checksum.clone() };
@@ -56,9 +72,21 @@ impl Sweep {
         if self.dry_run {
             return self.list(&plan);
         }
-        let out = self.out.unwrap_or_else(|| PathBuf::from("results").join(&plan.name));
-        let options =
-            SweepOptions { out, jobs, only: self.only, fail_fast: self.fail_fast, signals: Signals::listen()? };
+        let own = self.out.unwrap_or_else(|| PathBuf::from("results").join(&plan.name));
+        let (out, fork_of) = match &self.fork {
+            None => (own, None),
+            Some(name) => (sibling(&own, name)?, Some(own)),
+        };
+        let options = SweepOptions {
+            out,
+            jobs,
+            only: self.only,
+            fail_fast: self.fail_fast,
+            retry_failed: self.retry_failed,
+            fork_of,
+            checkpoint_every,
+            signals: Signals::listen()?,
+        };
         let outcome = carry_out(&plan, &set, &options, &Progress::default())?;
         Ok(conclude(&outcome, &options))
     }
@@ -73,11 +101,26 @@ impl Sweep {
     }
 }
 
+/// The folder of that name beside a sweep's own.
+fn sibling(own: &Path, name: &str) -> Result<PathBuf> {
+    if !label::is_valid(name) {
+        bail!("--fork is {name:?}, expected the name of a new folder: {}", label::RULE);
+    }
+    let sibling = own.with_file_name(name);
+    if sibling == own {
+        bail!("--fork is {name:?}, expected another name than that of the sweep's folder, {}", own.display());
+    }
+    Ok(sibling)
+}
+
 fn conclude(outcome: &Outcome, options: &SweepOptions) -> ExitCode {
-    let Outcome { skipped, finished, failed, not_started, interrupted } = outcome;
+    let Outcome { skipped, finished, failed, repeatable, not_started, interrupted } = outcome;
     println!("{finished} runs finished, {skipped} were finished before; results in {}", options.out.display());
     for (name, reason) in failed {
         println!("not finished: {name}: {reason}");
+    }
+    if *repeatable > 0 {
+        println!("{repeatable} of these would end the same way again: --retry-failed does them all the same");
     }
     if *not_started > 0 {
         println!("{not_started} runs were not started");

@@ -2,7 +2,7 @@
 
 mod experiment;
 mod json;
-mod label;
+pub(crate) mod label;
 mod method;
 mod plan;
 mod schedule;

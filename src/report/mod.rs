@@ -46,14 +46,15 @@ pub struct ReportFiles {
 /// `results_dir`. Ends by naming the files to open.
 ///
 /// # Errors
-/// When the folder holds no sweep, a file of a finished run is missing or damaged, no run has finished, or something
-/// cannot be written; in one sentence with the file's name.
+/// When the folder holds no sweep, `sweep.json` is damaged, no run has finished and is whole, or something cannot be
+/// written; in one sentence with the file's name.
 pub fn write(results_dir: &Path, plots_dir: &Path, out: &mut dyn Write) -> anyhow::Result<ReportFiles> {
     let sweep = Sweep::load(results_dir)?;
     if sweep.finished().next().is_none() {
-        terminal::list(out, "Warnings", &warnings::unfinished(&sweep))?;
+        terminal::list(out, "Warnings", &[warnings::damaged(&sweep), warnings::unfinished(&sweep)].concat())?;
+        let whole = if sweep.runs.iter().any(|run| run.damage.is_some()) { " and is whole" } else { "" };
         bail!(
-            "none of the {} runs in {} has finished, so there is nothing to report",
+            "none of the {} runs in {} has finished{whole}, so there is nothing to report",
             sweep.runs.len(),
             results_dir.display()
         );

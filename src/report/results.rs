@@ -9,7 +9,9 @@ use rayon::prelude::*;
 
 use super::trace::{self, LayerTrace};
 use crate::analysis::series::{Arm, Series};
-use crate::train::record::{RunRecord, Status};
+use crate::train::Damage;
+use crate::train::record::{RunRecord, Status, read_record};
+use crate::train::sealed::{Seal, read_json};
 
 /// Why a sweep's folder could not be read, in one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -39,16 +41,9 @@ pub enum ResultsError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// A JSON file is not what it should be.
-    #[error("{} is not a {what}: {source}", .path.display())]
-    Json {
-        /// The file.
-        path: PathBuf,
-        /// What it should hold.
-        what: &'static str,
-        /// Where it fails.
-        source: serde_json::Error,
-    },
+    /// `sweep.json` is not what was written.
+    #[error("{0}; the sweep's own command writes it anew and leaves alone what is whole")]
+    Damaged(Damage),
     /// A CSV file is not what it should be.
     #[error("{}{}: {reason}", .path.display(), .line.map_or(String::new(), |line| format!(", line {line}")))]
     Csv {
@@ -88,8 +83,10 @@ pub struct Run {
     pub arm: Arm,
     /// The seed.
     pub seed: u64,
-    /// The content of `run.json`; absent while a run has not written one.
+    /// The content of `run.json`; absent while a run has not written one, or if it is damaged.
     pub record: Option<RunRecord>,
+    /// Why what the run wrote is not to be used, in a sentence.
+    pub damage: Option<String>,
     /// `tasks.csv`, a value a task, for finished runs; empty otherwise.
     pub series: Series,
     /// `controls.csv` by layer, for finished runs; empty otherwise.
@@ -97,9 +94,9 @@ pub struct Run {
 }
 
 impl Run {
-    /// Whether the run is complete; only complete runs enter statistics.
+    /// Whether the run is complete and its files are what it wrote; only such runs enter statistics.
     pub fn finished(&self) -> bool {
-        self.status() == Some(Status::Finished)
+        self.status() == Some(Status::Finished) && self.damage.is_none()
     }
 
     /// Where the run stands; `None` while it has not written a record.
@@ -120,15 +117,17 @@ pub struct Sweep {
 }
 
 impl Sweep {
-    /// Reads a sweep's folder. Runs that have not finished, failed or diverged are listed without their numbers.
+    /// Reads a sweep's folder. Runs that have not finished, failed, diverged or are damaged are listed without their
+    /// numbers.
     ///
     /// # Errors
-    /// When there is no sweep, only its summaries are left, or a file of a finished run is damaged.
+    /// When there is no sweep, only its summaries are left, `sweep.json` is damaged, or a file cannot be read.
     pub fn load(folder: &Path) -> Result<Self, ResultsError> {
-        let provenance = match fs::read(folder.join("sweep.json")) {
-            Ok(bytes) => Some(parse(&folder.join("sweep.json"), &bytes, "sweep's record")?),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(source) => return Err(ResultsError::Io { path: folder.join("sweep.json"), source }),
+        let provenance = match read_json(&folder.join("sweep.json"), Seal::Optional) {
+            Ok(value) => Some(value),
+            Err(Damage::Missing(_)) => None,
+            Err(Damage::Unreadable { path, source }) => return Err(ResultsError::Io { path, source }),
+            Err(damage) => return Err(ResultsError::Damaged(damage)),
         };
         let places = find(folder)?;
         if places.is_empty() {
@@ -236,29 +235,33 @@ fn load_run(root: &Path, place: &Path) -> Result<Run, ResultsError> {
     };
     let arm = Arm { method: label(2), schedule: label(1) };
     let seed = seed_of(place).unwrap_or_default();
-    let path = root.join(place).join("run.json");
-    let record: Option<RunRecord> = match fs::read(&path) {
-        Ok(bytes) => Some(parse(&path, &bytes, "run's record")?),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(source) => return Err(ResultsError::Io { path, source }),
+    let (record, damage) = match read_record(&root.join(place)) {
+        Ok(record) => (record, None),
+        Err(damage) => (None, Some(left_out(damage)?)),
     };
     let series = Series { arm: arm.clone(), seed, columns: BTreeMap::new() };
-    let mut run = Run { folder: place.to_owned(), arm, seed, record, series, traces: Vec::new() };
-    if run.finished() {
-        let (tasks, controls) = (place.join("tasks.csv"), place.join("controls.csv"));
-        if let Some(missing) = [&tasks, &controls].into_iter().find(|file| !root.join(file).exists()) {
-            return Err(ResultsError::RunsRemoved { folder: root.to_owned(), missing: missing.clone() });
+    let mut run = Run { folder: place.to_owned(), arm, seed, record, damage, series, traces: Vec::new() };
+    if let Some(record) = run.record.as_ref().filter(|record| record.status == Status::Finished) {
+        match record.verify(&root.join(place)) {
+            Ok(()) => {
+                let (tasks, controls) = (root.join(place).join("tasks.csv"), root.join(place).join("controls.csv"));
+                let open =
+                    |path: &Path| fs::File::open(path).map_err(|source| ResultsError::Io { path: path.into(), source });
+                run.series.columns = read_tasks(&tasks, open(&tasks)?)?;
+                run.traces = trace::read(&controls, open(&controls)?)?;
+            }
+            Err(damage) => run.damage = Some(left_out(damage)?),
         }
-        let open = |path: &Path| fs::File::open(path).map_err(|source| ResultsError::Io { path: path.into(), source });
-        let (tasks, controls) = (root.join(tasks), root.join(controls));
-        run.series.columns = read_tasks(&tasks, open(&tasks)?)?;
-        run.traces = trace::read(&controls, open(&controls)?)?;
     }
     Ok(run)
 }
 
-fn parse<T: serde::de::DeserializeOwned>(path: &Path, bytes: &[u8], what: &'static str) -> Result<T, ResultsError> {
-    serde_json::from_slice(bytes).map_err(|source| ResultsError::Json { path: path.to_owned(), what, source })
+/// Why a run is left out; what cannot be read at all ends the report.
+fn left_out(damage: Damage) -> Result<String, ResultsError> {
+    match damage {
+        Damage::Unreadable { path, source } => Err(ResultsError::Io { path, source }),
+        damage => Ok(damage.to_string()),
+    }
 }
 
 /// Reads the bytes of a `tasks.csv` by column; an empty field is an undefined value. `path` is for messages.

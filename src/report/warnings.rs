@@ -9,7 +9,8 @@ use crate::train::record::Status;
 
 /// Every warning, the gravest first.
 pub fn all(evidence: &Evidence) -> Vec<String> {
-    let mut warnings = unfinished(&evidence.sweep);
+    let mut warnings = damaged(&evidence.sweep);
+    warnings.extend(unfinished(&evidence.sweep));
     warnings.extend(never_fired(evidence));
     warnings.extend(analysis::identical_arms(&evidence.series));
     warnings.extend(analysis::few_seeds(&evidence.series));
@@ -22,6 +23,16 @@ pub fn all(evidence: &Evidence) -> Vec<String> {
         warnings.push("sweep.json is missing: what was configured, and where it ran, is not known.".into());
     }
     warnings
+}
+
+/// Runs whose files are not what they wrote; no statistic counts them.
+pub fn damaged(sweep: &Sweep) -> Vec<String> {
+    let sentence = |run: &Run| {
+        let damage = run.damage.as_ref()?;
+        let name = format!("{}, seed {}", label(&run.arm), run.seed);
+        Some(format!("{name} is left out: {damage}. No number counts it; the sweep's own command does it again."))
+    };
+    sweep.runs.iter().filter_map(sentence).collect()
 }
 
 /// Runs that are not complete, with the reason; no statistic counts them.
@@ -44,7 +55,7 @@ pub fn unfinished(sweep: &Sweep) -> Vec<String> {
             }
         }
     };
-    sweep.runs.iter().filter_map(sentence).collect()
+    sweep.runs.iter().filter(|run| run.damage.is_none()).filter_map(sentence).collect()
 }
 
 /// Arms in which the schedule took no decision to change anything in some run.

@@ -3,23 +3,29 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use trainability_baselines::State;
 
-use super::folder::write_json;
-use super::{Listener, Signals};
+use super::standing::checkpoint_path;
+use super::{Listener, SweepOptions};
 use crate::config::RunPlan;
 use crate::data::ImageSet;
 use crate::train::{Recorder, Run, RunRecord, Status, checkpoint};
 
-/// A run checkpoints at the end of a task if its last checkpoint is older, and whenever a signal asks for it.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// Rows that may wait for the end of a task, in bytes.
+const MOST_WAITING: usize = 1 << 20;
 
 /// Carries a run out and returns its record, which is on disk as well wherever the disk allowed it.
-pub fn execute(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener, signals: &Signals) -> RunRecord {
+pub fn execute(
+    plan: &RunPlan,
+    set: &ImageSet,
+    folder: &Path,
+    options: &SweepOptions,
+    listener: &dyn Listener,
+) -> RunRecord {
     let mut record = RunRecord {
         status: Status::Running,
         configuration_hash: plan.hash.clone(),
@@ -36,19 +42,27 @@ pub fn execute(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Lis
         unconverged_curvature_events: 0,
         diverged_at_task: None,
         error: None,
+        fault: false,
+        last_finite_loss: None,
+        resumptions: 0,
         checksums: BTreeMap::new(),
     };
-    let attempt = catch_unwind(AssertUnwindSafe(|| train(plan, set, folder, listener, signals, &mut record)));
-    let failure = match attempt {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(format!("{error:#}")),
-        Err(panic) => Some(format!("stopped by a fault in the program: {}", panic_message(panic.as_ref()))),
-    };
-    if let Some(error) = failure {
-        record.status = Status::Failed;
-        record.error = Some(error);
+    let attempt = catch_unwind(AssertUnwindSafe(|| train(plan, set, folder, options, listener, &mut record)));
+    match attempt {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            record.status = Status::Failed;
+            record.error = Some(format!("{error:#}"));
+        }
+        Err(panic) => {
+            let message = panic_message(panic.as_ref());
+            record.status = Status::Failed;
+            // libtorch throws where the system has no memory: that may be otherwise another time.
+            record.fault = !message.contains("allocate memory");
+            record.error = Some(fault(&message, &record));
+        }
     }
-    if let Err(error) = write_record(folder, &record) {
+    if let Err(error) = record.write(folder) {
         let earlier = record.error.map(|earlier| format!("{earlier}; then ")).unwrap_or_default();
         record.status = Status::Failed;
         record.error = Some(format!("{earlier}{error:#}"));
@@ -60,30 +74,41 @@ pub fn execute(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Lis
     record
 }
 
-fn write_record(folder: &Path, record: &RunRecord) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    write_json(&folder.join("run.json"), record)
+/// What is said of a run that a panic stopped; the record is of the last update that was made.
+fn fault(message: &str, record: &RunRecord) -> String {
+    let (task, update) = (record.tasks, record.updates + 1);
+    let loss = record.last_finite_loss.map_or("none".to_owned(), |loss| loss.to_string());
+    format!(
+        "stopped by a fault in the program in task {task}, at update {update}: {message}; the last finite loss was {loss}"
+    )
 }
 
+/// The first line of a panic's message, or of libtorch's: to that it adds the addresses of its functions, with line breaks
+/// that `tch` has escaped.
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()))
-        .unwrap_or_else(|| "no message".to_owned())
+    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string())).unwrap_or_default();
+    let text = text.split_once("Torch(\"").map_or(text.as_str(), |(_, thrown)| thrown);
+    let first = text.split("\\n").flat_map(str::lines).map(str::trim).find(|line| !line.is_empty());
+    first.unwrap_or("no message").to_owned()
 }
 
 fn train(
     plan: &RunPlan,
     set: &ImageSet,
     folder: &Path,
+    options: &SweepOptions,
     listener: &dyn Listener,
-    signals: &Signals,
     record: &mut RunRecord,
 ) -> Result<()> {
     let start = Instant::now();
-    let (mut run, mut recorder, earlier) = begin(plan, set, folder)?;
+    let signals = &options.signals;
+    let cannot_write = || format!("cannot write to {}", folder.display());
+    let Beginning { mut run, mut recorder, seconds: earlier, resumptions } = begin(plan, set, folder, listener)?;
+    record.resumptions = resumptions;
     listener.updated(run.updates());
     note(&run, start, &earlier, record);
-    write_record(folder, record)?;
+    record.write(folder)?;
     let mut last_checkpoint = Instant::now();
     let mut heard = signals.checkpoints();
     let mut divergence = None;
@@ -95,26 +120,28 @@ fn train(
                 break;
             }
         };
+        (record.tasks, record.updates, record.last_finite_loss) = (run.tasks(), run.updates(), run.last_finite_loss());
         listener.updated(1);
         recorder.add_controls(&advance.controls)?;
-        let ends_task = advance.task.is_some();
-        if let Some(row) = advance.task {
+        if let Some(row) = &advance.task {
+            recorder.add_task(row)?;
+        }
+        if advance.task.is_some() || recorder.waiting() > MOST_WAITING {
             let writing = Instant::now();
-            recorder.add_task(&row)?;
-            recorder.flush().with_context(|| format!("cannot write to {}", folder.display()))?;
+            recorder.flush().with_context(cannot_write)?;
             run.count_seconds("writing", writing);
         }
         let stop = signals.stop().is_some();
         let requests = signals.checkpoints();
         let asked = stop || requests != heard;
         heard = requests;
-        let due = ends_task && last_checkpoint.elapsed() > CHECKPOINT_EVERY;
+        let due = last_checkpoint.elapsed() >= options.checkpoint_every;
         if (asked || due) && !run.is_over() {
             let writing = Instant::now();
-            recorder.flush().with_context(|| format!("cannot write to {}", folder.display()))?;
+            recorder.flush().with_context(cannot_write)?;
             note(&run, start, &earlier, record);
-            save(&run, &recorder, &plan.hash, folder, &record.seconds)?;
-            write_record(folder, record)?;
+            save(&run, &recorder, folder, record)?;
+            record.write(folder)?;
             last_checkpoint = Instant::now();
             run.count_seconds("writing", writing);
             if stop {
@@ -122,7 +149,7 @@ fn train(
             }
         }
     }
-    let checksums = recorder.finish().with_context(|| format!("cannot write to {}", folder.display()))?;
+    let checksums = recorder.finish().with_context(cannot_write)?;
     note(&run, start, &earlier, record);
     record.checksums = checksums.into_iter().collect();
     record.status = if divergence.is_some() { Status::Diverged } else { Status::Finished };
@@ -131,48 +158,72 @@ fn train(
     Ok(())
 }
 
-/// A run at its start, or where its checkpoint left it, with the seconds spent before.
-fn begin(plan: &RunPlan, set: &ImageSet, folder: &Path) -> Result<(Run, Recorder, BTreeMap<String, f64>)> {
+/// A run at its start, or where its checkpoint left it.
+struct Beginning {
+    run: Run,
+    recorder: Recorder,
+    /// Seconds spent before.
+    seconds: BTreeMap<String, f64>,
+    /// How often it has been resumed, this time included.
+    resumptions: u64,
+}
+
+fn begin(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener) -> Result<Beginning> {
+    remove_unfinished_files(folder);
     if checkpoint_path(folder).exists() {
         match resume(plan, set, folder) {
             Ok(resumed) => return Ok(resumed),
             // The same options give the same bytes, so that nothing but time is lost.
-            Err(error) => eprintln!("{}: begun anew, since its checkpoint is of no use: {error:#}", plan.name()),
+            Err(error) => {
+                let notice = format!("{}: begun anew, since its checkpoint is of no use: {error:#}", plan.name());
+                listener.noticed(&notice);
+            }
         }
     }
     let recorder = Recorder::create(folder).with_context(|| format!("cannot write to {}", folder.display()))?;
-    Ok((Run::new(plan, set), recorder, BTreeMap::new()))
+    Ok(Beginning { run: Run::new(plan, set), recorder, seconds: BTreeMap::new(), resumptions: 0 })
 }
 
-fn resume(plan: &RunPlan, set: &ImageSet, folder: &Path) -> Result<(Run, Recorder, BTreeMap<String, f64>)> {
+/// Removes what a killed process had begun to write under a temporary name, which begins with a dot.
+fn remove_unfinished_files(folder: &Path) {
+    for folder in [folder, &folder.join("checkpoint")] {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with('.')) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn resume(plan: &RunPlan, set: &ImageSet, folder: &Path) -> Result<Beginning> {
     let state = checkpoint::read(&checkpoint_path(folder))?;
     let hash: String = state.value("configuration_hash")?;
     ensure!(hash == plan.hash, "it was made with other options");
     let mut run = Run::new(plan, set);
     state.restore_part("run", &mut run)?;
-    let recorder = Recorder::resume(folder, state.value("recorder")?)?;
-    Ok((run, recorder, state.value("seconds")?))
+    let recorder = Recorder::resume(folder, &state.value("recorder")?)?;
+    let resumptions = state.value::<u64>("resumptions")? + 1;
+    Ok(Beginning { run, recorder, seconds: state.value("seconds")?, resumptions })
 }
 
-fn checkpoint_path(folder: &Path) -> PathBuf {
-    folder.join("checkpoint").join("state.safetensors")
-}
-
-fn save(run: &Run, recorder: &Recorder, hash: &str, folder: &Path, seconds: &BTreeMap<String, f64>) -> Result<()> {
+fn save(run: &Run, recorder: &Recorder, folder: &Path, record: &RunRecord) -> Result<()> {
     let mut state = State::default();
     state.put_part("run", run);
-    state.put_value("configuration_hash", &hash);
-    state.put_value("recorder", &recorder.lengths());
-    state.put_value("seconds", seconds);
-    recorder.sync()?;
-    fs::create_dir_all(folder.join("checkpoint"))?;
-    checkpoint::write(&checkpoint_path(folder), &state)
+    state.put_value("configuration_hash", &record.configuration_hash);
+    state.put_value("recorder", &recorder.written());
+    state.put_value("seconds", &record.seconds);
+    state.put_value("resumptions", &record.resumptions);
+    let path = checkpoint_path(folder);
+    recorder.sync().with_context(|| format!("cannot write to {}", folder.display()))?;
+    fs::create_dir_all(path.parent().unwrap_or(folder))
+        .with_context(|| format!("cannot make the folder {}", folder.join("checkpoint").display()))?;
+    checkpoint::write(&path, &state)
 }
 
 /// Writes into the record how far the run is, and the seconds of this attempt on top of those of earlier ones.
 fn note(run: &Run, start: Instant, earlier: &BTreeMap<String, f64>, record: &mut RunRecord) {
     record.updates = run.updates();
     record.tasks = run.tasks();
+    record.last_finite_loss = run.last_finite_loss();
     record.events = run.events().to_vec();
     record.scheduled = run.is_scheduled();
     (record.flat_curvature_events, record.unconverged_curvature_events) = run.curvature_events();

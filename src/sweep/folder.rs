@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use atomic_write_file::AtomicWriteFile;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::config::{Plan, RunPlan};
-use crate::train::{RunRecord, Status};
+use crate::train::read_record;
+use crate::train::sealed::write_json;
 
 /// A sweep's folder, locked for this process as long as this lives.
 #[derive(Debug)]
@@ -34,7 +33,9 @@ impl SweepFolder {
             Err(TryLockError::WouldBlock) => {
                 bail!("another sweep is at work in {}: wait for it, or choose another --out", path.display())
             }
-            Err(TryLockError::Error(error)) => return Err(error).with_context(denied),
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot lock the results folder {}", path.display()));
+            }
         }
         Ok(SweepFolder { path: path.to_owned(), _lock: lock })
     }
@@ -44,13 +45,22 @@ impl SweepFolder {
         self.path.join("runs").join(run.name())
     }
 
-    /// The records of the runs that are over, finished or diverged, in the order of `runs`.
+    /// The folder of the sweep.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Moves what a run left out of its way, to replaced/METHOD/SCHEDULE/seed-N.K, and tells where that is.
     ///
     /// # Errors
-    /// A record cannot be read.
-    pub fn over(&self, runs: &[&RunPlan]) -> Result<Vec<Option<RunRecord>>> {
-        let is_over = |record: &RunRecord| matches!(record.status, Status::Finished | Status::Diverged);
-        runs.iter().map(|run| Ok(read_record(&self.run(run))?.filter(is_over))).collect()
+    /// What the file system says.
+    pub fn set_aside(&self, run: &RunPlan) -> Result<PathBuf> {
+        let place = |count: usize| self.path.join("replaced").join(format!("{}.{count}", run.name()));
+        let free = (1..).map(place).find(|path| !path.exists()).context("every number is taken")?;
+        let folder = self.run(run);
+        let moved = fs::create_dir_all(free.parent().unwrap_or(&free)).and_then(|()| fs::rename(&folder, &free));
+        moved.with_context(|| format!("cannot move {} to {}", folder.display(), free.display()))?;
+        Ok(free)
     }
 
     /// Makes sure that what is there already was made with the plan's options, in every arm that the plan names and
@@ -68,14 +78,16 @@ impl SweepFolder {
             let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
             folders.sort();
             for folder in folders {
-                let Some(record) = read_record(&folder)? else { continue };
+                // What is damaged says nothing of its options, and is not kept anyway.
+                let Ok(Some(record)) = read_record(&folder) else { continue };
                 let mut differences = differences(&without_seed(&record.options), &without_seed(&run.options), "");
                 if record.seed == run.seed && record.configuration_hash != run.hash && differences.is_empty() {
                     differences.push("its hash is of other options than it lists".to_owned());
                 }
                 if !differences.is_empty() {
                     bail!(
-                        "{} holds results of other options ({}): choose another --out, or remove that folder",
+                        "{} holds results of other options ({}): choose another --out, or --fork NEW_NAME to keep what \
+                         still fits in a new folder",
                         folder.display(),
                         differences.join(", ")
                     );
@@ -94,34 +106,17 @@ impl SweepFolder {
     }
 }
 
-/// The record of a run folder, if there is one.
-///
-/// # Errors
-/// It is there but cannot be read as a record.
-pub fn read_record(folder: &Path) -> Result<Option<RunRecord>> {
-    let path = folder.join("run.json");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+/// The folders runs/METHOD/SCHEDULE/seed-N of a sweep, in alphabetical order.
+pub fn run_folders(results: &Path) -> Vec<PathBuf> {
+    let below = |folder: &PathBuf| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+        folders.sort();
+        folders
     };
-    let record = serde_json::from_str(&text)
-        .with_context(|| format!("{} is damaged: remove its folder to have the run redone", path.display()))?;
-    Ok(Some(record))
-}
-
-/// Writes a value as indented JSON: the old file or the new one, never a part of it.
-///
-/// # Errors
-/// What the file system says.
-pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(value)? + "\n";
-    let write = || -> std::io::Result<()> {
-        let mut file = AtomicWriteFile::open(path)?;
-        file.write_all(text.as_bytes())?;
-        file.commit()
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    let arms = below(&results.join("runs")).iter().flat_map(below).collect::<Vec<_>>();
+    let is_run = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("seed-"));
+    arms.iter().flat_map(below).filter(is_run).collect()
 }
 
 fn without_seed(options: &Value) -> Value {

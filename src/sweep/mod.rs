@@ -2,22 +2,30 @@
 
 mod execute;
 mod folder;
+mod fork;
+pub mod memory;
 mod progress;
 mod provenance;
 mod signals;
+mod standing;
 mod survey;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use globset::Glob;
 
 use crate::config::{Plan, RunPlan};
 use crate::data::ImageSet;
+use crate::train::sealed::{Seal, read_json};
 use crate::train::{RunRecord, Status};
+use standing::{Standing, Step};
 
-pub use folder::{SweepFolder, read_record};
+pub use crate::train::read_record;
+pub use folder::SweepFolder;
 pub use progress::Progress;
 pub use signals::Signals;
 pub use survey::{Survey, survey};
@@ -33,6 +41,12 @@ pub struct SweepOptions {
     pub only: Option<String>,
     /// Start no further run once one has failed.
     pub fail_fast: bool,
+    /// Do the runs of earlier calls that failed or diverged again, from the beginning, and no others.
+    pub retry_failed: bool,
+    /// The folder of a sweep whose finished runs are kept where their options still fit.
+    pub fork_of: Option<PathBuf>,
+    /// A run writes a checkpoint when its last is that old, and whenever a signal asks for it.
+    pub checkpoint_every: Duration,
     /// What may ask the sweep to stop.
     pub signals: Signals,
 }
@@ -43,6 +57,8 @@ pub trait Listener: Sync {
     fn begin(&self, _left: usize, _updates: u64, _finished: usize) {}
     /// Updates were made.
     fn updated(&self, _updates: u64) {}
+    /// Something is not as it should be, and how it is dealt with, in a sentence.
+    fn noticed(&self, _sentence: &str) {}
     /// A run is over.
     fn ended(&self, _run: &RunPlan, _record: &RunRecord) {}
     /// The sweep is over.
@@ -61,8 +77,10 @@ pub struct Outcome {
     pub skipped: usize,
     /// Runs finished now.
     pub finished: usize,
-    /// Names of runs that failed or diverged, with the reason.
+    /// Names of runs that failed or diverged, now or in an earlier call, with the reason.
     pub failed: Vec<(String, String)>,
+    /// Those of them that were left alone, since done again they would end the same way.
+    pub repeatable: usize,
     /// Runs not started since one had failed or the sweep was asked to stop.
     pub not_started: usize,
     /// Runs that were stopped on the way, with a checkpoint.
@@ -98,30 +116,107 @@ pub fn choose<'a>(plan: &'a Plan, only: Option<&str>) -> Result<Vec<&'a RunPlan>
 /// Carries out a plan in its folder.
 ///
 /// # Errors
-/// The folder cannot be written, is in use by another sweep, or holds runs with other options. A run that fails is no
-/// error but part of the outcome.
+/// The folder cannot be written, is in use by another sweep, or holds runs with other options; or the runs do not fit
+/// into memory. A run that fails is no error but part of the outcome.
 pub fn carry_out(plan: &Plan, set: &ImageSet, options: &SweepOptions, listener: &dyn Listener) -> Result<Outcome> {
     let chosen = choose(plan, options.only.as_deref())?;
+    let jobs = options.jobs.min(chosen.len());
+    let unfinished: Vec<&RunPlan> =
+        chosen.iter().copied().filter(|run| !is_finished(&options.out.join("runs").join(run.name()))).collect();
+    memory::check(&unfinished, set, jobs, memory::available())?;
+    let sources = options.fork_of.as_deref().map_or(Ok(Vec::new()), fork::sources)?;
     let folder = SweepFolder::open(&options.out)?;
     folder.check(plan)?;
-    let (mut outcome, mut left) = (Outcome::default(), Vec::new());
-    for (record, run) in folder.over(&chosen)?.into_iter().zip(chosen) {
-        match record {
-            None => left.push(run),
-            Some(record) if record.status == Status::Finished => outcome.skipped += 1,
-            Some(record) => outcome.failed.push((run.name(), record.error.unwrap_or_default())),
-        }
-    }
+    let kept = fork::keep(&sources, &folder, &chosen, listener)?;
+    let (mut outcome, left) = select(&folder, &chosen, options.retry_failed, listener);
     let updates = left.iter().map(|run| run.updates()).sum();
     listener.begin(left.len(), updates, outcome.skipped);
-    if left.is_empty() && options.out.join("sweep.json").exists() {
+    let earlier = read_json(&options.out.join("sweep.json"), Seal::Optional);
+    match &earlier {
         // What is finished keeps the record of where it came from.
-        listener.end();
-        return Ok(outcome);
+        Ok(_) if left.is_empty() => {
+            listener.end();
+            return Ok(outcome);
+        }
+        Err(damage) if outcome.skipped > 0 => listener.noticed(&format!("{damage}; it is written anew")),
+        _ => {}
     }
-    let mut provenance = provenance::Provenance::begin(plan, set, options.jobs);
+    let fork = options.fork_of.as_deref().map(|source| (source, kept));
+    let mut provenance = provenance::Provenance::begin(plan, set, options.jobs, fork);
+    provenance.count_runs(&options.out, plan);
     folder.write_json("sweep.json", &provenance)?;
 
+    let records = train_all(&left, set, &folder, options, listener)?;
+    listener.end();
+    provenance.end();
+    if let Err(error) = folder.write_json("sweep.json", &provenance) {
+        outcome.failed.push(("sweep.json".to_owned(), format!("{error:#}")));
+    }
+    outcome.not_started = left.len() - records.len();
+    for (name, record) in records {
+        match record.status {
+            Status::Finished => outcome.finished += 1,
+            Status::Running => outcome.interrupted += 1,
+            _ => outcome.failed.push((name, record.error.unwrap_or_default())),
+        }
+    }
+    Ok(outcome)
+}
+
+/// Whether a run's record says that it is finished, its files unseen.
+fn is_finished(folder: &Path) -> bool {
+    matches!(read_record(folder), Ok(Some(record)) if record.status == Status::Finished)
+}
+
+/// Finds the runs that have work left and clears their places; the outcome tells of the others.
+fn select<'a>(
+    folder: &SweepFolder,
+    chosen: &[&'a RunPlan],
+    retry_failed: bool,
+    listener: &dyn Listener,
+) -> (Outcome, Vec<&'a RunPlan>) {
+    let (mut outcome, mut left) = (Outcome::default(), Vec::new());
+    for &run in chosen {
+        let place = folder.run(run);
+        match Standing::of(&place).map_or_else(|damage| Step::List(damage.to_string()), |s| s.step(retry_failed)) {
+            Step::Pass => {}
+            Step::Skip => {
+                // Killed between its record and this, the run left its checkpoint.
+                let _ = fs::remove_dir_all(place.join("checkpoint"));
+                outcome.skipped += 1;
+            }
+            Step::List(reason) => outcome.failed.push((run.name(), reason)),
+            Step::LeaveFailed(reason) => {
+                outcome.failed.push((run.name(), reason));
+                outcome.repeatable += 1;
+            }
+            Step::GoOn(damage) => {
+                if let Some(damage) = damage {
+                    listener.noticed(&format!("{}: {damage}; the run goes on from its checkpoint", run.name()));
+                }
+                left.push(run);
+            }
+            Step::Anew(reason) => match folder.set_aside(run) {
+                Ok(kept) => {
+                    let kept = kept.display();
+                    listener.noticed(&format!("{} is done again: {reason}; what was there is in {kept}", run.name()));
+                    left.push(run);
+                }
+                Err(error) => outcome.failed.push((run.name(), format!("{reason}; and {error:#}"))),
+            },
+        }
+    }
+    (outcome, left)
+}
+
+/// Trains the runs, several at a time, and returns the names and records of those that were begun.
+fn train_all(
+    left: &[&RunPlan],
+    set: &ImageSet,
+    folder: &SweepFolder,
+    options: &SweepOptions,
+    listener: &dyn Listener,
+) -> Result<Vec<(String, RunRecord)>> {
     // Threads of libtorch inside of a run would only wait for each other.
     let single_threaded = |_| tch::set_num_threads(1);
     let jobs = options.jobs.min(left.len().max(1));
@@ -132,7 +227,7 @@ pub fn carry_out(plan: &Plan, set: &ImageSet, options: &SweepOptions, listener: 
         let mut records = Vec::new();
         while !stop.load(Ordering::Relaxed) && options.signals.stop().is_none() {
             let Some(run) = left.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-            let record = execute::execute(run, set, &folder.run(run), listener, &options.signals);
+            let record = execute::execute(run, set, &folder.run(run), options, listener);
             listener.ended(run, &record);
             if options.fail_fast && !matches!(record.status, Status::Finished | Status::Running) {
                 stop.store(true, Ordering::Relaxed);
@@ -141,18 +236,5 @@ pub fn carry_out(plan: &Plan, set: &ImageSet, options: &SweepOptions, listener: 
         }
         records
     };
-    let records: Vec<(String, RunRecord)> = pool.broadcast(work).into_iter().flatten().collect();
-    listener.end();
-    provenance.end();
-    folder.write_json("sweep.json", &provenance)?;
-
-    outcome.not_started = left.len() - records.len();
-    for (name, record) in records {
-        match record.status {
-            Status::Finished => outcome.finished += 1,
-            Status::Running => outcome.interrupted += 1,
-            _ => outcome.failed.push((name, record.error.unwrap_or_default())),
-        }
-    }
-    Ok(outcome)
+    Ok(pool.broadcast(work).into_iter().flatten().collect())
 }

@@ -39,6 +39,14 @@ impl Listener for Progress {
         self.bar.inc(updates);
     }
 
+    fn noticed(&self, sentence: &str) {
+        if self.bar.is_hidden() {
+            eprintln!("{sentence}");
+        } else {
+            self.bar.println(sentence);
+        }
+    }
+
     fn ended(&self, run: &RunPlan, record: &RunRecord) {
         let seconds = record.seconds.get("total").copied().unwrap_or_default();
         let line = match (record.status, &record.error) {

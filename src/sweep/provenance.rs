@@ -1,10 +1,13 @@
 //! Where the results of a sweep come from: code, libraries, machine, images, time.
 
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::folder::run_folders;
 use crate::config::Plan;
 use crate::data::ImageSet;
 
@@ -15,6 +18,7 @@ pub struct Provenance {
     about: String,
     /// The experiment with settings laid over it and defaults filled in.
     experiment: Value,
+    /// Runs of the plan, and those of earlier calls with other seeds or labels.
     runs: usize,
     classes: u32,
     git_commit: Option<String>,
@@ -29,13 +33,16 @@ pub struct Provenance {
     jobs: usize,
     threads_per_run: usize,
     data: Value,
+    /// The sweep whose finished runs were kept by `--fork`, and how many were kept in this call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fork: Option<Value>,
     start: String,
     end: Option<String>,
 }
 
 impl Provenance {
-    /// What is known at the start.
-    pub fn begin(plan: &Plan, set: &ImageSet, jobs: usize) -> Provenance {
+    /// What is known at the start; `fork` names the sweep that runs were kept from, and how many.
+    pub fn begin(plan: &Plan, set: &ImageSet, jobs: usize, fork: Option<(&Path, usize)>) -> Provenance {
         let status = git(&["status", "--porcelain"]);
         Provenance {
             name: plan.name.clone(),
@@ -53,9 +60,16 @@ impl Provenance {
             jobs,
             threads_per_run: 1,
             data: json!({ "set": set.name, "images": set.count, "checksum": set.checksum }),
+            fork: fork.map(|(source, kept)| json!({ "of": source, "kept": kept })),
             start: jiff::Timestamp::now().to_string(),
             end: None,
         }
+    }
+
+    /// Counts the runs in a sweep's folder that the plan does not have.
+    pub fn count_runs(&mut self, results: &Path, plan: &Plan) {
+        let planned: HashSet<PathBuf> = plan.runs.iter().map(|run| results.join("runs").join(run.name())).collect();
+        self.runs = planned.len() + run_folders(results).iter().filter(|folder| !planned.contains(*folder)).count();
     }
 
     /// Notes the end.

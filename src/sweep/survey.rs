@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
+use rayon::prelude::*;
 use serde_json::Value;
 
-use super::folder::read_record;
-use crate::train::{RunRecord, Status};
+use super::folder::run_folders;
+use super::standing::Standing;
+use crate::train::sealed::{Seal, read_json};
+use crate::train::{Damage, Status, read_record};
 
 /// The standing of a sweep's runs.
 #[derive(Debug)]
@@ -18,7 +20,7 @@ pub struct Survey {
     pub planned: usize,
     /// Runs that were begun, by status.
     pub counts: BTreeMap<&'static str, usize>,
-    /// Names of the runs that failed or diverged, with the reason.
+    /// Names of the runs that failed or diverged or are damaged, with the reason.
     pub failed: Vec<(String, String)>,
     /// Seconds that the rest will take at the pace of the finished runs; unknown before one has finished.
     pub seconds_left: Option<f64>,
@@ -27,30 +29,42 @@ pub struct Survey {
 /// Looks through a sweep's folder.
 ///
 /// # Errors
-/// There is no sweep in the folder, or a file in it is damaged.
+/// There is no sweep in the folder, or its `sweep.json` is damaged.
 pub fn survey(results: &Path) -> Result<Survey> {
     let path = results.join("sweep.json");
-    let text = fs::read_to_string(&path).with_context(|| {
-        format!("{} is no folder that `trainability sweep` wrote: cannot read {}", results.display(), path.display())
-    })?;
-    let sweep: Value = serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+    let sweep = match read_json(&path, Seal::Optional) {
+        Ok(sweep) => sweep,
+        Err(damage @ Damage::Changed { .. }) => {
+            bail!("{damage}; the sweep's own command writes it anew and leaves alone what is whole")
+        }
+        Err(damage) => bail!("{} is no folder that `trainability sweep` wrote: {damage}", results.display()),
+    };
     let count = |key: &str| sweep.get(key).and_then(Value::as_u64).map(|count| count as usize);
     let (planned, jobs) = (count("runs").unwrap_or(0), count("jobs").unwrap_or(1));
-    let mut records = Vec::new();
-    find_records(&results.join("runs"), 3, &mut records)?;
     let mut counts = BTreeMap::new();
-    let mut failed = Vec::new();
-    for record in &records {
-        let name = match record.status {
-            Status::Running => "running or interrupted",
-            Status::Finished => "finished",
-            Status::Diverged => "diverged",
-            Status::Failed => "failed",
+    let (mut failed, mut records) = (Vec::new(), Vec::new());
+    let folders = run_folders(results);
+    let looked_at: Vec<_> = folders.par_iter().map(|folder| (read_record(folder), Standing::of(folder))).collect();
+    for (folder, found) in folders.iter().zip(looked_at) {
+        let name = || folder.strip_prefix(results.join("runs")).unwrap_or(folder).display().to_string();
+        let (status, reason) = match found {
+            (_, Ok(Standing::Damaged { damage, .. })) | (_, Err(damage)) => ("damaged", Some(damage.to_string())),
+            // A folder in which nothing has been written yet.
+            (Ok(None) | Err(_), _) => continue,
+            (Ok(Some(record)), _) => {
+                let status = match record.status {
+                    Status::Running => "running or interrupted",
+                    Status::Finished => "finished",
+                    Status::Diverged => "diverged",
+                    Status::Failed => "failed",
+                };
+                let reason = record.error.clone();
+                records.push(record);
+                (status, reason)
+            }
         };
-        *counts.entry(name).or_default() += 1;
-        if let Some(error) = &record.error {
-            failed.push((format!("{}/{}/seed-{}", record.method, record.schedule, record.seed), error.clone()));
-        }
+        *counts.entry(status).or_default() += 1;
+        failed.extend(reason.map(|reason| (name(), reason)));
     }
     let finished: Vec<f64> = records
         .iter()
@@ -61,18 +75,6 @@ pub fn survey(results: &Path) -> Result<Survey> {
     let mean = finished.iter().sum::<f64>() / finished.len() as f64;
     let seconds_left = mean.is_finite().then(|| mean * planned.saturating_sub(over) as f64 / jobs.max(1) as f64);
     Ok(Survey { planned, counts, failed, seconds_left })
-}
-
-/// The records in all folders `depth` levels below.
-fn find_records(folder: &Path, depth: usize, records: &mut Vec<RunRecord>) -> Result<()> {
-    if depth == 0 {
-        records.extend(read_record(folder)?);
-        return Ok(());
-    }
-    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
-    let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
-    folders.sort();
-    folders.iter().try_for_each(|folder| find_records(folder, depth - 1, records))
 }
 
 impl fmt::Display for Survey {

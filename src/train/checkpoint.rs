@@ -3,17 +3,27 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use atomic_write_file::AtomicWriteFile;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
+use sha2::{Digest, Sha256};
 use tch::{Kind, Tensor};
 use trainability_baselines::State;
 
+use super::sealed::hexadecimal;
+
+/// The name of the latest checkpoint in its folder.
+pub const FILE: &str = "state.safetensors";
 /// Key of the header entry that holds the values.
 const VALUES: &str = "values";
+/// Key of the header entry that holds the SHA-256 of the file, taken with [`UNSEALED`] in its place.
+const DIGEST: &str = "digest";
+/// What stands in a digest's place while it is computed.
+const UNSEALED: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 fn dtype(kind: Kind) -> Result<Dtype> {
     Ok(match kind {
@@ -40,7 +50,8 @@ pub fn to_bytes(state: &State) -> Result<Vec<u8>> {
     for (name, dtype, shape, bytes) in &raw {
         views.push((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes)?));
     }
-    let header = HashMap::from([(VALUES.to_owned(), serde_json::to_string(&state.values)?)]);
+    let values = serde_json::to_string(&state.values)?;
+    let header = HashMap::from([(VALUES.to_owned(), values), (DIGEST.to_owned(), UNSEALED.to_owned())]);
     Ok(safetensors::serialize(views, Some(header))?)
 }
 
@@ -77,7 +88,8 @@ pub fn from_bytes(bytes: &[u8]) -> Result<State> {
 /// # Errors
 /// What the file system says.
 pub fn write(path: &Path, state: &State) -> Result<()> {
-    let bytes = to_bytes(state)?;
+    let mut bytes = to_bytes(state)?;
+    seal(&mut bytes)?;
     let write = || -> std::io::Result<()> {
         let mut file = AtomicWriteFile::open(path)?;
         file.write_all(&bytes)?;
@@ -91,8 +103,35 @@ pub fn write(path: &Path, state: &State) -> Result<()> {
 /// # Errors
 /// There is no such file, or it is no checkpoint.
 pub fn read(path: &Path) -> Result<State> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read the checkpoint {}", path.display()))?;
-    from_bytes(&bytes).with_context(|| format!("{} is damaged or not a checkpoint", path.display()))
+    let mut bytes = fs::read(path).with_context(|| format!("cannot read the checkpoint {}", path.display()))?;
+    let state = verify(&mut bytes).and_then(|()| from_bytes(&bytes));
+    state.with_context(|| format!("{} is damaged or not a checkpoint", path.display()))
+}
+
+/// Puts the digest of the whole file into its place.
+fn seal(bytes: &mut [u8]) -> Result<()> {
+    let place = digest_place(bytes).context("the checkpoint has no place for a digest")?;
+    let digest = hexadecimal(&Sha256::digest(&bytes));
+    bytes[place].copy_from_slice(digest.as_bytes());
+    Ok(())
+}
+
+/// Takes the digest out of its place and compares it: no bit of a file may differ from what was written.
+fn verify(bytes: &mut [u8]) -> Result<()> {
+    let place = digest_place(bytes).context("it has no digest")?;
+    let found = bytes[place.clone()].to_vec();
+    bytes[place].copy_from_slice(UNSEALED.as_bytes());
+    ensure!(found == hexadecimal(&Sha256::digest(&bytes)).as_bytes(), "its content does not fit its digest");
+    Ok(())
+}
+
+/// Where the digest stands in the header. Inside of a value the quotes of the key would have a backslash each.
+fn digest_place(bytes: &[u8]) -> Option<Range<usize>> {
+    let header = usize::try_from(u64::from_le_bytes(bytes.first_chunk().copied()?)).ok()?.checked_add(8)?;
+    let key = format!("\"{DIGEST}\":\"");
+    let found = bytes.get(8..header)?.windows(key.len()).position(|window| window == key.as_bytes())?;
+    let start = 8 + found + key.len();
+    (start + UNSEALED.len() <= header).then_some(start..start + UNSEALED.len())
 }
 
 #[cfg(test)]
@@ -114,6 +153,29 @@ mod tests {
         assert!(numbers[0] == 0.1 && numbers[1].is_nan() && numbers[2] == f64::NEG_INFINITY);
         assert_eq!(back.numbers("empty").unwrap(), Vec::<f64>::new());
         assert_eq!(back.value::<u64>("count").unwrap(), u64::MAX);
+    }
+
+    #[test]
+    fn no_changed_bit_of_a_file_goes_unnoticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.safetensors");
+        let mut state = State::default();
+        state.put_numbers("numbers", &[1.0, 2.0]);
+        state.put_value("text", &"\"digest\":\"");
+        write(&path, &state).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        assert_eq!(read(&path).unwrap().numbers("numbers").unwrap(), [1.0, 2.0]);
+        assert!(SafeTensors::deserialize(&bytes).is_ok(), "other readers of the format can read it");
+        for place in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 1 << (place % 8);
+            fs::write(&path, damaged).unwrap();
+            assert!(read(&path).is_err(), "byte {place}");
+        }
+        fs::write(&path, [bytes.as_slice(), &[0]].concat()).unwrap();
+        assert!(read(&path).is_err(), "something was added");
+        fs::write(&path, []).unwrap();
+        assert!(read(&path).is_err(), "it was emptied");
     }
 
     #[test]

@@ -5,8 +5,10 @@ mod images;
 pub mod record;
 pub mod recorder;
 pub mod run;
+pub mod sealed;
 pub mod summary;
 
-pub use record::{ControlRow, LayerEvents, RunRecord, Status};
+pub use record::{ControlRow, LayerEvents, RunRecord, Status, read_record};
 pub use recorder::Recorder;
 pub use run::{Advance, Diverged, Run};
+pub use sealed::Damage;

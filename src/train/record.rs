@@ -1,8 +1,14 @@
 //! What a run leaves behind: the record in `run.json`, and the columns of `tasks.csv` and `controls.csv`.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+
+use super::recorder::CSV_FILES;
+use super::sealed::{Damage, Seal, checksum, read_json, write_json};
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +74,15 @@ pub struct RunRecord {
     pub diverged_at_task: Option<usize>,
     /// Why the run failed or diverged, in a sentence.
     pub error: Option<String>,
+    /// Whether the failure lies in the program, so that the same run would fail again, and not in the disk or memory.
+    #[serde(default)]
+    pub fault: bool,
+    /// Cross-entropy of the last minibatch that had a finite one.
+    #[serde(default)]
+    pub last_finite_loss: Option<f64>,
+    /// How often the run went on from a checkpoint.
+    #[serde(default)]
+    pub resumptions: u64,
     /// SHA-256 of each finished CSV file, by name.
     pub checksums: BTreeMap<String, String>,
 }
@@ -76,6 +91,46 @@ impl RunRecord {
     /// Whether a schedule that takes decisions never took one, which makes the run identical to its control.
     pub fn never_fired(&self) -> bool {
         self.scheduled && self.events.iter().all(|layer| layer.cooled == 0 && layer.warmed == 0)
+    }
+
+    /// Writes the record into the run's folder, which is made if there is none.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        write_json(&folder.join(RECORD_FILE), self)
+    }
+
+    /// Looks for the CSV files of a run that is over, and compares them with their checksums.
+    ///
+    /// # Errors
+    /// The first that is missing, cannot be read, or is not what the run wrote.
+    pub fn verify(&self, folder: &Path) -> Result<(), Damage> {
+        for name in CSV_FILES {
+            let path = folder.join(name);
+            let found = checksum(&path).map_err(|error| Damage::of_reading(&path, error))?;
+            if self.checksums.get(name).is_some_and(|expected| *expected != found) {
+                return Err(Damage::changed(&path, "its SHA-256 is not the one in run.json"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name of the record in its run's folder.
+pub const RECORD_FILE: &str = "run.json";
+
+/// The record in a run's folder, if there is one.
+///
+/// # Errors
+/// It is there but cannot be read, or is damaged.
+pub fn read_record(folder: &Path) -> Result<Option<RunRecord>, Damage> {
+    let path = folder.join(RECORD_FILE);
+    match read_json(&path, Seal::Required) {
+        Ok(value) => serde_json::from_value(value).map(Some).map_err(|error| Damage::changed(&path, error)),
+        Err(Damage::Missing(_)) => Ok(None),
+        Err(damage) => Err(damage),
     }
 }
 

@@ -2,12 +2,14 @@
 //! run is over.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::record::ControlRow;
+use super::sealed::{checksum, hexadecimal};
 use super::summary::task_columns;
 
 /// The files that a run writes rows to.
@@ -25,13 +27,34 @@ pub fn field(value: Option<f64>) -> String {
 /// One row of `tasks.csv`: names and fields.
 pub type TaskRow = Vec<(&'static str, String)>;
 
+/// What a run has written to one of its files so far.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// Bytes.
+    pub length: u64,
+    /// Their SHA-256 in hexadecimal digits.
+    pub sha256: String,
+}
+
 /// Appends rows to the partial files of one run.
 #[derive(Debug)]
 pub struct Recorder {
     folder: PathBuf,
-    /// Bytes in each partial file, those waiting included.
-    lengths: [u64; 2],
-    waiting: [Vec<u8>; 2],
+    files: [Rows; 2],
+}
+
+/// One file: what was added to it, and what of that is not in it yet.
+#[derive(Clone, Debug, Default)]
+struct Rows {
+    length: u64,
+    hasher: Sha256,
+    waiting: Vec<u8>,
+}
+
+impl Rows {
+    fn written(&self) -> Written {
+        Written { length: self.length, sha256: hexadecimal(&self.hasher.clone().finalize()) }
+    }
 }
 
 impl Recorder {
@@ -41,7 +64,7 @@ impl Recorder {
     /// What the file system says.
     pub fn create(folder: &Path) -> io::Result<Recorder> {
         fs::create_dir_all(folder)?;
-        let mut recorder = Recorder { folder: folder.to_owned(), lengths: [0; 2], waiting: Default::default() };
+        let mut recorder = Recorder { folder: folder.to_owned(), files: Default::default() };
         for name in CSV_FILES {
             File::create(recorder.partial(name))?;
         }
@@ -50,26 +73,40 @@ impl Recorder {
         Ok(recorder)
     }
 
-    /// Goes on with files that had these lengths; what was written after that is cut off.
+    /// Goes on with files in which this was written; what came after that is cut off.
     ///
     /// # Errors
-    /// A file is missing or shorter, or what the file system says.
-    pub fn resume(folder: &Path, lengths: [u64; 2]) -> io::Result<Recorder> {
-        let recorder = Recorder { folder: folder.to_owned(), lengths, waiting: Default::default() };
-        for (name, length) in CSV_FILES.into_iter().zip(lengths) {
-            let file = OpenOptions::new().write(true).open(recorder.partial(name))?;
-            if file.metadata()?.len() < length {
-                let message = format!("{name}.partial is shorter than its checkpoint says");
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+    /// A file is missing or does not begin with what was written, or what the file system says.
+    pub fn resume(folder: &Path, written: &[Written; 2]) -> io::Result<Recorder> {
+        let mut recorder = Recorder { folder: folder.to_owned(), files: Default::default() };
+        for (index, (name, written)) in CSV_FILES.into_iter().zip(written).enumerate() {
+            let partial = recorder.partial(name);
+            // Stopped while the files got their names: the checkpoint is from before.
+            if !partial.exists() && folder.join(name).exists() {
+                fs::rename(folder.join(name), &partial)?;
             }
-            file.set_len(length)?;
+            let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", partial.display()));
+            let mut file = OpenOptions::new().read(true).write(true).open(&partial).map_err(named)?;
+            let rows = &mut recorder.files[index];
+            rows.length = io::copy(&mut (&mut file).take(written.length), &mut rows.hasher).map_err(named)?;
+            if rows.written() != *written {
+                let reason = if rows.length < written.length { "is shorter than" } else { "differs from what" };
+                let message = format!("{} {reason} its checkpoint says", partial.display());
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            }
+            file.set_len(written.length).map_err(named)?;
         }
         Ok(recorder)
     }
 
-    /// Bytes written to each file so far.
-    pub fn lengths(&self) -> [u64; 2] {
-        self.lengths
+    /// What was written to each file so far, what is waiting included.
+    pub fn written(&self) -> [Written; 2] {
+        [0, 1].map(|index| self.files[index].written())
+    }
+
+    /// Bytes that are not yet in the files.
+    pub fn waiting(&self) -> usize {
+        self.files.iter().map(|rows| rows.waiting.len()).sum()
     }
 
     /// Adds a finished task's row.
@@ -93,24 +130,28 @@ impl Recorder {
         file: usize,
         write: impl FnOnce(&mut csv::Writer<&mut Vec<u8>>) -> csv::Result<()>,
     ) -> io::Result<()> {
-        let before = self.waiting[file].len();
-        let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(&mut self.waiting[file]);
+        let rows = &mut self.files[file];
+        let before = rows.waiting.len();
+        let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(&mut rows.waiting);
         write(&mut writer)?;
         writer.flush()?;
         drop(writer);
-        self.lengths[file] += (self.waiting[file].len() - before) as u64;
+        rows.length += (rows.waiting.len() - before) as u64;
+        rows.hasher.update(&rows.waiting[before..]);
         Ok(())
     }
 
     /// Appends what is waiting to the files.
     ///
     /// # Errors
-    /// What the file system says; what could not be written stays waiting.
+    /// What the file system says; the recorder is then of no use, since a part may have been written.
     pub fn flush(&mut self) -> io::Result<()> {
         for (index, name) in CSV_FILES.into_iter().enumerate() {
-            if !self.waiting[index].is_empty() {
-                OpenOptions::new().append(true).open(self.partial(name))?.write_all(&self.waiting[index])?;
-                self.waiting[index].clear();
+            let partial = self.partial(name);
+            let rows = &mut self.files[index];
+            if !rows.waiting.is_empty() {
+                OpenOptions::new().append(true).open(partial)?.write_all(&rows.waiting)?;
+                rows.waiting.clear();
             }
         }
         Ok(())
@@ -127,15 +168,19 @@ impl Recorder {
     /// Gives the files their names, and returns their SHA-256.
     ///
     /// # Errors
-    /// What the file system says.
+    /// A file is not what was written, or what the file system says.
     pub fn finish(&mut self) -> io::Result<Vec<(String, String)>> {
         self.flush()?;
         self.sync()?;
         let mut checksums = Vec::new();
-        for name in CSV_FILES {
-            let digest = Sha256::digest(fs::read(self.partial(name))?);
-            fs::rename(self.partial(name), self.folder.join(name))?;
-            checksums.push((name.to_owned(), digest.iter().map(|byte| format!("{byte:02x}")).collect()));
+        for (name, written) in CSV_FILES.into_iter().zip(self.written()) {
+            let partial = self.partial(name);
+            if checksum(&partial)? != written.sha256 {
+                let message = format!("{} was changed by something else", partial.display());
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            }
+            fs::rename(partial, self.folder.join(name))?;
+            checksums.push((name.to_owned(), written.sha256));
         }
         File::open(&self.folder)?.sync_all()?;
         Ok(checksums)
@@ -221,13 +266,51 @@ mod tests {
         let mut recorder = Recorder::create(folder.path()).unwrap();
         recorder.add_controls(&[control()]).unwrap();
         recorder.flush().unwrap();
-        let lengths = recorder.lengths();
+        let written = recorder.written();
         recorder.add_controls(&[control(), control()]).unwrap();
         recorder.flush().unwrap();
-        let mut resumed = Recorder::resume(folder.path(), lengths).unwrap();
+        let mut resumed = Recorder::resume(folder.path(), &written).unwrap();
         resumed.add_controls(&[control()]).unwrap();
         resumed.finish().unwrap();
         assert_eq!(fs::read_to_string(folder.path().join("controls.csv")).unwrap().lines().count(), 3);
-        assert!(Recorder::resume(folder.path(), lengths).is_err(), "the partial files are gone");
+    }
+
+    #[test]
+    fn files_that_are_not_what_was_written_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut recorder = Recorder::create(folder.path()).unwrap();
+        recorder.add_controls(&[control()]).unwrap();
+        recorder.flush().unwrap();
+        let written = recorder.written();
+        let partial = folder.path().join("controls.csv.partial");
+        let whole = fs::read_to_string(&partial).unwrap();
+        for damaged in [whole.replace("held", "hold"), whole[..whole.len() - 1].to_owned(), String::new()] {
+            fs::write(&partial, damaged).unwrap();
+            let error = Recorder::resume(folder.path(), &written).unwrap_err().to_string();
+            assert!(error.contains("controls.csv.partial") && error.contains("its checkpoint says"), "{error}");
+        }
+        // While the run is under way it shows at the end.
+        fs::write(&partial, whole.replace("held", "hold")).unwrap();
+        let error = recorder.finish().unwrap_err().to_string();
+        assert!(error.contains("controls.csv.partial was changed by something else"), "{error}");
+        assert!(!folder.path().join("controls.csv").exists());
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_while_its_files_got_their_names_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut recorder = Recorder::create(folder.path()).unwrap();
+        recorder.add_controls(&[control()]).unwrap();
+        recorder.flush().unwrap();
+        let written = recorder.written();
+        recorder.add_controls(&[control()]).unwrap();
+        let checksums = recorder.finish().unwrap();
+        // As if one had got its name and the other had not.
+        fs::rename(folder.path().join("tasks.csv"), folder.path().join("tasks.csv.partial")).unwrap();
+        let mut resumed = Recorder::resume(folder.path(), &written).unwrap();
+        resumed.add_controls(&[control()]).unwrap();
+        assert_eq!(resumed.finish().unwrap(), checksums);
+        fs::remove_file(folder.path().join("controls.csv")).unwrap();
+        assert!(Recorder::resume(folder.path(), &written).is_err(), "a file is gone");
     }
 }

@@ -52,7 +52,7 @@ fn a_file_in_the_way_of_the_results_stays_as_it_is() {
 fn results_of_other_options_are_not_overwritten() {
     let work = Workdir::new();
     work.sweep("out", &[]).succeeded();
-    let advice = "choose another --out, or remove that folder";
+    let advice = "choose another --out, or --fork NEW_NAME to keep what still fits in a new folder";
     for (setting, run, difference) in [
         ("training.learning_rate=0.02", "relu/constant/seed-0", "training.learning_rate was 0.01 and is 0.02"),
         ("control.cool=0.8", "relu/paper/seed-0", "schedule.cool was 0.9 and is 0.8"),
@@ -102,6 +102,14 @@ fn arguments_that_make_no_sense() {
     refuse(&["--only", "foo/*"], &["--only foo/* chooses none of the 2 runs", "like relu/constant/seed-0"]);
     refuse(&["--only", "[a"], &["--only [a is no pattern", "'relu/*/*'", "unclosed character class"]);
     refuse(&["--jobs", "0"], &["--jobs is 0, expected at least 1"]);
+    for seconds in ["-1", "x", "inf", "NaN", ""] {
+        let given = format!("--checkpoint-every={seconds}");
+        refuse(&[&given], &[&format!("--checkpoint-every is {seconds:?}, expected a number of seconds, 0 or above")]);
+    }
+    for name in ["../x", "a/b", "", ".."] {
+        refuse(&["--fork", name], &[&format!("--fork is {name:?}, expected the name of a new folder: 1 to 80")]);
+    }
+    refuse(&["--fork", "out"], &["--fork is \"out\", expected another name than that of the sweep's folder, out"]);
 }
 
 #[test]
@@ -117,14 +125,31 @@ fn folders_that_hold_no_sweep() {
 }
 
 #[test]
-fn a_damaged_record_is_named_and_left_alone() {
+fn damaged_runs_are_named_by_status_and_report_and_enter_no_number() {
     let work = Workdir::new();
     work.sweep("out", &[]).succeeded();
-    let path = "out/runs/relu/paper/seed-0/run.json";
-    work.write(path, &work.read(path)[..50]);
-    work.refuse_sweep(&[], &[path, "is damaged", "remove its folder to have the run redone"]);
-    work.refuse(&["status", "out"], &[path, "is damaged"]);
-    work.refuse(&["report", "out", "--plots", "plots"], &[path, "is not a run's record"]);
+    let record = "out/runs/relu/paper/seed-0/run.json";
+    work.write(record, &work.read(record)[..50]);
+    let said = work.run(&["status", "out"]).succeeded();
+    assert_contains(&said.stdout, &["2 runs: 1 damaged, 1 finished, 0 not begun", record, "is damaged: EOF while"]);
+    let said = work.run(&["report", "out", "--plots", "plots"]).succeeded();
+    assert_contains(&said.stdout, &["relu/paper, seed 0 is left out: out/runs/relu/paper/seed-0/run.json is damaged"]);
+    assert_eq!(work.read("out/summary.csv").lines().count(), 1 + 1);
+
+    // Valid CSV with another number in it: nothing but the checksum can tell.
+    let tasks = "out/runs/relu/constant/seed-0/tasks.csv";
+    work.write(tasks, work.read(tasks).replacen("\n1,18,", "\n1,17,", 1));
+    let said = work.run(&["status", "out"]).succeeded();
+    assert_contains(&said.stdout, &["2 runs: 2 damaged, 0 not begun", "its SHA-256 is not the one in run.json"]);
+    let said = work.run(&["report", "out", "--plots", "plots"]);
+    let said = said.failed_with(&["none of the 2 runs in out has finished and is whole"]);
+    assert_contains(&said.stdout, &["relu/constant, seed 0 is left out", "its SHA-256 is not the one in run.json"]);
+
+    let sweep = work.read("out/sweep.json").replace("\"jobs\": ", "\"jobs\": 1");
+    work.write("out/sweep.json", sweep);
+    for command in [&["status", "out"][..], &["report", "out", "--plots", "plots"]] {
+        work.refuse(command, &["out/sweep.json is damaged", "does not fit its digest", "writes it anew"]);
+    }
 }
 
 #[test]

@@ -34,8 +34,34 @@ fn a_run_that_diverges_is_recorded_with_its_task_and_stops_no_other() {
 
     // It would diverge again: what is over is over.
     let over = work.snapshot("out");
-    work.sweep("out", &[]).failed().tells(&["0 runs finished, 1 were finished before", BAD]);
+    let hint = "1 of these would end the same way again: --retry-failed does them all the same";
+    work.sweep("out", &[]).failed().tells(&["0 runs finished, 1 were finished before", BAD, hint]);
     assert_eq!(work.snapshot("out"), over);
+
+    // Unless it is asked for: then it is begun anew, and the first attempt is kept.
+    let said = work.sweep("out", &["--retry-failed"]).failed().tells(&["0 runs finished, 1 were finished before", BAD]);
+    assert_contains(&said.stderr, &[&format!("{BAD} is done again: the loss is"), &format!("out/replaced/{BAD}.1")]);
+    let after = work.snapshot("out");
+    let kept = format!("runs/{GOOD}");
+    for (name, content) in over.iter().filter(|(name, _)| name.starts_with(&kept)) {
+        assert_eq!(after[name], *content, "{}", name.display());
+    }
+    assert_eq!(work.record("out", BAD), {
+        let seconds = work.record("out", BAD).seconds;
+        trainability::train::RunRecord { seconds, ..bad }
+    });
+    assert_eq!(work.read(format!("out/replaced/{BAD}.1/tasks.csv")), work.rows("out", BAD)[0]);
+}
+
+#[test]
+fn nothing_but_what_failed_is_done_again_on_request() {
+    let work = diverging();
+    work.sweep("out", &["--only", "*1e+30*/**"]).failed();
+    let said = work.sweep("out", &["--retry-failed", "--jobs", "1"]).failed();
+    assert_contains(&said.stdout, &["0 runs finished, 0 were finished before", BAD]);
+    assert_eq!(work.runs("out"), [BAD], "what was not begun is not begun by this");
+    work.sweep("fresh", &["--retry-failed"]).succeeded().tells(&["0 runs finished, 0 were finished before"]);
+    work.sweep("out", &[]).failed().tells(&["1 runs finished, 0 were finished before", BAD]);
 }
 
 #[test]

@@ -4,9 +4,11 @@ mod bad_experiment;
 mod bad_surroundings;
 mod failures;
 mod files;
+mod fork;
 #[cfg(unix)]
 mod interruption;
 mod mkl;
 mod options;
 mod sweep;
+#[path = "../common/workdir.rs"]
 mod workdir;

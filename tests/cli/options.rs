@@ -33,6 +33,14 @@ fn seeds_are_a_range_or_a_list() {
 }
 
 #[test]
+fn status_counts_the_runs_of_earlier_calls_with_other_seeds() {
+    let work = Workdir::new();
+    work.sweep("out", &["--seeds", "0..2"]).succeeded();
+    work.sweep("out", &["--seeds", "4,7", "--only", "relu/paper/*"]).succeeded();
+    work.run(&["status", "out"]).succeeded().tells(&["8 runs: 6 finished, 2 not begun"]);
+}
+
+#[test]
 fn set_lays_values_over_the_file() {
     let work = Workdir::new();
     let run = "relu/paper/seed-0";

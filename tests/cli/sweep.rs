@@ -86,9 +86,9 @@ fn interrupt(work: &Workdir, out: &str, name: &str, stop: usize, with_checkpoint
     let (plan, set) = work.plan();
     let planned = plan.runs.iter().find(|run| run.name() == name).unwrap();
     let folder = work.path(format!("{out}/runs/{name}"));
-    let mut record = work.json(format!("whole/runs/{name}/run.json"));
-    record["status"] = json!("running");
-    work.write(folder.join("run.json"), record.to_string());
+    let mut record = work.record("whole", name);
+    record.status = Status::Running;
+    record.write(&folder).unwrap();
     let (mut run, mut recorder) = (Run::new(planned, &set), Recorder::create(&folder).unwrap());
     for _ in 0..stop {
         let advance = run.advance().unwrap();
@@ -100,8 +100,9 @@ fn interrupt(work: &Workdir, out: &str, name: &str, stop: usize, with_checkpoint
         let mut state = State::default();
         state.put_part("run", &run);
         state.put_value("configuration_hash", &planned.hash);
-        state.put_value("recorder", &recorder.lengths());
+        state.put_value("recorder", &recorder.written());
         state.put_value("seconds", &json!({ "total": 1000.0 }));
+        state.put_value("resumptions", &0u64);
         fs::create_dir(folder.join("checkpoint")).unwrap();
         checkpoint::write(&folder.join("checkpoint/state.safetensors"), &state).unwrap();
     }

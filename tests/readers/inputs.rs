@@ -227,6 +227,7 @@ fn run(method: &str, schedule: &str, columns: BTreeMap<String, Vec<Option<f64>>>
         arm: arm.clone(),
         seed: 0,
         record: Some(finished(method, schedule)),
+        damage: None,
         series: Series { arm, seed: 0, columns },
         traces: trace::read(Path::new("controls.csv"), controls).unwrap(),
     }
@@ -245,6 +246,9 @@ pub fn scheduled_record() -> RunRecord {
         unconverged_curvature_events: 2,
         diverged_at_task: Some(2),
         error: Some("the loss is NaN".to_owned()),
+        fault: true,
+        last_finite_loss: Some(2.25),
+        resumptions: 3,
         checksums: BTreeMap::from([("tasks.csv".to_owned(), "00ff".to_owned())]),
         ..finished("relu", "paper")
     }
@@ -268,6 +272,9 @@ pub fn finished(method: &str, schedule: &str) -> RunRecord {
         unconverged_curvature_events: 0,
         diverged_at_task: None,
         error: None,
+        fault: false,
+        last_finite_loss: None,
+        resumptions: 0,
         checksums: BTreeMap::new(),
     }
 }

@@ -15,6 +15,7 @@ use trainability_baselines::penalty::{Elapsed, Penalty};
 use trainability_baselines::surgery::Surgery;
 use trainability_baselines::{Gradients, LayerTrace};
 
+pub(crate) use self::observe::EVALUATION_CHUNK;
 use super::images::select_images;
 use super::record::{ControlRow, LayerEvents};
 use super::recorder::TaskRow;
@@ -155,6 +156,11 @@ impl Run {
     /// Updates made.
     pub fn updates(&self) -> u64 {
         self.update
+    }
+
+    /// Cross-entropy of the last minibatch that had a finite one.
+    pub fn last_finite_loss(&self) -> Option<f64> {
+        Some(self.last_finite).filter(|loss| loss.is_finite())
     }
 
     /// What the schedule did, layer by layer; empty if it takes no decisions.

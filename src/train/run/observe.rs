@@ -12,7 +12,7 @@ use crate::network::{Network, correct, cross_entropy, logits};
 use crate::probe::hessian::Hessian;
 
 /// Images that are evaluated at once at a task's end, which bounds the memory.
-const EVALUATION_CHUNK: i64 = 4096;
+pub(crate) const EVALUATION_CHUNK: i64 = 4096;
 
 impl Run {
     pub(super) fn read_measured_indicators(

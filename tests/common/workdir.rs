@@ -1,4 +1,4 @@
-//! A place to work in: a temporary folder with a tiny image set and a tiny experiment.
+//! A place to work in, for every test that calls the program: a temporary folder with a tiny image set and a tiny experiment.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -35,6 +35,13 @@ impl Said {
     pub fn failed(self) -> Said {
         assert_eq!(self.code, Some(1), "{}{}", self.stdout, self.stderr);
         self
+    }
+
+    /// Asserts the exit code 1, and that standard error has all of these.
+    pub fn failed_with(self, parts: &[&str]) -> Said {
+        let said = self.failed();
+        assert_contains(&said.stderr, parts);
+        said
     }
 
     /// Asserts that standard output has all of these, whatever the line breaks.

@@ -1,0 +1,78 @@
+//! A sweep that starts from the finished runs of another whose options still fit.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::Listener;
+use super::folder::{SweepFolder, run_folders};
+use crate::config::RunPlan;
+use crate::train::recorder::CSV_FILES;
+use crate::train::{RunRecord, Status, read_record};
+
+/// The runs of the sweep that is forked.
+///
+/// # Errors
+/// There are none.
+pub fn sources(source: &Path) -> Result<Vec<PathBuf>> {
+    let sources = run_folders(source);
+    if sources.is_empty() {
+        bail!(
+            "{} holds no runs that --fork could keep: leave it out, or name that sweep's folder in --out",
+            source.display()
+        );
+    }
+    Ok(sources)
+}
+
+/// Copies those finished runs of `sources` that have the options of a run of `runs` into `folder`, and tells how many
+/// were copied. They are found by their options and not by their label; each is compared with its checksums.
+///
+/// # Errors
+/// A copy cannot be written.
+pub fn keep(sources: &[PathBuf], folder: &SweepFolder, runs: &[&RunPlan], listener: &dyn Listener) -> Result<usize> {
+    let mut finished: HashMap<String, (&PathBuf, RunRecord)> = HashMap::new();
+    for place in sources {
+        match read_record(place) {
+            Ok(Some(record)) if record.status == Status::Finished => {
+                finished.insert(record.configuration_hash.clone(), (place, record));
+            }
+            Ok(_) => {}
+            Err(damage) => listener.noticed(&format!("{} is not kept: {damage}", place.display())),
+        }
+    }
+    let mut kept = 0;
+    for run in runs.iter().filter(|run| !folder.run(run).exists()) {
+        let Some((place, record)) = finished.get(&run.hash) else { continue };
+        if let Err(damage) = record.verify(place) {
+            listener.noticed(&format!("{} is not kept: {damage}", place.display()));
+            continue;
+        }
+        copy(place, record, folder, run).with_context(|| format!("cannot copy {}", place.display()))?;
+        kept += 1;
+    }
+    Ok(kept)
+}
+
+/// Copies one run: its folder appears under its name when it is complete.
+fn copy(place: &Path, record: &RunRecord, folder: &SweepFolder, run: &RunPlan) -> Result<()> {
+    let incoming = folder.path().join("incoming");
+    if incoming.exists() {
+        fs::remove_dir_all(&incoming)?;
+    }
+    fs::create_dir(&incoming)?;
+    for name in CSV_FILES {
+        fs::copy(place.join(name), incoming.join(name))?;
+        File::open(incoming.join(name))?.sync_all()?;
+    }
+    let labels = (run.method.label.clone(), run.schedule.clone());
+    let record = RunRecord { method: labels.0, schedule: labels.1, ..record.clone() };
+    record.write(&incoming)?;
+    record.verify(&incoming)?;
+    let goal = folder.run(run);
+    fs::create_dir_all(goal.parent().unwrap_or(&goal))?;
+    fs::rename(&incoming, &goal)?;
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! Whether the runs fit into memory, told before any of them begins.
+
+use anyhow::{Result, ensure};
+use sysinfo::{MemoryRefreshKind, System};
+
+use crate::config::{Precision, RunPlan};
+use crate::data::ImageSet;
+use crate::train::run::EVALUATION_CHUNK;
+
+/// What libtorch, the allocator and the stack keep for a thread at work, in bytes.
+const PER_JOB: f64 = 32e6;
+/// Copies of a state while its checkpoint is made: tensors, their bytes, and the file.
+const CHECKPOINT_COPIES: f64 = 3.0;
+/// What the allocator holds beyond the tensors that are alive.
+const SPARE: f64 = 1.1;
+/// Bytes of a value in the window of normalised sharpness.
+const WINDOW_VALUE: f64 = 8.0;
+
+/// The most memory that a run has at a time, in bytes, from the sizes of its tensors.
+pub fn estimate(run: &RunPlan, set: &ImageSet) -> f64 {
+    let method = run.method.build();
+    let element = match run.training.precision {
+        Precision::F32 => 4.0,
+        Precision::F64 => 8.0,
+    };
+    let (images, features) = (run.images() as f64, (set.rows * set.columns * set.channels) as f64);
+    let classes = f64::from(set.classes);
+    let (batch, probe) = (run.training.batch_size as f64, images.min(run.measure.probe_images as f64));
+    let products = run.measure.lanczos.products as f64;
+    let measures = run.measure.interval > 0;
+
+    // (in, out) of each layer; an activation such as CReLU widens what the next one sees.
+    let mut layers: Vec<(f64, f64)> = Vec::new();
+    let mut inputs = features;
+    for &units in &run.network.hidden {
+        layers.push((inputs, units as f64));
+        inputs = method.activation.features(1) as f64 * units as f64;
+    }
+    layers.push((inputs, classes));
+    let sizes: Vec<f64> = layers.iter().map(|(inputs, outputs)| (inputs + 1.0) * outputs).collect();
+    let weights: f64 = sizes.iter().sum();
+    let widths: f64 = layers.iter().map(|(inputs, outputs)| inputs + outputs).sum();
+    let outputs: f64 = layers.iter().map(|(_, outputs)| outputs).sum();
+    let largest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
+
+    // Value, two moments; and what penalties remember of the start, with room to sort the largest tensor.
+    let penalties = method.penalties.len() as f64;
+    let state = 3.0 * weights + penalties * weights;
+    let sorting = if penalties > 0.0 { 8.0 * largest(&sizes) } else { 0.0 };
+    let gradients = 2.0 * weights;
+    let update = gradients + sorting + 4.0 * batch * widths;
+    let exact = method.activation.piecewise_linear();
+    let krylov = |size: &f64| products.min(*size) * if exact { size.min(batch * classes) } else { *size };
+    let curvature = largest(&sizes.iter().map(krylov).collect::<Vec<_>>());
+    let widest = largest(&layers.iter().map(|(_, outputs)| *outputs).collect::<Vec<_>>());
+    let factors = batch * classes * (outputs + 2.0 * widest) + 2.0 * batch * batch;
+    let measured = update + gradients + batch * outputs + if measures { factors + curvature } else { 0.0 };
+    // The Hessian of the probe batch over all weights: its graph, one vector a product, and those at work.
+    let task_end = 8.0 * probe * widths + 12.0 * weights + products.min(weights) * weights;
+    let evaluation = 2.0 * images.min(EVALUATION_CHUNK as f64) * widths;
+    let saved = CHECKPOINT_COPIES * state;
+    let work = SPARE * element * largest(&[measured, task_end, evaluation, saved]);
+    // All images as they are, and the chosen ones three times in double precision while they are normalised.
+    let beginning = set.images.len() as f64 + 3.0 * images * features * 8.0;
+    let window = run.measure.window as f64 * layers.len() as f64 * WINDOW_VALUE;
+    PER_JOB + element * (images * features + state) + window + work.max(beginning)
+}
+
+/// Refuses runs of which `jobs` at a time would not fit into `available` bytes.
+///
+/// # Errors
+/// In a sentence: what they need, what there is, and what would fit.
+pub fn check(runs: &[&RunPlan], set: &ImageSet, jobs: usize, available: f64) -> Result<()> {
+    let mut needs: Vec<(f64, &RunPlan)> = runs.iter().map(|run| (estimate(run, set), *run)).collect();
+    needs.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let Some(&(most, run)) = needs.first() else { return Ok(()) };
+    let jobs = jobs.min(needs.len());
+    // The largest together: they may meet.
+    let together = |jobs: usize| needs.iter().take(jobs).map(|(need, _)| need).sum::<f64>();
+    let fitting = (1..=jobs).take_while(|&jobs| together(jobs) <= available).count();
+    let advice = "choose a smaller network.hidden, training.batch_size, data.images or measure.probe_images";
+    ensure!(
+        fitting > 0,
+        "{} needs about {} of memory, and {} are free: {advice}",
+        run.name(),
+        gigabytes(most),
+        gigabytes(available)
+    );
+    ensure!(
+        fitting == jobs,
+        "{jobs} runs at a time need about {} of memory, and {} are free: --jobs {fitting} fits, or {advice}",
+        gigabytes(together(jobs)),
+        gigabytes(available)
+    );
+    Ok(())
+}
+
+/// Bytes that this process may still take: of the machine, and of its control group if that has a limit.
+pub fn available() -> f64 {
+    let mut system = System::new();
+    system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
+    // Where the system does not tell, nothing is refused.
+    if system.total_memory() == 0 || system.available_memory() == 0 {
+        return f64::INFINITY;
+    }
+    // Not what the group has free: its page cache counts as used there, and yields when memory is asked for.
+    let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory.saturating_sub(limits.rss));
+    system.available_memory().min(group) as f64
+}
+
+fn gigabytes(bytes: f64) -> String {
+    if bytes < 1e9 { format!("{:.0} MB", bytes / 1e6) } else { format!("{:.1} GB", bytes / 1e9) }
+}

@@ -1,0 +1,164 @@
+//! Sweeps as processes that can be ended at any moment, and what must be true of their folders then.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+use trainability::sweep::read_record;
+use trainability::train::Status;
+
+use super::workdir::Workdir;
+
+/// Longer than anything here takes on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Whether the long version was asked for.
+pub fn long() -> bool {
+    std::env::var("TRAINABILITY_FAULTS").is_ok_and(|version| version == "long")
+}
+
+/// The generator of one test.
+pub fn generator(stream: u64) -> ChaCha8Rng {
+    let seed = std::env::var("TRAINABILITY_FAULTS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    let mut generator = ChaCha8Rng::seed_from_u64(seed);
+    generator.set_stream(stream);
+    generator
+}
+
+/// Tells what a test did; seen with `--nocapture`.
+pub fn tell(text: &str) {
+    println!("faults: {text}");
+}
+
+/// Two runs of less than a second each, with penalties, decays and a schedule that remembers.
+pub fn workplace() -> Workdir {
+    let work = Workdir::new();
+    work.experiment(&[
+        ("methods", json!(["crelu+wasserstein", "l2_adam"])),
+        ("schedules", json!(["debiased"])),
+        ("stream.tasks", json!(4)),
+        ("stream.epochs", json!(40)),
+    ]);
+    work.sweep("whole", &["--jobs", "2"]).succeeded();
+    work
+}
+
+/// `sweep tiny.json --out OUT` and more arguments, as a process.
+pub fn command(work: &Workdir, out: &str, arguments: &[&str]) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_trainability"));
+    program.args(["sweep", "tiny.json", "--out", out]).args(arguments).current_dir(work.path(""));
+    program.env("OMP_NUM_THREADS", "1").env("RUST_BACKTRACE", "0");
+    program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    program
+}
+
+/// A process that is ended with the test, whatever becomes of it.
+pub struct Sweeping(Option<Child>);
+
+impl Sweeping {
+    pub fn start(command: &mut Command) -> Sweeping {
+        Sweeping(Some(command.spawn().unwrap()))
+    }
+
+    fn child(&mut self) -> &mut Child {
+        self.0.as_mut().unwrap()
+    }
+
+    pub fn id(&mut self) -> u32 {
+        self.child().id()
+    }
+
+    /// Waits until the sweep says that it goes to work, or is over.
+    pub fn at_work(&mut self) {
+        let mut line = String::new();
+        BufReader::with_capacity(1, self.child().stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+    }
+
+    /// Waits until something holds; false if the process is over before.
+    pub fn until(&mut self, mut holds: impl FnMut() -> bool) -> bool {
+        let start = Instant::now();
+        while !holds() {
+            if self.child().try_wait().unwrap().is_some() {
+                return holds();
+            }
+            assert!(start.elapsed() < PATIENCE, "it never came to that");
+            sleep(Duration::from_millis(1));
+        }
+        true
+    }
+
+    /// Kills the process after some time; false if it was over before.
+    pub fn kill_after(mut self, moment: Duration) -> bool {
+        let end = Instant::now() + moment;
+        self.until(|| Instant::now() >= end);
+        let running = self.child().try_wait().unwrap().is_none();
+        self.child().kill().unwrap();
+        self.child().wait().unwrap();
+        running
+    }
+
+    /// Waits for the end.
+    pub fn output(mut self) -> Output {
+        self.0.take().unwrap().wait_with_output().unwrap()
+    }
+}
+
+impl Drop for Sweeping {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// What must be true at any moment: every record can be read, and what counts as finished is the same as in `whole`.
+/// Returns how many runs have a checkpoint.
+pub fn assert_sound(work: &Workdir, out: &str) -> usize {
+    let mut checkpoints = 0;
+    for run in work.runs("whole") {
+        let folder = work.path(format!("{out}/runs/{run}"));
+        let record = read_record(&folder).unwrap_or_else(|damage| panic!("{damage}"));
+        if record.is_some_and(|record| record.status == Status::Finished) {
+            assert_eq!(work.rows(out, &run), work.rows("whole", &run), "{run}");
+        }
+        checkpoints += usize::from(folder.join("checkpoint/state.safetensors").exists());
+    }
+    checkpoints
+}
+
+/// The sweep is the same as `whole`, byte by byte where bytes are promised, and nothing is left over. Returns how often
+/// its runs were resumed.
+pub fn assert_whole(work: &Workdir, out: &str) -> u64 {
+    assert_eq!(work.runs(out), work.runs("whole"));
+    let mut resumptions = 0;
+    for run in work.runs("whole") {
+        assert_eq!(work.rows(out, &run), work.rows("whole", &run), "{run}");
+        let (found, expected) = (work.record(out, &run), work.record("whole", &run));
+        assert_eq!((found.status, found.updates, &found.events), (expected.status, expected.updates, &expected.events));
+        assert_eq!(found.checksums, expected.checksums);
+        resumptions += found.resumptions;
+    }
+    let names = |out: &str| work.snapshot(&format!("{out}/runs")).into_keys().collect::<Vec<_>>();
+    assert_eq!(names(out), names("whole"), "something is left over");
+    resumptions
+}
+
+/// Copies a folder with all that is in it.
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to.join(entry.file_name()));
+        } else {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! SIGKILL at any moment, resumed each time: the bytes are those of a sweep that was let alone.
+
+use std::fs;
+use std::time::Duration;
+
+use rand::RngExt;
+use serde_json::json;
+use trainability::schedule::SCHEDULES;
+use trainability::stream::STREAMS;
+use trainability_baselines::method::PARTS;
+
+use super::harness::{Sweeping, assert_sound, assert_whole, command, generator, long, tell, workplace};
+use super::workdir::Workdir;
+
+/// Milliseconds into which the kills fall, after the start of the process or of its work.
+const SPREAD: u64 = 500;
+
+#[test]
+fn killed_at_random_moments_it_ends_with_the_same_bytes() {
+    let work = workplace();
+    let mut generator = generator(0);
+    let goal = if long() { 220 } else { 10 };
+    let (mut kills, mut sweeps, mut resumptions, mut with_checkpoint) = (0, 0, 0, 0);
+    while kills < goal {
+        let out = format!("out{sweeps}");
+        sweeps += 1;
+        while kills < goal {
+            let mut sweeping =
+                Sweeping::start(&mut command(&work, &out, &["--jobs", "2", "--checkpoint-every", "0.05"]));
+            // Half of the kills meet the process wherever it is, its start included, the others at work.
+            if generator.random() {
+                sweeping.at_work();
+            }
+            if !sweeping.kill_after(Duration::from_millis(generator.random_range(0..SPREAD))) {
+                break;
+            }
+            kills += 1;
+            with_checkpoint += usize::from(assert_sound(&work, &out) > 0);
+        }
+        let said = work.sweep(&out, &["--jobs", "2"]).succeeded();
+        assert!(!said.stderr.contains("done again") && !said.stderr.contains("begun anew"), "{}", said.stderr);
+        resumptions += assert_whole(&work, &out);
+        fs::remove_dir_all(work.path(&out)).unwrap();
+    }
+    assert!(with_checkpoint > 0 && resumptions > 0, "{with_checkpoint} checkpoints, {resumptions} resumptions");
+    tell(&format!(
+        "survived {kills} kills of {sweeps} sweeps, {with_checkpoint} of them with a checkpoint there; runs went on from \
+         one {resumptions} times"
+    ));
+}
+
+/// Every part of a method and every schedule has a memory of its own, which its checkpoint must hold.
+#[test]
+fn every_stream_method_and_schedule_goes_on_from_its_checkpoint_with_the_same_bytes() {
+    let mut methods: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
+    methods.push("crelu+wasserstein");
+    let schedules: Vec<&str> = SCHEDULES.iter().map(|schedule| schedule.name).collect();
+    for stream in STREAMS {
+        let work = Workdir::new();
+        work.experiment(&[
+            ("methods", json!(methods)),
+            ("schedules", json!(schedules)),
+            ("stream", json!({ "kind": stream.name, "tasks": 3, "epochs": 12 })),
+        ]);
+        work.sweep("whole", &["--jobs", "2"]).succeeded();
+        let runs = work.runs("whole");
+        // All runs at once, killed when each has a checkpoint; those that were faster are begun anew.
+        for round in 0.. {
+            assert!(round < 20, "some runs always finish before the kill");
+            let jobs = runs.len().to_string();
+            let mut sweeping =
+                Sweeping::start(&mut command(&work, "out", &["--jobs", &jobs, "--checkpoint-every", "0"]));
+            let begun = |run: &String| {
+                let folder = work.path(format!("out/runs/{run}"));
+                folder.join("checkpoint").join("state.safetensors").exists() || folder.join("tasks.csv").exists()
+            };
+            sweeping.until(|| runs.iter().all(begun));
+            sweeping.kill_after(Duration::ZERO);
+            assert_sound(&work, "out");
+            work.sweep("out", &["--jobs", "2"]).succeeded();
+            assert_whole(&work, "out");
+            let never: Vec<&String> = runs.iter().filter(|run| work.record("out", run).resumptions == 0).collect();
+            if never.is_empty() {
+                break;
+            }
+            never.iter().for_each(|run| fs::remove_dir_all(work.path(format!("out/runs/{run}"))).unwrap());
+        }
+        tell(&format!("{}: all {} methods under their schedules went on from a checkpoint", stream.name, runs.len()));
+    }
+}
