@@ -48,6 +48,10 @@ impl Penalty for L2Loss {
         }
     }
 
+    fn needs_initial_parameters(&self) -> bool {
+        false
+    }
+
     fn isotropic_curvature(&self) -> Option<f64> {
         Some(2.0 * self.coefficient)
     }

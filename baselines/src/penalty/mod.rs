@@ -28,6 +28,12 @@ pub trait Penalty: Stateful + Debug + Send {
     /// Adds the penalty's gradient to `gradients` in place, without a graph.
     fn add_gradient(&mut self, layers: &[LayerParameters], gradients: &mut Gradients);
 
+    /// Whether it depends on the parameters that it began with. For a network that was trained elsewhere these have to be
+    /// asked for.
+    fn needs_initial_parameters(&self) -> bool {
+        true
+    }
+
     /// c, if the Hessian is c times the identity almost everywhere.
     fn isotropic_curvature(&self) -> Option<f64>;
 }

@@ -64,6 +64,7 @@ pub struct Run {
     probe_images: Tensor,
     indicator_generator: Generator,
     lanczos: trainability_baselines::lanczos::LanczosOptions,
+    spectrum: trainability_baselines::spectrum::SpectrumOptions,
     bounds: Vec<BoundEstimator>,
     schedule: Box<dyn Schedule>,
     events: Vec<LayerEvents>,
@@ -121,6 +122,7 @@ impl Run {
             probe_images,
             indicator_generator: Generator::named("indicators", plan.seed),
             lanczos: plan.measure.lanczos,
+            spectrum: plan.measure.spectrum,
             task: 0,
             update: 0,
             update_in_task: 0,
@@ -259,7 +261,7 @@ impl Run {
         }
         self.count_seconds("penalty", start);
 
-        let mut controls = Vec::new();
+        let (mut controls, mut layer_gradients) = (Vec::new(), Vec::new());
         if let Some((trace, deltas, cross_entropy_gradients)) = &measurement {
             let scene = Scene {
                 network: &self.network,
@@ -276,6 +278,7 @@ impl Run {
             *self.seconds.entry("variance").or_default() += seconds.variance;
             *self.seconds.entry("curvature").or_default() += seconds.curvature;
             controls = self.control(progress, &statistics);
+            layer_gradients = statistics.iter().map(LayerStatistics::gradient).collect();
         }
 
         let start = Instant::now();
@@ -286,7 +289,7 @@ impl Run {
 
         if let Some((trace, deltas, _)) = &measurement {
             let start = Instant::now();
-            self.read_measured_indicators(trace, deltas, &gradients, update);
+            self.read_measured_indicators(trace, deltas, &layer_gradients, update);
             self.count_seconds("indicators", start);
         }
         Ok(controls)
