@@ -7,5 +7,6 @@ mod files;
 #[cfg(unix)]
 mod interruption;
 mod options;
+mod probe;
 mod sweep;
 mod workdir;
