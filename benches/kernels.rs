@@ -11,9 +11,10 @@ use trainability::probe::hessian::Hessian;
 use trainability::probe::noise::noise_variance;
 use trainability::random::Generator;
 use trainability::train::Run;
-use trainability_baselines::indicator::{INDICATORS, Observation, UpdateSummary};
+use trainability_baselines::indicator::{INDICATORS, LayerGradient, Observation, Shared, UpdateSummary};
 use trainability_baselines::lanczos::LanczosOptions;
 use trainability_baselines::method::Contribution;
+use trainability_baselines::spectrum::SpectrumOptions;
 use trainability_baselines::{LayerTrace, activation};
 
 mod reference;
@@ -79,20 +80,24 @@ fn measurements(criterion: &mut Criterion) {
     group.finish();
 
     let hessian = Hessian::of_network(&network, &images, &labels, &[]);
-    let observation = Observation {
+    let gradients = [LayerGradient { sq_norm: 1.0, noise_variance: Some(1.0) }; 3];
+    // A new one for each measurement: it keeps what indicators share.
+    let observation = || Observation {
         layers: &network.layers,
         activation: network.activation(),
         trace: &trace,
         deltas: Some(&deltas),
-        gradient_sq_norm: Some(1.0),
+        gradients: Some(&gradients),
         update: Some(UpdateSummary { mean_absolute_update: 1e-3, mean_absolute_weight: 0.1 }),
         hessian: Some(&hessian),
         lanczos: LanczosOptions::default(),
+        spectrum: SpectrumOptions { starts: 1, products: 40 },
+        shared: Shared::default(),
     };
     let mut group = criterion.benchmark_group("indicator");
     for indicator in INDICATORS {
         group.bench_function(indicator.definition().name, |bencher| {
-            bencher.iter(|| indicator.measure(&observation, &mut generator.0))
+            bencher.iter(|| indicator.measure(&observation(), &mut generator.0))
         });
     }
     group.finish();

@@ -1,13 +1,14 @@
 //! A research harness for loss of trainability in continual learning.
 //!
 //! Rooms, from the top down; each depends on those below it alone: [`cli`], [`report`], [`analysis`], [`sweep`],
-//! [`train`], [`schedule`], [`probe`], [`optimizer`], [`network`], [`stream`], [`data`], [`config`], and the crate
+//! [`inspection`], [`train`], [`schedule`], [`probe`], [`optimizer`], [`network`], [`stream`], [`data`], [`config`], and the crate
 //! `trainability_baselines` below all of them.
 
 pub mod analysis;
 pub mod cli;
 pub mod config;
 pub mod data;
+pub mod inspection;
 pub mod network;
 pub mod optimizer;
 pub mod probe;

@@ -10,7 +10,9 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) if error.use_stderr() => {
             let text = error.to_string();
-            eprintln!("{} (--help tells what there is)", text.lines().next().unwrap_or_default());
+            // The complaint, which may go on in further lines, without the usage after it.
+            let complaint: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+            eprintln!("{} (--help tells what there is)", complaint.join(" "));
             return ExitCode::FAILURE;
         }
         Err(help) => help.exit(),

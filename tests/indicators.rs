@@ -14,11 +14,14 @@ use trainability::probe::noise::squared_norm;
 use trainability::random::Generator;
 use trainability::train::Run;
 use trainability_baselines::activation::{Activation, crelu::Crelu, relu::Relu};
-use trainability_baselines::indicator::{INDICATORS, Indicator, Observation, UpdateSummary, When, fisher_rank};
+use trainability_baselines::indicator::{
+    INDICATORS, Indicator, LayerGradient, Observation, Shared, UpdateSummary, When, fisher_rank,
+};
 use trainability_baselines::lanczos::{LanczosOptions, SymmetricOperator};
 use trainability_baselines::layers::tensors;
 use trainability_baselines::method::{Contribution, Part, WeightDecay};
 use trainability_baselines::penalty::Penalty;
+use trainability_baselines::spectrum::SpectrumOptions;
 use trainability_baselines::{LayerTrace, State, Stateful};
 
 fn indicator(name: &str) -> &'static dyn Indicator {
@@ -41,10 +44,12 @@ fn bare<'a>(activation: &'a dyn Activation, trace: &'a [LayerTrace]) -> Observat
         activation,
         trace,
         deltas: None,
-        gradient_sq_norm: None,
+        gradients: None,
         update: None,
         hessian: None,
         lanczos: exact(),
+        spectrum: SpectrumOptions { starts: 1, products: 400 },
+        shared: Shared::default(),
     }
 }
 
@@ -189,6 +194,18 @@ fn effective_rank(trace: &[LayerTrace], crelu: bool) -> Option<f64> {
     Some(mean(&ranks.collect::<Option<Vec<f64>>>()?))
 }
 
+/// The smallest number of singular values that reach 99 % of their sum, mean over hidden layers.
+fn stable_rank(trace: &[LayerTrace], crelu: bool) -> Option<f64> {
+    let ranks = trace[..trace.len() - 1].iter().map(|layer| {
+        let mut values = singular_values(features(&layer.pre_activation, crelu));
+        values.sort_by(|a, b| b.total_cmp(a));
+        let total: f64 = values.iter().sum();
+        let reaches = |count: &usize| values[..*count].iter().sum::<f64>() >= 0.99 * total;
+        (total > 0.0).then(|| (1..=values.len()).find(reaches).unwrap() as f64)
+    });
+    Some(mean(&ranks.collect::<Option<Vec<f64>>>()?))
+}
+
 /// Singular values by rotating pairs of columns until all are orthogonal (one-sided Jacobi).
 fn singular_values(mut columns: Vec<Vec<f64>>) -> Vec<f64> {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
@@ -218,18 +235,26 @@ fn weight_norm(network: &Network) -> f64 {
     mean(&tensors(&network.layers).flat_map(numbers).map(f64::abs).collect::<Vec<_>>())
 }
 
+fn weight_norm_l2(network: &Network) -> f64 {
+    tensors(&network.layers).flat_map(numbers).map(|theta| theta * theta).sum::<f64>().sqrt()
+}
+
 #[test]
 fn each_is_read_at_the_moment_that_its_definition_says() {
     let moments = [
         ("hessian_rank", When::TaskStart),
+        ("hessian_spectral_rank", When::TaskEnd),
         ("sharpness", When::TaskEnd),
         ("weight_norm", When::TaskEnd),
+        ("weight_norm_l2", When::TaskEnd),
         ("gradient_norm", When::MeasuredUpdate),
+        ("gradient_confidence", When::MeasuredUpdate),
         ("update_norm", When::MeasuredUpdate),
         ("update_to_weight", When::MeasuredUpdate),
         ("unit_sign_entropy", When::TaskEnd),
         ("dead_units", When::TaskEnd),
         ("effective_rank", When::TaskEnd),
+        ("stable_rank", When::TaskEnd),
     ];
     let found: Vec<_> = INDICATORS.iter().map(|indicator| (indicator.definition().name, indicator.when())).collect();
     assert_eq!(found, moments, "an indicator without a test, or at another moment");
@@ -239,10 +264,20 @@ fn each_is_read_at_the_moment_that_its_definition_says() {
 fn each_is_undefined_without_what_it_is_made_of() {
     let case = case(Box::new(Relu), &[5], &[], 1);
     let trace = case.trace();
-    for name in ["hessian_rank", "sharpness", "gradient_norm", "update_norm", "update_to_weight", "weight_norm"] {
+    for name in [
+        "hessian_rank",
+        "hessian_spectral_rank",
+        "sharpness",
+        "gradient_norm",
+        "gradient_confidence",
+        "update_norm",
+        "update_to_weight",
+        "weight_norm",
+        "weight_norm_l2",
+    ] {
         assert_eq!(measure(name, &bare(&Relu, &trace)), None, "{name}");
     }
-    for name in ["unit_sign_entropy", "dead_units", "effective_rank"] {
+    for name in ["unit_sign_entropy", "dead_units", "effective_rank", "stable_rank"] {
         assert!(measure(name, &bare(&Relu, &trace)).is_some(), "{name}");
         // Logits are no hidden units.
         assert_eq!(measure(name, &bare(&Relu, &trace[1..])), None, "{name}");
@@ -298,10 +333,11 @@ fn sharpness_is_not_the_largest_absolute_eigenvalue_and_undefined_where_lanczos_
 }
 
 #[test]
-fn weight_norm_is_the_mean_over_all_parameters_with_biases() {
+fn weight_norms_are_the_mean_and_the_root_of_squares_over_all_parameters_with_biases() {
     for case in cases() {
         let observation = Observation { layers: &case.network.layers, ..bare(&Relu, &[]) };
         close("weight_norm", measure("weight_norm", &observation), weight_norm(&case.network), 1e-13);
+        close("weight_norm_l2", measure("weight_norm_l2", &observation), weight_norm_l2(&case.network), 1e-13);
     }
 }
 
@@ -316,9 +352,97 @@ fn gradient_norm_is_of_the_total_loss_by_differences() {
         for penalty in &mut case.penalties {
             penalty.add_gradient(&case.network.layers, &mut gradients);
         }
-        let gradient_sq_norm = Some(squared_norm(gradients.iter().flatten()));
-        let observation = Observation { gradient_sq_norm, ..bare(&Relu, &[]) };
+        let of = |layer: &Vec<Tensor>| LayerGradient { sq_norm: squared_norm(layer), noise_variance: None };
+        let gradients: Vec<LayerGradient> = gradients.iter().map(of).collect();
+        let observation = Observation { gradients: Some(&gradients), ..bare(&Relu, &[]) };
         close("gradient_norm", measure("gradient_norm", &observation), expected, 1e-6);
+    }
+}
+
+#[test]
+fn gradient_confidence_is_the_norm_times_its_reliability_over_all_layers() {
+    let [first, _, _] = hand_made(Kind::Double);
+    let of = |layers: &[(f64, Option<f64>)]| {
+        let gradients: Vec<LayerGradient> =
+            layers.iter().map(|&(sq_norm, noise_variance)| LayerGradient { sq_norm, noise_variance }).collect();
+        let trace = std::slice::from_ref(&first);
+        measure("gradient_confidence", &Observation { gradients: Some(&gradients), ..bare(&Relu, trace) })
+    };
+    // Four samples: |g|^2 = 9, sigma2 / B = 12 / 4 = 3.
+    close("gradient_confidence", of(&[(4.0, Some(2.0)), (5.0, Some(10.0))]), 3.0 * 9.0 / 12.0, 1e-15);
+    assert_eq!(of(&[(0.25, Some(0.0))]), Some(0.5), "without noise the norm itself");
+    assert_eq!(of(&[(0.0, Some(3.0))]), Some(0.0));
+    assert_eq!(of(&[(0.0, Some(0.0))]), Some(0.0));
+    assert_eq!(of(&[(4.0, Some(2.0)), (5.0, None)]), None, "one sample has no variance");
+}
+
+#[test]
+fn single_layers_make_up_the_whole() {
+    for case in cases() {
+        let trace = case.trace();
+        let loss_trace = case.network.forward(&case.images);
+        let deltas = Network::deltas(&loss_trace, &cross_entropy(logits(&loss_trace), &case.labels));
+        let count = trace.len();
+        let gradients: Vec<LayerGradient> =
+            (0..count).map(|index| LayerGradient { sq_norm: 1.0 + index as f64, noise_variance: Some(0.5) }).collect();
+        let observation = Observation {
+            layers: &case.network.layers,
+            deltas: Some(&deltas),
+            gradients: Some(&gradients),
+            ..bare(case.network.activation(), &trace)
+        };
+        let layer = |name: &str, index: usize| {
+            indicator(name).layerwise().expect("it makes sense for layers").measure_layer(&observation, index)
+        };
+        for name in ["unit_sign_entropy", "dead_units", "effective_rank", "stable_rank"] {
+            let hidden: Vec<f64> = (0..count - 1).map(|index| layer(name, index).unwrap()).collect();
+            close(name, measure(name, &observation), mean(&hidden), 1e-14);
+            assert_eq!(layer(name, count - 1), None, "{name} of logits");
+        }
+        let total = |name: &str| (0..count).map(|index| layer(name, index).unwrap().powi(2)).sum::<f64>().sqrt();
+        for name in ["weight_norm_l2", "gradient_norm"] {
+            close(name, measure(name, &observation), total(name), 1e-14);
+        }
+        let sizes: Vec<f64> = case.network.layers.iter().map(|layer| layer.count() as f64).collect();
+        let sum: f64 = (0..count).map(|index| layer("weight_norm", index).unwrap() * sizes[index]).sum();
+        close("weight_norm", measure("weight_norm", &observation), sum / sizes.iter().sum::<f64>(), 1e-14);
+        for index in 0..count {
+            let alone = fisher_rank(&trace[index..=index], &deltas[index..=index]);
+            assert_eq!(layer("hessian_rank", index), alone);
+            let (square, noise) = (1.0 + index as f64, 0.5 / 9.0);
+            let expected = square.powf(1.5) / (square + noise);
+            close("gradient_confidence", layer("gradient_confidence", index), expected, 1e-14);
+        }
+        assert!(["hessian_rank", "gradient_norm"].iter().all(|name| layer(name, count).is_none()), "no such layer");
+    }
+}
+
+/// Share of the dense Hessian's eigenvalues with a magnitude above 1 % of the largest.
+fn dense_spectral_rank(operator: &dyn SymmetricOperator) -> f64 {
+    let magnitudes: Vec<f64> = numbers(&dense(operator).linalg_eigvalsh("L")).into_iter().map(f64::abs).collect();
+    let largest = magnitudes.iter().copied().fold(0.0, f64::max);
+    magnitudes.iter().filter(|value| **value > 0.01 * largest).count() as f64 / magnitudes.len() as f64
+}
+
+fn dense(operator: &dyn SymmetricOperator) -> Tensor {
+    let identity = Tensor::eye(operator.size(), (Kind::Double, tch::Device::Cpu));
+    Tensor::stack(&(0..operator.size()).map(|i| operator.apply(&identity.get(i))).collect::<Vec<_>>(), 1)
+}
+
+#[test]
+fn the_spectral_rank_counts_the_eigenvalues_of_the_dense_hessian() {
+    for case in cases() {
+        let hessian = Hessian::of_network(&case.network, &case.images, &case.labels, &case.penalties);
+        let expected = dense_spectral_rank(&hessian);
+        assert!(expected > 0.05 && expected <= 1.0, "{expected}");
+        let trace = case.trace();
+        let observation = Observation {
+            hessian: Some(&hessian),
+            spectrum: SpectrumOptions { starts: 40, products: 400 },
+            ..bare(case.network.activation(), &trace)
+        };
+        // A count of at least 20 from 40 starts: an error of 5 % at the most, three of which are allowed.
+        close("hessian_spectral_rank", measure("hessian_spectral_rank", &observation), expected, 0.16);
     }
 }
 
@@ -373,6 +497,7 @@ fn measures_of_hidden_activations_equal_loops_over_units_and_samples() {
                     Some(expected) => close("effective_rank", found("effective_rank"), expected, tolerance),
                     None => assert_eq!(found("effective_rank"), None),
                 }
+                assert_eq!(found("stable_rank"), stable_rank(&trace, crelu));
             }
         }
     }
@@ -451,6 +576,14 @@ fn the_ends_of_what_activations_can_be() {
     let identity = Tensor::eye(7, (Kind::Double, tch::Device::Cpu)) * 0.01;
     close("effective_rank", of("effective_rank", identity), 7.0, 1e-12);
     assert_eq!(of("effective_rank", full(-1.0)), None);
+    assert_eq!(of("stable_rank", full(2.5)), Some(1.0));
+    assert_eq!(of("stable_rank", full(-1.0)), None);
+    // 99 % is enough, and 98 is not.
+    let diagonal = |values: &[f64]| Tensor::from_slice(values).diag(0);
+    assert_eq!(of("stable_rank", diagonal(&[0.5, 99.0, 0.25])), Some(1.0));
+    assert_eq!(of("stable_rank", diagonal(&[1.0, 98.0, 1.0])), Some(2.0));
+    assert_eq!(of("stable_rank", Tensor::eye(7, (Kind::Double, tch::Device::Cpu)) * 0.01), Some(7.0));
+    assert_eq!(of("effective_rank", full(f64::INFINITY)), None);
 }
 
 #[test]
@@ -468,6 +601,7 @@ struct Seen {
     end: Network,
     /// Of each measured update.
     gradient_norms: Vec<f64>,
+    confidences: Vec<f64>,
     changes: Vec<f64>,
     sizes: Vec<f64>,
 }
@@ -515,7 +649,8 @@ fn watched_run() -> Vec<Seen> {
         "network": { "hidden": [12, 8] },
         "training": { "batch_size": 20, "learning_rate": 0.02, "precision": "f64" },
         "measure": {
-            "interval": 2, "window": 3, "probe_images": COUNT, "lanczos": { "products": 400, "tolerance": 1e-12 }
+            "interval": 2, "window": 3, "probe_images": COUNT, "lanczos": { "products": 400, "tolerance": 1e-12 },
+            "spectrum": { "starts": 10, "products": 100 }
         },
         "methods": [{ "parts": ["l2_loss"] }],
         "schedules": ["constant"],
@@ -533,14 +668,20 @@ fn watched_run() -> Vec<Seen> {
     let mut tasks = Vec::new();
     while !run.is_over() {
         let start = network_of(&state(&run));
-        let (mut gradient_norms, mut changes, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut gradient_norms, mut confidences) = (Vec::new(), Vec::new());
+        let (mut changes, mut sizes) = (Vec::new(), Vec::new());
         let row = loop {
             let before = parameters(&network_of(&state(&run)));
             let advance = run.advance().unwrap();
             if !advance.controls.is_empty() {
                 let after = parameters(&network_of(&state(&run)));
                 let layers = advance.controls.iter().map(|layer| layer.gradient_sq_norm.unwrap());
-                gradient_norms.push(layers.sum::<f64>().sqrt());
+                let square = layers.sum::<f64>();
+                gradient_norms.push(square.sqrt());
+                // 48 images in minibatches of 20, the epoch's last being of 8.
+                let batch = if (run.updates() - 1) % 3 == 2 { 8.0 } else { 20.0 };
+                let noise: f64 = advance.controls.iter().map(|layer| layer.noise_variance.unwrap()).sum();
+                confidences.push(square.sqrt() * square / (square + noise / batch));
                 changes.push(mean_distance(&after, &before));
                 sizes.push(mean_distance(&before, &vec![0.0; before.len()]));
             }
@@ -549,7 +690,7 @@ fn watched_run() -> Vec<Seen> {
             }
         };
         let (labels, end) = (state(&run).tensor("stream/labels").unwrap(), network_of(&state(&run)));
-        tasks.push(Seen { row, labels, start, end, gradient_norms, changes, sizes });
+        tasks.push(Seen { row, labels, start, end, gradient_norms, confidences, changes, sizes });
     }
     tasks
 }
@@ -578,6 +719,7 @@ fn a_run_reads_each_indicator_at_its_moment() {
         // Mean over the measured updates.
         assert!((6..=8).contains(&seen.changes.len()));
         close("gradient_norm", value("gradient_norm"), mean(&seen.gradient_norms), 1e-10);
+        close("gradient_confidence", value("gradient_confidence"), mean(&seen.confidences), 1e-10);
         close("update_norm", value("update_norm"), mean(&seen.changes), 1e-10);
         let ratios: Vec<f64> = seen.changes.iter().zip(&seen.sizes).map(|(change, size)| change / size).collect();
         close("update_to_weight", value("update_to_weight"), mean(&ratios), 1e-10);
@@ -587,12 +729,13 @@ fn a_run_reads_each_indicator_at_its_moment() {
         close("unit_sign_entropy", value("unit_sign_entropy"), unit_sign_entropy(&trace), 1e-12);
         close("dead_units", value("dead_units"), dead_units(&trace, false), 1e-12);
         close("effective_rank", value("effective_rank"), effective_rank(&trace, false).unwrap(), 1e-10);
+        close("stable_rank", value("stable_rank"), stable_rank(&trace, false).unwrap(), 1e-14);
+        close("weight_norm_l2", value("weight_norm_l2"), weight_norm_l2(&seen.end), 1e-12);
         let penalties = vec![penalty("l2_loss", 1e-3, &seen.end)];
         let hessian = Hessian::of_network(&seen.end, &inputs(), &seen.labels, &penalties);
-        let identity = Tensor::eye(hessian.size(), (Kind::Double, tch::Device::Cpu));
-        let columns: Vec<Tensor> = (0..hessian.size()).map(|i| hessian.apply(&identity.get(i))).collect();
-        let largest = Tensor::stack(&columns, 1).linalg_eigvalsh("L").double_value(&[-1]);
+        let largest = dense(&hessian).linalg_eigvalsh("L").double_value(&[-1]);
         close("sharpness", value("sharpness"), largest, 1e-8);
+        close("hessian_spectral_rank", value("hessian_spectral_rank"), dense_spectral_rank(&hessian), 0.4);
     }
     assert_eq!(told_apart, [true; 2], "the example tells a start from an end, and new labels from old ones");
 }

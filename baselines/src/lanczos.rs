@@ -92,18 +92,79 @@ pub fn normal_vector(size: i64, kind: Kind, generator: &mut impl Rng) -> Tensor 
     Tensor::from_slice(&normals).to_kind(kind)
 }
 
+/// The symmetric tridiagonal matrix that an iteration leaves: the operator as seen from its start.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tridiagonal {
+    /// One entry a product.
+    pub diagonal: Vec<f64>,
+    /// One entry fewer.
+    pub off_diagonal: Vec<f64>,
+}
+
+impl Tridiagonal {
+    /// Eigenvalues in ascending order and the eigenvectors as columns; nothing if an entry is not finite.
+    pub fn eigen(&self) -> Option<(Tensor, Tensor)> {
+        let count = self.diagonal.len();
+        let mut dense = vec![0.0; count * count];
+        for (i, &value) in self.diagonal.iter().enumerate() {
+            dense[i * count + i] = value;
+        }
+        for (i, &value) in self.off_diagonal.iter().enumerate() {
+            dense[(i + 1) * count + i] = value;
+        }
+        let finite = dense.iter().all(|value| value.is_finite());
+        finite.then(|| Tensor::from_slice(&dense).view([count as i64, count as i64]).linalg_eigh("L"))
+    }
+}
+
 /// Iterates from a random start until the ends converge, the products are used up, or the Krylov space is exhausted.
 ///
 /// # Panics
-/// The operator has size 0 or the options allow no product.
+/// As [`iterate`].
 pub fn extreme_eigenvalues(
     operator: &dyn SymmetricOperator,
     ends: Ends,
     options: LanczosOptions,
     generator: &mut impl Rng,
 ) -> Extremes {
+    let lost = Eigenvalue { value: f64::NAN, residual: f64::NAN };
+    let mut found = Extremes { largest: lost, smallest: lost, products: 0, converged: false };
+    let mut steady = 0;
+    iterate(operator, options.products, generator, |matrix, rest| {
+        let previous = found;
+        let (now, errors, scale) = ritz_ends(matrix, rest);
+        let [largest_error, smallest_error] = errors;
+        let within =
+            largest_error <= options.tolerance && (ends == Ends::Largest || smallest_error <= options.tolerance);
+        // Not a number, and so not still, at the first step.
+        let still = |new: Eigenvalue, old: Eigenvalue| (new.value - old.value).abs() <= 0.5 * options.tolerance * scale;
+        let still =
+            still(now.largest, previous.largest) && (ends == Ends::Largest || still(now.smallest, previous.smallest));
+        steady = if within && still { steady + 1 } else { 0 };
+        let products = matrix.diagonal.len();
+        let complete = rest <= scale * EXHAUSTED || products == operator.size() as usize;
+        found = Extremes { products, converged: (steady >= STEADY_STEPS || complete) && rest.is_finite(), ..now };
+        found.converged
+    });
+    found
+}
+
+/// A rest below this share of the operator's scale is rounding: the Krylov space is exhausted.
+pub(crate) const EXHAUSTED: f64 = (f32::EPSILON as f64) * (f32::EPSILON as f64);
+
+/// Multiplies up to `products` times from a random start, until `enough` says so of the matrix so far and the norm of the
+/// rest, which would be its next off-diagonal entry; also stops at a rest that is zero or not finite.
+///
+/// # Panics
+/// The operator has size 0, or no product is allowed.
+pub fn iterate(
+    operator: &dyn SymmetricOperator,
+    products: usize,
+    generator: &mut impl Rng,
+    mut enough: impl FnMut(&Tridiagonal, f64) -> bool,
+) -> Tridiagonal {
     let size = operator.size();
-    let most = options.products.min(size as usize);
+    let most = products.min(size as usize);
     assert!(most > 0, "Lanczos needs a product and a vector");
     // M G is symmetric in the inner product of G: with the basis goes what G makes of it.
     let vectors = || Tensor::zeros([most as i64, size], (operator.kind(), tch::Device::Cpu));
@@ -112,13 +173,12 @@ pub fn extreme_eigenvalues(
     let image = operator.inner(&start);
     let images = if image.is_some() { vectors() } else { basis.shallow_clone() };
     put(&basis, &images, 0, &start, image.as_ref(), length(&start, image.as_ref()));
-    let (mut previous, mut steady) = (None, 0);
-    let (mut diagonal, mut off_diagonal) = (Vec::with_capacity(most), Vec::with_capacity(most));
+    let mut matrix = Tridiagonal::default();
     loop {
-        let step = diagonal.len() as i64;
+        let step = matrix.diagonal.len() as i64;
         let current = images.get(step);
         let mut product = operator.apply(&current);
-        diagonal.push(product.dot(&current).double_value(&[]));
+        matrix.diagonal.push(product.dot(&current).double_value(&[]));
         let (known, known_images) = (basis.narrow(0, 0, step + 1), images.narrow(0, 0, step + 1));
         // Twice is enough (Kahan, Parlett): a single pass loses orthogonality as soon as an end converges.
         for _ in 0..2 {
@@ -126,25 +186,10 @@ pub fn extreme_eigenvalues(
         }
         let image = operator.inner(&product);
         let rest = length(&product, image.as_ref());
-        let (mut found, errors, scale) = ritz_ends(&diagonal, &off_diagonal, rest);
-        let exhausted = rest <= scale * f64::from(f32::EPSILON).powi(2) || rest == 0.0;
-        found.products = diagonal.len();
-        let [largest_error, smallest_error] = errors;
-        let within =
-            largest_error <= options.tolerance && (ends == Ends::Largest || smallest_error <= options.tolerance);
-        let moved = |new: f64, old: f64| (new - old).abs() > 0.5 * options.tolerance * scale;
-        let still = previous.is_some_and(|(largest, smallest)| {
-            !moved(found.largest.value, largest) && (ends == Ends::Largest || !moved(found.smallest.value, smallest))
-        });
-        steady = if within && still { steady + 1 } else { 0 };
-        previous = Some((found.largest.value, found.smallest.value));
-        found.converged = steady >= STEADY_STEPS;
-        if found.converged || exhausted || diagonal.len() == most || !rest.is_finite() {
-            let complete = exhausted || diagonal.len() == size as usize;
-            found.converged = (found.converged || complete) && rest.is_finite();
-            return found;
+        if enough(&matrix, rest) || matrix.diagonal.len() == most || !rest.is_finite() || rest == 0.0 {
+            return matrix;
         }
-        off_diagonal.push(rest);
+        matrix.off_diagonal.push(rest);
         put(&basis, &images, step + 1, &product, image.as_ref(), rest);
     }
 }
@@ -171,21 +216,13 @@ fn put(basis: &Tensor, images: &Tensor, place: i64, vector: &Tensor, image: Opti
 ///
 /// A Ritz value errs by at most its residual r, and by r^2 / gap where the rest of the spectrum keeps that distance
 /// (Parlett, The Symmetric Eigenvalue Problem, 11.7); the next Ritz value stands for the rest.
-fn ritz_ends(diagonal: &[f64], off_diagonal: &[f64], rest: f64) -> (Extremes, [f64; 2], f64) {
-    let count = diagonal.len() as i64;
-    let mut dense = vec![0.0; diagonal.len() * diagonal.len()];
-    for (i, &value) in diagonal.iter().enumerate() {
-        dense[i * diagonal.len() + i] = value;
-    }
-    for (i, &value) in off_diagonal.iter().enumerate() {
-        dense[(i + 1) * diagonal.len() + i] = value;
-    }
-    if !rest.is_finite() || dense.iter().any(|value| !value.is_finite()) {
+fn ritz_ends(matrix: &Tridiagonal, rest: f64) -> (Extremes, [f64; 2], f64) {
+    let count = matrix.diagonal.len() as i64;
+    let Some((values, vectors)) = matrix.eigen().filter(|_| rest.is_finite()) else {
         let lost = Eigenvalue { value: f64::NAN, residual: f64::NAN };
         let extremes = Extremes { largest: lost, smallest: lost, products: 0, converged: false };
         return (extremes, [f64::NAN; 2], f64::NAN);
-    }
-    let (values, vectors) = Tensor::from_slice(&dense).view([count, count]).linalg_eigh("L");
+    };
     let scale = values.double_value(&[0]).abs().max(values.double_value(&[count - 1]).abs());
     let relative = |distance: f64| if distance == 0.0 { 0.0 } else { distance / scale.max(f64::MIN_POSITIVE) };
     let end = |index: i64, neighbour: i64| {

@@ -9,6 +9,7 @@
 //! - [`method`]: the registry that makes a method out of these parts
 //! - [`state`]: how every stateful part is saved and restored
 //! - [`lanczos`]: extreme eigenvalues of symmetric operators
+//! - [`spectrum`]: the density of their eigenvalues
 //! - [`ranks`]: sorting values with their indices
 //! - [`slices`]: plain slices over tensor memory
 //! - [`layers`]: the parameters of a network, layer by layer
@@ -23,6 +24,7 @@ pub mod mkl;
 pub mod penalty;
 pub mod ranks;
 pub mod slices;
+pub mod spectrum;
 pub mod state;
 pub mod surgery;
 

@@ -1,5 +1,6 @@
 //! The command line, one file a subcommand: parse arguments, call, print.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -8,6 +9,7 @@ use clap::{Parser, Subcommand};
 use crate::text::printable;
 
 mod data;
+mod probe;
 mod report;
 mod status;
 mod sweep;
@@ -27,6 +29,7 @@ enum Command {
     Sweep(sweep::Sweep),
     Report(report::Report),
     Status(status::Status),
+    Probe(Box<probe::Probe>),
     Data(data::Data),
 }
 
@@ -53,7 +56,27 @@ impl Arguments {
             Command::Sweep(sweep) => sweep.run(),
             Command::Report(report) => report.run(),
             Command::Status(status) => status.run(),
+            Command::Probe(probe) => probe.run(),
             Command::Data(data) => data.run(),
+        }
+    }
+}
+
+/// Standard output whose reader may leave early, as `head` does: the files are written all the same.
+struct Reader<W>(W);
+
+impl<W: Write> Write for Reader<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
+            result => result,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result,
         }
     }
 }

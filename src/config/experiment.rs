@@ -132,7 +132,7 @@ pub const MOST_SEEDS: usize = 10_000;
 /// The longest window that is kept in memory for each layer.
 const MOST_WINDOW: usize = 1_000_000;
 /// Sections that must be objects: serde would take a list as well, its values in the order of the keys.
-const SECTIONS: [&str; 6] = ["data", "stream", "network", "training", "measure", "measure/lanczos"];
+const SECTIONS: [&str; 7] = ["data", "stream", "network", "training", "measure", "measure/lanczos", "measure/spectrum"];
 
 /// An experiment as it stands in its file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -278,7 +278,7 @@ impl Experiment {
         let shown = |value: Option<usize>| value.map_or_else(|| "null".to_owned(), |value| value.to_string());
         let (stream, training, measure) = (&self.stream, &self.training, &self.measure);
         let seeds = self.seeds();
-        let rules: [(&str, String, bool, &str); 19] = [
+        let rules: [(&str, String, bool, &str); 20] = [
             ("name", format!("{:?}", self.name), super::label::is_valid(&self.name), super::label::RULE),
             ("data.images", shown(self.data.images), self.data.images != Some(0), "at least 1"),
             (
@@ -323,6 +323,12 @@ impl Experiment {
                 measure.lanczos.tolerance.to_string(),
                 finite(measure.lanczos.tolerance),
                 "a finite number above 0",
+            ),
+            (
+                "measure.spectrum.products",
+                measure.spectrum.products.to_string(),
+                measure.spectrum.products > 0,
+                "at least 1",
             ),
             ("methods", "[]".to_owned(), !self.methods.is_empty(), "at least one method"),
             ("schedules", "[]".to_owned(), !self.schedules.is_empty(), "at least one schedule"),

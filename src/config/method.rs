@@ -77,6 +77,52 @@ impl MethodPlan {
         Ok(plan)
     }
 
+    /// The method of parts that are named outside of an experiment file, as they would be in one: names, names joined by
+    /// `+`, or objects with options; and an activation beside them. Nothing at all is a plain ReLU network. `source` is for
+    /// messages.
+    ///
+    /// # Errors
+    /// An activation that is none, and as for the `methods` of an experiment.
+    pub fn with_activation(
+        activation: Option<&str>,
+        parts: &[String],
+        source: &str,
+    ) -> Result<MethodPlan, ConfigError> {
+        let mut values = Vec::new();
+        if let Some(name) = activation {
+            let is_activation =
+                |part: &Part| matches!(part.build(part.default_options()), Ok((Contribution::Activation(..), _)));
+            let known: Vec<&str> = PARTS.iter().filter(|part| is_activation(part)).map(|part| part.name).collect();
+            if !known.contains(&name) {
+                return Err(ConfigError::Value {
+                    path: source.to_owned(),
+                    key: "activation".to_owned(),
+                    found: format!("{name:?}"),
+                    expected: label::expected_one_of(name, &known),
+                });
+            }
+            values.push(json!(name));
+        }
+        for text in parts {
+            if text.trim_start().starts_with('{') {
+                let syntax = |problem| ConfigError::Syntax { path: format!("{text:?} of {source}"), problem };
+                values.push(serde_json::from_str(text).map_err(syntax)?);
+            } else {
+                values.extend(text.split('+').map(|name| json!(name)));
+            }
+        }
+        if values.is_empty() {
+            values.push(json!("relu"));
+        }
+        let experiment = json!({
+            "stream": { "tasks": 1, "epochs": 1 },
+            "methods": [{ "label": "method", "parts": values }],
+            "schedules": ["constant"],
+            "seeds": 1
+        });
+        MethodPlan::read(&Experiment::from_value(experiment, source, "method")?, 0)
+    }
+
     /// Builds the parts, fresh.
     pub fn build(&self) -> Method {
         let contributions: Vec<Contribution> = self

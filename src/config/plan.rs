@@ -230,7 +230,7 @@ const MOST_UPDATES: u64 = 1_000_000_000;
 const MOST_RUNS: usize = 100_000;
 
 /// Changes whenever the same options would give other bytes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 fn with_seed(arm: &RunPlan, seed: u64, images: &ImageFacts) -> RunPlan {
     let parts: Vec<Value> =

@@ -4,8 +4,10 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
+use trainability_baselines::indicator::LayerGradient;
 use trainability_baselines::lanczos::LanczosOptions;
 use trainability_baselines::penalty::Penalty;
+use trainability_baselines::spectrum::SpectrumOptions;
 use trainability_baselines::{Gradients, LayerTrace, State, StateError, Stateful};
 
 use super::curvature::layer_curvatures;
@@ -55,6 +57,8 @@ pub struct ProbeOptions {
     pub probe_images: usize,
     /// When an eigenvalue is good enough.
     pub lanczos: LanczosOptions,
+    /// How closely the whole Hessian's spectrum is looked at, at a task's end.
+    pub spectrum: SpectrumOptions,
 }
 
 impl Default for ProbeOptions {
@@ -67,6 +71,7 @@ impl Default for ProbeOptions {
             volatility: Volatility::default(),
             probe_images: 256,
             lanczos: LanczosOptions::default(),
+            spectrum: SpectrumOptions::default(),
         }
     }
 }
@@ -98,6 +103,14 @@ pub struct LayerStatistics {
     pub deviation_sq: Option<f64>,
     /// Vol.
     pub volatility: Option<f64>,
+}
+
+impl LayerStatistics {
+    /// What indicators see of them.
+    pub fn gradient(&self) -> LayerGradient {
+        let noise_variance = (self.batch > 1).then_some(self.noise_variance);
+        LayerGradient { sq_norm: self.gradient_sq_norm, noise_variance }
+    }
 }
 
 /// One update between its backward pass and its optimizer step.

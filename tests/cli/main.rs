@@ -9,6 +9,7 @@ mod fork;
 mod interruption;
 mod mkl;
 mod options;
+mod probe;
 mod sweep;
 #[path = "../common/workdir.rs"]
 mod workdir;

@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use tch::Kind;
 
-use super::{Definition, Indicator, Observation, Role, When, mean};
+use super::{Definition, Indicator, Layerwise, Observation, Role, When, mean_over_hidden};
 
 /// See the definition.
 pub struct DeadUnits;
@@ -23,9 +23,18 @@ impl Indicator for DeadUnits {
     }
 
     fn measure(&self, observation: &Observation, _generator: &mut ChaCha8Rng) -> Option<f64> {
-        mean(observation.hidden().iter().map(|layer| {
-            let active = observation.activation.forward(&layer.pre_activation).gt(0.0).any_dim(0, false);
-            1.0 - active.to_kind(Kind::Double).mean(Kind::Double).double_value(&[])
-        }))
+        mean_over_hidden(self, observation)
+    }
+
+    fn layerwise(&self) -> Option<&dyn Layerwise> {
+        Some(self)
+    }
+}
+
+impl Layerwise for DeadUnits {
+    fn measure_layer(&self, observation: &Observation, index: usize) -> Option<f64> {
+        let layer = observation.hidden().get(index)?;
+        let active = observation.activation.forward(&layer.pre_activation).gt(0.0).any_dim(0, false);
+        Some(1.0 - active.to_kind(Kind::Double).mean(Kind::Double).double_value(&[]))
     }
 }

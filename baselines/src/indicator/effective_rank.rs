@@ -1,9 +1,8 @@
 //! How many directions the hidden activations use.
 
 use rand_chacha::ChaCha8Rng;
-use tch::{Kind, Tensor};
 
-use super::{Definition, Indicator, Observation, Role, When};
+use super::{Definition, Indicator, Layerwise, Observation, Role, When, mean_over_hidden};
 
 /// See the definition.
 pub struct EffectiveRank;
@@ -23,20 +22,20 @@ impl Indicator for EffectiveRank {
     }
 
     fn measure(&self, observation: &Observation, _generator: &mut ChaCha8Rng) -> Option<f64> {
-        let ranks: Option<Vec<f64>> =
-            observation.hidden().iter().map(|l| rank(&observation.activation.forward(&l.pre_activation))).collect();
-        let ranks = ranks?;
-        (!ranks.is_empty()).then(|| ranks.iter().sum::<f64>() / ranks.len() as f64)
+        mean_over_hidden(self, observation)
+    }
+
+    fn layerwise(&self) -> Option<&dyn Layerwise> {
+        Some(self)
     }
 }
 
-/// exp of the entropy of the normalised singular values; undefined for a matrix of zeros.
-fn rank(activations: &Tensor) -> Option<f64> {
-    let spectrum = activations.to_kind(Kind::Double).svd(true, false).1;
-    let total = spectrum.sum(Kind::Double).double_value(&[]);
-    if total.is_nan() || total <= 0.0 {
-        return None;
+impl Layerwise for EffectiveRank {
+    /// exp of the entropy of the normalised singular values; undefined for a matrix of zeros.
+    fn measure_layer(&self, observation: &Observation, index: usize) -> Option<f64> {
+        let values = observation.singular_values(index)?;
+        let total: f64 = values.iter().sum();
+        let shares = values.iter().map(|value| value / total).filter(|share| *share > 0.0);
+        (total > 0.0).then(|| shares.map(|share| -share * share.ln()).sum::<f64>().exp())
     }
-    let shares = spectrum / total;
-    Some((-shares.xlogy(&shares).sum(Kind::Double)).exp().double_value(&[]))
 }

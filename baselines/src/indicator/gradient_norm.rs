@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{Definition, Indicator, Observation, Role, When};
+use super::{Definition, Indicator, Layerwise, Observation, Role, When};
 
 /// See the definition.
 pub struct GradientNorm;
@@ -13,7 +13,7 @@ impl Indicator for GradientNorm {
             name: "gradient_norm",
             title: "gradient norm",
             role: Role::Rejected,
-            text: "L2 norm of the gradient of the total loss, mean over the measured updates of the task",
+            text: "L2 norm of the minibatch gradient of the total loss over all parameters, mean over the measured updates of the task",
         }
     }
 
@@ -22,6 +22,16 @@ impl Indicator for GradientNorm {
     }
 
     fn measure(&self, observation: &Observation, _generator: &mut ChaCha8Rng) -> Option<f64> {
-        observation.gradient_sq_norm.map(f64::sqrt)
+        Some(observation.gradients?.iter().map(|layer| layer.sq_norm).sum::<f64>().sqrt())
+    }
+
+    fn layerwise(&self) -> Option<&dyn Layerwise> {
+        Some(self)
+    }
+}
+
+impl Layerwise for GradientNorm {
+    fn measure_layer(&self, observation: &Observation, index: usize) -> Option<f64> {
+        observation.gradients?.get(index).map(|layer| layer.sq_norm.sqrt())
     }
 }

@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
 
-use super::{Definition, Indicator, Observation, Role, When};
+use super::{Definition, Indicator, Layerwise, Observation, Role, When};
 use crate::layers::LayerTrace;
 
 /// See the definition.
@@ -26,6 +26,17 @@ impl Indicator for HessianRank {
     fn measure(&self, observation: &Observation, _generator: &mut ChaCha8Rng) -> Option<f64> {
         fisher_rank(observation.trace, observation.deltas?)
     }
+
+    fn layerwise(&self) -> Option<&dyn Layerwise> {
+        Some(self)
+    }
+}
+
+impl Layerwise for HessianRank {
+    fn measure_layer(&self, observation: &Observation, index: usize) -> Option<f64> {
+        let (trace, deltas) = (observation.trace.get(index..=index)?, observation.deltas?.get(index..=index)?);
+        fisher_rank(trace, deltas)
+    }
 }
 
 /// Samples that the proxy looks at.
@@ -34,7 +45,7 @@ const SAMPLES: i64 = 100;
 const MASS: f64 = 0.99;
 
 /// Smallest number of leading singular values of G G^T that reach 99 % of their sum, over the number of samples m; G
-/// holds the first m per-sample gradients, m x P. Undefined where all gradients vanish.
+/// holds the first m per-sample gradients, m x P. Undefined where all gradients vanish or their products overflow.
 ///
 /// G is never formed: a layer with inputs a and deltas d adds (d_i . d_j) (a_i . a_j + 1) to the entry i, j.
 pub fn fisher_rank(trace: &[LayerTrace], deltas: &[Tensor]) -> Option<f64> {
@@ -45,7 +56,12 @@ pub fn fisher_rank(trace: &[LayerTrace], deltas: &[Tensor]) -> Option<f64> {
         delta.mm(&delta.tr()) * (input.mm(&input.tr()) + 1.0)
     });
     // The Gram matrix is positive semidefinite, so its singular values are its eigenvalues up to rounding.
-    let spectrum = grams.sum::<Tensor>().linalg_eigvalsh("L").abs().sort(0, true).0;
+    let gram = grams.sum::<Tensor>();
+    // The decomposition fails on numbers that are not finite.
+    if gram.isfinite().all().int64_value(&[]) == 0 {
+        return None;
+    }
+    let spectrum = gram.linalg_eigvalsh("L").abs().sort(0, true).0;
     let total = spectrum.sum(Kind::Double).double_value(&[]);
     if total.is_nan() || total <= 0.0 {
         return None;

@@ -1,40 +1,46 @@
 //! Indicators: measurements of a network that are said to predict the loss of trainability.
 //!
 //! An indicator is one file: a unit type with its [`Definition`], the moment at which it is read, and the computation
-//! from an [`Observation`]. To add one, write the file and name it in [`INDICATORS`].
+//! from an [`Observation`]; one that makes sense for single layers is [`Layerwise`] too. To add one, write the file and
+//! name it in [`INDICATORS`].
 
 use rand_chacha::ChaCha8Rng;
-use tch::Tensor;
-
-use crate::activation::Activation;
-use crate::lanczos::{LanczosOptions, SymmetricOperator};
-use crate::layers::{LayerParameters, LayerTrace};
 
 mod dead_units;
 mod definition;
 mod effective_rank;
+mod gradient_confidence;
 mod gradient_norm;
 mod hessian_rank;
+mod hessian_spectral_rank;
+mod observation;
 mod sharpness;
+mod stable_rank;
 mod unit_sign_entropy;
 mod update_norm;
 mod update_to_weight;
 mod weight_norm;
+mod weight_norm_l2;
 
 pub use definition::{Definition, Role};
 pub use hessian_rank::fisher_rank;
+pub use observation::{LayerGradient, Observation, Shared, UpdateSummary};
 
 /// Every indicator that is computed from the network, in the order of the columns.
 pub const INDICATORS: &[&dyn Indicator] = &[
     &hessian_rank::HessianRank,
+    &hessian_spectral_rank::HessianSpectralRank,
     &sharpness::Sharpness,
     &weight_norm::WeightNorm,
+    &weight_norm_l2::WeightNormL2,
     &gradient_norm::GradientNorm,
+    &gradient_confidence::GradientConfidence,
     &update_norm::UpdateNorm,
     &update_to_weight::UpdateToWeight,
     &unit_sign_entropy::UnitSignEntropy,
     &dead_units::DeadUnits,
     &effective_rank::EffectiveRank,
+    &stable_rank::StableRank,
 ];
 
 /// The definitions of [`INDICATORS`].
@@ -53,42 +59,6 @@ pub enum When {
     TaskEnd,
 }
 
-/// Means over all parameters of the network, taken in the optimizer's step.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct UpdateSummary {
-    /// mean |delta theta|.
-    pub mean_absolute_update: f64,
-    /// mean |theta| before the update.
-    pub mean_absolute_weight: f64,
-}
-
-/// What indicators may look at. What a moment does not offer is `None`.
-pub struct Observation<'a> {
-    /// The parameters.
-    pub layers: &'a [LayerParameters],
-    /// The activation between layers.
-    pub activation: &'a dyn Activation,
-    /// Input and pre-activation of each layer on B samples, without graph; the last layer's are the logits.
-    pub trace: &'a [LayerTrace],
-    /// For each layer, the gradient of each sample's own cross-entropy at the pre-activation, B x out.
-    pub deltas: Option<&'a [Tensor]>,
-    /// Squared L2 norm of the gradient of the total loss.
-    pub gradient_sq_norm: Option<f64>,
-    /// The size of the update just made.
-    pub update: Option<UpdateSummary>,
-    /// The Hessian of the total loss over all parameters.
-    pub hessian: Option<&'a dyn SymmetricOperator>,
-    /// When an iterative computation may stop.
-    pub lanczos: LanczosOptions,
-}
-
-impl Observation<'_> {
-    /// The layers whose units are hidden: all but the last.
-    pub fn hidden(&self) -> &[LayerTrace] {
-        &self.trace[..self.trace.len().saturating_sub(1)]
-    }
-}
-
 /// One measurement.
 pub trait Indicator: Sync {
     /// Its column name and meaning.
@@ -99,10 +69,22 @@ pub trait Indicator: Sync {
 
     /// The value, or `None` where it is undefined.
     fn measure(&self, observation: &Observation, generator: &mut ChaCha8Rng) -> Option<f64>;
+
+    /// The same measurement of single layers, where it makes sense.
+    fn layerwise(&self) -> Option<&dyn Layerwise> {
+        None
+    }
 }
 
-/// The mean, or `None` of nothing.
-fn mean(values: impl ExactSizeIterator<Item = f64>) -> Option<f64> {
-    let count = values.len();
-    (count > 0).then(|| values.sum::<f64>() / count as f64)
+/// A measurement of one layer.
+pub trait Layerwise {
+    /// The value of the layer at `index`, counted from 0, or `None` where it is undefined.
+    fn measure_layer(&self, observation: &Observation, index: usize) -> Option<f64>;
+}
+
+/// The mean over hidden layers; undefined if one of them is, or where there is none.
+fn mean_over_hidden(indicator: &dyn Layerwise, observation: &Observation) -> Option<f64> {
+    let count = observation.hidden().len();
+    let values: Option<Vec<f64>> = (0..count).map(|index| indicator.measure_layer(observation, index)).collect();
+    values.filter(|_| count > 0).map(|values| values.iter().sum::<f64>() / count as f64)
 }

@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use tch::Kind;
 
-use super::{Definition, Indicator, Observation, Role, When, mean};
+use super::{Definition, Indicator, Layerwise, Observation, Role, When, mean_over_hidden};
 
 /// See the definition.
 pub struct UnitSignEntropy;
@@ -23,12 +23,21 @@ impl Indicator for UnitSignEntropy {
     }
 
     fn measure(&self, observation: &Observation, _generator: &mut ChaCha8Rng) -> Option<f64> {
-        mean(observation.hidden().iter().map(|layer| {
-            let positive = layer.pre_activation.gt(0.0).to_kind(Kind::Double).mean_dim(0, false, Kind::Double);
-            let negative = positive.ones_like() - &positive;
-            // xlogy takes 0 ln 0 as 0: a unit that never switches has no entropy.
-            let entropy = -(positive.xlogy(&positive) + negative.xlogy(&negative));
-            entropy.mean(Kind::Double).double_value(&[])
-        }))
+        mean_over_hidden(self, observation)
+    }
+
+    fn layerwise(&self) -> Option<&dyn Layerwise> {
+        Some(self)
+    }
+}
+
+impl Layerwise for UnitSignEntropy {
+    fn measure_layer(&self, observation: &Observation, index: usize) -> Option<f64> {
+        let layer = observation.hidden().get(index)?;
+        let positive = layer.pre_activation.gt(0.0).to_kind(Kind::Double).mean_dim(0, false, Kind::Double);
+        let negative = positive.ones_like() - &positive;
+        // xlogy takes 0 ln 0 as 0: a unit that never switches has no entropy.
+        let entropy = -(positive.xlogy(&positive) + negative.xlogy(&negative));
+        Some(entropy.mean(Kind::Double).double_value(&[]))
     }
 }

@@ -3,8 +3,8 @@
 use rand_chacha::ChaCha8Rng;
 use tch::Kind;
 
-use super::{Definition, Indicator, Observation, Role, When};
-use crate::layers::tensors;
+use super::{Definition, Indicator, Layerwise, Observation, Role, When};
+use crate::layers::{LayerParameters, tensors};
 
 /// See the definition.
 pub struct WeightNorm;
@@ -24,11 +24,25 @@ impl Indicator for WeightNorm {
     }
 
     fn measure(&self, observation: &Observation, _generator: &mut ChaCha8Rng) -> Option<f64> {
-        let (mut sum, mut count) = (0.0, 0);
-        for tensor in tensors(observation.layers) {
-            sum += tensor.detach().abs().sum(Kind::Double).double_value(&[]);
-            count += tensor.numel();
-        }
-        (count > 0).then(|| sum / count as f64)
+        mean_magnitude(observation.layers)
     }
+
+    fn layerwise(&self) -> Option<&dyn Layerwise> {
+        Some(self)
+    }
+}
+
+impl Layerwise for WeightNorm {
+    fn measure_layer(&self, observation: &Observation, index: usize) -> Option<f64> {
+        mean_magnitude(observation.layers.get(index..=index)?)
+    }
+}
+
+fn mean_magnitude(layers: &[LayerParameters]) -> Option<f64> {
+    let (mut sum, mut count) = (0.0, 0);
+    for tensor in tensors(layers) {
+        sum += tensor.detach().abs().sum(Kind::Double).double_value(&[]);
+        count += tensor.numel();
+    }
+    (count > 0).then(|| sum / count as f64)
 }

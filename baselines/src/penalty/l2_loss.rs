@@ -48,6 +48,10 @@ impl Penalty for L2Loss {
         }
     }
 
+    fn needs_initial_parameters(&self) -> bool {
+        false
+    }
+
     fn curvature(&self, _layer: &LayerParameters) -> Option<Curvature> {
         Some(Curvature::Isotropic(2.0 * self.coefficient))
     }

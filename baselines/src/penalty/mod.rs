@@ -52,6 +52,12 @@ pub trait Penalty: Stateful + Debug + Send {
     /// The Hessian over one layer's parameters almost everywhere, if it has a closed form; else [`Penalty::loss`] is
     /// differentiated twice. Layers do not mix.
     fn curvature(&self, layer: &LayerParameters) -> Option<Curvature>;
+
+    /// Whether it depends on the parameters that it began with. For a network that was trained elsewhere these have to be
+    /// asked for.
+    fn needs_initial_parameters(&self) -> bool {
+        true
+    }
 }
 
 /// The options of a penalty that has a coefficient alone.

@@ -71,6 +71,10 @@ impl Penalty for Spectral {
         }
     }
 
+    fn needs_initial_parameters(&self) -> bool {
+        false
+    }
+
     fn curvature(&self, layer: &LayerParameters) -> Option<Curvature> {
         let derivatives = |square: f64| (2.0 * self.coefficient * (square - 1.0), 2.0 * self.coefficient);
         Some(Curvature::SpectralNorm(SpectralNormCurvature::new(layer.weight(), derivatives)))

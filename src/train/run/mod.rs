@@ -24,7 +24,6 @@ use crate::config::{Precision, RunPlan};
 use crate::data::ImageSet;
 use crate::network::{Network, Shape, correct, cross_entropy, logits};
 use crate::optimizer::{Adam, AdamOptions};
-use crate::probe::noise::squared_norm;
 use crate::probe::{LayerStatistics, Probe, Scene};
 use crate::random::Generator;
 use crate::schedule::{Action, BoundEstimator, Bounds, Progress, Schedule, Scope, Start};
@@ -70,6 +69,7 @@ pub struct Run {
     probe_images: Tensor,
     indicator_generator: Generator,
     lanczos: trainability_baselines::lanczos::LanczosOptions,
+    spectrum: trainability_baselines::spectrum::SpectrumOptions,
     /// One a layer, and the whole network's last.
     bounds: Vec<BoundEstimator>,
     schedule: Box<dyn Schedule>,
@@ -134,6 +134,7 @@ impl Run {
             probe_images,
             indicator_generator: Generator::named("indicators", plan.seed),
             lanczos: plan.measure.lanczos,
+            spectrum: plan.measure.spectrum,
             task: 0,
             update: 0,
             update_in_task: 0,
@@ -273,7 +274,7 @@ impl Run {
         }
         self.count_seconds("penalty", start);
 
-        let mut controls = Vec::new();
+        let (mut controls, mut layer_gradients) = (Vec::new(), Vec::new());
         if let Some((trace, deltas, cross_entropy_gradients)) = &measurement {
             let scene = Scene {
                 network: &self.network,
@@ -292,11 +293,10 @@ impl Run {
             *self.seconds.entry("variance").or_default() += seconds.variance;
             *self.seconds.entry("curvature").or_default() += seconds.curvature;
             controls = self.control(progress, &statistics, network);
+            layer_gradients = statistics.iter().map(LayerStatistics::gradient).collect();
         }
 
         let start = Instant::now();
-        // Of the loss, not of what a rule makes of it.
-        let gradient_sq_norm = measured.then(|| squared_norm(gradients.iter().flatten()));
         if let Some(rule) = &self.gradient_rule {
             rule.apply(&mut gradients);
         }
@@ -308,7 +308,7 @@ impl Run {
 
         if let Some((trace, deltas, _)) = &measurement {
             let start = Instant::now();
-            self.read_measured_indicators(trace, deltas, gradient_sq_norm, update);
+            self.read_measured_indicators(trace, deltas, &layer_gradients, update);
             self.count_seconds("indicators", start);
         }
         let update = self.update;

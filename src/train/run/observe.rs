@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tch::{Tensor, no_grad_guard};
 use trainability_baselines::LayerTrace;
-use trainability_baselines::indicator::{INDICATORS, Observation, UpdateSummary, When};
+use trainability_baselines::indicator::{INDICATORS, LayerGradient, Observation, Shared, UpdateSummary, When};
 use trainability_baselines::lanczos::SymmetricOperator;
 
 use super::Run;
@@ -19,7 +19,7 @@ impl Run {
         &mut self,
         trace: &[LayerTrace],
         deltas: &[Tensor],
-        gradient_sq_norm: Option<f64>,
+        gradients: &[LayerGradient],
         update: Option<UpdateSummary>,
     ) {
         let observation = Observation {
@@ -27,10 +27,12 @@ impl Run {
             activation: self.network.activation(),
             trace,
             deltas: Some(deltas),
-            gradient_sq_norm,
+            gradients: Some(gradients),
             update,
             hessian: None,
             lanczos: self.lanczos,
+            spectrum: self.spectrum,
+            shared: Shared::default(),
         };
         for indicator in INDICATORS.iter().filter(|indicator| indicator.when() == When::MeasuredUpdate) {
             self.summary.add_indicator(*indicator, indicator.measure(&observation, &mut self.indicator_generator.0));
@@ -53,10 +55,12 @@ impl Run {
             activation: self.network.activation(),
             trace: &trace,
             deltas: deltas.as_deref(),
-            gradient_sq_norm: None,
+            gradients: None,
             update: None,
             hessian: hessian.as_ref().map(|hessian| hessian as &dyn SymmetricOperator),
             lanczos: self.lanczos,
+            spectrum: self.spectrum,
+            shared: Shared::default(),
         };
         for indicator in INDICATORS.iter().filter(|indicator| indicator.when() == when) {
             self.summary.add_indicator(*indicator, indicator.measure(&observation, &mut self.indicator_generator.0));

@@ -1,0 +1,83 @@
+//! What indicators may look at.
+
+use std::cell::OnceCell;
+
+use tch::{Kind, Tensor};
+
+use crate::activation::Activation;
+use crate::lanczos::{LanczosOptions, SymmetricOperator};
+use crate::layers::{LayerParameters, LayerTrace};
+use crate::spectrum::SpectrumOptions;
+
+/// Means over all parameters of the network, taken in the optimizer's step.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct UpdateSummary {
+    /// mean |delta theta|.
+    pub mean_absolute_update: f64,
+    /// mean |theta| before the update.
+    pub mean_absolute_weight: f64,
+}
+
+/// The gradient of one layer at a measured update.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LayerGradient {
+    /// Squared L2 norm of the gradient of the total loss.
+    pub sq_norm: f64,
+    /// Per-sample variance of the cross-entropy's gradient, sigma2; of one sample it is undefined.
+    pub noise_variance: Option<f64>,
+}
+
+/// A network on a batch. What a moment does not offer is `None`.
+pub struct Observation<'a> {
+    /// The parameters.
+    pub layers: &'a [LayerParameters],
+    /// The activation between layers.
+    pub activation: &'a dyn Activation,
+    /// Input and pre-activation of each layer on B samples, without graph; the last layer's are the logits.
+    pub trace: &'a [LayerTrace],
+    /// For each layer, the gradient of each sample's own cross-entropy at the pre-activation, B x out.
+    pub deltas: Option<&'a [Tensor]>,
+    /// The gradient of each layer.
+    pub gradients: Option<&'a [LayerGradient]>,
+    /// The size of the update just made.
+    pub update: Option<UpdateSummary>,
+    /// The Hessian of the total loss over all parameters.
+    pub hessian: Option<&'a dyn SymmetricOperator>,
+    /// When an iterative computation may stop.
+    pub lanczos: LanczosOptions,
+    /// How closely the Hessian's spectrum is looked at.
+    pub spectrum: SpectrumOptions,
+    /// What more than one indicator needs, computed when the first asks.
+    pub shared: Shared,
+}
+
+/// Results that indicators share.
+#[derive(Debug, Default)]
+pub struct Shared {
+    singular_values: OnceCell<Vec<Option<Vec<f64>>>>,
+}
+
+impl Observation<'_> {
+    /// The layers whose units are hidden: all but the last.
+    pub fn hidden(&self) -> &[LayerTrace] {
+        &self.trace[..self.trace.len().saturating_sub(1)]
+    }
+
+    /// B.
+    pub fn samples(&self) -> Option<i64> {
+        self.trace.first().map(|layer| layer.pre_activation.size()[0])
+    }
+
+    /// The singular values of a hidden layer's activations (B x features) in descending order, by f64 arithmetic;
+    /// undefined where an activation is not finite, and for layers that are not hidden.
+    pub fn singular_values(&self, layer: usize) -> Option<&[f64]> {
+        let of = |layer: &LayerTrace| {
+            let activations = self.activation.forward(&layer.pre_activation).to_kind(Kind::Double);
+            // The decomposition fails on numbers that are not finite.
+            let finite = activations.isfinite().all().int64_value(&[]) == 1;
+            finite.then(|| Vec::try_from(activations.svd(true, false).1).expect("a vector of f64"))
+        };
+        let all = self.shared.singular_values.get_or_init(|| self.hidden().iter().map(of).collect());
+        all.get(layer)?.as_deref()
+    }
+}

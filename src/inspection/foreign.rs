@@ -1,0 +1,244 @@
+//! A network that somebody else trained, with a batch and, where there is one, the state of its Adam.
+
+use std::path::Path;
+
+use tch::{Kind, Tensor};
+use trainability_baselines::activation::Activation;
+use trainability_baselines::method::WeightDecay;
+use trainability_baselines::penalty::Penalty;
+use trainability_baselines::{State, Stateful};
+
+use super::{InspectionError, TensorFile};
+use crate::config::{MethodPlan, Precision};
+use crate::network::{Network, Shape};
+use crate::optimizer::{Adam, AdamOptions};
+use crate::random::Generator;
+
+/// The files.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    /// `fc1.weight` (out x in), `fc1.bias` (out), `fc2.weight`, ... as PyTorch saves a multi-layer perceptron.
+    pub checkpoint: &'a Path,
+    /// `images` (N x inputs) and `labels` (N, I64).
+    pub batch: &'a Path,
+    /// `fc1.weight.exp_avg_sq` and so on for every parameter, `step`, and `exp_avg` for all parameters or none.
+    pub adam_state: Option<&'a Path>,
+    /// The parameters from which training began, in the format of the checkpoint.
+    pub initial: Option<&'a Path>,
+}
+
+/// How the files are to be understood.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Activation, penalties and weight decay.
+    pub method: MethodPlan,
+    /// Adam's constants.
+    pub adam: AdamOptions,
+    /// The learning rate of every layer.
+    pub learning_rate: f64,
+    /// The element type to compute in; the checkpoint's own where it is left out.
+    pub precision: Option<Precision>,
+}
+
+/// Everything that is known of the network.
+#[derive(Debug)]
+pub struct Foreign {
+    /// The network.
+    pub network: Network,
+    /// N x inputs.
+    pub images: Tensor,
+    /// N, Int64, each a class of the network.
+    pub labels: Tensor,
+    /// Terms of the loss beside the cross-entropy.
+    pub penalties: Vec<Box<dyn Penalty>>,
+    /// The optimizer's decay.
+    pub weight_decay: WeightDecay,
+    /// Adam as it was saved, or without a step where it was not.
+    pub optimizer: Adam,
+    /// Whether the first moments are known, so that the next update is.
+    pub has_first_moments: bool,
+    /// How it was read.
+    pub reading: Reading,
+}
+
+impl Foreign {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// A file that is missing, damaged or of other content than [`Sources`] describes; a method with surgery, or with a
+    /// penalty on the distance to initial parameters that are not given.
+    pub fn read(sources: Sources, reading: Reading) -> Result<Foreign, InspectionError> {
+        let method = reading.method.build();
+        if let Some(surgery) = method.surgeries.first() {
+            let problem = "acts on training alone, expected activations, penalties and weight decays".to_owned();
+            return Err(InspectionError::Method { part: surgery.name().to_owned(), problem });
+        }
+        let network = read_network(&TensorFile::read(sources.checkpoint)?, method.activation, reading.precision)?;
+        let (images, labels) = read_batch(&TensorFile::read(sources.batch)?, network.shape())?;
+        let mut penalties = method.penalties;
+        begin(&mut penalties, &network, sources.initial, &reading)?;
+        let mut optimizer = Adam::new(reading.adam, method.weight_decay, &network.layers);
+        let mut has_first_moments = false;
+        if let Some(path) = sources.adam_state {
+            let (state, complete) = read_adam_state(&TensorFile::read(path)?, &network)?;
+            optimizer.restore(&state).expect("a state that was read for this network");
+            has_first_moments = complete;
+        }
+        let weight_decay = method.weight_decay;
+        Ok(Foreign { network, images, labels, penalties, weight_decay, optimizer, has_first_moments, reading })
+    }
+
+    /// The element type's name in configurations.
+    pub fn precision(&self) -> &'static str {
+        if self.network.shape().kind == Kind::Double { "f64" } else { "f32" }
+    }
+}
+
+/// Lets penalties look at the parameters from which training began.
+fn begin(
+    penalties: &mut [Box<dyn Penalty>],
+    network: &Network,
+    initial: Option<&Path>,
+    reading: &Reading,
+) -> Result<(), InspectionError> {
+    let Some(path) = initial else {
+        if let Some(penalty) = penalties.iter().find(|penalty| penalty.needs_initial_parameters()) {
+            let problem = "looks back at the parameters from which training began, expected a file of them (--initial)"
+                .to_owned();
+            return Err(InspectionError::Method { part: penalty.name().to_owned(), problem });
+        }
+        penalties.iter_mut().for_each(|penalty| penalty.begin(&network.layers));
+        return Ok(());
+    };
+    let file = TensorFile::read(path)?;
+    let precision = if network.shape().kind == Kind::Double { Precision::F64 } else { Precision::F32 };
+    let first = read_network(&file, reading.method.build().activation, Some(precision))?;
+    if first.shape() != network.shape() {
+        let width = |network: &Network| network.layers.iter().map(|layer| layer.weight().size()).collect::<Vec<_>>();
+        let found = format!("begins a network of weights {:?}", width(&first));
+        return Err(file.refuse("fc1.weight", found, format!("those of the checkpoint, {:?}", width(network))));
+    }
+    penalties.iter_mut().for_each(|penalty| penalty.begin(&first.layers));
+    Ok(())
+}
+
+fn read_network(
+    file: &TensorFile,
+    activation: Box<dyn Activation>,
+    precision: Option<Precision>,
+) -> Result<Network, InspectionError> {
+    let count = (1..).take_while(|index| file.contains(&format!("fc{index}.weight"))).count().max(1);
+    let own = |name: &str| (1..=count).any(|i| name == format!("fc{i}.weight") || name == format!("fc{i}.bias"));
+    if let Some(other) = file.names().find(|name| file.contains("fc1.weight") && !own(name)) {
+        let expected = "`weight` and `bias` of fc1, fc2 and so on without a gap, and nothing else";
+        return Err(file.refuse(other, "is no tensor of a multi-layer perceptron", expected));
+    }
+    let mut state = State::default();
+    let mut widths = Vec::new();
+    let (mut fan_in, mut kind) = (None, None);
+    for index in 1..=count {
+        let name = format!("fc{index}.weight");
+        let weight = file.floats(&name, "`weight` and `bias` of fc1, fc2 and so on, as PyTorch saves them")?;
+        let (units, features) = match weight.size()[..] {
+            [units, features] if units > 0 && features > 0 => (units, features),
+            _ => return Err(file.refuse(&name, shape_of(&weight), "a matrix of outputs x inputs, at least 1 x 1")),
+        };
+        if let Some(below) = fan_in.filter(|below| *below != features) {
+            let expected = format!("[{units}, {below}], since fc{} passes on {below} features", index - 1);
+            return Err(file.refuse(&name, shape_of(&weight), expected));
+        }
+        let kind = *kind.get_or_insert(match precision {
+            Some(Precision::F32) => Kind::Float,
+            Some(Precision::F64) => Kind::Double,
+            None => weight.kind(),
+        });
+        if index == 1 {
+            widths.push(features);
+        }
+        widths.push(units);
+        fan_in = Some(activation.features(units));
+        let bias_name = format!("fc{index}.bias");
+        let bias = file.floats(&bias_name, "a bias for every weight")?;
+        if bias.size() != [units] {
+            return Err(file.refuse(&bias_name, shape_of(&bias), format!("[{units}], the outputs of `{name}`")));
+        }
+        for (name, tensor) in [(name, weight), (bias_name, bias)] {
+            let tensor = tensor.to_kind(kind);
+            file.check_finite(&name, &tensor)?;
+            state.tensors.insert(name, tensor);
+        }
+    }
+    let shape = Shape {
+        inputs: widths[0],
+        hidden: widths[1..count].to_vec(),
+        outputs: widths[count],
+        kind: kind.expect("there is a first layer"),
+    };
+    let mut network = Network::new(shape, activation, &mut Generator::named("foreign", 0));
+    network.restore(&state).expect("parameters that were read for this shape");
+    Ok(network)
+}
+
+fn read_batch(file: &TensorFile, shape: &Shape) -> Result<(Tensor, Tensor), InspectionError> {
+    let images = file.floats("images", "the inputs, N x D")?;
+    match images.size()[..] {
+        [samples, features] if samples > 0 && features == shape.inputs => {}
+        _ => {
+            let expected = format!("[N, {}] with N at least 1, since fc1 takes {0} features", shape.inputs);
+            return Err(file.refuse("images", shape_of(&images), expected));
+        }
+    }
+    let images = images.to_kind(shape.kind).contiguous();
+    file.check_finite("images", &images)?;
+    let labels = file.integers("labels", "the classes, N numbers of type I64")?;
+    if labels.size() != images.size()[..1] {
+        return Err(file.refuse("labels", shape_of(&labels), format!("[{}], one for each image", images.size()[0])));
+    }
+    let (least, most) = (labels.min().int64_value(&[]), labels.max().int64_value(&[]));
+    if least < 0 || most >= shape.outputs {
+        let expected = format!("classes from 0 to {}, the network having {} outputs", shape.outputs - 1, shape.outputs);
+        return Err(file.refuse("labels", format!("goes from {least} to {most}"), expected));
+    }
+    Ok((images, labels))
+}
+
+/// Adam's state by the names under which it restores itself, and whether it has first moments.
+fn read_adam_state(file: &TensorFile, network: &Network) -> Result<(State, bool), InspectionError> {
+    let steps = file.scalar("step", "the number of updates made, one number")?;
+    // Beyond that a whole number is no longer exact in f64.
+    if steps.fract() != 0.0 || !(1.0..=(1u64 << 53) as f64).contains(&steps) {
+        return Err(file.refuse("step", format!("is {steps}"), "a whole number of updates, at least 1"));
+    }
+    let mut state = State::default();
+    state.put_value("steps", &(steps as u64));
+    let complete = file.names().any(|name| name.ends_with(".exp_avg"));
+    for parameter in network.layers.iter().flat_map(|layer| &layer.parameters) {
+        let moment = |role: &str| {
+            let name = format!("{}.{role}", parameter.name);
+            let tensor = file.floats(&name, "Adam's moments of every parameter")?;
+            if tensor.size() != parameter.value.size() {
+                let expected = format!("{:?}, as `{}` is", parameter.value.size(), parameter.name);
+                return Err(file.refuse(&name, shape_of(&tensor), expected));
+            }
+            let tensor = tensor.to_kind(parameter.value.kind());
+            file.check_finite(&name, &tensor)?;
+            Ok((name, tensor))
+        };
+        let (name, second) = moment("exp_avg_sq")?;
+        let least = second.min().double_value(&[]);
+        if least < 0.0 {
+            return Err(file.refuse(&name, format!("goes down to {least}"), "means of squares, 0 or above"));
+        }
+        state.tensors.insert(name, second);
+        if complete {
+            state.tensors.extend([moment("exp_avg")?]);
+        } else {
+            state.put_tensor(&format!("{}.exp_avg", parameter.name), &parameter.value.detach().zeros_like());
+        }
+    }
+    Ok((state, complete))
+}
+
+fn shape_of(tensor: &Tensor) -> String {
+    format!("is of shape {:?}", tensor.size())
+}
