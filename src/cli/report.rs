@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
-/// Print the tables of a sweep, and write summary.csv, predictiveness.csv, report.md, report.html and the figures.
+use crate::report::Format;
+
+/// Print the tables of a sweep, and write summary.csv, predictiveness.csv, claims.csv, report.md, report.html and the figures.
 #[derive(Debug, Args)]
 pub struct Report {
     /// The sweep's folder
@@ -15,13 +17,16 @@ pub struct Report {
     /// The folder for the figures [default: plots/NAME]
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
+    /// How the tables are printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 impl Report {
     pub(super) fn run(self) -> Result<ExitCode> {
         let name = self.results.file_name().unwrap_or(self.results.as_os_str());
         let plots = self.plots.clone().unwrap_or_else(|| PathBuf::from("plots").join(name));
-        crate::report::write(&self.results, &plots, &mut Reader(std::io::stdout().lock()))?;
+        crate::report::write(&self.results, &plots, self.format, &mut Reader(std::io::stdout().lock()))?;
         Ok(ExitCode::SUCCESS)
     }
 }
