@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 use trainability::analysis::{PredictivenessRow, SummaryRow};
-use trainability::report::{self, ReportFiles};
+use trainability::report::{self, Format, ReportFiles};
 use trainability::train::record::{ControlRow, LayerEvents, RunRecord, Status, read_record};
 
 const METHODS: [&str; 5] = ["relu", "crelu", "l2_adam", "l2_loss", "wasserstein"];
@@ -221,7 +221,7 @@ impl Workplace {
 
     fn report(&self) -> (anyhow::Result<ReportFiles>, String) {
         let mut terminal = Vec::new();
-        let files = report::write(&self.results(), &self.plots(), &mut terminal);
+        let files = report::write(&self.results(), &self.plots(), Format::Terminal, &mut terminal);
         (files, String::from_utf8(terminal).unwrap())
     }
 

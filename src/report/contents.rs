@@ -2,6 +2,7 @@
 
 use trainability_baselines::indicator::Role;
 
+use super::claims;
 use super::document::{Block, Document};
 use super::evidence::{Evidence, role_name};
 use super::figures::{Drawn, seeds};
@@ -22,6 +23,7 @@ pub fn document<'a>(evidence: &Evidence, warnings: &[String], tables: Vec<Table>
     blocks.push(section("Tables", "tables"));
     blocks.extend(tables.into_iter().map(Block::Table));
     blocks.push(Block::Paragraph(verdict(evidence)));
+    blocks.push(Block::Table(claims::findings(evidence)));
     blocks.push(section("Figures", "figures"));
     let figures = drawn.iter().filter(|drawn| !drawn.pictures.is_empty());
     blocks.extend(figures.map(|drawn| Block::Figure {

@@ -6,13 +6,15 @@ use trainability_baselines::indicator::Role;
 
 use crate::analysis::aggregate::{mean, weighted_mean};
 use crate::analysis::bootstrap::Bootstrap;
+use crate::analysis::claims::Finding;
 use crate::analysis::{
-    Arm, ArmSummary, BootstrapOptions, Indicator, Interval, Predictiveness, PredictivenessOptions, Series,
-    compare_arms, score_indicators,
+    Arm, ArmSummary, BootstrapOptions, Indicator, Interval, Predictiveness, PredictivenessOptions, ScheduleSummary,
+    Series, compare_arms, compare_schedules, score_indicators,
 };
 use crate::probe::catalogue::catalogue;
 use crate::train::record::Status;
 
+use super::claims;
 use super::results::{Run, Sweep, lookup};
 use super::trace::LayerTrace;
 
@@ -35,6 +37,10 @@ pub struct Evidence {
     pub classes: Option<f64>,
     /// What each arm achieved, in the sweep's order.
     pub summaries: Vec<ArmSummary>,
+    /// What each schedule achieved over the methods that all were run with, in the sweep's order.
+    pub compared_schedules: Vec<ScheduleSummary>,
+    /// What the runs say of the paper's claims.
+    pub findings: Vec<Finding>,
     /// How well each indicator of the catalogue foretells, horizon by horizon.
     pub scores: Vec<Predictiveness>,
 }
@@ -55,11 +61,14 @@ impl Evidence {
         let place = |arm: &Arm| sweep.runs.iter().position(|run| run.arm == *arm);
         let mut summaries = compare_arms(&series, &diverged, BootstrapOptions::default());
         summaries.sort_by_key(|summary| place(&summary.arm));
+        let mut compared_schedules = compare_schedules(&series, &[CEILING], BootstrapOptions::default());
+        compared_schedules.sort_by_key(|summary| schedules.iter().position(|label| *label == summary.schedule));
         let indicators: Vec<_> = catalogue().iter().map(|d| Indicator::new(d.name, role_name(d.role))).collect();
         let scores = score_indicators(&series, &indicators, &PredictivenessOptions::default());
+        let findings = claims::judge(&sweep, &series, &scores);
         let options = sweep.finished().filter_map(|run| run.record.as_ref()).map(|record| &record.options);
         let classes = sweep.provenance.iter().chain(options).find_map(|value| lookup(value, "classes")?.as_f64());
-        Self { sweep, series, methods, schedules, classes, summaries, scores }
+        Self { sweep, series, methods, schedules, classes, summaries, compared_schedules, findings, scores }
     }
 
     /// The finished runs of an arm, by seed.

@@ -1,7 +1,8 @@
 //! From a sweep's folder to what people read: tables in the terminal, figures, and a report as Markdown and HTML.
 //!
 //! The way of the data: [`results`] reads the folder, [`evidence`] computes every statistic once, [`figures`], [`tables`]
-//! and [`warnings`] draw on it, [`contents`] puts them in order, [`markdown`] and [`html`] write them down. Nothing here
+//! and [`warnings`] draw on it, [`claims`] judges the paper's, [`contents`] puts them in order,
+//! [`markdown`], [`html`] and [`latex`] write them down. Nothing here
 //! touches a tensor, and nothing but the files named in [`ReportFiles`] is written.
 
 use std::io::Write;
@@ -11,14 +12,17 @@ use anyhow::bail;
 
 use self::evidence::Evidence;
 use self::results::Sweep;
+use crate::analysis::claims::ClaimRow;
 use crate::analysis::{PredictivenessRow, SummaryRow};
 
+pub mod claims;
 pub mod contents;
 pub mod document;
 pub mod evidence;
 pub mod figures;
 pub mod files;
 pub mod html;
+pub mod latex;
 pub mod markdown;
 pub mod results;
 pub mod table;
@@ -34,6 +38,8 @@ pub struct ReportFiles {
     pub summary: PathBuf,
     /// A row an indicator and horizon.
     pub predictiveness: PathBuf,
+    /// A row a finding on the paper's claims.
+    pub claims: PathBuf,
     /// The report with linked figures.
     pub markdown: PathBuf,
     /// The report in one file.
@@ -42,13 +48,23 @@ pub struct ReportFiles {
     pub figures: Vec<PathBuf>,
 }
 
+/// How tables are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For reading, at most 100 characters wide, with warnings and the names of the files to open
+    #[default]
+    Terminal,
+    /// The tables alone, as LaTeX with booktabs
+    Latex,
+}
+
 /// Reports on the sweep in `results_dir`: tables and warnings to `out`, the figures to `plots_dir`, everything else into
-/// `results_dir`. Ends by naming the files to open.
+/// `results_dir`. Ends by naming the files to open, unless the tables are for LaTeX, which then is all there is in `out`.
 ///
 /// # Errors
 /// When the folder holds no sweep, `sweep.json` is damaged, no run has finished and is whole, or something cannot be
 /// written; in one sentence with the file's name.
-pub fn write(results_dir: &Path, plots_dir: &Path, out: &mut dyn Write) -> anyhow::Result<ReportFiles> {
+pub fn write(results_dir: &Path, plots_dir: &Path, format: Format, out: &mut dyn Write) -> anyhow::Result<ReportFiles> {
     let sweep = Sweep::load(results_dir)?;
     if sweep.finished().next().is_none() {
         terminal::list(out, "Warnings", &[warnings::damaged(&sweep), warnings::unfinished(&sweep)].concat())?;
@@ -62,20 +78,25 @@ pub fn write(results_dir: &Path, plots_dir: &Path, out: &mut dyn Write) -> anyho
     let evidence = Evidence::new(sweep);
     let warnings = warnings::all(&evidence);
     let tables = tables::all(&evidence);
-    for table in &tables {
-        terminal::table(out, table)?;
+    match format {
+        Format::Terminal => {
+            tables.iter().try_for_each(|table| terminal::table(out, table))?;
+            terminal::list(out, "Warnings", &warnings)?;
+        }
+        Format::Latex => out.write_all(latex::render(&tables).as_bytes())?,
     }
-    terminal::list(out, "Warnings", &warnings)?;
 
     let report = ReportFiles {
         summary: results_dir.join("summary.csv"),
         predictiveness: results_dir.join("predictiveness.csv"),
+        claims: results_dir.join("claims.csv"),
         markdown: results_dir.join("report.md"),
         html: results_dir.join("report.html"),
         figures: Vec::new(),
     };
     files::write_csv(&report.summary, evidence.summaries.iter().map(SummaryRow::from))?;
     files::write_csv(&report.predictiveness, evidence.scores.iter().map(PredictivenessRow::from))?;
+    files::write_csv(&report.claims, evidence.findings.iter().map(ClaimRow::from))?;
 
     files::make_folder(plots_dir)?;
     let drawn = figures::draw_all(&evidence)?;
@@ -90,7 +111,10 @@ pub fn write(results_dir: &Path, plots_dir: &Path, out: &mut dyn Write) -> anyho
     let plots = files::relative(results_dir, plots_dir)?;
     files::write(&report.markdown, markdown::render(&document, &plots).as_bytes())?;
     files::write(&report.html, html::render(&document).as_bytes())?;
-    terminal::list(out, "Figures", &report.figures.iter().map(|path| path.display().to_string()).collect::<Vec<_>>())?;
-    writeln!(out, "Open {} (or {}).", report.html.display(), report.markdown.display())?;
+    if format == Format::Terminal {
+        let figures: Vec<_> = report.figures.iter().map(|path| path.display().to_string()).collect();
+        terminal::list(out, "Figures", &figures)?;
+        writeln!(out, "Open {} (or {}).", report.html.display(), report.markdown.display())?;
+    }
     Ok(report)
 }

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use trainability_baselines::indicator::Role;
 
+use super::claims;
 use super::evidence::{CEILING, CONTROL, Evidence, role_name};
 use super::figures::axis::plain;
+use super::figures::counted;
 use super::table::Table;
+use crate::analysis::claims::LEVEL;
 use crate::analysis::outcomes::Reference;
+use crate::analysis::paired_tests::sign_flip_floor;
 use crate::analysis::predictiveness::ranked;
 use crate::analysis::{Arm, Estimate, Undefined};
 use crate::probe::catalogue::catalogue;
@@ -17,7 +21,12 @@ pub const HORIZON: usize = 1;
 
 /// Every table of the report, in its order.
 pub fn all(evidence: &Evidence) -> Vec<Table> {
-    vec![accuracy(evidence), gains(evidence), predictiveness(evidence)]
+    let mut tables = vec![accuracy(evidence), gains(evidence)];
+    if evidence.compared_schedules.len() > 1 {
+        tables.push(schedules(evidence));
+    }
+    tables.extend([predictiveness(evidence), warning_and_gain(evidence), claims::checklist(evidence)]);
+    tables
 }
 
 /// Online accuracy of every arm.
@@ -46,10 +55,11 @@ pub fn gains(evidence: &Evidence) -> Table {
     let note = "Gain is the mean difference in online accuracy over all tasks to the same method and seed under the \
                 constant schedule, negative where the schedule does harm. P(better) is the probability that a run of \
                 the arm beats one of its control, 0.5 where they are alike. Brackets are 95 % bootstrap intervals \
-                over the n seeds that both have. Cooled, warmed and held count the decisions of all layers and runs; \
-                a schedule that goes by the clock takes none. A schedule that never fired has no gain: its arm is the \
-                control once more.";
-    let headings = ["method", "schedule", "#n", "#gain", "#P(better)", "#cooled", "#warmed", "#held"];
+                 over the n seeds that both have. p is Student's paired t test over these seeds, corrected by Holm for \
+                 all arms; summary.csv has the exact sign-flip test too, which cannot be below 0.05 for fewer than six \
+                 seeds. Cooled, warmed and held count the decisions of all layers and runs; a schedule that goes by the \
+                 clock takes none. A schedule that never fired has no gain: its arm is the control once more.";
+    let headings = ["method", "schedule", "#n", "#gain", "#P(better)", "#p", "#cooled", "#warmed", "#held"];
     let mut table = Table::new("Gain over the constant schedule", note, &headings);
     for summary in evidence.summaries.iter().filter(|summary| summary.arm.schedule != CONTROL) {
         let mut events = [0; 3];
@@ -62,16 +72,54 @@ pub fn gains(evidence: &Evidence) -> Table {
             }
         }
         let n = summary.difference_to_constant.map_or(0, |gain| gain.n());
-        let (gain, better) = if idle_arm(evidence, &summary.arm) {
-            ("never fired".into(), "–".into())
+        let (gain, better, p) = if idle_arm(evidence, &summary.arm) {
+            ("never fired".into(), "–".into(), "–".into())
         } else {
-            (signed(&summary.difference_to_constant), coarse(&summary.probability_of_improvement))
+            let better = coarse(&summary.probability_of_improvement);
+            (signed(&summary.difference_to_constant), better, p_value(&summary.p_paired_t_holm))
         };
-        let mut cells = vec![summary.arm.method.clone(), summary.arm.schedule.clone(), n.to_string(), gain, better];
+        let mut cells = vec![summary.arm.method.clone(), summary.arm.schedule.clone(), n.to_string(), gain, better, p];
         cells.extend(events.map(|count| if decides { plain(count as f64, 0) } else { "–".into() }));
         table.push(cells, false);
     }
     table
+}
+
+/// Every schedule over all methods that all schedules were run with.
+pub fn schedules(evidence: &Evidence) -> Table {
+    let methods = evidence.compared_schedules.first().map_or_else(String::new, |summary| summary.methods.join(", "));
+    let note = format!(
+        "Over {methods}. IQM is the interquartile mean of the runs' mean online accuracy, seeds redrawn within each method;          n is the number of runs. Gain is the mean paired difference to the constant schedule and P(better) the mean over          methods of the probability of improvement, seeds redrawn for all methods at once; both, and the tests, rest on          the seeds that all share. p is Student's paired t test over seeds corrected by Holm, p (flip) the exact          sign-flip test, which for {}",
+        floor_text(evidence),
+    );
+    let headings = ["schedule", "#n", "#IQM", "#gain", "#P(better)", "#seeds", "#p", "#p (flip)"];
+    let mut table = Table::new("Schedules over all methods", &note, &headings);
+    for summary in &evidence.compared_schedules {
+        let cells = vec![
+            summary.schedule.clone(),
+            summary.runs.to_string(),
+            share(&summary.interquartile_mean),
+            signed(&summary.difference_to_constant),
+            coarse(&summary.probability_of_improvement),
+            summary.difference_to_constant.map_or("–".into(), |gain| gain.n().to_string()),
+            p_value(&summary.p_paired_t_holm),
+            p_value(&summary.p_sign_flip),
+        ];
+        table.push(cells, summary.schedule == CONTROL);
+    }
+    table
+}
+
+/// What the exact test can show with the sweep's seeds.
+fn floor_text(evidence: &Evidence) -> String {
+    let seeds = evidence.compared_schedules.iter().filter_map(|summary| summary.difference_to_constant.ok());
+    let seeds = seeds.map(|gain| gain.n()).max().unwrap_or(0);
+    if seeds == 0 {
+        return "no shared seeds has no value.".into();
+    }
+    let floor = sign_flip_floor(seeds);
+    let verdict = if floor > LEVEL { "and so can call nothing significant" } else { "at the least" };
+    format!("{} cannot be below {}, {verdict}.", counted(seeds, "seed"), plain(floor, 4))
 }
 
 /// Whether the arm's schedule fired in none of its runs.
@@ -116,6 +164,56 @@ pub fn predictiveness(evidence: &Evidence) -> Table {
         table.push(cells, score.indicator.role == role_name(Role::Trivial));
     }
     table
+}
+
+/// How early every indicator warns, and what it adds to the trivial predictors, in the order of [`predictiveness`].
+pub fn warning_and_gain(evidence: &Evidence) -> Table {
+    let scores = ranked(&evidence.scores, HORIZON);
+    let runs = scores.iter().filter_map(|score| score.lead_time.ok()).map(|lead| lead.n()).max().unwrap_or(0);
+    let chance = scores.iter().filter_map(|score| score.lead_time_by_chance.ok()).next();
+    let chance = chance.map_or("–".into(), |lead| plain(lead, 1));
+    let pairs = scores.iter().map(|score| score.pairs).max().unwrap_or(0);
+    let events = scores.iter().map(|score| score.events).max().unwrap_or(0);
+    let note = format!(
+        "AP is average precision in the direction of the alarm; chance is the share of events, {}. Signs are the          configurations in which the correlation within runs has the pooled sign. Lead is the mean number of tasks from          the first alarm to a run's first loss of trainability, at the laxest threshold that alarms at no more than 10 % of          the tasks without one, over up to {runs} runs, those not warned counting 0; alarms tossed with a chance of 10 % lead by          {chance}. Gain is what the indicator adds to task age, or to online accuracy, in a logistic model that has not seen          the configuration it is asked about: the fall of the log-loss in thousandths of a nat a pair, over up to {} pairs.          Brackets are 95 % bootstrap intervals over seeds.",
+        share_of(events, pairs),
+        plain(pairs as f64, 0),
+    );
+    let headings =
+        ["indicator", "#AP", "#signs", "#lead in tasks", "#gain over\ntask age", "#gain over\nonline accuracy"];
+    let mut table = Table::new("Warning and gain at horizon 1", &note, &headings);
+    let titles: BTreeMap<_, _> =
+        catalogue().into_iter().map(|definition| (definition.name, definition.title)).collect();
+    for score in scores {
+        let name = score.indicator.name.as_str();
+        let signs = score.sign_consistency.map_or("–".into(), |share| format!("{}/{}", share.part, share.whole));
+        let cells = vec![
+            (*titles.get(name).unwrap_or(&name)).to_owned(),
+            score.average_precision.map_or("–".into(), |precision| format!("{:.2}", precision.point())),
+            signs,
+            cell(&score.lead_time, |value| format!("{value:.1}")),
+            thousandths(&score.gain_over_task_age),
+            thousandths(&score.gain_over_online_accuracy),
+        ];
+        table.push(cells, score.indicator.role == role_name(Role::Trivial));
+    }
+    table
+}
+
+fn share_of(part: usize, whole: usize) -> String {
+    if whole == 0 { "–".into() } else { format!("{:.2}", part as f64 / whole as f64) }
+}
+
+fn thousandths(gain: &Result<Estimate, Undefined>) -> String {
+    cell(gain, |value| format!("{:+.0}", 1000.0 * value).replace('-', "−"))
+}
+
+fn p_value(p: &Result<f64, Undefined>) -> String {
+    match p {
+        Ok(p) if *p < 0.001 => "<0.001".into(),
+        Ok(p) => format!("{p:.3}"),
+        Err(_) => "–".into(),
+    }
 }
 
 /// What the loss of trainability is measured against, in words.

@@ -102,7 +102,7 @@ pub fn seeds(least: usize, most: usize) -> String {
 }
 
 /// Like `1 run`, `12 runs`.
-fn counted(number: usize, noun: &str) -> String {
+pub fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
