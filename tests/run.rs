@@ -27,7 +27,22 @@ fn images() -> ImageSet {
     }
 }
 
+/// Images whose background, four pixels of five, is left out in minibatches of 64.
+fn digits() -> ImageSet {
+    let mut set = images();
+    set.count = 96;
+    let pixels = Generator::named("pixels", 1).labels(set.count * 16, 256);
+    let pixels = Vec::<i64>::try_from(pixels).unwrap().into_iter();
+    set.images = pixels.map(|pixel| if pixel < 205 { 0 } else { pixel as u8 }).collect();
+    set.labels = vec![0; set.count];
+    set
+}
+
 fn plans(settings: Value) -> Vec<RunPlan> {
+    plans_of(&images(), settings)
+}
+
+fn plans_of(set: &ImageSet, settings: Value) -> Vec<RunPlan> {
     let mut experiment = json!({
         "stream": { "tasks": 3, "epochs": 3 },
         "network": { "hidden": [12, 8] },
@@ -42,7 +57,7 @@ fn plans(settings: Value) -> Vec<RunPlan> {
         experiment[key] = value.clone();
     }
     let experiment = Experiment::from_value(experiment, "test.json", "test").unwrap();
-    Plan::new(experiment, &ImageFacts { count: 48, checksum: "none".to_owned() }).unwrap().runs
+    Plan::new(experiment, &ImageFacts { count: set.count, checksum: "none".to_owned() }).unwrap().runs
 }
 
 /// Everything that a run writes, from where it stands to its end.
@@ -63,15 +78,21 @@ fn accuracies(tasks: &[TaskRow]) -> Vec<String> {
 
 #[test]
 fn measuring_never_changes_training() {
-    for method in ["relu", "crelu+wasserstein", "l2_adam", "reset"] {
-        let train = |interval: u64| {
-            let settings = json!({ "methods": [method], "measure": { "interval": interval, "window": 3 } });
-            accuracies(&finish(&mut Run::new(&plans(settings)[0], &images())).0)
-        };
-        let never = train(0);
-        assert_eq!(never.len(), 3 * 5);
-        assert_eq!(train(1), never, "{method}");
-        assert_eq!(train(10), never, "{method}");
+    for (set, batch_size) in [(images(), 20), (digits(), 64)] {
+        for method in ["relu", "crelu+wasserstein", "l2_adam", "reset"] {
+            let train = |interval: u64| {
+                let settings = json!({
+                    "methods": [method],
+                    "training": { "batch_size": batch_size, "learning_rate": 0.01 },
+                    "measure": { "interval": interval, "window": 3 }
+                });
+                accuracies(&finish(&mut Run::new(&plans_of(&set, settings)[0], &set)).0)
+            };
+            let never = train(0);
+            assert_eq!(never.len(), 3 * 5);
+            assert_eq!(train(1), never, "{method}");
+            assert_eq!(train(10), never, "{method}");
+        }
     }
 }
 
@@ -79,14 +100,16 @@ fn measuring_never_changes_training() {
 fn every_method_and_schedule_goes_on_from_a_checkpoint_with_the_same_bits() {
     let methods = json!(["relu", "crelu", "l2_adam", "l2_loss", "adamw", "wasserstein", "crelu+wasserstein", "reset"]);
     let schedules = json!(["constant", "paper", "as_run", "debiased", "noise_curvature"]);
-    let plans = plans(json!({ "methods": methods, "schedules": schedules }));
-    assert_eq!(plans.len(), 7 * 5 + 1);
-    for plan in plans {
-        let mut whole = Run::new(&plan, &images());
+    let dense = plans(json!({ "methods": methods, "schedules": schedules }));
+    assert_eq!(dense.len(), 7 * 5 + 1);
+    let sparse = plans_of(&digits(), json!({ "training": { "batch_size": 64 }, "schedules": ["debiased"] }));
+    let of = |set: ImageSet, plans: Vec<RunPlan>| plans.into_iter().map(move |plan| (plan, set.clone()));
+    for (plan, set) in of(images(), dense).chain(of(digits(), sparse)) {
+        let mut whole = Run::new(&plan, &set);
         let expected = finish(&mut whole);
         // In the middle of a task, at a task's end, and before the first update.
         for stop in [0, 5, 9] {
-            let mut first = Run::new(&plan, &images());
+            let mut first = Run::new(&plan, &set);
             let (mut tasks, mut controls) = (Vec::new(), Vec::new());
             for _ in 0..stop {
                 let advance = first.advance().unwrap();
@@ -97,7 +120,7 @@ fn every_method_and_schedule_goes_on_from_a_checkpoint_with_the_same_bits() {
             first.save(&mut state);
             let state = checkpoint::from_bytes(&checkpoint::to_bytes(&state).unwrap()).unwrap();
             // Another run has moved on before it takes the state over: nothing of its own may be left.
-            let mut second = Run::new(&plan, &images());
+            let mut second = Run::new(&plan, &set);
             (0..7).for_each(|_| drop(second.advance().unwrap()));
             second.restore(&state).unwrap();
             let rest = finish(&mut second);

@@ -7,6 +7,7 @@ pub mod recorder;
 pub mod run;
 pub mod summary;
 
+pub use images::select_images;
 pub use record::{ControlRow, LayerEvents, RunRecord, Status};
 pub use recorder::Recorder;
 pub use run::{Advance, Diverged, Run};
