@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tch::{Kind, Tensor};
-use trainability::network::{Network, Shape, cross_entropy, logits};
+use trainability::network::{Network, Shape, TaskImages, cross_entropy, logits};
 use trainability::probe::curvature::layer_curvatures;
 use trainability::probe::hessian::Hessian;
 use trainability::probe::noise::noise_variance;
 use trainability::random::Generator;
-use trainability::train::Run;
+use trainability::train::{Run, select_images};
 use trainability_baselines::indicator::{INDICATORS, LayerGradient, Observation, Shared, UpdateSummary};
 use trainability_baselines::lanczos::LanczosOptions;
 use trainability_baselines::method::Contribution;
@@ -55,6 +55,28 @@ fn time_updates(run: &mut Run, count: u64) -> Duration {
 fn network(generator: &mut Generator) -> Network {
     let shape = Shape { inputs: 784, hidden: vec![256, 256], outputs: 10, kind: Kind::Float };
     Network::new(shape, Box::new(activation::relu::Relu), generator)
+}
+
+/// Forward and backward, with and without the background of the images.
+fn training_passes(criterion: &mut Criterion) {
+    tch::set_num_threads(1);
+    let set = digits().expect("`make setup` brings the images");
+    let images = select_images(&set, 1280, Kind::Float, 0);
+    let mut generator = Generator::named("bench", 2);
+    let network = network(&mut generator);
+    let (rows, labels) = (generator.labels(BATCH as usize, 1280), generator.labels(BATCH as usize, 10));
+    let mut group = criterion.benchmark_group("training pass");
+    for (name, batch_size) in [("dense", 1), ("sparse", BATCH as usize)] {
+        let images = TaskImages::new(&images, batch_size);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let pass = network.training_pass(images.inputs(&rows));
+                let loss = cross_entropy(pass.logits(), &labels);
+                network.training_gradients(&pass, &loss, false)
+            })
+        });
+    }
+    group.finish();
 }
 
 fn measurements(criterion: &mut Criterion) {
@@ -124,5 +146,5 @@ fn penalties(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, updates, measurements, penalties);
+criterion_group!(benches, updates, training_passes, measurements, penalties);
 criterion_main!(benches);

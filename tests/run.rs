@@ -28,7 +28,22 @@ fn images() -> ImageSet {
     }
 }
 
-fn plans_of(settings: Value) -> Vec<RunPlan> {
+/// Images whose background, four pixels of five, is left out in minibatches of 64.
+fn digits() -> ImageSet {
+    let mut set = images();
+    set.count = 96;
+    let pixels = Generator::named("pixels", 1).labels(set.count * 16, 256);
+    let pixels = Vec::<i64>::try_from(pixels).unwrap().into_iter();
+    set.images = pixels.map(|pixel| if pixel < 205 { 0 } else { pixel as u8 }).collect();
+    set.labels = vec![0; set.count];
+    set
+}
+
+fn plans(settings: Value) -> Vec<RunPlan> {
+    plans_of(&images(), settings)
+}
+
+fn plans_of(set: &ImageSet, settings: Value) -> Vec<RunPlan> {
     let mut experiment = json!({
         "stream": { "tasks": 3, "epochs": 3 },
         "network": { "hidden": [12, 8] },
@@ -43,7 +58,7 @@ fn plans_of(settings: Value) -> Vec<RunPlan> {
         experiment[key] = value.clone();
     }
     let experiment = Experiment::from_value(experiment, "test.json", "test").unwrap();
-    Plan::new(experiment, &ImageFacts { count: 48, checksum: "none".to_owned() }).unwrap().runs
+    Plan::new(experiment, &ImageFacts { count: set.count, checksum: "none".to_owned() }).unwrap().runs
 }
 
 /// Everything that a run writes, from where it stands to its end.
@@ -77,24 +92,34 @@ fn measuring_never_changes_training() {
         (json!({ "name": "continual_backprop", "maturity": 2, "rate": 0.05 }), "constant"),
     ];
     for (method, schedule) in methods {
-        let train = |interval: u64| {
-            let measure = json!({ "interval": interval, "window": 3 });
-            let settings = json!({ "methods": [method], "schedules": [schedule], "measure": measure });
-            accuracies(&finish(&mut Run::new(&plans_of(settings)[0], &images())).0)
-        };
-        let never = train(0);
-        assert_eq!(never.len(), 3 * 5);
-        assert_eq!(train(1), never, "{method}");
-        assert_eq!(train(10), never, "{method}");
+        for (set, batch_size) in [(images(), 20), (digits(), 64)] {
+            let train = |interval: u64| {
+                let settings = json!({
+                    "methods": [method],
+                    "schedules": [schedule],
+                    "training": { "batch_size": batch_size, "learning_rate": 0.01 },
+                    "measure": { "interval": interval, "window": 3 }
+                });
+                accuracies(&finish(&mut Run::new(&plans_of(&set, settings)[0], &set)).0)
+            };
+            let never = train(0);
+            assert_eq!(never.len(), 3 * 5);
+            assert_eq!(train(1), never, "{method}");
+            assert_eq!(train(10), never, "{method}");
+        }
     }
 }
 
 /// Stops a run in the middle of a task, at a task's end and before the first update, and lets another go on from there.
 fn goes_on_with_the_same_bits(plan: &RunPlan) {
-    let mut whole = Run::new(plan, &images());
+    goes_on_with_the_same_bits_on(&images(), plan);
+}
+
+fn goes_on_with_the_same_bits_on(set: &ImageSet, plan: &RunPlan) {
+    let mut whole = Run::new(plan, set);
     let expected = finish(&mut whole);
     for stop in [0, 5, 9] {
-        let mut first = Run::new(plan, &images());
+        let mut first = Run::new(plan, set);
         let (mut tasks, mut controls) = (Vec::new(), Vec::new());
         for _ in 0..stop {
             let advance = first.advance().unwrap();
@@ -105,7 +130,7 @@ fn goes_on_with_the_same_bits(plan: &RunPlan) {
         first.save(&mut state);
         let state = checkpoint::from_bytes(&checkpoint::to_bytes(&state).unwrap()).unwrap();
         // Another run has moved on before it takes the state over: nothing of its own may be left.
-        let mut second = Run::new(plan, &images());
+        let mut second = Run::new(plan, set);
         (0..7).for_each(|_| drop(second.advance().unwrap()));
         second.restore(&state).unwrap();
         let rest = finish(&mut second);
@@ -129,9 +154,12 @@ fn every_method_and_schedule_goes_on_from_a_checkpoint_with_the_same_bits() {
         json!({ "label": "crelu+continual", "parts": ["crelu", { "name": "continual_backprop", "maturity": 2, "rate": 0.05 }] }),
     ]);
     let constant_only = PARTS.iter().filter(|part| !part.schedulable).count();
-    let plans = plans_of(json!({ "methods": methods, "schedules": ["as_run", "debiased"] }));
+    let plans = plans(json!({ "methods": methods, "schedules": ["as_run", "debiased"] }));
     assert_eq!(plans.len(), (methods.len() - constant_only) * 2 + constant_only);
     plans.iter().for_each(goes_on_with_the_same_bits);
+    for plan in plans_of(&digits(), json!({ "training": { "batch_size": 64 }, "schedules": ["debiased"] })) {
+        goes_on_with_the_same_bits_on(&digits(), &plan);
+    }
 }
 
 #[test]
@@ -139,7 +167,7 @@ fn every_schedule_of_the_registry_goes_on_from_a_checkpoint_with_the_same_bits()
     let mut schedules: Vec<Value> = SCHEDULES.iter().map(|entry| json!(entry.name)).collect();
     schedules.push(json!({ "name": "cosine", "restart": "task" }));
     schedules.push(json!({ "name": "debiased", "scope": "network", "beta": 50.0 }));
-    let plans = plans_of(json!({ "schedules": schedules }));
+    let plans = plans(json!({ "schedules": schedules }));
     assert_eq!(plans.len(), SCHEDULES.len() + 2);
     plans.iter().for_each(goes_on_with_the_same_bits);
 }
@@ -147,8 +175,8 @@ fn every_schedule_of_the_registry_goes_on_from_a_checkpoint_with_the_same_bits()
 #[test]
 fn a_state_of_another_network_is_refused_by_name() {
     let mut state = State::default();
-    Run::new(&plans_of(json!({}))[0], &images()).save(&mut state);
-    let other = plans_of(json!({ "network": { "hidden": [12, 9] } }));
+    Run::new(&plans(json!({}))[0], &images()).save(&mut state);
+    let other = plans(json!({ "network": { "hidden": [12, 9] } }));
     let message = Run::new(&other[0], &images()).restore(&state).unwrap_err().to_string();
     assert!(message.contains("network/fc2.weight"), "{message}");
 }
@@ -178,7 +206,7 @@ fn the_same_seed_gives_every_arm_the_same_images_labels_and_order() {
 #[test]
 fn a_run_that_leaves_the_real_numbers_says_where() {
     let settings = json!({ "training": { "batch_size": 20, "learning_rate": 1e30 } });
-    let mut run = Run::new(&plans_of(settings)[0], &images());
+    let mut run = Run::new(&plans(settings)[0], &images());
     let diverged = loop {
         match run.advance() {
             Ok(_) => assert!(!run.is_over(), "a rate of 1e30 must diverge"),
@@ -192,12 +220,12 @@ fn a_run_that_leaves_the_real_numbers_says_where() {
 
 #[test]
 fn a_constant_schedule_takes_no_decisions_and_a_floor_out_of_reach_keeps_a_controller_still() {
-    let mut constant = Run::new(&plans_of(json!({}))[0], &images());
+    let mut constant = Run::new(&plans(json!({}))[0], &images());
     let (_, controls) = finish(&mut constant);
     assert!(constant.events().is_empty() && !constant.is_scheduled());
     assert!(controls.iter().all(|row| row.action.is_empty() && row.learning_rate == 0.01));
     let settings = json!({ "schedules": ["paper"], "control": { "floor": 1e9, "warm_window": "off" } });
-    let mut still = Run::new(&plans_of(settings)[0], &images());
+    let mut still = Run::new(&plans(settings)[0], &images());
     let (_, controls) = finish(&mut still);
     assert!(still.is_scheduled());
     assert!(still.events().iter().all(|layer| layer.cooled + layer.warmed == 0 && layer.held > 0));
@@ -207,7 +235,7 @@ fn a_constant_schedule_takes_no_decisions_and_a_floor_out_of_reach_keeps_a_contr
 #[test]
 fn reset_starts_every_task_from_fresh_weights() {
     let settings = json!({ "methods": ["relu", "reset"], "stream": { "tasks": 4, "epochs": 150 } });
-    let plans = plans_of(settings);
+    let plans = plans(settings);
     let weight_norms = |plan: &RunPlan| -> Vec<f64> {
         let (tasks, _) = finish(&mut Run::new(plan, &images()));
         tasks
@@ -223,7 +251,7 @@ fn reset_starts_every_task_from_fresh_weights() {
 
 /// The parameters and the optimizer's state at the end of a run.
 fn final_state(settings: Value) -> State {
-    let mut run = Run::new(&plans_of(settings)[0], &images());
+    let mut run = Run::new(&plans(settings)[0], &images());
     finish(&mut run);
     let mut state = State::default();
     run.save(&mut state);

@@ -87,7 +87,7 @@ fn learn(
         let mut of_epoch = 0.0;
         for _ in 0..updates {
             let batch = stream.next_minibatch();
-            let trace = network.forward(&batch.images);
+            let trace = network.forward(&stream.images().index_select(0, &batch.rows));
             let loss = cross_entropy(logits(&trace), &batch.labels);
             if !loss.double_value(&[]).is_finite() {
                 return curve;

@@ -9,9 +9,13 @@ use crate::random::Generator;
 
 mod initialisation;
 mod loss;
+mod sparse_images;
+mod training;
 
 pub use initialisation::kaiming_uniform;
 pub use loss::{correct, cross_entropy};
+pub use sparse_images::SparseImages;
+pub use training::{Inputs, TaskImages, TrainingPass};
 
 /// What a multi-layer perceptron is made of.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,12 +106,19 @@ impl Network {
 
     /// Runs `images` (B x inputs) through the network; the last trace's pre-activation is the logits (B x outputs).
     pub fn forward(&self, images: &Tensor) -> Vec<LayerTrace> {
+        let first = &self.layers[0];
+        let pre_activation = images.linear(first.weight(), first.bias());
+        let mut trace = self.forward_above(&pre_activation);
+        trace.insert(0, LayerTrace { input: images.shallow_clone(), pre_activation });
+        trace
+    }
+
+    /// Goes on from the first layer's pre-activation (B x out) with the layers above it.
+    fn forward_above(&self, first: &Tensor) -> Vec<LayerTrace> {
         let mut trace: Vec<LayerTrace> = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers {
-            let input = match trace.last() {
-                None => images.shallow_clone(),
-                Some(below) => self.activation.forward(&below.pre_activation),
-            };
+        for layer in &self.layers[1..] {
+            let below = trace.last().map_or(first, |below| &below.pre_activation);
+            let input = self.activation.forward(below);
             let pre_activation = input.linear(layer.weight(), layer.bias());
             trace.push(LayerTrace { input, pre_activation });
         }

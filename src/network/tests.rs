@@ -87,6 +87,85 @@ fn forward_and_loss_agree_with_scalar_code() {
 }
 
 #[test]
+fn a_training_pass_has_the_gradients_of_autograd() {
+    for activation in [Box::new(Relu) as Box<dyn Activation>, Box::new(Crelu)] {
+        let network = network(activation, 5);
+        let (images, labels) = batch(6);
+        let rows = Tensor::from_slice(&[4i64, 0, 0, 5]);
+        let labels = labels.index_select(0, &rows);
+        let trace = network.forward(&images.index_select(0, &rows));
+        let expected = network.gradients(&cross_entropy(logits(&trace), &labels), true);
+
+        let images = TaskImages::new(&images, 64);
+        let pass = network.training_pass(images.inputs(&rows));
+        assert!(pass.logits().allclose(logits(&trace), 1e-12, 1e-12, false));
+        let loss = cross_entropy(pass.logits(), &labels);
+        let found = network.training_gradients(&pass, &loss, true);
+        for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+            assert_eq!(found.size(), expected.size());
+            assert!(found.allclose(expected, 1e-12, 1e-12, false));
+        }
+        let deltas = |trace: &[LayerTrace]| {
+            Network::deltas(trace, &cross_entropy(logits(trace), &labels)).iter().map(|d| d.norm()).collect::<Vec<_>>()
+        };
+        for (found, expected) in deltas(&pass.into_trace(images.dense(&rows))).iter().zip(deltas(&trace)) {
+            assert!(found.allclose(&expected, 1e-12, 1e-12, false));
+        }
+    }
+}
+
+/// Images whose pixels are -0.4 but for a fifth of them.
+fn digits(count: i64) -> Tensor {
+    let mut generator = Generator::named("digits", 0);
+    let values = generator.uniform(&[count, 60], 2.0, Kind::Float);
+    let differs = generator.uniform(&[count, 60], 0.5, Kind::Float).lt(-0.3);
+    values.where_self(&differs, &Tensor::full_like(&values, -0.4))
+}
+
+#[test]
+fn leaving_the_background_out_trains_the_same_to_rounding() {
+    let images = digits(100);
+    let labels = Generator::named("labels", 0).labels(100, 3);
+    let start = || {
+        let shape = Shape { inputs: 60, hidden: vec![70, 9], outputs: 3, kind: Kind::Float };
+        Network::new(shape, Box::new(Relu), &mut Generator::named("initialisation", 0))
+    };
+    let train = |images: &TaskImages| {
+        let mut network = start();
+        let mut order = Generator::named("order", 0);
+        for _ in 0..30 {
+            let rows = order.permutation(100).narrow(0, 0, 64);
+            let pass = network.training_pass(images.inputs(&rows));
+            let loss = cross_entropy(pass.logits(), &labels.index_select(0, &rows));
+            let gradients = network.training_gradients(&pass, &loss, false);
+            for (layer, gradients) in network.layers.iter_mut().zip(&gradients) {
+                for (parameter, gradient) in layer.parameters.iter_mut().zip(gradients) {
+                    tch::no_grad(|| parameter.value -= gradient * 0.1);
+                }
+            }
+        }
+        network
+    };
+    let (sparse, dense) = (TaskImages::new(&images, 64), TaskImages::new(&images, 63));
+    let rows = Tensor::from_slice(&[0i64]);
+    assert!(matches!(sparse.inputs(&rows), Inputs::Sparse { .. }));
+    assert!(matches!(dense.inputs(&rows), Inputs::Dense(_)));
+    let (sparse, dense, start) = (train(&sparse), train(&dense), start());
+    for ((a, b), start) in tensors(&sparse.layers).zip(tensors(&dense.layers)).zip(tensors(&start.layers)) {
+        let (apart, moved) = ((a - b).abs().max().double_value(&[]), (a - start).abs().max().double_value(&[]));
+        assert!(moved > 1e-2 && apart < 1e-4 * moved, "{apart} apart after having moved by {moved}");
+    }
+}
+
+#[test]
+fn images_are_known_by_their_memory() {
+    let images = digits(4);
+    let task = TaskImages::new(&images, 64);
+    assert!(task.are(&images.shallow_clone()));
+    assert!(!task.are(&images.copy()));
+}
+
+#[test]
 fn pulling_back_agrees_with_autograd() {
     let others: [Box<dyn Activation>; 5] =
         [Box::new(Relu), Box::new(Crelu), Box::new(LeakyRelu { slope: 0.3 }), Box::new(Tanh), Box::new(Identity)];

@@ -1,6 +1,7 @@
 //! Adam (Kingma and Ba, arXiv 1412.6980), with weight decay coupled as in the original or decoupled as in AdamW
 //! (Loshchilov and Hutter, arXiv 1711.05101), in one pass over memory.
 
+use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 use trainability_baselines::for_float;
@@ -171,7 +172,9 @@ fn update_tensor<T: Float>(
     })
 }
 
-/// The loop that all the time goes into: memory-bound, and kept simple enough for the compiler to vectorise.
+/// The loop that all the time goes into: memory-bound, and kept simple enough for the compiler to vectorise, with the
+/// widest vectors that the processor has. The bits do not depend on their width.
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn update<T: Float>(value: &mut [T], gradient: &[T], first: &mut [T], second: &mut [T], step: Step) {
     let AdamOptions { beta1, beta2, epsilon } = step.options;
     let correction1 = 1.0 - beta1.powf(step.count as f64);

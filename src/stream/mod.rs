@@ -57,9 +57,9 @@ pub struct Lengths {
 /// One minibatch.
 #[derive(Debug)]
 pub struct Minibatch {
-    /// B x features, normalised.
-    pub images: Tensor,
-    /// B, Int64.
+    /// Which of the task's images, B, Int64.
+    pub rows: Tensor,
+    /// Their labels, B, Int64.
     pub labels: Tensor,
 }
 
@@ -77,7 +77,7 @@ pub trait Stream: Stateful + Debug + Send {
     /// The next minibatch of the task.
     fn next_minibatch(&mut self) -> Minibatch;
 
-    /// All images of the task, N x features.
+    /// All images of the task, N x features. Nobody writes to them: other images are another tensor.
     fn images(&self) -> &Tensor;
 
     /// Their labels, N.

@@ -8,6 +8,7 @@ pub mod run;
 pub mod sealed;
 pub mod summary;
 
+pub use images::select_images;
 pub use record::{ControlRow, LayerEvents, RunRecord, Status, read_record};
 pub use recorder::Recorder;
 pub use run::{Advance, Diverged, Run};

@@ -22,7 +22,7 @@ use super::recorder::TaskRow;
 use super::summary::TaskSummary;
 use crate::config::{Precision, RunPlan};
 use crate::data::ImageSet;
-use crate::network::{Network, Shape, correct, cross_entropy, logits};
+use crate::network::{Network, Shape, TaskImages, correct, cross_entropy};
 use crate::optimizer::{Adam, AdamOptions};
 use crate::probe::{LayerStatistics, Probe, Scene};
 use crate::random::Generator;
@@ -58,6 +58,8 @@ pub struct Advance {
 #[derive(Debug)]
 pub struct Run {
     stream: Box<dyn Stream>,
+    batch_size: usize,
+    images: TaskImages,
     network: Network,
     initialisation: Generator,
     optimizer: Adam,
@@ -120,6 +122,8 @@ impl Run {
         };
         Run {
             optimizer: Adam::new(options, method.weight_decay, &network.layers),
+            batch_size: lengths.batch_size,
+            images: TaskImages::new(&images, lengths.batch_size),
             stream: (stream.build)(stream::Start { images, classes: i64::from(set.classes), lengths, seed: plan.seed }),
             probe: Probe::new(plan.measure, layers, plan.seed),
             bounds: vec![BoundEstimator::new(plan.resolved.bounds); layers + 1],
@@ -233,25 +237,30 @@ impl Run {
     fn train_update(&mut self, progress: Progress) -> Result<Vec<ControlRow>, Diverged> {
         let start = Instant::now();
         let batch = self.stream.next_minibatch();
+        if !self.images.are(self.stream.images()) {
+            self.images = TaskImages::new(self.stream.images(), self.batch_size);
+        }
         self.count_seconds("data", start);
 
         let start = Instant::now();
         self.schedule.begin_update(progress);
         let measured = self.probe.is_due(self.update);
-        let trace = self.network.forward(&batch.images);
+        let pass = self.network.training_pass(self.images.inputs(&batch.rows));
         let samples = batch.labels.size()[0];
-        self.summary.add_accuracy(correct(logits(&trace), &batch.labels) as f64 / samples as f64);
-        let loss = cross_entropy(logits(&trace), &batch.labels);
+        self.summary.add_accuracy(correct(pass.logits(), &batch.labels) as f64 / samples as f64);
+        let loss = cross_entropy(pass.logits(), &batch.labels);
         let value = loss.double_value(&[]);
         if !value.is_finite() {
             return Err(self.diverged("the loss", value, self.update + 1));
         }
         self.last_finite = value;
-        let mut gradients = self.network.gradients(&loss, measured);
+        let mut gradients = self.network.training_gradients(&pass, &loss, measured);
         self.count_seconds("forward_backward", start);
 
+        let activations = if self.surgeries.is_empty() { Vec::new() } else { pass.hidden_activations() };
         let measurement = measured.then(|| {
             let start = Instant::now();
+            let trace = pass.into_trace(self.images.dense(&batch.rows));
             let deltas = Network::deltas(&trace, &loss);
             self.count_seconds("variance", start);
             let copies = |layer: &Vec<Tensor>| layer.iter().map(Tensor::copy).collect();
@@ -259,8 +268,7 @@ impl Run {
             let trace: Vec<LayerTrace> = trace.iter().map(LayerTrace::detach).collect();
             (trace, deltas, cross_entropy_gradients)
         });
-        let activations = if self.surgeries.is_empty() { Vec::new() } else { surgery::hidden_activations(&trace) };
-        drop((loss, trace));
+        drop(loss);
 
         let start = Instant::now();
         let share = |passed: u64, whole: u64| passed as f64 / whole as f64;

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
+use trainability_baselines::LayerParameters;
 use trainability_baselines::activation::Activation;
 use trainability_baselines::penalty::Penalty;
 use trainability_baselines::surgery::{Subject, Surgery};
-use trainability_baselines::{LayerParameters, LayerTrace};
 
 use super::Run;
 use crate::network::{Network, kaiming_uniform};
@@ -61,7 +61,8 @@ impl Subject for Patient<'_> {
         let _guard = tch::no_grad_guard();
         let images = self.stream.images();
         let count = images.size()[0].min(samples as i64);
-        hidden_activations(&self.network.forward(&images.narrow(0, 0, count)))
+        let trace = self.network.forward(&images.narrow(0, 0, count));
+        trace[1..].iter().map(|layer| layer.input.detach()).collect()
     }
 
     fn draw_weights(&mut self, layer: usize, units: usize) -> Tensor {
@@ -76,11 +77,6 @@ impl Subject for Patient<'_> {
     fn restart_optimizer(&mut self, layer: usize, parameter: usize, dimension: i64, indices: &[i64]) {
         self.optimizer.restart(layer, parameter, dimension, indices);
     }
-}
-
-/// What each hidden layer passes on, without its graph: what goes into the layers above the first.
-pub(super) fn hidden_activations(trace: &[LayerTrace]) -> Vec<Tensor> {
-    trace[1..].iter().map(|layer| layer.input.detach()).collect()
 }
 
 impl Run {

@@ -3,10 +3,10 @@
 use rand_distr::{Distribution, StandardNormal};
 use serde_json::{Value, json};
 use tch::Kind;
-use trainability_baselines::Gradients;
 use trainability_baselines::activation::{crelu::Crelu, relu::Relu};
 use trainability_baselines::method::{Contribution, Part, WeightDecay};
 use trainability_baselines::surgery::units;
+use trainability_baselines::{Gradients, LayerTrace};
 
 use super::*;
 use crate::network::Shape;
@@ -17,6 +17,10 @@ use crate::stream::{self, Lengths};
 const STEPS: u64 = 7;
 const WIDTHS: [usize; 3] = [6, 4, 3];
 const IMAGES: usize = 12;
+
+fn hidden_activations(trace: &[LayerTrace]) -> Vec<Tensor> {
+    trace[1..].iter().map(|layer| layer.input.detach()).collect()
+}
 
 /// The parts of a run in f64 with 5 inputs, biases that are not zero, and moments that are not empty.
 struct Ward {
