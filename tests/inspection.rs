@@ -232,3 +232,45 @@ fn a_dead_network_has_lost_its_trainability_and_a_diverging_one_its_curve() {
     assert_eq!(comparison.checkpoint.online_accuracy, None);
     assert_eq!(comparison.difference().by_epoch[59], None);
 }
+
+#[test]
+fn damaged_bytes_are_an_error_or_harmless_and_never_a_panic() {
+    tch::set_num_threads(1);
+    let folder = tempfile::tempdir().unwrap();
+    let (checkpoint, batch) = (folder.path().join("net"), golden("batch.safetensors"));
+    let good = std::fs::read(golden("net.safetensors")).unwrap();
+    let header = 8 + u64::from_le_bytes(good[..8].try_into().unwrap()) as usize;
+    let read = |bytes: &[u8]| {
+        std::fs::write(&checkpoint, bytes).unwrap();
+        let sources = Sources { checkpoint: &checkpoint, batch: &batch, adam_state: None, initial: None };
+        Foreign::read(sources, reading(&[], Precision::F64)).map(|_| ())
+    };
+    read(&good).unwrap();
+    for length in (0..good.len()).step_by(7) {
+        assert!(read(&good[..length]).is_err(), "cut at {length}");
+    }
+    let mut refused = 0;
+    for place in 0..header {
+        for change in [1, 0x20, 0x80] {
+            let mut bytes = good.clone();
+            bytes[place] ^= change;
+            refused += usize::from(read(&bytes).is_err());
+        }
+    }
+    // All but blanks between the header's end and the data.
+    assert!(refused > 3 * (header - 16), "{refused} of {}", 3 * header);
+}
+
+#[test]
+fn extreme_weights_are_measured_or_refused() {
+    let mut outcomes = [0, 0];
+    for exponent in [-320, -200, -100, -30, 0, 30, 70, 100, 150, 200, 300] {
+        for layer in 0..3 {
+            let mut foreign = read(&[], Precision::F64, true);
+            let mut weight = foreign.network.layers[layer].parameters[0].value.detach();
+            let _ = weight.g_mul_scalar_(10_f64.powi(exponent));
+            outcomes[usize::from(measure(&mut foreign, 0).is_ok())] += 1;
+        }
+    }
+    assert!(outcomes.iter().all(|count| *count > 3), "{outcomes:?} refused and measured");
+}

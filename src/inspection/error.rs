@@ -57,13 +57,13 @@ pub enum InspectionError {
     #[error(transparent)]
     Parts(#[from] ConfigError),
     /// The network leaves the real numbers on the batch.
-    #[error("{what} not finite in {precision}: smaller weights and inputs{advice} would be right")]
+    #[error("{what} more than {precision} can hold, expected smaller weights or inputs{advice}")]
     Overflow {
-        /// What is not, with its verb.
+        /// What leaves them, with its verb.
         what: String,
         /// `f32` or `f64`.
         precision: &'static str,
-        /// ` or a higher precision`, where there is one.
+        /// A higher precision, where there is one.
         advice: &'static str,
     },
 }

@@ -10,6 +10,7 @@ use super::{Foreign, InspectionError};
 use crate::network::{Network, correct, cross_entropy, logits};
 use crate::optimizer::Adam;
 use crate::probe::hessian::Hessian;
+use crate::probe::noise::squared_norm;
 use crate::probe::{LayerStatistics, Probe, ProbeOptions, Scene};
 use crate::random::Generator;
 use crate::schedule::{BoundEstimator, BoundOptions, Bounds};
@@ -38,7 +39,7 @@ const SPECTRUM: SpectrumOptions = SpectrumOptions { starts: 4, products: 60 };
 /// Without Adam's state so are the effective step, and what is normalised by it.
 ///
 /// # Errors
-/// An activation, the loss or a gradient is not finite.
+/// An output of a layer or a squared gradient is not finite.
 pub fn measure(foreign: &mut Foreign, seed: u64) -> Result<Findings, InspectionError> {
     let network = &foreign.network;
     let graph = network.forward(&foreign.images);
@@ -168,7 +169,7 @@ fn check_finite(
     let finite = |tensor: &Tensor| tensor.isfinite().all().int64_value(&[]) == 1;
     let overflow = |what: String| {
         let precision = foreign.precision();
-        let advice = if precision == "f32" { ", or --precision f64," } else { "" };
+        let advice = if precision == "f32" { ", or --precision f64" } else { "" };
         Err(InspectionError::Overflow { what, precision, advice })
     };
     for (layer, trace) in foreign.network.layers.iter().zip(trace) {
@@ -176,9 +177,11 @@ fn check_finite(
             return overflow(format!("the outputs of {} on the batch are", layer.name));
         }
     }
-    for ((layer, delta), gradients) in foreign.network.layers.iter().zip(deltas).zip(gradients) {
-        if !finite(delta) || !gradients.iter().all(finite) {
-            return overflow(format!("the gradients of {} on the batch are", layer.name));
+    for (index, layer) in foreign.network.layers.iter().enumerate() {
+        // Products of squares are what the noise is made of, and a difference of infinities would pass for none.
+        let samples = squared_norm([&deltas[index]]) * squared_norm([&trace[index].input]);
+        if !(samples + squared_norm(&gradients[index])).is_finite() {
+            return overflow(format!("the squared gradients of {} on the batch are", layer.name));
         }
     }
     Ok(())

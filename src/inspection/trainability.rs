@@ -35,7 +35,7 @@ pub struct Curve {
 pub struct Comparison {
     /// The network that was read.
     pub checkpoint: Curve,
-    /// The fresh one.
+    /// The fresh one, with this program's own initialisation: Kaiming-uniform weights and zero biases.
     pub fresh: Curve,
 }
 

@@ -97,6 +97,8 @@ fn values_out_of_range() {
     refuse_value("training.batch_size", json!(49), "training.batch_size", "at most 48, the number of images");
     refuse_value("data.images", json!(49), "data.images", "at most 48, the images that the set idx has");
     refuse_value("measure.window", json!(1u64 << 60), "measure.window", "from 1 to 1000000");
+    let spectrum = ("measure.spectrum", json!({ "starts": 1, "products": 0 }));
+    refuse(&[spectrum], &["`measure.spectrum.products` is 0", "at least 1"]);
     refuse_value("network.hidden", json!([0]), "network.hidden", "at least one width");
     refuse_value("stream.kind", json!("random"), "stream.kind", "one of random_labels");
     refuse_value("name", json!("../x"), "name", "1 to 80 letters");

@@ -284,7 +284,7 @@ fn bad_files_are_refused() {
                 .with("fc1.weight", floats(&[4, 3], [1e38; 12]))
                 .with("fc2.weight", floats(&[2, 4], [1e38; 8]))
                 .bytes(),
-            &["not finite in f32", "--precision f64"],
+            &["more than f32 can hold", "--precision f64"],
         ),
     ] {
         work.write("net", content);
