@@ -2,10 +2,11 @@
 
 PYTHON ?= python3
 SWEEP ?= quick
+SECONDS ?= 60
 PROGRAM := target/release/trainability
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test run-all smoke paper report data bench clean
+.PHONY: help setup build test run-all smoke paper report data bench fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +45,13 @@ data: build ## tell which image sets there are
 bench: setup ## measure the speed, side by side with PyTorch where there is one (BENCH=quick: the steps alone)
 	@cargo bench --bench kernels -- --noplot --warm-up-time 0.5 --measurement-time 2
 	@$(PYTHON) benches/side_by_side.py $(if $(filter quick,$(BENCH)),--quick)
+
+# Stable Rust will do, as no sanitizer is asked for: a read out of bounds panics, and -rss_limit_mb finds what takes memory.
+fuzz: setup ## search for files that break a reader, for SECONDS=60 each (TARGET=idx: that reader alone)
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "make fuzz needs cargo-fuzz: cargo install --locked cargo-fuzz" >&2; exit 1; }
+	@cd fuzz && for target in $(or $(TARGET),$(notdir $(wildcard fuzz/seeds/*))); do \
+	mkdir -p corpus/$$target && cargo fuzz run --sanitizer none $$target corpus/$$target seeds/$$target -- \
+	-max_total_time=$(SECONDS) -max_len=12300 -rss_limit_mb=2048 -timeout=30 -print_final_stats=1 || exit 1; done
 
 clean: ## remove what was built; the cache, results and plots stay
 	@cargo clean

@@ -461,12 +461,15 @@ fn numbers_at_the_ends_of_what_there_is_are_drawn_or_refused() {
         record.seconds = (0..2000).map(part).collect();
         (record.updates, record.tasks, record.diverged_at_task) = (u64::MAX, usize::MAX, Some(usize::MAX));
         record.unconverged_curvature_events = u64::MAX;
-        let events =
-            LayerEvents { layer: "fc1".into(), cooled: u64::MAX, warmed: u64::MAX, held: u64::MAX, undefined: 0 };
-        record.events = vec![events.clone(), events];
+    });
+    workplace.edit_record("relu", "paper", 0, |record| {
+        let most = LayerEvents { cooled: u64::MAX, warmed: u64::MAX, held: u64::MAX, ..LayerEvents::default() };
+        record.events = vec![most.clone(), most];
     });
     let (files, _) = workplace.report();
-    for figure in &files.unwrap().figures {
+    let figures = files.unwrap().figures;
+    assert!(figures.iter().any(|figure| figure.ends_with("cost.png")), "{figures:?}");
+    for figure in &figures {
         let bytes = fs::read(figure).unwrap();
         let height = u32::from_be_bytes(bytes[20..24].try_into().unwrap());
         assert!(height < 4000, "{}: {height} high", figure.display());

@@ -191,7 +191,7 @@ fn the_same_seed_gives_every_arm_the_same_images_labels_and_order() {
         "seeds": 2
     });
     let of_seed = |seed: u64| -> Vec<Vec<String>> {
-        let plans = plans_of(settings.clone()).into_iter().filter(|plan| plan.seed == seed);
+        let plans = plans(settings.clone()).into_iter().filter(|plan| plan.seed == seed);
         plans.map(|plan| accuracies(&finish(&mut Run::new(&plan, &images())).0)).collect()
     };
     let (first, second) = (of_seed(0), of_seed(1));
@@ -309,7 +309,7 @@ fn a_measured_update_sees_the_gradient_of_the_loss_and_the_optimizer_what_the_ru
         json!({ "methods": [method], "training": training })
     };
     let of = |method: &str| {
-        let mut run = Run::new(&plans_of(settings(method))[0], &images());
+        let mut run = Run::new(&plans(settings(method))[0], &images());
         finish(&mut run)
     };
     let ((tasks, plain), (ruled_tasks, ruled)) = (of("relu"), of("gradient_normalization"));

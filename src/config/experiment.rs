@@ -121,7 +121,8 @@ impl TryFrom<Value> for Seeds {
         };
         seeds.ok_or_else(|| {
             format!(
-                "found {value}, expected a number of seeds such as 3, or a list such as [0, 2, 3]; at most {MOST_SEEDS}"
+                "found {}, expected a number of seeds such as 3, or a list such as [0, 2, 3]; at most {MOST_SEEDS}",
+                wording::short(&value.to_string())
             )
         })
     }

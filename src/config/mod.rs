@@ -33,7 +33,7 @@ pub enum ConfigError {
         problem: serde_json::Error,
     },
     /// An unknown key or a value of the wrong type.
-    #[error("{path}: at `{key}`: {message}")]
+    #[error("{path}: at `{}`: {message}", wording::short(.key))]
     Shape {
         /// The file.
         path: String,
@@ -43,7 +43,7 @@ pub enum ConfigError {
         message: String,
     },
     /// A value that cannot be.
-    #[error("{path}: `{key}` is {found}, expected {expected}")]
+    #[error("{path}: `{}` is {}, expected {expected}", wording::short(.key), wording::short(.found))]
     Value {
         /// The file.
         path: String,
@@ -55,7 +55,7 @@ pub enum ConfigError {
         expected: String,
     },
     /// A `--set` that is not of the form `a.b=value`, or that leads through something that is no object.
-    #[error("--set {given}: {message}")]
+    #[error("--set {}: {message}", wording::short(.given))]
     Set {
         /// What was given.
         given: String,

@@ -1,5 +1,7 @@
 //! What the JSON reader complains about, in the words of somebody who writes JSON and not Rust.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::ConfigError;
@@ -12,10 +14,23 @@ pub fn complaint(path: &str, key: &str, error: &serde_json::Error) -> ConfigErro
     let (key, message) = match (missing, message.rsplit_once(", expected ")) {
         (Some(field), _) if key.is_empty() => (field.to_owned(), "this key is missing".to_owned()),
         (Some(field), _) => (format!("{key}.{field}"), "this key is missing".to_owned()),
-        (None, Some((found, expected))) => (key.to_owned(), format!("{found}, expected {}", in_json(expected))),
+        (None, Some((found, expected))) => {
+            (key.to_owned(), format!("{}, expected {}", short(found), in_json(expected)))
+        }
         (None, None) => (key.to_owned(), message),
     };
     ConfigError::Shape { path: path.to_owned(), key, message }
+}
+
+/// The most characters of what was found that a sentence shows.
+const MOST_SHOWN: usize = 200;
+
+/// The text, or the beginning of one that no sentence could hold.
+pub fn short(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(MOST_SHOWN) {
+        Some((end, _)) => Cow::Owned(format!("{}...", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
 }
 
 /// The key of the first of some options that is refused even alone: the reader of options does not tell which it was.
@@ -40,6 +55,12 @@ fn in_json(expected: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sentence_stays_one() {
+        assert_eq!(short("ü"), "ü");
+        assert_eq!(short(&"ü".repeat(201)), format!("{}...", "ü".repeat(200)));
+    }
 
     #[test]
     fn types_are_named_as_json_has_them_and_missing_keys_by_their_path() {

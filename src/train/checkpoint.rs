@@ -71,11 +71,8 @@ pub fn from_bytes(bytes: &[u8]) -> Result<State> {
             Dtype::I64 => Kind::Int64,
             other => bail!("the checkpoint's `{name}` is of type {other:?}"),
         };
-        // A length of 0 makes any other possible that libtorch could not count to.
+        // Beside a length of 0, safetensors lets any other pass.
         let shape: Option<Vec<i64>> = view.shape().iter().map(|&length| i64::try_from(length).ok()).collect();
-        let all =
-            view.shape().iter().try_fold(1i64, |all, &length| all.checked_mul(i64::try_from(length.max(1)).ok()?));
-        let shape = shape.filter(|_| all.is_some());
         let shape = shape.with_context(|| format!("the checkpoint's `{name}` has the shape {:?}", view.shape()))?;
         let tensor = Tensor::f_from_data_size(view.data(), &shape, kind);
         state.tensors.insert(name.to_owned(), tensor.with_context(|| format!("the checkpoint's `{name}`"))?);
