@@ -5,7 +5,7 @@ SWEEP ?= quick
 PROGRAM := target/release/trainability
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test run-all smoke paper report data bench clean
+.PHONY: help setup build test faults run-all smoke paper report data bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ build: setup ## build the program, optimised
 
 test: setup ## run every test
 	@cargo test --workspace
+
+faults: setup ## kill sweeps, fill disks, damage files: the long version of what `make test` does of it
+	@TRAINABILITY_FAULTS=long cargo test --test faults -- --nocapture --test-threads=2
 
 # The report is written even where a run has failed; the exit code tells of it all the same.
 define sweep-and-report
