@@ -1,12 +1,13 @@
 //! The report over synthetic sweeps: what was planted must be found, in every file and in the terminal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
+use trainability::analysis::claims::ClaimRow;
 use trainability::analysis::{PredictivenessRow, SummaryRow};
 use trainability::report::{self, Format, ReportFiles};
 use trainability::train::record::{ControlRow, LayerEvents, RunRecord, Status, read_record};
@@ -251,12 +252,24 @@ fn a_sweep_becomes_tables_figures_and_reports() {
     let markdown = fs::read_to_string(&files.markdown).unwrap();
     let html = fs::read_to_string(&files.html).unwrap();
     for text in [&terminal, &markdown, &html] {
-        assert!(text.contains("Accuracy by arm") && text.contains("Predictiveness at horizon 1"));
+        for title in [
+            "Accuracy by arm",
+            "Schedules over all methods",
+            "Predictiveness at horizon 1",
+            "Warning and gain at horizon 1",
+            "s claims",
+        ] {
+            assert!(text.contains(title), "{title}");
+        }
     }
     let tables = terminal.lines().take_while(|line| *line != "Figures");
     assert!(tables.into_iter().all(|line| line.chars().count() <= 100), "{terminal}");
 
-    assert_eq!(files.figures.len(), 6 + METHODS.len() + 1, "one image a figure, and bounds for every method and reset");
+    assert_eq!(
+        files.figures.len(),
+        9 + 2 + METHODS.len() + 1,
+        "one image a figure, decays for both forms of the scheduler, and bounds for every method and reset"
+    );
     for figure in &files.figures {
         let name = figure.file_name().unwrap().to_str().unwrap();
         assert!(markdown.contains(&format!("](../../plots/quick/{name})")), "{name} is linked");
@@ -304,18 +317,43 @@ fn tables_hold_what_was_planted() {
     assert!(of("wasserstein", "debiased").difference_to_constant.unwrap() > 0.0);
     let mean = of("relu", "constant").mean_online_accuracy.unwrap();
     assert!(terminal.contains(&format!("{mean:.3} [")), "{mean} is in the table");
-    assert!(flat(&terminal).contains("relu paper 3 never fired – 0 0 432"), "{terminal}");
+    assert!(flat(&terminal).contains("relu paper 3 never fired – – 0 0 432"), "{terminal}");
     assert!(flat(&terminal).contains("relu as_run 3 +0.0"), "{terminal}");
+
+    assert_eq!(of("relu", "paper").p_paired_t, None, "no difference, no test");
+    assert!(
+        of("wasserstein", "debiased").p_paired_t_holm.unwrap() >= of("wasserstein", "debiased").p_paired_t.unwrap()
+    );
 
     let rows: Vec<PredictivenessRow> = read_csv(&files.predictiveness);
     let row = |name: &str| rows.iter().find(|row| row.indicator == name && row.horizon == 1).unwrap();
     assert!(row("rho").auroc.unwrap() > 0.9, "rho was made from the next task's accuracy");
     assert_eq!(row("rho").direction, "high");
     assert_eq!(row("unit_sign_entropy").direction, "low");
+    assert!(row("rho").gain_over_task_age.unwrap() > 0.0 && row("rho").lead_time.is_some());
+
+    let claims: Vec<ClaimRow> = read_csv(&files.claims);
+    let letters: BTreeSet<char> = claims.iter().map(|claim| claim.claim).collect();
+    assert_eq!(letters, BTreeSet::from(['a', 'b', 'c', 'd', 'e']));
+    let gain = claims.iter().find(|claim| claim.claim == 'c' && claim.subject == "crelu/paper").unwrap();
+    assert!(gain.evidence.contains("after Holm, n = 3 seeds"), "{gain:?}");
+    assert!(!claims.iter().any(|claim| claim.claim == 'c' && claim.subject.starts_with("relu")), "no claim about it");
+    assert!(claims.iter().all(|claim| claim.claim != 'd' || claim.evidence.contains("configs/controls.json")));
     assert_eq!(row("rho").n, METHODS.len() * SCHEDULES.len() * 3 * 5, "reset is the reference, not a case");
     let table = terminal.split("Predictiveness at horizon 1").nth(1).unwrap();
     let place = |title: &str| table.lines().position(|line| line.starts_with(title)).unwrap();
     assert!(place("rho") < place("sharpness"), "the best stand first");
+}
+
+#[test]
+fn tables_for_latex_are_all_that_is_printed() {
+    let workplace = Workplace::new(&Plan::small());
+    let mut printed = Vec::new();
+    report::write(&workplace.results(), &workplace.plots(), Format::Latex, &mut printed).unwrap();
+    let printed = String::from_utf8(printed).unwrap();
+    assert_eq!(printed.matches("\\begin{tabular}").count(), 6, "{printed}");
+    assert_eq!(printed.matches("\\end{table}").count(), 6);
+    assert!(printed.contains("l2\\_adam") && !printed.contains("report.html") && !printed.contains("Warnings"));
 }
 
 fn read_csv<Row: serde::de::DeserializeOwned>(path: &Path) -> Vec<Row> {
@@ -380,7 +418,10 @@ fn nothing_that_a_configuration_says_becomes_markup() {
     let prose = markdown.split("```").next().unwrap();
     assert!(!prose.contains("<img") && !prose.contains(" <script"), "markup got through");
     for line in prose.lines().filter(|line| line.starts_with("| ") && line.contains("onerror")) {
-        assert!(matches!(line.replace("\\|", "").matches('|').count(), 7 | 9), "a cell left its table: {line}");
+        assert!(
+            matches!(line.replace("\\|", "").matches('|').count(), 4 | 5 | 7 | 10),
+            "a cell left its table: {line}"
+        );
     }
     for figure in &files.figures {
         let name = figure.file_name().unwrap().to_str().unwrap();
@@ -503,7 +544,7 @@ fn one_seed_or_one_method_is_enough() {
     fs::remove_dir_all(workplace.results().join("runs/reset")).unwrap();
     fs::remove_file(workplace.results().join("sweep.json")).unwrap();
     let (files, terminal) = workplace.report();
-    assert_eq!(files.unwrap().figures.len(), 7);
+    assert_eq!(files.unwrap().figures.len(), 11);
     assert!(flat(&terminal).contains("1 seed: there is no interval over seeds"));
     assert!(terminal.contains("sweep.json is missing"));
 }

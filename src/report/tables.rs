@@ -6,7 +6,7 @@ use trainability_baselines::indicator::Role;
 
 use super::claims;
 use super::evidence::{CEILING, CONTROL, Evidence, role_name};
-use super::figures::axis::plain;
+use super::figures::axis::{plain, short};
 use super::figures::counted;
 use super::table::Table;
 use crate::analysis::claims::LEVEL;
@@ -92,7 +92,7 @@ pub fn schedules(evidence: &Evidence) -> Table {
         "Over {methods}. IQM is the interquartile mean of the runs' mean online accuracy, seeds redrawn within each method;          n is the number of runs. Gain is the mean paired difference to the constant schedule and P(better) the mean over          methods of the probability of improvement, seeds redrawn for all methods at once; both, and the tests, rest on          the seeds that all share. p is Student's paired t test over seeds corrected by Holm, p (flip) the exact          sign-flip test, which for {}",
         floor_text(evidence),
     );
-    let headings = ["schedule", "#n", "#IQM", "#gain", "#P(better)", "#seeds", "#p", "#p (flip)"];
+    let headings = ["schedule", "#n", "#IQM", "#gain", "#P(better)", "#p", "#p (flip)"];
     let mut table = Table::new("Schedules over all methods", &note, &headings);
     for summary in &evidence.compared_schedules {
         let cells = vec![
@@ -101,7 +101,6 @@ pub fn schedules(evidence: &Evidence) -> Table {
             share(&summary.interquartile_mean),
             signed(&summary.difference_to_constant),
             coarse(&summary.probability_of_improvement),
-            summary.difference_to_constant.map_or("–".into(), |gain| gain.n().to_string()),
             p_value(&summary.p_paired_t_holm),
             p_value(&summary.p_sign_flip),
         ];
@@ -119,7 +118,7 @@ fn floor_text(evidence: &Evidence) -> String {
     }
     let floor = sign_flip_floor(seeds);
     let verdict = if floor > LEVEL { "and so can call nothing significant" } else { "at the least" };
-    format!("{} cannot be below {}, {verdict}.", counted(seeds, "seed"), plain(floor, 4))
+    format!("{} cannot be below {}, {verdict}.", counted(seeds, "seed"), short(floor))
 }
 
 /// Whether the arm's schedule fired in none of its runs.
@@ -205,7 +204,11 @@ fn share_of(part: usize, whole: usize) -> String {
 }
 
 fn thousandths(gain: &Result<Estimate, Undefined>) -> String {
-    cell(gain, |value| format!("{:+.0}", 1000.0 * value).replace('-', "−"))
+    let rounded = |value: f64| match plain(1000.0 * value, 0) {
+        text if text == "0" || text.starts_with('−') => text,
+        text => format!("+{text}"),
+    };
+    cell(gain, rounded)
 }
 
 fn p_value(p: &Result<f64, Undefined>) -> String {

@@ -57,6 +57,7 @@ impl Axis {
             Scale::Log if value <= 0.0 => 0.0,
             Scale::Log => (value / self.low).ln() / (self.high / self.low).ln(),
             Scale::Rows(rows) => 1.0 - (value + 0.5) / rows.len().max(1) as f64,
+            Scale::Columns(names) => (value + 0.5) / names.len().max(1) as f64,
         }
     }
 
@@ -67,6 +68,9 @@ impl Axis {
             Scale::Log => log_ticks(self.low, self.high, wanted),
             Scale::Rows(rows) => {
                 rows.iter().enumerate().map(|(i, row)| Tick { value: i as f64, label: row.label.clone() }).collect()
+            }
+            Scale::Columns(names) => {
+                names.iter().enumerate().map(|(i, name)| Tick { value: i as f64, label: name.clone() }).collect()
             }
         }
     }

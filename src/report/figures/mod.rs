@@ -20,21 +20,29 @@ pub mod plot;
 pub mod style;
 
 mod cost;
+mod counter_examples;
 mod effective_step_bounds;
 mod learning_rate;
+mod mirrored_decay;
 mod online_accuracy;
+mod performance_profile;
 mod predicted_trainability;
 mod predictiveness;
 mod rejected_indicators;
+mod within_run_correlation;
 
 /// All figures, in the report's order.
 pub const FIGURES: &[Figure] = &[
     online_accuracy::FIGURE,
+    performance_profile::FIGURE,
     learning_rate::FIGURE,
+    mirrored_decay::FIGURE,
     effective_step_bounds::FIGURE,
     predicted_trainability::FIGURE,
     rejected_indicators::FIGURE,
+    counter_examples::FIGURE,
     predictiveness::FIGURE,
+    within_run_correlation::FIGURE,
     cost::FIGURE,
 ];
 

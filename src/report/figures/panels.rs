@@ -52,7 +52,7 @@ impl Layout {
         let lines = if plot.panels.iter().any(|p| !p.note.is_empty()) { 2.0 } else { 1.0 };
         let headed = plot.panels.iter().any(|p| !p.title.is_empty());
         let heading = if headed { lines * HEADING * LINE + 8.0 } else { 0.0 };
-        let below = TICK * 1.6;
+        let below = plot.panels.iter().map(column_names_height).fold(TICK * 1.6, f64::max);
         let row_pitch = heading + plot.panel_height + if plot.shared_x { 22.0 } else { below + 14.0 };
 
         let columns = plot.columns.max(1) as f64;
@@ -157,6 +157,12 @@ fn y_labels_width(plot: &Plot, panel: &Panel) -> f64 {
     ticks.iter().map(|tick| text_width(&tick.label, ROW_TYPE)).fold(0.0, f64::max).min(WIDEST_LABEL)
 }
 
+/// The room that column names need under their panel.
+fn column_names_height(panel: &Panel) -> f64 {
+    let Scale::Columns(names) = &panel.x.scale else { return 0.0 };
+    names.iter().map(|name| text_width(name, TICK_TYPE)).fold(0.0, f64::max).min(WIDEST_LABEL) + 24.0
+}
+
 fn row_notes_width(panel: &Panel) -> f64 {
     let Scale::Rows(rows) = &panel.y.scale else { return 0.0 };
     rows.iter().map(|row| text_width(&row.note, ROW_TYPE)).fold(0.0, f64::max) + 20.0
@@ -243,6 +249,13 @@ fn paint_panel<DB: DrawingBackend>(
 
 fn paint_x_axis<DB: DrawingBackend>(canvas: &Canvas<DB>, frame: &Frame, labelled: bool) -> Result<(), DrawError> {
     let bottom = frame.top + frame.height;
+    if let Scale::Columns(names) = &frame.x.scale {
+        return names.iter().enumerate().try_for_each(|(place, name)| {
+            let name = shorten(name, WIDEST_LABEL, TICK_TYPE);
+            let middle = bottom + 12.0 + 0.5 * text_width(&name, TICK_TYPE);
+            canvas.upward(&name, (frame.x(place as f64), middle), TICK_TYPE)
+        });
+    }
     for tick in frame.x_ticks() {
         let x = frame.x(tick.value);
         canvas.line(&[(x, frame.top), (x, bottom)], Pen::solid(GRID, 1.5))?;
@@ -298,6 +311,14 @@ fn paint_mark<DB: DrawingBackend>(canvas: &Canvas<DB>, frame: &Frame, mark: &Mar
         }
         Mark::Vertical { x, pen } => {
             canvas.line(&[(frame.x(*x), frame.top), (frame.x(*x), frame.top + frame.height)], *pen)
+        }
+        Mark::Cell { x, y, colour } => {
+            let columns = if let Scale::Columns(names) = &frame.x.scale { names.len().max(1) as f64 } else { 1.0 };
+            let rows = if let Scale::Rows(rows) = &frame.y.scale { rows.len().max(1) as f64 } else { 1.0 };
+            let (middle, half) =
+                (frame.at((*x, *y)), (frame.width / columns * 0.5 - 1.0, frame.height / rows * 0.5 - 1.0));
+            let corner = |sign: f64| (middle.0 + sign * half.0, middle.1 + sign * half.1);
+            canvas.fill(corner(-1.0), corner(1.0), colour.to_rgba())
         }
         Mark::Bar { y, from, to, colour } => {
             let (middle, half) = (frame.y(*y), bar_half(frame));

@@ -62,6 +62,8 @@ pub enum Scale {
     Log,
     /// Named rows from top to bottom at 0, 1, 2, ...
     Rows(Vec<Row>),
+    /// Named columns from left to right at 0, 1, 2, ...; their names read upwards under the panel.
+    Columns(Vec<String>),
 }
 
 /// One row of a [`Scale::Rows`] axis.
@@ -87,6 +89,8 @@ pub enum Mark {
     Horizontal { y: f64, pen: Pen },
     /// A vertical line across the panel.
     Vertical { x: f64, pen: Pen },
+    /// A filled cell at a column and a row.
+    Cell { x: f64, y: f64, colour: RGBColor },
     /// A horizontal bar on the row `y`, from one value to another.
     Bar { y: f64, from: f64, to: f64, colour: RGBColor },
 }

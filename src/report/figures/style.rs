@@ -98,6 +98,21 @@ pub fn role_colour(role: Role) -> RGBColor {
     }
 }
 
+/// A configuration that loses trainability.
+pub const LOST: RGBColor = VERMILLION;
+/// A configuration that keeps it.
+pub const KEPT: RGBColor = BLUE;
+
+/// The colour of a value from -1 (blue) over 0 (white) to 1 (vermillion).
+pub fn diverging(value: f64) -> RGBColor {
+    let end = if value < 0.0 { BLUE } else { VERMILLION };
+    let share = value.abs().clamp(0.0, 1.0);
+    // White itself is the paper, and would look like a gap.
+    let middle = 0xf2 as f64;
+    let mix = |channel: u8| (middle + (f64::from(channel) - middle) * share).round() as u8;
+    RGBColor(mix(end.0), mix(end.1), mix(end.2))
+}
+
 /// The line of the effective step.
 pub const STEP_PEN: Pen = Pen { colour: BLACK, width: 4.5, dashed: false };
 

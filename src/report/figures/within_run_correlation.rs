@@ -1,0 +1,102 @@
+//! Whether an indicator means the same everywhere: its correlation with the next task's accuracy, configuration by configuration.
+
+use trainability_baselines::indicator::Role;
+
+use super::plot::{Axis, Key, Mark, Panel, Plot, Row, Scale};
+use super::style::diverging;
+use super::{Drawing, Figure, figure_n};
+use crate::analysis::aggregate::mean;
+use crate::analysis::correlation::{FEWEST_PAIRS, spearman};
+use crate::analysis::outcomes::defined;
+use crate::analysis::predictiveness::ranked;
+use crate::probe::catalogue::catalogue;
+use crate::report::evidence::{CEILING, Evidence, role_name};
+use crate::report::results::Run;
+use crate::report::tables::HORIZON;
+
+/// The registry's entry.
+pub const FIGURE: Figure = Figure {
+    name: "within_run_correlation",
+    title: "Does an indicator mean the same in every configuration?",
+    caption: "Spearman's correlation, within each run and averaged over seeds, of the indicator at a task with the \
+              accuracy of the next. A row of one colour is an indicator that means the same everywhere; a row of blue \
+              and red is one whose rise announces loss in one configuration and recovery in another. Rows stand in the \
+              order of AUROC over all configurations; white is no correlation, and a gap is an undefined one.",
+    draw,
+};
+
+/// Steps from -1 to 1: as many colours as can be told apart.
+const STEPS: i32 = 5;
+
+fn draw(evidence: &Evidence) -> Vec<Drawing> {
+    let arms: Vec<_> = evidence.arms().into_iter().filter(|arm| arm.method != CEILING).collect();
+    let definitions = catalogue();
+    let rows: Vec<_> = ranked(&evidence.scores, HORIZON)
+        .into_iter()
+        .filter_map(|score| definitions.iter().find(|definition| definition.name == score.indicator.name))
+        .collect();
+    let mut marks = Vec::new();
+    for (place, definition) in rows.iter().enumerate() {
+        for (column, arm) in arms.iter().enumerate() {
+            let within: Vec<f64> = evidence
+                .arm(&arm.method, &arm.schedule)
+                .into_iter()
+                .filter_map(|run| correlation(run, definition.name))
+                .collect();
+            if let Ok(correlation) = mean(&within) {
+                let (x, y) = (column as f64, place as f64);
+                marks.push(Mark::Cell { x, y, colour: diverging(rounded(correlation)) });
+            }
+        }
+    }
+    if marks.is_empty() {
+        return Vec::new();
+    }
+    let row = |definition: &&trainability_baselines::indicator::Definition| {
+        let trivial =
+            if definition.role == Role::Trivial { format!(" ({})", role_name(Role::Trivial)) } else { String::new() };
+        Row { label: format!("{}{trivial}", definition.title), note: String::new() }
+    };
+    let height = 40.0 * rows.len() as f64;
+    let columns = arms.iter().map(|arm| format!("{} · {}", arm.method, arm.schedule)).collect();
+    let key = |step: i32| {
+        let value = f64::from(step) / f64::from(STEPS);
+        let label = if step == 0 { "0".to_owned() } else { format!("{value:+.1}").replace('-', "−") };
+        Key::filled(label, diverging(value))
+    };
+    let plot = Plot {
+        title: FIGURE.title.into(),
+        subtitle: format!(
+            "Spearman within runs of the indicator with the next task's accuracy, mean over seeds, {}; {} tasks a run.",
+            figure_n(evidence),
+            evidence.tasks()
+        ),
+        legend: (-STEPS..=STEPS).filter(|step| step % 2 != 0 || *step == 0).map(key).collect(),
+        columns: 1,
+        panel_height: height,
+        panels: vec![Panel {
+            title: String::new(),
+            note: String::new(),
+            x: Axis { scale: Scale::Columns(columns), low: 0.0, high: 1.0 },
+            y: Axis { scale: Scale::Rows(rows.iter().map(row).collect()), low: 0.0, high: 1.0 },
+            marks,
+        }],
+        x_label: String::new(),
+        y_label: String::new(),
+        shared_x: false,
+        shared_y: false,
+    };
+    vec![Drawing { suffix: String::new(), plot }]
+}
+
+fn rounded(correlation: f64) -> f64 {
+    let steps = f64::from(STEPS);
+    (correlation * steps).round() / steps
+}
+
+fn correlation(run: &Run, indicator: &str) -> Option<f64> {
+    let next = run.series.online_accuracy().iter().skip(1);
+    let pairs = run.series.column(indicator).iter().zip(next);
+    let (x, y): (Vec<f64>, Vec<f64>) = pairs.filter_map(|(x, y)| defined(*x).zip(defined(*y))).unzip();
+    if x.len() < FEWEST_PAIRS { None } else { spearman(&x, &y).ok() }
+}
