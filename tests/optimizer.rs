@@ -187,6 +187,41 @@ fn restarts_are_saved_and_an_optimizer_without_any_forgets_its_own() {
     assert!(first.moments().iter().flatten().all(|moments| moments.restarts.is_none()));
 }
 
+/// Against an Adam in f64, in which nothing fades away within these steps.
+#[test]
+fn moments_that_have_faded_become_zero_and_the_weights_do_not_notice() {
+    let mut single = layers(Kind::Float);
+    let mut double = layers(Kind::Double);
+    for (from, to) in single.iter().flat_map(|l| &l.parameters).zip(double.iter_mut().flat_map(|l| &mut l.parameters)) {
+        tch::no_grad(|| to.value.copy_(&from.value));
+    }
+    let mut fading = Adam::new(OPTIONS, WeightDecay::None, &single);
+    let mut exact = Adam::new(OPTIONS, WeightDecay::None, &double);
+    let first = gradients(&single, 0);
+    let wide = |gradients: &[Vec<Tensor>], factor: f64| -> Vec<Vec<Tensor>> {
+        gradients.iter().map(|layer| layer.iter().map(|g| g.to_kind(Kind::Double) * factor).collect()).collect()
+    };
+    let nothing = wide(&first, 0.0);
+    let narrow: Vec<Vec<Tensor>> =
+        nothing.iter().map(|layer| layer.iter().map(|g| g.to_kind(Kind::Float)).collect()).collect();
+    fading.step(&mut single, &first, &[0.01, 0.02], false);
+    exact.step(&mut double, &wide(&first, 1.0), &[0.01, 0.02], false);
+    let mut met = 0;
+    for _ in 0..1200 {
+        fading.step(&mut single, &narrow, &[0.01, 0.02], false);
+        exact.step(&mut double, &nothing, &[0.01, 0.02], false);
+        for moments in fading.moments().iter().flatten() {
+            let values: Vec<f32> = Vec::try_from(moments.first.flatten(0, -1)).unwrap();
+            assert!(values.iter().all(|value| !value.is_subnormal()), "{values:?}");
+            met += usize::from(values.iter().all(|&value| value == 0.0));
+        }
+    }
+    assert!(met > 0, "no moment ever faded");
+    for (a, b) in single.iter().flat_map(|l| &l.parameters).zip(double.iter().flat_map(|l| &l.parameters)) {
+        assert!(a.value.to_kind(Kind::Double).allclose(&b.value, 1e-5, 1e-6, false));
+    }
+}
+
 #[test]
 fn a_restored_optimizer_takes_the_same_steps() {
     let (mut a, mut b) = (layers(Kind::Float), layers(Kind::Float));

@@ -41,6 +41,9 @@ pub trait Float:
     fn root(self) -> Self;
     /// Its absolute value.
     fn magnitude(self) -> Self;
+    /// Itself, or zero where it is nearer to zero than any normal number: arithmetic with such numbers takes many times
+    /// as long.
+    fn flushed(self) -> Self;
 }
 
 macro_rules! float {
@@ -57,6 +60,9 @@ macro_rules! float {
             }
             fn magnitude(self) -> Self {
                 self.abs()
+            }
+            fn flushed(self) -> Self {
+                if self.abs() < <$type>::MIN_POSITIVE { 0.0 } else { self }
             }
         }
     };

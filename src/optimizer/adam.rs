@@ -173,7 +173,8 @@ fn update_tensor<T: Float>(
 }
 
 /// The loop that all the time goes into: memory-bound, and kept simple enough for the compiler to vectorise, with the
-/// widest vectors that the processor has. The bits do not depend on their width.
+/// widest vectors that the processor has. The bits do not depend on their width. Moments that have faded below the normal
+/// numbers, as those of dead units do, become zero: what they would still do to a weight is far below its last bit.
 #[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 fn update<T: Float>(value: &mut [T], gradient: &[T], first: &mut [T], second: &mut [T], step: Step) {
     let AdamOptions { beta1, beta2, epsilon } = step.options;
@@ -191,8 +192,8 @@ fn update<T: Float>(value: &mut [T], gradient: &[T], first: &mut [T], second: &m
     let step_size = T::of(step.learning_rate / correction1);
     for (((theta, &g), m), v) in value.iter_mut().zip(gradient).zip(first).zip(second) {
         let g = g + coupled * *theta;
-        *m = keep1 * *m + take1 * g;
-        *v = keep2 * *v + take2 * g * g;
+        *m = (keep1 * *m + take1 * g).flushed();
+        *v = (keep2 * *v + take2 * g * g).flushed();
         *theta = shrink * *theta - step_size * (*m / (v.root() / root_correction + epsilon));
     }
 }

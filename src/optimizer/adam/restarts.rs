@@ -71,8 +71,8 @@ pub(super) fn update<T: Float>(
     for ((((theta, &g), m), v), &restart) in elements {
         let [correction1, root_correction2] = corrections.of(step.count as i64 - restart);
         let g = g + coupled * *theta;
-        *m = keep1 * *m + take1 * g;
-        *v = keep2 * *v + take2 * g * g;
+        *m = (keep1 * *m + take1 * g).flushed();
+        *v = (keep2 * *v + take2 * g * g).flushed();
         let step_size = T::of(step.learning_rate / correction1);
         *theta = shrink * *theta - step_size * (*m / (v.root() / T::of(root_correction2) + epsilon));
     }

@@ -104,7 +104,7 @@ fn linear_ticks(low: f64, high: f64, wanted: usize) -> Vec<Tick> {
         .map(|i| {
             let value = i as f64 * step;
             let label = match decimals {
-                0..4 => plain(value, decimals),
+                0..4 if value.abs() < 1e7 => plain(value, decimals),
                 _ if i == 0 => "0".into(),
                 _ => scientific(value),
             };
