@@ -498,7 +498,7 @@ fn numbers_at_the_ends_of_what_there_is_are_drawn_or_refused() {
     let text = text.lines().enumerate().map(line).collect::<String>();
     fs::write(folder.join("controls.csv"), text).unwrap();
     workplace.edit_record("relu", "constant", 0, |record| {
-        let part = |part: usize| (format!("part {part} {}", "x".repeat(500)), if part == 0 { f64::MAX } else { 1.0 });
+        let part = |part: usize| (format!("part {part} {}", "x".repeat(500)), if part == 0 { f64::MAX } else { 1e3 });
         record.seconds = (0..2000).map(part).collect();
         (record.updates, record.tasks, record.diverged_at_task) = (u64::MAX, usize::MAX, Some(usize::MAX));
         record.unconverged_curvature_events = u64::MAX;
