@@ -14,8 +14,11 @@ fn arm(method: &str, schedule: &str) -> Arm {
     Arm { method: method.to_owned(), schedule: schedule.to_owned() }
 }
 
+/// A column and its value by time from 0 to 1, accuracy to come, and noise.
+type Column<'a> = (&'a str, &'a dyn Fn(f64, f64, f64) -> f64);
+
 /// A run whose accuracy falls from `level` by `fall` over its tasks, with its indicators.
-fn run(arm: Arm, seed: u64, level: f64, fall: f64, columns: &[(&str, &dyn Fn(f64, f64, f64) -> f64)]) -> Series {
+fn run(arm: Arm, seed: u64, level: f64, fall: f64, columns: &[Column<'_>]) -> Series {
     let mut random = ChaCha8Rng::seed_from_u64(seed * 31 + arm.method.len() as u64 * 7 + arm.schedule.len() as u64);
     let mut series: BTreeMap<String, Vec<Option<f64>>> = BTreeMap::new();
     for task in 0..TASKS {
@@ -57,7 +60,7 @@ fn of(findings: &[Finding], claim: Claim) -> Vec<(&str, Verdict, &str)> {
 #[test]
 fn a_counter_example_is_found_and_named_or_not() {
     // `trend` rises everywhere; `loss` is the accuracy to come, upside down; `still` is noise.
-    let columns: [(&str, &dyn Fn(f64, f64, f64) -> f64); 3] = [
+    let columns: [Column<'_>; 3] = [
         ("trend", &|time, _, noise| time + 0.1 * noise),
         ("loss", &|_, next, noise| 1.0 - next + 0.001 * noise),
         ("still", &|_, _, noise| noise),

@@ -126,9 +126,9 @@ impl<const COEFFICIENTS: usize> Expansion<COEFFICIENTS> {
 
     /// Adds the ridge on all coefficients but the first.
     pub fn add_ridge(&mut self, coefficients: &[f64; COEFFICIENTS], ridge: f64) {
-        for i in 1..COEFFICIENTS {
-            self.value += 0.5 * ridge * coefficients[i] * coefficients[i];
-            self.gradient[i] += ridge * coefficients[i];
+        for (i, coefficient) in coefficients.iter().enumerate().skip(1) {
+            self.value += 0.5 * ridge * coefficient * coefficient;
+            self.gradient[i] += ridge * coefficient;
             self.hessian[i][i] += ridge;
         }
     }
@@ -167,9 +167,8 @@ fn solve<const N: usize>(mut matrix: [[f64; N]; N], mut right: [f64; N]) -> Opti
         right.swap(column, pivot);
         for row in column + 1..N {
             let factor = matrix[row][column] / matrix[column][column];
-            for j in column..N {
-                matrix[row][j] -= factor * matrix[column][j];
-            }
+            let above = matrix[column];
+            matrix[row].iter_mut().zip(above).for_each(|(value, above)| *value -= factor * above);
             right[row] -= factor * right[column];
         }
     }

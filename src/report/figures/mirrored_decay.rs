@@ -33,8 +33,7 @@ fn drawing(evidence: &Evidence, schedule: &str) -> Drawing {
     let fitted = Pen::dashed(REFERENCE, 4.0);
     let mut panels = Vec::new();
     for method in &methods {
-        let of_arm: Vec<Trajectory> =
-            evidence.arm(method, schedule).into_iter().flat_map(|run| trajectories(run)).collect();
+        let of_arm: Vec<Trajectory> = evidence.arm(method, schedule).into_iter().flat_map(trajectories).collect();
         for layer in &layers {
             let points = mean_course(&of_arm, layer);
             let mut marks = vec![Mark::Line { points: points.clone(), pen }];
@@ -57,7 +56,7 @@ fn drawing(evidence: &Evidence, schedule: &str) -> Drawing {
     let plot = Plot {
         title: format!("{}: {schedule}", FIGURE.title),
         subtitle: format!("Mean over seeds, {}. R2 of {MIRRORED} or more counts as mirroring.", figure_n(evidence)),
-        legend: vec![Key::line(format!("{schedule}, as it ran"), pen), Key::line("closest decay", fitted)],
+        legend: vec![Key::line(format!("under {schedule}"), pen), Key::line("closest decay", fitted)],
         columns: layers.len().max(1),
         panels,
         panel_height: 170.0,
