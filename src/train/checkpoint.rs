@@ -18,10 +18,9 @@ use super::sealed::hexadecimal;
 
 /// The name of the latest checkpoint in its folder.
 pub const FILE: &str = "state.safetensors";
-/// Key of the header entry that holds the values.
+/// Key of the only header entry: the SHA-256 of the file, taken with [`UNSEALED`] in its place, and the values after it.
+/// One entry, since safetensors writes several in any order, and a state has to have the same bytes every time.
 const VALUES: &str = "values";
-/// Key of the header entry that holds the SHA-256 of the file, taken with [`UNSEALED`] in its place.
-const DIGEST: &str = "digest";
 /// What stands in a digest's place while it is computed.
 const UNSEALED: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -50,8 +49,8 @@ pub fn to_bytes(state: &State) -> Result<Vec<u8>> {
     for (name, dtype, shape, bytes) in &raw {
         views.push((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes)?));
     }
-    let values = serde_json::to_string(&state.values)?;
-    let header = HashMap::from([(VALUES.to_owned(), values), (DIGEST.to_owned(), UNSEALED.to_owned())]);
+    let values = UNSEALED.to_owned() + &serde_json::to_string(&state.values)?;
+    let header = HashMap::from([(VALUES.to_owned(), values)]);
     Ok(safetensors::serialize(views, Some(header))?)
 }
 
@@ -62,7 +61,8 @@ pub fn to_bytes(state: &State) -> Result<Vec<u8>> {
 pub fn from_bytes(bytes: &[u8]) -> Result<State> {
     let (_, metadata) = SafeTensors::read_metadata(bytes)?;
     let header = metadata.metadata().as_ref().and_then(|header| header.get(VALUES));
-    let values = serde_json::from_str(header.context("the checkpoint has no values")?)?;
+    let values = header.and_then(|header| header.get(UNSEALED.len()..)).context("the checkpoint has no values")?;
+    let values = serde_json::from_str(values)?;
     let mut state = State { values, ..State::default() };
     for (name, view) in SafeTensors::deserialize(bytes)?.iter() {
         let kind = match view.dtype() {
@@ -125,7 +125,7 @@ fn verify(bytes: &mut [u8]) -> Result<()> {
 /// Where the digest stands in the header. Inside of a value the quotes of the key would have a backslash each.
 fn digest_place(bytes: &[u8]) -> Option<Range<usize>> {
     let header = usize::try_from(u64::from_le_bytes(bytes.first_chunk().copied()?)).ok()?.checked_add(8)?;
-    let key = format!("\"{DIGEST}\":\"");
+    let key = format!("\"{VALUES}\":\"");
     let found = bytes.get(8..header)?.windows(key.len()).position(|window| window == key.as_bytes())?;
     let start = 8 + found + key.len();
     (start + UNSEALED.len() <= header).then_some(start..start + UNSEALED.len())
@@ -158,7 +158,7 @@ mod tests {
         let path = folder.path().join("state.safetensors");
         let mut state = State::default();
         state.put_numbers("numbers", &[1.0, 2.0]);
-        state.put_value("text", &"\"digest\":\"");
+        state.put_value("text", &"\"values\":\"");
         write(&path, &state).unwrap();
         let bytes = fs::read(&path).unwrap();
         assert_eq!(read(&path).unwrap().numbers("numbers").unwrap(), [1.0, 2.0]);

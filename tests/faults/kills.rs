@@ -59,11 +59,12 @@ fn every_stream_method_and_schedule_goes_on_from_its_checkpoint_with_the_same_by
     let mut methods: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
     methods.push("crelu+wasserstein");
     let schedules: Vec<&str> = SCHEDULES.iter().map(|schedule| schedule.name).collect();
-    for stream in STREAMS {
+    let arms = [(json!(methods), json!(["debiased"])), (json!(["relu"]), json!(schedules))];
+    for (stream, (methods, schedules)) in STREAMS.iter().flat_map(|stream| arms.iter().map(move |arm| (stream, arm))) {
         let work = Workdir::new();
         work.experiment(&[
-            ("methods", json!(methods)),
-            ("schedules", json!(schedules)),
+            ("methods", methods.clone()),
+            ("schedules", schedules.clone()),
             ("stream", json!({ "kind": stream.name, "tasks": 3, "epochs": 18 })),
         ]);
         work.sweep("whole", &["--jobs", "2"]).succeeded();
