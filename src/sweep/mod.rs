@@ -146,18 +146,18 @@ pub fn carry_out(plan: &Plan, set: &ImageSet, options: &SweepOptions, listener: 
     provenance.count_runs(&options.out, plan);
     folder.write_json("sweep.json", &provenance)?;
 
-    let records = train_all(&left, set, &folder, options, listener)?;
+    let ended = train_all(&left, set, &folder, options, listener)?;
     listener.end();
     provenance.end();
     if let Err(error) = folder.write_json("sweep.json", &provenance) {
         outcome.failed.push(("sweep.json".to_owned(), format!("{error:#}")));
     }
-    outcome.not_started = left.len() - records.len();
-    for (name, record) in records {
-        match record.status {
+    outcome.not_started = left.len() - ended.len();
+    for (run, status, error) in ended {
+        match status {
             Status::Finished => outcome.finished += 1,
             Status::Running => outcome.interrupted += 1,
-            _ => outcome.failed.push((name, record.error.unwrap_or_default())),
+            _ => outcome.failed.push((run.name(), error.unwrap_or_default())),
         }
     }
     Ok(outcome)
@@ -209,14 +209,15 @@ fn select<'a>(
     (outcome, left)
 }
 
-/// Trains the runs, several at a time, and returns the names and records of those that were begun.
-fn train_all(
-    left: &[&RunPlan],
+/// Trains the runs, several at a time, and returns those that were begun, with their status and error. The rest of their
+/// records is on disk, and would add up here.
+fn train_all<'a>(
+    left: &[&'a RunPlan],
     set: &ImageSet,
     folder: &SweepFolder,
     options: &SweepOptions,
     listener: &dyn Listener,
-) -> Result<Vec<(String, RunRecord)>> {
+) -> Result<Vec<(&'a RunPlan, Status, Option<String>)>> {
     // Threads of libtorch inside of a run would only wait for each other.
     let single_threaded = |_| tch::set_num_threads(1);
     let jobs = options.jobs.min(left.len().max(1));
@@ -224,17 +225,17 @@ fn train_all(
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     // Each thread takes the next run of the plan, in its order, so that whole seeds are complete early.
     let work = |_: rayon::BroadcastContext| {
-        let mut records = Vec::new();
+        let mut ended = Vec::new();
         while !stop.load(Ordering::Relaxed) && options.signals.stop().is_none() {
-            let Some(run) = left.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+            let Some(&run) = left.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
             let record = execute::execute(run, set, &folder.run(run), options, listener);
             listener.ended(run, &record);
             if options.fail_fast && !matches!(record.status, Status::Finished | Status::Running) {
                 stop.store(true, Ordering::Relaxed);
             }
-            records.push((run.name(), record));
+            ended.push((run, record.status, record.error));
         }
-        records
+        ended
     };
     Ok(pool.broadcast(work).into_iter().flatten().collect())
 }
