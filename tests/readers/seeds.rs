@@ -7,6 +7,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write;
 
+use trainability::train::checkpoint;
+
 use super::inputs::{self, TARGETS};
 
 /// The folder with a folder for each target.
@@ -87,8 +89,8 @@ fn write_the_seeds() {
     let record = |label: u8| [vec![label], (0..3072).map(|pixel| (pixel % 7) as u8).collect()].concat();
     write("cifar/whole-batch", &[record(9), record(0)].concat());
     write("checkpoint/whole-state", &inputs::tiny_checkpoint());
-    let (_, metadata) = safetensors::SafeTensors::read_metadata(&inputs::tiny_checkpoint()).unwrap();
-    write("checkpoint/whole-values", metadata.metadata().as_ref().unwrap()["values"].as_bytes());
+    let state = checkpoint::from_bytes(&inputs::tiny_checkpoint()).unwrap();
+    write("checkpoint/whole-values", &serde_json::to_vec(&state.values).unwrap());
     write("tasks/whole", inputs::TASKS);
     write("controls/whole", inputs::CONTROLS);
     write("run_record/whole", &serde_json::to_vec_pretty(&inputs::scheduled_record()).unwrap());
