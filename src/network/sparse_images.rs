@@ -177,9 +177,12 @@ fn majority(pixels: &[f32]) -> f32 {
     let (mut candidate, mut votes) = (0.0, 0u64);
     for &pixel in pixels {
         if votes == 0 {
-            candidate = pixel;
+            (candidate, votes) = (pixel, 1);
+        } else if pixel == candidate {
+            votes += 1;
+        } else {
+            votes -= 1;
         }
-        if pixel == candidate { votes += 1 } else { votes -= 1 }
     }
     candidate
 }

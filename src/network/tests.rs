@@ -158,11 +158,19 @@ fn leaving_the_background_out_trains_the_same_to_rounding() {
 }
 
 #[test]
-fn images_are_known_by_their_memory() {
-    let images = digits(4);
-    let task = TaskImages::new(&images, 64);
-    assert!(task.are(&images.shallow_clone()));
-    assert!(!task.are(&images.copy()));
+fn other_images_are_taken_up() {
+    let shape = Shape { inputs: 60, hidden: vec![8], outputs: 3, kind: Kind::Float };
+    let network = Network::new(shape, Box::new(Relu), &mut Generator::named("initialisation", 0));
+    let (before, rows) = (digits(5), Tensor::from_slice(&[3i64, 1]));
+    let after = before.flip([1i64]);
+    let mut images = TaskImages::new(&before, 64);
+    for task in [&before, &after, &after, &before] {
+        images.follow(task);
+        let expected = task.index_select(0, &rows);
+        assert_eq!(images.dense(&rows), expected);
+        let (found, expected) = (network.training_pass(images.inputs(&rows)), network.forward(&expected));
+        assert!(found.logits().allclose(logits(&expected), 1e-5, 1e-5, false));
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ const LEAST_BATCH: usize = 64;
 /// The images of a task, and how minibatches of them are best multiplied.
 #[derive(Debug)]
 pub struct TaskImages {
+    batch_size: usize,
     dense: Tensor,
     sparse: Option<Arc<SparseImages>>,
 }
@@ -24,12 +25,15 @@ impl TaskImages {
     /// From N x features, for minibatches of that size.
     pub fn new(images: &Tensor, batch_size: usize) -> TaskImages {
         let sparse = (batch_size >= LEAST_BATCH).then(|| SparseImages::of(images)).flatten();
-        TaskImages { dense: images.shallow_clone(), sparse: sparse.map(Arc::new) }
+        TaskImages { batch_size, dense: images.shallow_clone(), sparse: sparse.map(Arc::new) }
     }
 
-    /// Whether they are in that tensor's memory. It is held on to, so that no other images come to the same place.
-    pub fn are(&self, images: &Tensor) -> bool {
-        self.dense.data_ptr() == images.data_ptr()
+    /// Takes these images up, if they are others than before. Images are known by their memory, and this holds on to it, so
+    /// that no others come to the same place.
+    pub fn follow(&mut self, images: &Tensor) {
+        if self.dense.data_ptr() != images.data_ptr() {
+            *self = TaskImages::new(images, self.batch_size);
+        }
     }
 
     /// The images `rows` (B, Int64) for a training pass.

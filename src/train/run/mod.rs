@@ -58,7 +58,6 @@ pub struct Advance {
 #[derive(Debug)]
 pub struct Run {
     stream: Box<dyn Stream>,
-    batch_size: usize,
     images: TaskImages,
     network: Network,
     initialisation: Generator,
@@ -122,7 +121,6 @@ impl Run {
         };
         Run {
             optimizer: Adam::new(options, method.weight_decay, &network.layers),
-            batch_size: lengths.batch_size,
             images: TaskImages::new(&images, lengths.batch_size),
             stream: (stream.build)(stream::Start { images, classes: i64::from(set.classes), lengths, seed: plan.seed }),
             probe: Probe::new(plan.measure, layers, plan.seed),
@@ -237,9 +235,7 @@ impl Run {
     fn train_update(&mut self, progress: Progress) -> Result<Vec<ControlRow>, Diverged> {
         let start = Instant::now();
         let batch = self.stream.next_minibatch();
-        if !self.images.are(self.stream.images()) {
-            self.images = TaskImages::new(self.stream.images(), self.batch_size);
-        }
+        self.images.follow(self.stream.images());
         self.count_seconds("data", start);
 
         let start = Instant::now();
