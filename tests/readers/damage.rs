@@ -102,9 +102,9 @@ fn apply(bytes: &mut Vec<u8>, damage: &Damage) {
 /// What a target's cases may cost: those that compute a whole report are slow.
 fn cases(target: &str) -> u32 {
     match target {
-        "idx" | "cifar" | "configuration" => 1000,
-        "checkpoint" => 300,
-        _ => 100,
+        "idx" | "cifar" | "configuration" => 4000,
+        "checkpoint" => 1000,
+        _ => 400,
     }
 }
 
