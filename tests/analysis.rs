@@ -369,5 +369,7 @@ fn warnings_name_what_a_reader_must_know() {
             "x is 1 at every task of every run: it can foretell nothing.",
         ]
     );
+    let absent = "y is undefined at all 6 tasks: it is not measured with these options.";
+    assert_eq!(warnings::undefined_indicator(&runs, "y").as_deref(), Some(absent));
     assert!(warnings::few_seeds(&runs[..2])[0].contains("of every arm span"));
 }

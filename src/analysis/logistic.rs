@@ -1,8 +1,7 @@
 //! Logistic regression of a few coefficients, by Newton's method with a ridge.
 //!
-//! Own code and not a crate (`linfa-logistic` was looked at): what is fitted here has two or three coefficients, weights and
-//! thousands of repetitions, for which Newton's method is a page; the crate brings a general optimiser, arrays of its own and no
-//! weights.
+//! Own code and not a crate's general optimiser: what is fitted here has two or three coefficients, weighted samples, and
+//! thousands of repetitions, for which Newton's method is a page.
 
 use super::estimate::Undefined;
 

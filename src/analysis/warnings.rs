@@ -67,6 +67,9 @@ pub fn undefined_indicator(runs: &[Series], indicator: &str) -> Option<String> {
     let tasks: usize = runs.iter().map(|run| run.online_accuracy().len()).sum();
     let present = values(runs, indicator).count();
     let missing = tasks.saturating_sub(present);
+    if missing == tasks && tasks > 0 {
+        return Some(format!("{indicator} is undefined at all {tasks} tasks: it is not measured with these options."));
+    }
     let share = 100.0 * missing as f64 / tasks as f64;
     (missing > 0).then(|| format!("{indicator} is undefined at {missing} of {tasks} tasks ({share:.1} %)."))
 }
