@@ -8,7 +8,7 @@ use trainability::probe::statistics::{EffectiveStep, SharpnessScale};
 use trainability::probe::window::Volatility;
 use trainability::probe::{LayerStatistics, Probe, ProbeOptions, Scene};
 use trainability::random::Generator;
-use trainability_baselines::activation::{Activation, crelu::Crelu, relu::Relu};
+use trainability_baselines::activation::{Activation, crelu::Crelu, relu::Relu, tanh::Tanh};
 use trainability_baselines::lanczos::LanczosOptions;
 use trainability_baselines::layers::tensors;
 use trainability_baselines::method::{Contribution, Part, WeightDecay};
@@ -20,32 +20,6 @@ const ADAM: AdamOptions = AdamOptions { beta1: 0.8, beta2: 0.95, epsilon: 3e-3 }
 const COEFFICIENT: f64 = 0.05;
 const INPUTS: usize = 6;
 const CLASSES: usize = 3;
-
-/// Smooth, so that a layer's block takes two derivatives.
-#[derive(Debug)]
-struct Tanh;
-
-impl Activation for Tanh {
-    fn name(&self) -> &'static str {
-        "tanh"
-    }
-
-    fn features(&self, units: i64) -> i64 {
-        units
-    }
-
-    fn forward(&self, pre_activation: &Tensor) -> Tensor {
-        pre_activation.tanh()
-    }
-
-    fn pull_back(&self, pre_activation: &Tensor, gradient: &Tensor) -> Tensor {
-        gradient * (1.0 - pre_activation.tanh().square())
-    }
-
-    fn piecewise_linear(&self) -> bool {
-        false
-    }
-}
 
 /// The sum of fourth powers: its Hessian is no multiple of the identity.
 #[derive(Debug)]

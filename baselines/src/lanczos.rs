@@ -239,12 +239,12 @@ fn ritz_ends(matrix: &Tridiagonal, rest: f64) -> (Extremes, [f64; 2], f64) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
-    struct Dense(Tensor);
+    pub(crate) struct Dense(pub(crate) Tensor);
 
     impl SymmetricOperator for Dense {
         fn size(&self) -> i64 {

@@ -70,24 +70,10 @@ fn quadrature(matrix: &Tridiagonal) -> Vec<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lanczos::normal_vector;
+    use crate::lanczos::{normal_vector, tests::Dense};
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
     use tch::Kind;
-
-    struct Dense(Tensor);
-
-    impl SymmetricOperator for Dense {
-        fn size(&self) -> i64 {
-            self.0.size()[0]
-        }
-        fn kind(&self) -> Kind {
-            self.0.kind()
-        }
-        fn apply(&self, vector: &Tensor) -> Tensor {
-            self.0.mv(vector)
-        }
-    }
 
     fn generator(seed: u64) -> ChaCha8Rng {
         ChaCha8Rng::seed_from_u64(seed)

@@ -8,12 +8,12 @@ use crate::train::{Damage, RunRecord, Status, checkpoint, read_record, record::R
 /// Where a run stands before a sweep goes to work.
 #[derive(Debug)]
 pub enum Standing {
-    /// Not begun, or interrupted: it begins, or goes on from its checkpoint.
-    Open,
+    /// Not begun, which leaves no record, or interrupted: it begins, or goes on from its checkpoint.
+    Open(Option<RunRecord>),
     /// Stopped by the disk or the memory: it goes on, and may find them better.
     Stopped(RunRecord),
     /// Complete, and its files are what it wrote.
-    Finished,
+    Finished(RunRecord),
     /// Diverged, or stopped by a fault in the program: done again it would end the same way.
     Failed(RunRecord),
     /// A file is not what was written, or has gone.
@@ -37,7 +37,7 @@ impl Standing {
             Ok(None) if checkpointed || CSV_FILES.iter().any(|name| folder.join(name).exists()) => {
                 return Ok(Standing::Damaged { damage: Damage::Missing(folder.join(RECORD_FILE)), checkpointed });
             }
-            Ok(None) => return Ok(Standing::Open),
+            Ok(None) => return Ok(Standing::Open(None)),
             Err(damage @ Damage::Unreadable { .. }) => return Err(damage),
             Err(damage) => return Ok(Standing::Damaged { damage, checkpointed }),
         };
@@ -46,11 +46,11 @@ impl Standing {
             Status::Running if record.updates > 0 && !checkpointed => {
                 Ok(Standing::Damaged { damage: Damage::Missing(checkpoint_path(folder)), checkpointed })
             }
-            Status::Running => Ok(Standing::Open),
+            Status::Running => Ok(Standing::Open(Some(record))),
             Status::Failed if record.fault => Ok(Standing::Failed(record)),
             Status::Failed => Ok(Standing::Stopped(record)),
             Status::Finished | Status::Diverged => match record.verify(folder) {
-                Ok(()) if record.status == Status::Finished => Ok(Standing::Finished),
+                Ok(()) if record.status == Status::Finished => Ok(Standing::Finished(record)),
                 Ok(()) => Ok(Standing::Failed(record)),
                 Err(damage @ Damage::Unreadable { .. }) => Err(damage),
                 Err(damage) => Ok(Standing::Damaged { damage, checkpointed: false }),
@@ -81,9 +81,9 @@ impl Standing {
     pub fn step(self, retry_failed: bool) -> Step {
         let reason = |record: RunRecord| record.error.unwrap_or_default();
         match (self, retry_failed) {
-            (Standing::Finished, _) => Step::Skip,
-            (Standing::Open, true) => Step::Pass,
-            (Standing::Open | Standing::Stopped(_), false) => Step::GoOn(None),
+            (Standing::Finished(_), _) => Step::Skip,
+            (Standing::Open(_), true) => Step::Pass,
+            (Standing::Open(_) | Standing::Stopped(_), false) => Step::GoOn(None),
             (Standing::Stopped(record) | Standing::Failed(record), true) => Step::Anew(reason(record)),
             (Standing::Failed(record), false) => Step::LeaveFailed(reason(record)),
             (Standing::Damaged { damage, .. }, true) => Step::List(damage.to_string()),

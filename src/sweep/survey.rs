@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::folder::run_folders;
 use super::standing::Standing;
 use crate::train::sealed::{Seal, read_json};
-use crate::train::{Damage, Status, read_record};
+use crate::train::{Damage, Status};
 
 /// The standing of a sweep's runs.
 #[derive(Debug)]
@@ -44,14 +44,19 @@ pub fn survey(results: &Path) -> Result<Survey> {
     let mut counts = BTreeMap::new();
     let (mut failed, mut records) = (Vec::new(), Vec::new());
     let folders = run_folders(results);
-    let looked_at: Vec<_> = folders.par_iter().map(|folder| (read_record(folder), Standing::of(folder))).collect();
-    for (folder, found) in folders.iter().zip(looked_at) {
+    let looked_at: Vec<_> = folders.par_iter().map(|folder| Standing::of(folder)).collect();
+    for (folder, standing) in folders.iter().zip(looked_at) {
         let name = || folder.strip_prefix(results.join("runs")).unwrap_or(folder).display().to_string();
-        let (status, reason) = match found {
-            (_, Ok(Standing::Damaged { damage, .. })) | (_, Err(damage)) => ("damaged", Some(damage.to_string())),
+        let (status, reason) = match standing {
+            Ok(Standing::Damaged { damage, .. }) | Err(damage) => ("damaged", Some(damage.to_string())),
             // A folder in which nothing has been written yet.
-            (Ok(None) | Err(_), _) => continue,
-            (Ok(Some(record)), _) => {
+            Ok(Standing::Open(None)) => continue,
+            Ok(
+                Standing::Open(Some(record))
+                | Standing::Stopped(record)
+                | Standing::Finished(record)
+                | Standing::Failed(record),
+            ) => {
                 let status = match record.status {
                     Status::Running => "running or interrupted",
                     Status::Finished => "finished",
