@@ -1,4 +1,5 @@
-//! Text out of files on its way to a terminal or a page: what is not seen, or moves what is seen, is spelt out.
+//! Text: bytes as digits, and what comes out of files on its way to a terminal or a page, where what is not seen, or moves
+//! what is seen, is spelt out.
 
 use std::borrow::Cow;
 
@@ -30,6 +31,11 @@ fn is_hidden(character: char) -> bool {
     let turns = matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}');
     let hides = matches!(character, '\u{ad}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
     (character.is_control() && character != '\n') || turns || hides
+}
+
+/// Bytes as hexadecimal digits, such as those of a digest.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

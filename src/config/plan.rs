@@ -10,6 +10,7 @@ use super::label;
 use super::{ConfigError, Data, Experiment, MethodPlan, Networks, SchedulePlan, Streams, Training};
 use crate::probe::ProbeOptions;
 use crate::schedule::Resolved;
+use crate::text::hexadecimal;
 
 /// What a plan has to know of the images.
 #[derive(Clone, Debug, PartialEq)]
@@ -246,6 +247,6 @@ fn with_seed(arm: &RunPlan, seed: u64, images: &ImageFacts) -> RunPlan {
         "schedule": arm.resolved.options,
         "seed": seed,
     });
-    let hash = Sha256::digest(options.to_string()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hexadecimal(&Sha256::digest(options.to_string()));
     RunPlan { seed, options, hash, ..arm.clone() }
 }

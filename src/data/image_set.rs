@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::{DataError, Idx};
+use crate::text::hexadecimal;
 
 /// The names that the file of the images may have, plain; each may end in `.gz` too.
 pub const IMAGE_FILES: [&str; 2] = ["train-images-idx3-ubyte", "train-images.idx3-ubyte"];
@@ -92,7 +93,7 @@ impl ImageSet {
         }
         digest.update(&self.images);
         digest.update(&self.labels);
-        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&digest.finalize())
     }
 }
 

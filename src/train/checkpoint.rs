@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use tch::{Kind, Tensor};
 use trainability_baselines::State;
 
-use super::sealed::hexadecimal;
+use crate::text::hexadecimal;
 
 /// The name of the latest checkpoint in its folder.
 pub const FILE: &str = "state.safetensors";

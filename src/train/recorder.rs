@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::record::ControlRow;
-use super::sealed::{checksum, hexadecimal};
+use super::sealed::checksum;
 use super::summary::task_columns;
+use crate::text::hexadecimal;
 
 /// The files that a run writes rows to.
 pub const CSV_FILES: [&str; 2] = ["tasks.csv", "controls.csv"];
