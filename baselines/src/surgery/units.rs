@@ -27,7 +27,8 @@ pub fn means(activations: &Tensor) -> Vec<f64> {
 
 /// Replaces units by fresh ones, `chosen[l]` in hidden layer l: their incoming weights are drawn anew, their biases and
 /// shifts are 0 and their gains 1, their outgoing weights are 0, so that they change no output yet, and the optimizer and
-/// what a normalisation remembers begin anew for all of it.
+/// what a normalisation remembers begin anew for all of it. Under layer normalisation a fresh unit still moves the others of
+/// its layer, with which it shares mean and variance.
 pub fn replace(subject: &mut dyn Subject, chosen: &[Vec<i64>]) {
     let _guard = tch::no_grad_guard();
     for (layer, units) in chosen.iter().enumerate().filter(|(_, units)| !units.is_empty()) {
