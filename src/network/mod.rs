@@ -3,12 +3,16 @@
 use tch::{Kind, Tensor};
 use trainability_baselines::activation::{Activation, relu};
 use trainability_baselines::layers::tensors;
-use trainability_baselines::{Gradients, LayerParameters, LayerTrace, Parameter, State, StateError, Stateful};
+use trainability_baselines::normalization::{Normalization, Pass};
+use trainability_baselines::{
+    Gradients, LayerDelta, LayerParameters, LayerTrace, Parameter, State, StateError, Stateful,
+};
 
 use crate::random::Generator;
 
 mod initialisation;
 mod loss;
+mod normalised;
 mod sparse_images;
 mod training;
 
@@ -31,10 +35,11 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Scalars of a network of this shape with this activation.
-    pub fn parameter_count(&self, activation: &dyn Activation) -> i64 {
+    /// Scalars of a network of this shape with this activation, its hidden layers normalised or not.
+    pub fn parameter_count(&self, activation: &dyn Activation, normalised: bool) -> i64 {
         let mut fan_in = self.inputs;
-        let mut count = 0;
+        // A gain and a shift a unit.
+        let mut count = if normalised { 2 * self.hidden.iter().sum::<i64>() } else { 0 };
         for &units in self.hidden.iter().chain([&self.outputs]) {
             count += units * (fan_in + 1);
             fan_in = activation.features(units);
@@ -42,17 +47,18 @@ impl Shape {
         count
     }
 
-    /// The shape with its hidden layers narrowed by one factor, so that with this activation it has as many parameters
-    /// as this shape has with an activation that widens nothing, as nearly as whole units allow.
-    pub fn matched(&self, activation: &dyn Activation) -> Shape {
-        let target = self.parameter_count(&relu::Relu);
+    /// The shape with its hidden layers narrowed by one factor, so that with this activation, and normalised or not, it has
+    /// as many parameters as this shape has without normalisation and with an activation that widens nothing, as nearly as
+    /// whole units allow.
+    pub fn matched(&self, activation: &dyn Activation, normalised: bool) -> Shape {
+        let target = self.parameter_count(&relu::Relu, false);
         let Some(&widest) = self.hidden.iter().max() else { return self.clone() };
         let narrowed = (1..=widest).map(|width| {
             let scale = width as f64 / widest as f64;
             let hidden = self.hidden.iter().map(|&units| ((units as f64 * scale).round() as i64).max(1)).collect();
             Shape { hidden, ..self.clone() }
         });
-        let distance = |shape: &Shape| (shape.parameter_count(activation) - target).abs();
+        let distance = |shape: &Shape| (shape.parameter_count(activation, normalised) - target).abs();
         narrowed.min_by_key(distance).unwrap_or_else(|| self.clone())
     }
 }
@@ -63,18 +69,29 @@ pub struct Network {
     /// The parameters, leaves that require their gradient.
     pub layers: Vec<LayerParameters>,
     activation: Box<dyn Activation>,
+    normalization: Option<Box<dyn Normalization>>,
     shape: Shape,
 }
 
 impl Network {
     /// A network with Kaiming-uniform weights (fan-in, ReLU gain) and zero biases.
     pub fn new(shape: Shape, activation: Box<dyn Activation>, generator: &mut Generator) -> Network {
-        let mut network = Network { layers: Vec::new(), activation, shape };
+        Network::with_normalization(shape, activation, None, generator)
+    }
+
+    /// The same, its hidden layers normalised, if they are, with gains of 1 and shifts of 0.
+    pub fn with_normalization(
+        shape: Shape,
+        activation: Box<dyn Activation>,
+        normalization: Option<Box<dyn Normalization>>,
+        generator: &mut Generator,
+    ) -> Network {
+        let mut network = Network { layers: Vec::new(), activation, normalization, shape };
         network.initialise(generator);
         network
     }
 
-    /// Draws all parameters anew.
+    /// Draws all parameters anew; the normalisation begins anew too.
     pub fn initialise(&mut self, generator: &mut Generator) {
         let mut fan_in = self.shape.inputs;
         let widths = self.shape.hidden.iter().copied().chain([self.shape.outputs]);
@@ -85,13 +102,20 @@ impl Network {
                 name: format!("{name}.{role}"),
                 value: value.set_requires_grad(true),
             };
+            let options = (self.shape.kind, tch::Device::Cpu);
             let weight = kaiming_uniform(units, fan_in, self.shape.kind, generator);
-            let bias = Tensor::zeros([units], (self.shape.kind, tch::Device::Cpu));
-            let parameters = vec![parameter("weight", weight), parameter("bias", bias)];
+            let mut parameters = vec![parameter("weight", weight), parameter("bias", Tensor::zeros([units], options))];
+            if self.normalization.is_some() && index < self.shape.hidden.len() {
+                parameters.push(parameter("gain", Tensor::ones([units], options)));
+                parameters.push(parameter("shift", Tensor::zeros([units], options)));
+            }
             layers.push(LayerParameters { name, parameters });
             fan_in = self.activation.features(units);
         }
         self.layers = layers;
+        if let Some(normalization) = &mut self.normalization {
+            normalization.begin(&self.layers[..self.shape.hidden.len()]);
+        }
     }
 
     /// The activation between layers.
@@ -104,23 +128,44 @@ impl Network {
         &self.shape
     }
 
-    /// Runs `images` (B x inputs) through the network; the last trace's pre-activation is the logits (B x outputs).
-    pub fn forward(&self, images: &Tensor) -> Vec<LayerTrace> {
-        let first = &self.layers[0];
-        let pre_activation = images.linear(first.weight(), first.bias());
-        let mut trace = self.forward_above(&pre_activation);
-        trace.insert(0, LayerTrace { input: images.shallow_clone(), pre_activation });
-        trace
+    /// Whether the logits are piecewise linear in the parameters of any one layer.
+    pub fn is_piecewise_linear(&self) -> bool {
+        self.activation.piecewise_linear() && self.normalization.is_none()
     }
 
-    /// Goes on from the first layer's pre-activation (B x out) with the layers above it.
-    fn forward_above(&self, first: &Tensor) -> Vec<LayerTrace> {
-        let mut trace: Vec<LayerTrace> = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers[1..] {
-            let below = trace.last().map_or(first, |below| &below.pre_activation);
-            let input = self.activation.forward(below);
-            let pre_activation = input.linear(layer.weight(), layer.bias());
-            trace.push(LayerTrace { input, pre_activation });
+    /// Runs `images` (B x inputs) through the network as it is used; the last trace's pre-activation is the logits
+    /// (B x outputs).
+    pub fn forward(&self, images: &Tensor) -> Vec<LayerTrace> {
+        self.forward_in(images, Pass::Evaluation)
+    }
+
+    /// The same as an update sees it, with a normalisation over the minibatch; it changes nothing in the network.
+    pub fn forward_training(&self, images: &Tensor) -> Vec<LayerTrace> {
+        self.forward_in(images, Pass::Training)
+    }
+
+    fn forward_in(&self, images: &Tensor, pass: Pass) -> Vec<LayerTrace> {
+        let first = &self.layers[0];
+        let pre_activation = images.linear(first.weight(), first.bias());
+        self.forward_from(0, images.shallow_clone(), pre_activation, pass)
+    }
+
+    /// Goes on from a layer's pre-activation (B x out): the traces of that layer, of which `input` becomes a part, and of
+    /// all above it.
+    pub(crate) fn forward_from(
+        &self,
+        layer: usize,
+        input: Tensor,
+        pre_activation: Tensor,
+        pass: Pass,
+    ) -> Vec<LayerTrace> {
+        let normalised = self.normalise(layer, &pre_activation, pass);
+        let mut trace = vec![LayerTrace { input, pre_activation, normalised }];
+        for (index, parameters) in self.layers.iter().enumerate().skip(layer + 1) {
+            let input = self.activation.forward(trace[trace.len() - 1].activation_input());
+            let pre_activation = input.linear(parameters.weight(), parameters.bias());
+            let normalised = self.normalise(index, &pre_activation, pass);
+            trace.push(LayerTrace { input, pre_activation, normalised });
         }
         trace
     }
@@ -133,12 +178,27 @@ impl Network {
         self.layers.iter().map(|layer| flat.by_ref().take(layer.parameters.len()).map(dense).collect()).collect()
     }
 
-    /// The gradient of each sample's own cross-entropy at each layer's pre-activation, B x out, from the mean loss.
-    pub fn deltas(trace: &[LayerTrace], mean_loss: &Tensor) -> Vec<Tensor> {
-        let samples = trace[0].input.size()[0];
-        let targets: Vec<&Tensor> = trace.iter().map(|layer| &layer.pre_activation).collect();
+    /// The gradients of each sample's own cross-entropy in each layer, from the mean loss of a training pass; `None` where
+    /// samples are coupled, in a layer that normalises over the minibatch and in all below it.
+    pub fn deltas(trace: &[LayerTrace], mean_loss: &Tensor) -> Vec<Option<LayerDelta>> {
+        let samples = trace[0].input.size()[0] as f64;
+        let couples =
+            |layer: &LayerTrace| layer.normalised.as_ref().is_some_and(|normalised| normalised.couples_samples);
+        let coupled = trace.iter().rposition(couples).map_or(0, |last| last + 1);
+        let targets: Vec<&Tensor> = trace[coupled..]
+            .iter()
+            .flat_map(|layer| {
+                let output = layer.normalised.as_ref().map(|normalised| &normalised.output);
+                std::iter::once(&layer.pre_activation).chain(output)
+            })
+            .collect();
         let gradients = Tensor::run_backward(&[mean_loss], &targets, true, false);
-        gradients.into_iter().map(|gradient| gradient * samples as f64).collect()
+        let mut gradients = gradients.into_iter().map(|gradient| gradient * samples);
+        let mut next = || gradients.next().expect("a gradient for every target");
+        let single = trace[coupled..].iter().map(|layer| {
+            Some(LayerDelta { pre_activation: next(), normalised: layer.normalised.is_some().then(&mut next) })
+        });
+        (0..coupled).map(|_| None).chain(single).collect()
     }
 
     /// The number of scalars.
@@ -157,6 +217,9 @@ impl Stateful for Network {
         for parameter in self.layers.iter().flat_map(|layer| &layer.parameters) {
             state.put_tensor(&parameter.name, &parameter.value);
         }
+        if let Some(normalization) = &self.normalization {
+            state.put_part("normalization", normalization.as_ref());
+        }
     }
 
     fn restore(&mut self, state: &State) -> Result<(), StateError> {
@@ -164,7 +227,10 @@ impl Stateful for Network {
         for parameter in parameters {
             state.copy_into(&parameter.name, &mut parameter.value)?;
         }
-        Ok(())
+        match &mut self.normalization {
+            Some(normalization) => state.restore_part("normalization", normalization.as_mut()),
+            None => Ok(()),
+        }
     }
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use tch::{Tensor, no_grad};
 use trainability_baselines::layers::tensors;
+use trainability_baselines::normalization::Pass;
 use trainability_baselines::slices::view;
 use trainability_baselines::{Gradients, LayerParameters, LayerTrace};
 
-use super::{Network, SparseImages};
+use super::{Network, SparseImages, logits};
 
 /// The smallest minibatch with which leaving the background out is faster.
 const LEAST_BATCH: usize = 64;
@@ -88,25 +89,31 @@ impl Inputs {
 #[derive(Debug)]
 pub struct TrainingPass {
     inputs: Inputs,
-    /// The first layer's pre-activation, B x out, a leaf of the graph.
-    first: Tensor,
-    above: Vec<LayerTrace>,
+    /// The first layer's pre-activation, B x out, is a leaf of the graph; its input is left out.
+    trace: Vec<LayerTrace>,
 }
 
 impl TrainingPass {
     /// The logits, B x classes.
     pub fn logits(&self) -> &Tensor {
-        self.above.last().map_or(&self.first, |layer| &layer.pre_activation)
+        logits(&self.trace)
     }
 
     /// What each hidden layer passes on, B x features, without its graph.
     pub fn hidden_activations(&self) -> Vec<Tensor> {
-        self.above.iter().map(|layer| layer.input.detach()).collect()
+        self.trace[1..].iter().map(|layer| layer.input.detach()).collect()
+    }
+
+    /// The pre-activations of the hidden layers, B x out.
+    pub(super) fn hidden_pre_activations(&self) -> impl Iterator<Item = &Tensor> {
+        self.trace[..self.trace.len() - 1].iter().map(|layer| &layer.pre_activation)
     }
 
     /// The trace of all layers; `images` (B x features) are the first one's input.
     pub fn into_trace(self, images: Tensor) -> Vec<LayerTrace> {
-        std::iter::once(LayerTrace { input: images, pre_activation: self.first }).chain(self.above).collect()
+        let mut trace = self.trace;
+        trace[0].input = images;
+        trace
     }
 }
 
@@ -114,19 +121,25 @@ impl Network {
     /// The forward pass of an update.
     pub fn training_pass(&self, inputs: Inputs) -> TrainingPass {
         let first = inputs.linear(&self.layers[0]).set_requires_grad(true);
-        let above = self.forward_above(&first);
-        TrainingPass { inputs, first, above }
+        let trace = self.forward_from(0, Tensor::new(), first, Pass::Training);
+        TrainingPass { inputs, trace }
     }
 
     /// The gradient at all parameters of a scalar that was computed from the pass's logits. The graph is kept if it is
     /// needed again.
     pub fn training_gradients(&self, pass: &TrainingPass, loss: &Tensor, keep_graph: bool) -> Gradients {
-        let targets: Vec<&Tensor> = std::iter::once(&pass.first).chain(tensors(&self.layers[1..])).collect();
+        // Of the first layer's parameters, the graph reaches a gain and a shift alone.
+        let reached = &self.layers[0].parameters[2..];
+        let targets: Vec<&Tensor> = std::iter::once(&pass.trace[0].pre_activation)
+            .chain(reached.iter().map(|parameter| &parameter.value))
+            .chain(tensors(&self.layers[1..]))
+            .collect();
         let mut flat = Tensor::run_backward(&[loss], &targets, keep_graph, false).into_iter();
         let delta = flat.next().expect("a gradient for every target");
         let bias = delta.sum_dim_intlist([0i64].as_slice(), false, delta.kind());
-        let mut gradients = vec![vec![pass.inputs.weight_gradient(&delta), bias]];
         let dense = |gradient: Tensor| gradient.contiguous();
+        let mut gradients = vec![vec![pass.inputs.weight_gradient(&delta), bias]];
+        gradients[0].extend(flat.by_ref().take(reached.len()).map(dense));
         gradients.extend(
             self.layers[1..].iter().map(|layer| flat.by_ref().take(layer.parameters.len()).map(dense).collect()),
         );

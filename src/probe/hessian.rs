@@ -7,7 +7,8 @@ use trainability_baselines::penalty::{Curvature, Penalty};
 
 use crate::network::{Network, cross_entropy, logits};
 
-/// The Hessian of the total loss on a batch over the parameters of some layers.
+/// The Hessian of the total loss on a batch over the parameters of some layers: of the loss that an update would see, a
+/// normalisation over the minibatch included.
 pub struct Hessian<'a> {
     parameters: Vec<&'a Tensor>,
     gradients: Vec<Tensor>,
@@ -44,7 +45,7 @@ impl<'a> Hessian<'a> {
         labels: &Tensor,
         penalties: &[Box<dyn Penalty>],
     ) -> Hessian<'a> {
-        let mut loss = cross_entropy(logits(&network.forward(images)), labels);
+        let mut loss = cross_entropy(logits(&network.forward_training(images)), labels);
         let mut closed = Vec::new();
         for penalty in penalties {
             let known: Option<Vec<Curvature>> = layers.iter().map(|layer| penalty.curvature(layer)).collect();

@@ -7,6 +7,7 @@ pub mod hessian;
 mod network_statistics;
 pub mod noise;
 pub mod penalised;
+pub mod smooth;
 pub mod statistics;
 pub mod window;
 

@@ -10,7 +10,7 @@ use trainability_baselines::lanczos::SymmetricOperator;
 use trainability_baselines::penalty::Curvature;
 use trainability_baselines::penalty::curvature::SpectralNormCurvature;
 
-use super::gauss_newton::{ParameterSide, pull, push};
+use super::gauss_newton::{pull, push};
 use trainability_baselines::for_float;
 
 /// M A^T A: shares its nonzero eigenvalues with the block, acts on B C + out + in numbers.
@@ -68,23 +68,23 @@ impl SymmetricOperator for PenalisedSampleSide<'_> {
 }
 
 /// The block itself, acting on the layer's parameters.
-pub struct PenalisedParameterSide<'a> {
-    /// The Gauss-Newton part.
-    pub gauss_newton: ParameterSide,
+pub struct PenalisedParameterSide<'a, Block> {
+    /// The cross-entropy's part.
+    pub block: Block,
     /// The penalty's part.
     pub penalty: &'a Curvature,
 }
 
-impl SymmetricOperator for PenalisedParameterSide<'_> {
+impl<Block: SymmetricOperator> SymmetricOperator for PenalisedParameterSide<'_, Block> {
     fn size(&self) -> i64 {
-        self.gauss_newton.size()
+        self.block.size()
     }
 
     fn kind(&self) -> Kind {
-        self.gauss_newton.kind()
+        self.block.kind()
     }
 
     fn apply(&self, vector: &Tensor) -> Tensor {
-        self.gauss_newton.apply(vector) + self.penalty.product(vector)
+        self.block.apply(vector) + self.penalty.product(vector)
     }
 }

@@ -37,9 +37,13 @@ pub fn estimate(run: &RunPlan, set: &ImageSet) -> f64 {
         inputs = method.activation.features(1) as f64 * units as f64;
     }
     layers.push((inputs, classes));
-    let sizes: Vec<f64> = layers.iter().map(|(inputs, outputs)| (inputs + 1.0) * outputs).collect();
+    // A gain and a shift a unit in hidden layers that are normalised, and as many numbers of a sample in a pass.
+    let normalised = if method.normalization.is_some() { 2.0 } else { 0.0 };
+    let hidden = layers.len() - 1;
+    let normalising = |layer: usize| if layer < hidden { normalised * layers[layer].1 } else { 0.0 };
+    let sizes: Vec<f64> = layers.iter().enumerate().map(|(l, (i, o))| (i + 1.0) * o + normalising(l)).collect();
     let weights: f64 = sizes.iter().sum();
-    let widths: f64 = layers.iter().map(|(inputs, outputs)| inputs + outputs).sum();
+    let widths: f64 = layers.iter().enumerate().map(|(l, (i, o))| i + o + normalising(l)).sum();
     let outputs: f64 = layers.iter().map(|(_, outputs)| outputs).sum();
     let largest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
 
@@ -49,14 +53,26 @@ pub fn estimate(run: &RunPlan, set: &ImageSet) -> f64 {
     let sorting = if penalties > 0.0 { 8.0 * largest(&sizes) } else { 0.0 };
     let gradients = 2.0 * weights;
     let update = gradients + sorting + 4.0 * batch * widths;
-    let exact = method.activation.piecewise_linear();
-    let krylov = |size: &f64| products.min(*size) * if exact { size.min(batch * classes) } else { *size };
-    let curvature = largest(&sizes.iter().map(krylov).collect::<Vec<_>>());
+    // Hidden layers of other networks are measured over the minibatch's pre-activations, if those are fewer and no penalty
+    // may need the parameters, with two lists of vectors, on top of a graph to differentiate twice.
+    let exact = method.activation.piecewise_linear() && method.normalization.is_none();
+    let krylov = |(layer, &size): (usize, &f64)| {
+        let rows = batch * layers[layer].1 + normalising(layer);
+        let vectors = match exact || layer == hidden {
+            true => size.min(batch * classes),
+            false if size > rows && penalties == 0.0 => 2.0 * rows,
+            false => size,
+        };
+        products.min(size) * vectors
+    };
+    let graph = if exact { 0.0 } else { 8.0 * batch * (widths - features) + 4.0 * largest(&sizes) };
+    let curvature = largest(&sizes.iter().enumerate().map(krylov).collect::<Vec<_>>()) + graph;
     let widest = largest(&layers.iter().map(|(_, outputs)| *outputs).collect::<Vec<_>>());
     let factors = batch * classes * (outputs + 2.0 * widest) + 2.0 * batch * batch;
     let measured = update + gradients + batch * outputs + if measures { factors + curvature } else { 0.0 };
     // The Hessian of the probe batch over all weights: its graph, one vector a product, and those at work.
-    let task_end = 8.0 * probe * widths + 12.0 * weights + products.min(weights) * weights;
+    let passes = if exact { 8.0 } else { 12.0 };
+    let task_end = passes * probe * widths + 12.0 * weights + products.min(weights) * weights;
     let evaluation = 2.0 * images.min(EVALUATION_CHUNK as f64) * widths;
     let saved = CHECKPOINT_COPIES * state;
     let work = SPARE * element * largest(&[measured, task_end, evaluation, saved]);

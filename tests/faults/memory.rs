@@ -66,7 +66,10 @@ fn the_estimate_is_no_less_than_what_is_used_and_not_much_more() {
     let one = |name: &str| json!([name]);
     let small = measured(&work, &[("schedules", one("constant"))]);
     let hidden = if long() { vec![[1500, 1500], [3000, 2000]] } else { vec![[1500, 1500]] };
-    for (method, hidden) in ["relu", "crelu+wasserstein"].into_iter().flat_map(|m| hidden.iter().map(move |h| (m, h))) {
+    for (method, hidden) in ["relu", "crelu+wasserstein", "layer_norm", "batch_norm+spectral"]
+        .into_iter()
+        .flat_map(|m| hidden.iter().map(move |h| (m, h)))
+    {
         let changes = [
             ("methods", one(method)),
             ("schedules", one("constant")),

@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
 
 use super::{Definition, Indicator, Layerwise, Observation, Role, When};
-use crate::layers::LayerTrace;
+use crate::layers::{LayerDelta, LayerTrace};
 
 /// See the definition.
 pub struct HessianRank;
@@ -45,15 +45,21 @@ const SAMPLES: i64 = 100;
 const MASS: f64 = 0.99;
 
 /// Smallest number of leading singular values of G G^T that reach 99 % of their sum, over the number of samples m; G
-/// holds the first m per-sample gradients, m x P. Undefined where all gradients vanish or their products overflow.
+/// holds the first m per-sample gradients, m x P. Undefined where single samples have no gradient, all gradients vanish or
+/// their products overflow.
 ///
-/// G is never formed: a layer with inputs a and deltas d adds (d_i . d_j) (a_i . a_j + 1) to the entry i, j.
-pub fn fisher_rank(trace: &[LayerTrace], deltas: &[Tensor]) -> Option<f64> {
-    let samples = deltas.first()?.size()[0].min(SAMPLES);
+/// G is never formed: a layer with inputs a and deltas d adds (d_i . d_j) (a_i . a_j + 1) to the entry i, j, and one that is
+/// normalised (e_i * z_hat_i) . (e_j * z_hat_j) + e_i . e_j too.
+pub fn fisher_rank(trace: &[LayerTrace], deltas: &[Option<LayerDelta>]) -> Option<f64> {
+    let deltas: Vec<&LayerDelta> = deltas.iter().map(Option::as_ref).collect::<Option<_>>()?;
+    let samples = deltas.first()?.pre_activation.size()[0].min(SAMPLES);
     let first = |tensor: &Tensor| tensor.narrow(0, 0, samples).to_kind(Kind::Double);
+    let products = |rows: &Tensor| rows.mm(&rows.tr());
     let grams = trace.iter().zip(deltas).map(|(layer, delta)| {
-        let (input, delta) = (first(&layer.input), first(delta));
-        delta.mm(&delta.tr()) * (input.mm(&input.tr()) + 1.0)
+        let linear = products(&first(&delta.pre_activation)) * (products(&first(&layer.input)) + 1.0);
+        let Some((normalised, delta)) = layer.normalised.as_ref().zip(delta.normalised.as_ref()) else { return linear };
+        let (standardised, shift) = (first(&normalised.standardised), first(delta));
+        linear + products(&(standardised * &shift)) + products(&shift)
     });
     // The Gram matrix is positive semidefinite, so its singular values are its eigenvalues up to rounding.
     let gram = grams.sum::<Tensor>();

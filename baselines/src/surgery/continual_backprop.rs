@@ -126,7 +126,7 @@ impl ContinualBackprop {
         let records = &self.layers[layer];
         let columns: Vec<i64> = units.iter().flat_map(|&unit| records.columns(unit)).collect();
         let means: Vec<f64> = units.iter().flat_map(|&unit| records.mean_features(unit, self.options.decay)).collect();
-        let [weight, bias] = &mut subject.layers_mut()[layer + 1].parameters[..] else { return };
+        let [weight, bias, ..] = &mut subject.layers_mut()[layer + 1].parameters[..] else { return };
         let _guard = tch::no_grad_guard();
         let outgoing = weight.value.index_select(1, &Tensor::from_slice(&columns)).to_kind(Kind::Double);
         let passed_on = outgoing.mv(&Tensor::from_slice(&means)).to_kind(bias.value.kind());
