@@ -258,7 +258,9 @@ mod tests {
         // A run without a finished task has a table without rows, and not an empty file.
         let tasks = fs::read_to_string(folder.path().join("tasks.csv")).unwrap();
         assert_eq!(tasks.lines().count(), 1);
-        assert!(tasks.starts_with("task,updates,online_accuracy,final_accuracy,final_loss,hessian_rank,"));
+        assert!(
+            tasks.starts_with("task,updates,online_accuracy,final_accuracy,final_loss,test_accuracy,hessian_rank,")
+        );
     }
 
     #[test]
