@@ -108,6 +108,10 @@ impl Plan {
             let found = format!("a product of {} methods and {} schedules", lists[0], lists[1]);
             return Err(experiment.refuse("methods", found, expected));
         }
+        if let Some(held_out) = experiment.data.test_images.filter(|_| !experiment.asks_for_test_images()) {
+            let expected = format!("left out, since labels of {} say nothing of other images", experiment.stream.kind);
+            return Err(experiment.refuse("data.test_images", held_out, expected));
+        }
         let (mut arms, mut folders) = (Vec::new(), BTreeSet::new());
         for point in grid(&experiment)? {
             let (suffix, point) = point?;
@@ -228,18 +232,12 @@ fn arms_of(experiment: &Experiment, suffix: &str, images: &ImageFacts) -> Result
 fn count_images(experiment: &Experiment, images: &ImageFacts) -> Result<usize, ConfigError> {
     let data = &experiment.data;
     if let Some(held_out) = data.test_images {
-        let true_labels = experiment.stream.entry().true_labels;
-        let expected = match (&images.test, images.count) {
-            _ if !true_labels => {
-                format!("left out, since the labels of {} say nothing of other images", experiment.stream.kind)
-            }
-            (Some(_), _) => format!("left out, since the set {} has test images of its own", data.set),
-            (None, count) if held_out >= count => {
-                format!("fewer than the {count} images that the set {} has", data.set)
-            }
-            _ => String::new(),
+        let expected = match &images.test {
+            Some(_) => Some(format!("left out, since the set {} has test images of its own", data.set)),
+            None if held_out < images.count => None,
+            None => Some(format!("fewer than the {} images that the set {} has", images.count, data.set)),
         };
-        if !expected.is_empty() {
+        if let Some(expected) = expected {
             return Err(experiment.refuse("data.test_images", held_out, expected));
         }
     }

@@ -12,6 +12,7 @@ pub const ENTRY: Entry = Entry {
     name: "label_permutation",
     about: "true labels, the classes renamed by a fresh permutation at every task",
     true_labels: true,
+    permutes_pixels: false,
     options: &[],
     build: |material| Box::new(LabelPermutation::new(material)),
 };

@@ -30,6 +30,8 @@ pub struct Entry {
     pub about: &'static str,
     /// Whether labels follow from what images show, so that images which nobody trained on can be asked about.
     pub true_labels: bool,
+    /// Whether tasks show images in other orders of their pixels, which takes memory.
+    pub permutes_pixels: bool,
     /// The options of the configuration's `stream` section that are of this kind and not of every one.
     pub options: &'static [&'static str],
     /// Builds it at its beginning.

@@ -13,6 +13,7 @@ pub const ENTRY: Entry = Entry {
     name: "pixel_permutation",
     about: "true labels, the pixels of all images in one fresh order at every task, the first included",
     true_labels: true,
+    permutes_pixels: true,
     options: &[],
     build: |material| Box::new(PixelPermutation::new(material)),
 };

@@ -12,6 +12,7 @@ pub const ENTRY: Entry = Entry {
     name: "random_labels",
     about: "fixed images, all labels (or the share `fraction`) redrawn uniformly at every task",
     true_labels: false,
+    permutes_pixels: false,
     options: &[FRACTION],
     build: |material| Box::new(RandomLabels::new(material)),
 };
