@@ -17,6 +17,12 @@ struct Place {
     programs: TempDir,
 }
 
+/// The interpreter itself: what is called `python3` may be a script that needs other programs.
+fn python() -> Option<PathBuf> {
+    let output = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().ok()?;
+    output.status.success().then(|| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+}
+
 /// Where a program lies on this system.
 fn found(name: &str) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH")?;
@@ -35,13 +41,13 @@ impl Place {
             fs::write(path(name), format!("#!/bin/sh\n{script}\n")).unwrap();
             fs::set_permissions(path(name), fs::Permissions::from_mode(0o755)).unwrap();
         }
-        found("python3").map(|_| place)
+        python().map(|_| place)
     }
 
     /// Fetches Fashion-MNIST, which must fail in one sentence with these parts and leave no data.
     fn refuse(&self, parts: &[&str]) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/setup.py");
-        let mut program = Command::new(found("python3").unwrap());
+        let mut program = Command::new(python().unwrap());
         program.arg(script).args(["--data", "fashion-mnist"]);
         let output =
             program.env("PATH", self.programs.path()).env("TRAINABILITY_CACHE", self.cache.path()).output().unwrap();

@@ -52,9 +52,9 @@ fn a_place_beyond_the_run_is_refused() {
     refuse_value("run/update_in_task", json!(2), "at most 1");
     refuse_value("run/update", json!(u64::MAX), "which task and update_in_task make");
     refuse_value("run/stream/given", json!(3), "at most 2");
-    refuse_value("run/stream/given", json!(2), "`stream/begun and given` is 2 and 2, expected 2 and 1");
+    refuse_value("run/stream/given", json!(2), "is 2, expected 1, which task and update_in_task make");
     refuse_value("run/stream/begun", json!(4), "at most 3");
-    refuse_value("run/stream/begun", json!(1), "`stream/begun and given` is 1 and 1, expected 2 and 1");
+    refuse_value("run/stream/begun", json!(1), "is 1, expected 2, which task and update_in_task make");
 }
 
 #[test]

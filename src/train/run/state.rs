@@ -66,21 +66,21 @@ impl Run {
         let last = if lengths.tasks() == task { 0 } else { lengths.updates_of(task).saturating_sub(1) };
         let update_in_task = state.count("update_in_task", last)?;
         let update = lengths.updates_before(task) + update_in_task;
+        let found = state.count("update", u64::MAX)?;
+        if found != update {
+            let expected = format!("{update}, which task and update_in_task make");
+            return Err(StateError::Mismatch { name: "update".to_owned(), found: found.to_string(), expected });
+        }
         // A task's content is drawn at its first update.
         let place = match update_in_task {
             0 => (task, task.checked_sub(1).map_or(0, |before| lengths.updates_of(before))),
             made => (task + 1, made),
         };
         let (begun, given) = self.stream.place();
-        if (begun, given) != place {
-            let expected = format!("{} and {}, which task and update_in_task make", place.0, place.1);
-            let found = format!("{begun} and {given}");
-            return Err(StateError::Mismatch { name: "stream/begun and given".to_owned(), found, expected });
-        }
-        let found = state.count("update", u64::MAX)?;
-        if found != update {
-            let expected = format!("{update}, which task and update_in_task make");
-            return Err(StateError::Mismatch { name: "update".to_owned(), found: found.to_string(), expected });
+        let pairs = [("begun", begun as u64, place.0 as u64), ("given", given, place.1)];
+        if let Some((name, found, expected)) = pairs.into_iter().find(|(_, found, expected)| found != expected) {
+            let expected = format!("{expected}, which task and update_in_task make");
+            return Err(StateError::Mismatch { name: format!("stream/{name}"), found: found.to_string(), expected });
         }
         (self.task, self.update, self.update_in_task) = (task, update, update_in_task);
         Ok(())
