@@ -32,9 +32,11 @@ endef
 run-all: build ## everything: set up, build, sweep configs/quick.json, report; a second call goes on where the first stopped
 	$(call sweep-and-report,quick)
 
-smoke: build ## the same with configs/smoke.json and smoke-schedules.json: every method and every schedule, in a minute
+smoke: build ## the same with configs/smoke*.json: every method, schedule and stream, in a minute
 	$(call sweep-and-report,smoke)
 	$(call sweep-and-report,smoke-schedules)
+	$(call sweep-and-report,smoke-streams)
+	$(call sweep-and-report,smoke-fraction)
 
 paper: build ## the same with configs/paper.json, the setting of the paper: many hours
 	$(call sweep-and-report,paper)
@@ -42,8 +44,10 @@ paper: build ## the same with configs/paper.json, the setting of the paper: many
 report: build ## write the report of a finished sweep again (SWEEP=quick)
 	@$(PROGRAM) report results/$(SWEEP)
 
-data: build ## tell which image sets there are
-	@$(PROGRAM) data
+# Some systems have a NAME of their own in the environment.
+SET := $(if $(filter command,$(origin NAME)),$(NAME))
+data: $(if $(SET),,build) ## tell which image sets there are (NAME=fashion-mnist: fetch that set into the cache, once)
+	@$(if $(SET),$(PYTHON) scripts/setup.py --data $(SET),$(PROGRAM) data)
 
 bench: setup ## measure the speed, side by side with PyTorch where there is one (BENCH=quick: the steps alone)
 	@cargo bench --bench kernels -- --noplot --warm-up-time 0.5 --measurement-time 2

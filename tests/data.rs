@@ -10,7 +10,10 @@ use flate2::write::GzEncoder;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use tempfile::TempDir;
-use trainability::data::{BATCH_FILES, DataError, IMAGE_FILES, Idx, IdxError, ImageSet, LABEL_FILES, load, sets};
+use trainability::data::{
+    BATCH_FILES, DataError, IMAGE_FILES, Idx, IdxError, ImageSet, LABEL_FILES, TEST_BATCH_FILE, TEST_IMAGE_FILES,
+    TEST_LABEL_FILES, load, load_with_test, sets,
+};
 
 fn images() -> Idx {
     Idx { dimensions: vec![4, 3, 2], values: (0..24).map(|pixel| pixel * 10).collect() }
@@ -214,7 +217,7 @@ fn cifar() -> TempDir {
         let second = if place == 0 { record(9, [7, 8, 9]) } else { Vec::new() };
         fs::write(folder.path().join(file), [record(place, [place, 100, 200]), second].concat()).unwrap();
     }
-    fs::write(folder.path().join("test_batch.bin"), "is not looked at").unwrap();
+    fs::write(folder.path().join("test_batch.bin"), "is not looked at unless asked for").unwrap();
     folder
 }
 
@@ -267,6 +270,7 @@ fn a_cifar_batch_without_end_is_refused_before_it_fills_the_memory() {
 #[test]
 fn the_program_lists_cifar_and_tells_what_a_folder_holds() {
     let folder = cifar();
+    fs::write(folder.path().join(TEST_BATCH_FILE), record(5, [1, 2, 3])).unwrap();
     let run = |arguments: &[&str]| {
         let mut program = assert_cmd::cargo::cargo_bin_cmd!("trainability");
         let output = program.args(arguments).output().unwrap();
@@ -275,7 +279,59 @@ fn the_program_lists_cifar_and_tells_what_a_folder_holds() {
     };
     assert_contains(&run(&["data"]), &["cifar-10 ", "the binary version of CIFAR-10", "data.folder names"]);
     let said = run(&["data", "cifar-10", "--folder", folder.path().to_str().unwrap()]);
-    assert_contains(&said, &["cifar-10: 6 images of 32 x 32 pixels in 3 colours, 10 classes", "SHA-256"]);
+    assert_contains(
+        &said,
+        &["cifar-10: 6 images of 32 x 32 pixels in 3 colours, 10 classes", "SHA-256", "and 1 test images"],
+    );
+}
+
+#[test]
+fn test_images_are_read_where_they_are_and_are_of_the_sets_shape() {
+    let folder = folder(&images().encode(), &labels().encode());
+    let read = || load_with_test("idx", Some(folder.path()));
+    let plain = load_idx(folder.path()).unwrap();
+    assert_eq!(read().unwrap(), plain, "there are none");
+    let write = |name: &str, idx: &Idx| fs::write(folder.path().join(name), gzip(&idx.encode())).unwrap();
+    let test = Idx { dimensions: vec![2, 3, 2], values: (0..12).collect() };
+    write(TEST_IMAGE_FILES[1], &test);
+    assert_contains(&read().unwrap_err().to_string(), &["has no test labels", "t10k-labels-idx1-ubyte"]);
+    write(TEST_LABEL_FILES[0], &Idx { dimensions: vec![2], values: vec![7, 8] });
+    let set = read().unwrap();
+    let own = set.test.as_ref().unwrap();
+    assert_eq!((own.count, &own.images, &own.labels), (2, &test.values, &vec![7, 8]));
+    assert_ne!(own.checksum, set.checksum);
+    assert_eq!(ImageSet { test: None, ..set }, plain, "the set and its checksum stay what they are");
+    assert_eq!(load_idx(folder.path()).unwrap(), plain, "who does not ask for them does not read them");
+    write(TEST_LABEL_FILES[0], &Idx { dimensions: vec![2], values: vec![7, 10] });
+    assert_contains(&read().unwrap_err().to_string(), &["t10k-labels", "label 10 at place 1"]);
+    write(TEST_LABEL_FILES[0], &Idx { dimensions: vec![2], values: vec![7, 8] });
+    write(TEST_IMAGE_FILES[1], &Idx { dimensions: vec![2, 2, 3], values: (0..12).collect() });
+    assert_contains(&read().unwrap_err().to_string(), &["shape 1 x 2 x 3", "1 x 3 x 2", "should be alike"]);
+}
+
+#[test]
+fn the_test_batch_of_cifar_is_read_where_it_is_asked_for() {
+    let folder = cifar();
+    let refusal = load_with_test("cifar-10", Some(folder.path())).unwrap_err().to_string();
+    assert_contains(&refusal, &[TEST_BATCH_FILE, "a multiple of 3073"]);
+    fs::write(folder.path().join(TEST_BATCH_FILE), record(5, [1, 2, 3])).unwrap();
+    let test = load_with_test("cifar-10", Some(folder.path())).unwrap().test.unwrap();
+    assert_eq!((test.count, test.labels, test.images[1024]), (1, vec![5], 2));
+    fs::remove_file(folder.path().join(TEST_BATCH_FILE)).unwrap();
+    assert!(load_with_test("cifar-10", Some(folder.path())).unwrap().test.is_none());
+}
+
+#[test]
+fn a_pinned_set_lacks_no_part() {
+    let folder = folder(&images().encode(), &labels().encode());
+    let refusal = load_with_test("fashion-mnist", Some(folder.path())).unwrap_err().to_string();
+    assert_contains(&refusal, &["SHA-256", "`fashion-mnist`", "`make data NAME=fashion-mnist`"]);
+    // Where it was fetched.
+    if sets().iter().find(|set| set.name == "fashion-mnist").and_then(|set| set.folder()).is_some_and(|f| f.is_dir()) {
+        let set = load_with_test("fashion-mnist", None).unwrap();
+        let test = set.test.as_ref().unwrap();
+        assert_eq!((set.count, test.count, set.rows, set.columns, set.classes), (60_000, 10_000, 28, 28, 10));
+    }
 }
 
 proptest! {

@@ -625,6 +625,7 @@ fn images() -> ImageSet {
         channels: 1,
         classes: 10,
         checksum: "none".to_owned(),
+        test: None,
     }
 }
 
@@ -661,7 +662,7 @@ fn watched_run() -> Vec<Seen> {
         "seeds": 1
     });
     let experiment = Experiment::from_value(experiment, "test.json", "test").unwrap();
-    let plan = Plan::new(experiment, &ImageFacts { count: COUNT, checksum: "none".to_owned() }).unwrap();
+    let plan = Plan::new(experiment, &ImageFacts { count: COUNT, checksum: "none".to_owned(), test: None }).unwrap();
     let mut run = Run::new(&plan.runs[0], &images());
     let state = |run: &Run| {
         let mut state = State::default();
@@ -693,7 +694,7 @@ fn watched_run() -> Vec<Seen> {
                 break row;
             }
         };
-        let (labels, end) = (state(&run).tensor("stream/labels").unwrap(), network_of(&state(&run)));
+        let (labels, end) = (state(&run).tensor("stream/task/labels").unwrap(), network_of(&state(&run)));
         tasks.push(Seen { row, labels, start, end, gradient_norms, confidences, changes, sizes });
     }
     tasks

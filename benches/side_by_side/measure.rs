@@ -77,7 +77,7 @@ fn task_end(run: &mut Run, set: &ImageSet) -> Result<[f64; 2]> {
     let mut network = Network::new(shape, Box::new(Relu), &mut generator);
     state.restore_part("network", &mut network)?;
     let images = probe_images(set, setting.batch);
-    let labels = state.tensor("stream/labels")?.narrow(0, 0, setting.batch as i64);
+    let labels = state.tensor("stream/task/labels")?.narrow(0, 0, setting.batch as i64);
 
     let sharpness = time(15, || {
         let hessian = Hessian::of_network(&network, &images, &labels, &[]);

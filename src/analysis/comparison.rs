@@ -32,6 +32,8 @@ pub struct ArmSummary {
     pub last_quarter_accuracy: Result<Estimate, Undefined>,
     /// Online accuracy of the last task.
     pub last_task_accuracy: Result<Estimate, Undefined>,
+    /// Mean over all tasks of the accuracy on images that nobody trained on, over the seeds that have it at every task.
+    pub mean_test_accuracy: Result<Estimate, Undefined>,
     /// Least-squares change of online accuracy a task.
     pub slope: Result<Estimate, Undefined>,
     /// Interquartile mean over seeds of the mean online accuracy over all tasks.
@@ -60,8 +62,7 @@ pub fn compare_arms(
     let mut seeds_of: BTreeMap<&Arm, BTreeMap<u64, Vec<f64>>> = BTreeMap::new();
     for run in finished {
         let seeds = seeds_of.entry(&run.arm).or_default();
-        let accuracy: Option<Vec<f64>> = run.online_accuracy().iter().copied().map(defined).collect();
-        if let Some(accuracy) = accuracy.filter(|accuracy| !accuracy.is_empty()) {
+        if let Some(accuracy) = all_defined(run.online_accuracy()).filter(|accuracy| !accuracy.is_empty()) {
             seeds.insert(run.seed, accuracy);
         }
     }
@@ -73,7 +74,9 @@ pub fn compare_arms(
         let control_runs = seeds_of.get(&control).unwrap_or(&none);
         let pairs = if *arm == control { Err(Undefined::IsControl) } else { paired(runs, control_runs) };
         let diverged = diverged.get(arm).copied().unwrap_or(0);
-        summary(arm, runs, pairs, diverged, options)
+        let of_arm = finished.iter().filter(|run| run.arm == *arm && runs.contains_key(&run.seed));
+        let tested: Vec<f64> = of_arm.filter_map(|run| mean(&all_defined(run.column(TEST))?).ok()).collect();
+        summary(arm, runs, pairs, estimate_mean(&tested, options), diverged, options)
     };
     let mut summaries: Vec<ArmSummary> = arms.into_iter().map(summarise).collect();
     let p_values: Vec<_> = summaries.iter().map(|summary| summary.p_paired_t).collect();
@@ -81,6 +84,14 @@ pub fn compare_arms(
         summary.p_paired_t_holm = adjusted;
     }
     summaries
+}
+
+/// The column of accuracy on images that nobody trained on, which runs of some streams and of earlier versions lack.
+const TEST: &str = "test_accuracy";
+
+/// All values of a column, if each is defined.
+fn all_defined(column: &[Option<f64>]) -> Option<Vec<f64>> {
+    column.iter().copied().map(defined).collect()
 }
 
 /// The mean online accuracies of the seeds that both arms have.
@@ -98,6 +109,7 @@ fn summary(
     arm: &Arm,
     runs: &BTreeMap<u64, Vec<f64>>,
     pairs: Result<Pairs, Undefined>,
+    mean_test_accuracy: Result<Estimate, Undefined>,
     diverged: usize,
     options: BootstrapOptions,
 ) -> ArmSummary {
@@ -119,6 +131,7 @@ fn summary(
         mean_accuracy: over_seeds(mean),
         last_quarter_accuracy: over_seeds(|accuracy| mean(last_quarter(accuracy))),
         last_task_accuracy: over_seeds(|accuracy| accuracy.last().copied().ok_or(Undefined::NoValues)),
+        mean_test_accuracy,
         slope: over_seeds(slope),
         interquartile_mean: interquartile(runs, options),
         probability_of_improvement,

@@ -182,6 +182,10 @@ pub struct SummaryRow {
     pub last_task_online_accuracy: Option<f64>,
     pub last_task_online_accuracy_low: Option<f64>,
     pub last_task_online_accuracy_high: Option<f64>,
+    /// Accuracy at a task's end on images that nobody trained on, over all tasks.
+    pub mean_test_accuracy: Option<f64>,
+    pub mean_test_accuracy_low: Option<f64>,
+    pub mean_test_accuracy_high: Option<f64>,
     /// Least-squares change of online accuracy a task.
     pub slope: Option<f64>,
     pub slope_low: Option<f64>,
@@ -221,6 +225,7 @@ impl From<&ArmSummary> for SummaryRow {
             cells(&summary.last_quarter_accuracy);
         let [last_task_online_accuracy, last_task_online_accuracy_low, last_task_online_accuracy_high] =
             cells(&summary.last_task_accuracy);
+        let [mean_test_accuracy, mean_test_accuracy_low, mean_test_accuracy_high] = cells(&summary.mean_test_accuracy);
         let [slope, slope_low, slope_high] = cells(&summary.slope);
         let [interquartile_mean, interquartile_mean_low, interquartile_mean_high] = cells(&summary.interquartile_mean);
         let [probability_of_improvement, probability_of_improvement_low, probability_of_improvement_high] =
@@ -231,6 +236,10 @@ impl From<&ArmSummary> for SummaryRow {
         note.estimate("mean_online_accuracy", &summary.mean_accuracy);
         note.estimate("last_quarter_online_accuracy", &summary.last_quarter_accuracy);
         note.estimate("last_task_online_accuracy", &summary.last_task_accuracy);
+        // Most streams have none, and need no reason in every line.
+        if summary.mean_test_accuracy.is_ok() {
+            note.estimate("mean_test_accuracy", &summary.mean_test_accuracy);
+        }
         note.estimate("slope", &summary.slope);
         note.estimate("interquartile_mean", &summary.interquartile_mean);
         note.estimate("probability_of_improvement", &summary.probability_of_improvement);
@@ -250,6 +259,9 @@ impl From<&ArmSummary> for SummaryRow {
             last_task_online_accuracy,
             last_task_online_accuracy_low,
             last_task_online_accuracy_high,
+            mean_test_accuracy,
+            mean_test_accuracy_low,
+            mean_test_accuracy_high,
             slope,
             slope_low,
             slope_high,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
-use crate::data::{load, sets};
+use crate::data::{load_with_test, sets};
 
 /// Tell which image sets there are: where they lie, how many images, and their checksum.
 #[derive(Debug, Args)]
@@ -21,23 +21,27 @@ pub struct Data {
 impl Data {
     pub(super) fn run(self) -> Result<ExitCode> {
         if let Some(name) = &self.name {
-            let set = load(name, self.folder.as_deref())?;
+            let set = load_with_test(name, self.folder.as_deref())?;
             let colours = if set.channels == 1 { String::new() } else { format!(" in {} colours", set.channels) };
             println!(
                 "{}: {} images of {} x {} pixels{}, {} classes",
                 set.name, set.count, set.rows, set.columns, colours, set.classes
             );
             println!("SHA-256 {}", set.checksum);
+            if let Some(test) = &set.test {
+                println!("and {} test images", test.count);
+                println!("SHA-256 {}", test.checksum);
+            }
             return Ok(ExitCode::SUCCESS);
         }
         for set in sets() {
-            println!("{:10} {}", set.name, set.about);
+            println!("{:13} {}", set.name, set.about);
             let place = match (set.folder(), set.command) {
                 (Some(folder), _) if folder.is_dir() => format!("in {}", folder.display()),
                 (_, Some(command)) => format!("not there yet: `{command}` brings it"),
                 (_, None) => "in the folder that data.folder names".to_owned(),
             };
-            println!("{:10} {place}", "");
+            println!("{:13} {place}", "");
         }
         Ok(ExitCode::SUCCESS)
     }

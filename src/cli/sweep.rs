@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::config::{Experiment, ImageFacts, MOST_SEEDS, Plan, label};
+use crate::data::{load, load_with_test};
 use crate::sweep::{Outcome, Progress, Signals, SweepOptions, carry_out, choose};
 
 /// Train every method under every schedule with every seed of an experiment. Calling again goes on: what is unfinished
@@ -65,10 +66,10 @@ impl Sweep {
         let Some(checkpoint_every) = seconds else {
             bail!("--checkpoint-every is {:?}, expected a number of seconds, 0 or above", self.checkpoint_every);
         };
-        let set = crate::data::load(&experiment.data.set, experiment.data.folder.as_deref())
+        let load = if experiment.asks_for_test_images() { load_with_test } else { load };
+        let set = load(&experiment.data.set, experiment.data.folder.as_deref())
             .with_context(|| format!("{}: at `data`", self.config.display()))?;
-        let facts = ImageFacts { count: set.count, checksum: set.checksum.clone() };
-        let plan = Plan::new(experiment, &facts)?;
+        let plan = Plan::new(experiment, &ImageFacts::of(&set))?;
         if self.dry_run {
             return self.list(&plan);
         }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ConfigError, json, wording};
+use super::{ConfigError, Streams, json, wording};
 use crate::probe::ProbeOptions;
+use crate::stream::Entry;
 
 /// Where the images come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,29 +22,16 @@ pub struct Data {
     pub images: Option<usize>,
     /// The same, but a smaller set is used whole.
     pub images_at_most: Option<usize>,
+    /// How many other images are held out for test accuracy, drawn by the run's seed; for sets without test images of
+    /// their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_images: Option<usize>,
 }
 
 impl Default for Data {
     fn default() -> Self {
-        Data { set: "mnist-5k".to_owned(), folder: None, images: None, images_at_most: None }
+        Data { set: "mnist-5k".to_owned(), folder: None, images: None, images_at_most: None, test_images: None }
     }
-}
-
-/// How the images become tasks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Streams {
-    /// A name from the stream registry.
-    #[serde(default = "random_labels")]
-    pub kind: String,
-    /// Tasks of a run.
-    pub tasks: usize,
-    /// Passes over the images in a task.
-    pub epochs: usize,
-}
-
-fn random_labels() -> String {
-    "random_labels".to_owned()
 }
 
 /// The network's size.
@@ -253,6 +241,13 @@ impl Experiment {
         }
     }
 
+    /// Whether any of its streams can be asked about images that nobody trained on.
+    pub fn asks_for_test_images(&self) -> bool {
+        let kinds = self.grid.get("stream.kind").into_iter().flatten().filter_map(Value::as_str);
+        let mut entries = kinds.chain([self.stream.kind.as_str()]).filter_map(Entry::named);
+        entries.any(|entry| entry.true_labels)
+    }
+
     /// The experiment at one point of its grid: the same with one seed and no grid, whose copies would fill the memory.
     pub(super) fn without_lists(&self) -> Experiment {
         Experiment { seeds: Seeds::Count(1), grid: BTreeMap::new(), ..self.clone() }
@@ -279,7 +274,7 @@ impl Experiment {
         let shown = |value: Option<usize>| value.map_or_else(|| "null".to_owned(), |value| value.to_string());
         let (stream, training, measure) = (&self.stream, &self.training, &self.measure);
         let seeds = self.seeds();
-        let rules: [(&str, String, bool, &str); 20] = [
+        let rules: [(&str, String, bool, &str); 21] = [
             ("name", format!("{:?}", self.name), super::label::is_valid(&self.name), super::label::RULE),
             ("data.images", shown(self.data.images), self.data.images != Some(0), "at least 1"),
             (
@@ -288,6 +283,7 @@ impl Experiment {
                 self.data.images_at_most.is_none_or(|most| most > 0 && self.data.images.is_none()),
                 "at least 1, and left out where `data.images` is given",
             ),
+            ("data.test_images", shown(self.data.test_images), self.data.test_images != Some(0), "at least 1"),
             ("stream.tasks", stream.tasks.to_string(), stream.tasks > 0, "at least 1"),
             ("stream.epochs", stream.epochs.to_string(), stream.epochs > 0, "at least 1"),
             (
@@ -346,14 +342,9 @@ impl Experiment {
                 "each seed once",
             ),
         ];
-        if crate::stream::Entry::named(&stream.kind).is_none() {
-            let known: Vec<&str> = crate::stream::STREAMS.iter().map(|entry| entry.name).collect();
-            let expected = super::label::expected_one_of(&stream.kind, &known);
-            return Err(self.refuse("stream.kind", format!("{:?}", stream.kind), expected));
-        }
         match rules.into_iter().find(|rule| !rule.2) {
             Some((key, found, _, expected)) => Err(self.refuse(key, found, expected)),
-            None => Ok(()),
+            None => self.stream.check(self),
         }
     }
 }

@@ -6,12 +6,14 @@ pub(crate) mod label;
 mod method;
 mod plan;
 mod schedule;
+mod streams;
 mod wording;
 
-pub use experiment::{Data, Experiment, MOST_SEEDS, Networks, Precision, Streams, Training};
+pub use experiment::{Data, Experiment, MOST_SEEDS, Networks, Precision, Training};
 pub use method::MethodPlan;
 pub use plan::{ImageFacts, Plan, RunPlan};
 pub use schedule::SchedulePlan;
+pub use streams::Streams;
 
 /// What is wrong with a configuration: one sentence with the file, the key, what was there and what would be right.
 #[derive(Debug, thiserror::Error)]

@@ -8,8 +8,11 @@ use sha2::{Digest, Sha256};
 use super::experiment::set;
 use super::label;
 use super::{ConfigError, Data, Experiment, MethodPlan, Networks, SchedulePlan, Streams, Training};
+use crate::data::ImageSet;
 use crate::probe::ProbeOptions;
 use crate::schedule::Resolved;
+use crate::stream::Lengths;
+use crate::stream::random_labels::redrawn;
 use crate::text::hexadecimal;
 
 /// What a plan has to know of the images.
@@ -19,6 +22,16 @@ pub struct ImageFacts {
     pub count: usize,
     /// SHA-256 over their content.
     pub checksum: String,
+    /// The same of the set's own test images, if it has any and they were read.
+    pub test: Option<String>,
+}
+
+impl ImageFacts {
+    /// Those of a set.
+    pub fn of(set: &ImageSet) -> ImageFacts {
+        let test = set.test.as_ref().map(|test| test.checksum.clone());
+        ImageFacts { count: set.count, checksum: set.checksum.clone(), test }
+    }
 }
 
 /// One run: method, schedule and seed with every option resolved.
@@ -54,9 +67,14 @@ impl RunPlan {
         self.data.images.expect("resolved by the plan")
     }
 
+    /// The lengths of its tasks.
+    pub fn lengths(&self) -> Lengths {
+        self.stream.lengths(self.images(), self.training.batch_size, self.seed)
+    }
+
     /// Updates of the whole run.
     pub fn updates(&self) -> u64 {
-        (self.stream.tasks * self.stream.epochs * self.images().div_ceil(self.training.batch_size)) as u64
+        self.lengths().updates()
     }
 
     /// `METHOD/SCHEDULE/seed-N`, the run's place in the sweep's folder and its name in messages.
@@ -89,6 +107,10 @@ impl Plan {
             let expected = format!("at most {MOST_RUNS} runs, the seeds and the values of every grid list counted in");
             let found = format!("a product of {} methods and {} schedules", lists[0], lists[1]);
             return Err(experiment.refuse("methods", found, expected));
+        }
+        if let Some(held_out) = experiment.data.test_images.filter(|_| !experiment.asks_for_test_images()) {
+            let expected = format!("left out, since labels of {} say nothing of other images", experiment.stream.kind);
+            return Err(experiment.refuse("data.test_images", held_out, expected));
         }
         let (mut arms, mut folders) = (Vec::new(), BTreeSet::new());
         for point in grid(&experiment)? {
@@ -155,19 +177,18 @@ fn point(
 }
 
 fn arms_of(experiment: &Experiment, suffix: &str, images: &ImageFacts) -> Result<Vec<RunPlan>, ConfigError> {
-    let most = experiment.data.images_at_most.unwrap_or(usize::MAX).min(images.count);
-    let count = experiment.data.images.unwrap_or(most);
-    if count > images.count {
-        let expected = format!("at most {}, the images that the set {} has", images.count, experiment.data.set);
-        return Err(experiment.refuse("data.images", count, expected));
-    }
+    let count = count_images(experiment, images)?;
     if experiment.training.batch_size > count {
         let expected = format!("at most {count}, the number of images");
         return Err(experiment.refuse("training.batch_size", experiment.training.batch_size, expected));
     }
     let (stream, updates) = (&experiment.stream, count.div_ceil(experiment.training.batch_size));
+    if redrawn(stream.fraction, count) == 0 {
+        let expected = format!("a share that redraws at least one label of {count} images");
+        return Err(experiment.refuse("stream.fraction", stream.fraction, expected));
+    }
     let product =
-        [stream.epochs, updates].iter().try_fold(stream.tasks, |product, &factor| product.checked_mul(factor));
+        [stream.most_epochs(), updates].iter().try_fold(stream.tasks, |product, &factor| product.checked_mul(factor));
     if product.is_none_or(|product| product as u64 > MOST_UPDATES) {
         let found = format!("{} with {} epochs of {updates} updates each", stream.tasks, stream.epochs);
         return Err(experiment.refuse("stream.tasks", found, format!("at most {MOST_UPDATES} updates in a run")));
@@ -207,6 +228,29 @@ fn arms_of(experiment: &Experiment, suffix: &str, images: &ImageFacts) -> Result
     Ok(arms)
 }
 
+/// How many images are trained on, those that are held out having their place beside them.
+fn count_images(experiment: &Experiment, images: &ImageFacts) -> Result<usize, ConfigError> {
+    let data = &experiment.data;
+    if let Some(held_out) = data.test_images {
+        let expected = match &images.test {
+            Some(_) => Some(format!("left out, since the set {} has test images of its own", data.set)),
+            None if held_out < images.count => None,
+            None => Some(format!("fewer than the {} images that the set {} has", images.count, data.set)),
+        };
+        if let Some(expected) = expected {
+            return Err(experiment.refuse("data.test_images", held_out, expected));
+        }
+    }
+    let most = images.count - data.test_images.unwrap_or(0);
+    let count = data.images.unwrap_or(data.images_at_most.unwrap_or(usize::MAX).min(most));
+    if count > most {
+        let beside = if data.test_images.is_some() { " beside `data.test_images`" } else { "" };
+        let expected = format!("at most {most}, the images that the set {} has{beside}", data.set);
+        return Err(experiment.refuse("data.images", count, expected));
+    }
+    Ok(count)
+}
+
 /// Refuses the second entry of a list with the same label.
 fn refuse_twice<'a>(
     experiment: &Experiment,
@@ -236,9 +280,16 @@ const FORMAT: u32 = 2;
 fn with_seed(arm: &RunPlan, seed: u64, images: &ImageFacts) -> RunPlan {
     let parts: Vec<Value> =
         arm.method.parts.iter().map(|(name, options)| json!({ "name": name, "options": options })).collect();
+    let mut data = json!({ "set": arm.data.set, "images": arm.data.images, "checksum": images.checksum });
+    if let Some(count) = arm.data.test_images {
+        data["test_images"] = json!(count);
+    }
+    if let Some(checksum) = images.test.as_ref().filter(|_| arm.stream.entry().true_labels) {
+        data["test_checksum"] = json!(checksum);
+    }
     let options = json!({
         "format": FORMAT,
-        "data": { "set": arm.data.set, "images": arm.data.images, "checksum": images.checksum },
+        "data": data,
         "stream": arm.stream,
         "network": arm.network,
         "training": arm.training,

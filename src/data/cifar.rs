@@ -3,14 +3,16 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::image_set::{find, need_folder};
 use super::{DataError, ImageSet};
 
-/// The files of the training images, in order. `test_batch.bin` is left alone, as MNIST's test files are.
+/// The files of the training images, in order.
 pub const BATCH_FILES: [&str; 5] =
     ["data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"];
+/// The file of the test images.
+pub const TEST_BATCH_FILE: &str = "test_batch.bin";
 
 const SIDE: usize = 32;
 const CHANNELS: usize = 3;
@@ -27,7 +29,19 @@ impl ImageSet {
     pub fn read_cifar(name: &str, folder: &Path, classes: u8) -> Result<ImageSet, DataError> {
         need_folder(folder, format!("{} to {}", BATCH_FILES[0], BATCH_FILES[BATCH_FILES.len() - 1]))?;
         let paths = BATCH_FILES.iter().map(|file| find(folder, "batch", &[file.to_string()]));
-        let paths = paths.collect::<Result<Vec<_>, _>>()?;
+        ImageSet::read_cifar_batches(name, paths.collect::<Result<Vec<_>, _>>()?, classes)
+    }
+
+    /// Reads the test batch of such a folder, if it has one.
+    ///
+    /// # Errors
+    /// As [`ImageSet::read_cifar`].
+    pub fn read_cifar_test(name: &str, folder: &Path, classes: u8) -> Result<Option<ImageSet>, DataError> {
+        let path = folder.join(TEST_BATCH_FILE);
+        path.is_file().then(|| ImageSet::read_cifar_batches(name, vec![path], classes)).transpose()
+    }
+
+    fn read_cifar_batches(name: &str, paths: Vec<PathBuf>, classes: u8) -> Result<ImageSet, DataError> {
         let (mut images, mut labels) = (Vec::new(), Vec::new());
         for path in paths {
             let unreadable = |problem| DataError::Unreadable { path: path.clone(), problem };

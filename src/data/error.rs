@@ -127,11 +127,26 @@ pub enum DataError {
         /// The number of classes.
         classes: u8,
     },
+    /// The test images are none of the set.
+    #[error(
+        "the test images of `{name}` have the shape {}, and its training images {}: they should be alike",
+        sizes(.found), sizes(.expected)
+    )]
+    TestShape {
+        /// The set.
+        name: String,
+        /// Channels, rows and columns of its test images.
+        found: [usize; 3],
+        /// The same of its training images.
+        expected: [usize; 3],
+    },
     /// The set is not the one that its name promises.
-    #[error("the images in {folder} have the SHA-256 {found}, and those of `{name}` have {expected}: run `{command}`")]
+    #[error("the {part} in {folder} have the SHA-256 {found}, and those of `{name}` have {expected}: run `{command}`")]
     Checksum {
         /// The set.
         name: String,
+        /// `images` or `test images`.
+        part: &'static str,
         /// Where it lies.
         folder: PathBuf,
         /// The checksum of what lies there.
@@ -221,5 +236,9 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn shape(dimensions: &[u32]) -> String {
-    dimensions.iter().map(u32::to_string).collect::<Vec<_>>().join(" x ")
+    sizes(dimensions)
+}
+
+fn sizes(sizes: &[impl ToString]) -> String {
+    sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ")
 }

@@ -13,6 +13,11 @@ pub const IMAGE_FILES: [&str; 2] = ["train-images-idx3-ubyte", "train-images.idx
 /// The names that the file of the labels may have, plain; each may end in `.gz` too.
 pub const LABEL_FILES: [&str; 2] = ["train-labels-idx1-ubyte", "train-labels.idx1-ubyte"];
 
+/// The same for a set's test images.
+pub const TEST_IMAGE_FILES: [&str; 2] = ["t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte"];
+/// The same for their labels.
+pub const TEST_LABEL_FILES: [&str; 2] = ["t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte"];
+
 /// Labelled images, all of one shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageSet {
@@ -33,8 +38,10 @@ pub struct ImageSet {
     /// How many classes there are.
     pub classes: u8,
     /// SHA-256 over shape, classes, pixels and labels, in hexadecimal digits; the same for the same content wherever it
-    /// came from.
+    /// came from. Test images have their own.
     pub checksum: String,
+    /// The set's test images, of the same shape, if it has any and they were read.
+    pub test: Option<Box<ImageSet>>,
 }
 
 impl ImageSet {
@@ -44,8 +51,32 @@ impl ImageSet {
     /// A file is missing, unreadable or not what it should be; their counts differ; a label is not below `classes`.
     pub fn read_idx(name: &str, folder: &Path, classes: u8) -> Result<ImageSet, DataError> {
         need_folder(folder, format!("{} and {}", IMAGE_FILES[0], LABEL_FILES[0]))?;
-        let images_path = find(folder, "images", &plain_or_gzipped(&IMAGE_FILES))?;
-        let labels_path = find(folder, "labels", &plain_or_gzipped(&LABEL_FILES))?;
+        ImageSet::read_idx_files(name, folder, classes, [("images", IMAGE_FILES), ("labels", LABEL_FILES)])
+    }
+
+    /// Reads the test images of such a folder; none where it has neither of their two files.
+    ///
+    /// # Errors
+    /// As [`ImageSet::read_idx`]; one of the two files is there alone.
+    pub fn read_idx_test(name: &str, folder: &Path, classes: u8) -> Result<Option<ImageSet>, DataError> {
+        let wanted = [("test images", TEST_IMAGE_FILES), ("test labels", TEST_LABEL_FILES)];
+        let there =
+            |(wanted, names): (&'static str, [&str; 2])| find(folder, wanted, &plain_or_gzipped(&names)).is_ok();
+        if !wanted.into_iter().any(there) {
+            return Ok(None);
+        }
+        ImageSet::read_idx_files(name, folder, classes, wanted).map(Some)
+    }
+
+    /// Reads a file of images and one of labels, each with what it holds and the names that it may have.
+    fn read_idx_files(
+        name: &str,
+        folder: &Path,
+        classes: u8,
+        files: [(&'static str, [&str; 2]); 2],
+    ) -> Result<ImageSet, DataError> {
+        let path = |(wanted, names): (&'static str, [&str; 2])| find(folder, wanted, &plain_or_gzipped(&names));
+        let (images_path, labels_path) = (path(files[0])?, path(files[1])?);
         let images = Idx::load(&images_path, 3)?;
         let labels = Idx::load(&labels_path, 1)?.values;
         let [count, rows, columns] = [0, 1, 2].map(|axis| images.dimensions[axis] as usize);
@@ -63,7 +94,7 @@ impl ImageSet {
     pub(super) fn new(name: &str, images: Vec<u8>, shape: [usize; 4], labels: Vec<u8>, classes: u8) -> ImageSet {
         let (name, [count, channels, rows, columns]) = (name.to_owned(), shape);
         let checksum = String::new();
-        let set = ImageSet { name, images, count, rows, columns, channels, labels, classes, checksum };
+        let set = ImageSet { name, images, count, rows, columns, channels, labels, classes, checksum, test: None };
         ImageSet { checksum: set.content_checksum(), ..set }
     }
 
@@ -84,6 +115,19 @@ impl ImageSet {
             fs::write(&path, content.encode()).map_err(|problem| DataError::Unwritable { path, problem })?;
         }
         Ok(())
+    }
+
+    /// The set with these as its test images.
+    ///
+    /// # Errors
+    /// They are of another shape.
+    pub fn with_test(self, test: ImageSet) -> Result<ImageSet, DataError> {
+        let shape = |set: &ImageSet| [set.channels, set.rows, set.columns];
+        if shape(&self) != shape(&test) {
+            let (found, expected) = (shape(&test), shape(&self));
+            return Err(DataError::TestShape { name: self.name, found, expected });
+        }
+        Ok(ImageSet { test: Some(Box::new(test)), ..self })
     }
 
     fn content_checksum(&self) -> String {

@@ -1,7 +1,8 @@
 //! Image sets: readers for their files, the registry of those that have a name, and their checksums.
 //!
-//! [`load`] is the door: a set's name, and a folder for a set that may lie anywhere, give an [`ImageSet`]. Images stay in
-//! the order of their files; whoever needs another order shuffles them.
+//! [`load`] is the door: a set's name, and a folder for a set that may lie anywhere, give an [`ImageSet`]; so does
+//! [`load_with_test`], with the set's test images where it has any. Images stay in the order of their files; whoever needs
+//! another order shuffles them.
 //!
 //! Adding a set is one [`SetEntry`] in `registry.rs`; adding a format is one file with one function that makes an
 //! [`ImageSet`] out of a folder.
@@ -12,8 +13,8 @@ mod idx;
 mod image_set;
 mod registry;
 
-pub use cifar::BATCH_FILES;
+pub use cifar::{BATCH_FILES, TEST_BATCH_FILE};
 pub use error::{DataError, IdxError};
 pub use idx::Idx;
-pub use image_set::{IMAGE_FILES, ImageSet, LABEL_FILES};
-pub use registry::{SetEntry, cache_folder, load, sets};
+pub use image_set::{IMAGE_FILES, ImageSet, LABEL_FILES, TEST_IMAGE_FILES, TEST_LABEL_FILES};
+pub use registry::{SetEntry, cache_folder, load, load_with_test, sets};

@@ -6,7 +6,6 @@ use super::Foreign;
 use crate::network::{Network, correct, cross_entropy, logits};
 use crate::optimizer::Adam;
 use crate::random::Generator;
-use crate::stream::random_labels::RandomLabels;
 use crate::stream::{Lengths, Start, Stream};
 
 /// The new task: random labels on the batch's images.
@@ -60,9 +59,9 @@ pub fn compare(foreign: &mut Foreign, task: NewTask) -> Comparison {
     let mut fresh = Network::new(shape, method.activation, &mut Generator::named("initialisation", task.seed));
     penalties.iter_mut().for_each(|penalty| penalty.begin(&fresh.layers));
     let learn_task = |network: &mut Network, penalties: &mut [Box<dyn Penalty>]| {
-        let lengths = Lengths { tasks: 1, epochs: task.epochs, batch_size: task.batch_size };
+        let lengths = Lengths::equal(1, task.epochs, images.size()[0] as usize, task.batch_size);
         let (images, classes) = (images.shallow_clone(), network.shape().outputs);
-        let stream = RandomLabels::new(Start { images, classes, lengths, seed: task.seed });
+        let stream = Stream::new(Start::random_labels(images, classes, lengths, task.seed));
         let optimizer = Adam::new(reading.adam, *weight_decay, &network.layers);
         learn(network, penalties, optimizer, reading.learning_rate, stream, task.epochs)
     };
@@ -75,11 +74,11 @@ fn learn(
     penalties: &mut [Box<dyn Penalty>],
     mut optimizer: Adam,
     learning_rate: f64,
-    mut stream: RandomLabels,
+    mut stream: Stream,
     epochs: usize,
 ) -> Curve {
     let rates = vec![learning_rate; network.layers.len()];
-    let updates = stream.updates_per_task() / epochs as u64;
+    let updates = stream.lengths().updates_per_epoch();
     let mut curve = Curve { online_accuracy: None, by_epoch: vec![None; epochs] };
     let mut sum = 0.0;
     stream.begin_task();

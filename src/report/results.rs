@@ -306,7 +306,7 @@ pub fn read_tasks(path: &Path, bytes: impl Read) -> Result<BTreeMap<String, Vec<
 const OUTCOME: &str = "online_accuracy";
 
 fn is_share(column: &str) -> bool {
-    [OUTCOME, "final_accuracy", "rho"].contains(&column)
+    [OUTCOME, "final_accuracy", "test_accuracy", "rho"].contains(&column)
 }
 
 /// Indicators may be infinite, as bounds are; no value is not-a-number, which is written as an empty field.

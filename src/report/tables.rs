@@ -34,10 +34,14 @@ pub fn accuracy(evidence: &Evidence) -> Table {
     let note = "Online accuracy, mean over seeds with 95 % bootstrap interval over seeds; n is the number of finished \
                 seeds. The last quarter is that of the tasks, rounded up. [none] stands where there is no interval; \
                 the note in summary.csv says why.";
-    let headings = ["method", "schedule", "#n", "#all tasks", "#last quarter", "#last task"];
-    let mut table = Table::new("Accuracy by arm", note, &headings);
+    let tested = evidence.summaries.iter().any(|summary| summary.mean_test_accuracy.is_ok());
+    let on_test = "Test is the accuracy at a task's end on images that nobody trained on, mean over all tasks.";
+    let note = if tested { format!("{note} {on_test}") } else { note.to_owned() };
+    let mut headings = vec!["method", "schedule", "#n", "#all tasks", "#last quarter", "#last task"];
+    headings.extend(tested.then_some("#test"));
+    let mut table = Table::new("Accuracy by arm", &note, &headings);
     for summary in &evidence.summaries {
-        let cells = vec![
+        let mut cells = vec![
             summary.arm.method.clone(),
             summary.arm.schedule.clone(),
             summary.seeds.to_string(),
@@ -45,6 +49,7 @@ pub fn accuracy(evidence: &Evidence) -> Table {
             share(&summary.last_quarter_accuracy),
             share(&summary.last_task_accuracy),
         ];
+        cells.extend(tested.then(|| share(&summary.mean_test_accuracy)));
         table.push(cells, summary.arm.method == CEILING);
     }
     table

@@ -1,16 +1,25 @@
 //! Streams: sequences of tasks out of one set of images.
 //!
-//! A stream is one file with an `ENTRY` of its own, named in [`STREAMS`].
+//! What tasks are about is drawn by a [`Source`], one for each kind of stream: one file with an `ENTRY` of its own, named in
+//! [`STREAMS`]. [`Stream`] makes the sequence of it: the order of images, lengths, recurrence and gradual change, which
+//! are the same for every kind.
 
-use std::fmt::Debug;
-
-use tch::Tensor;
-use trainability_baselines::Stateful;
-
+pub mod content;
+pub mod label_permutation;
+mod lengths;
+pub mod pixel_permutation;
 pub mod random_labels;
+mod sequence;
 
-/// Every stream that a configuration can name.
-pub const STREAMS: &[&Entry] = &[&random_labels::ENTRY];
+pub use content::{Content, Labels, Material, Source};
+pub use lengths::Lengths;
+pub use sequence::{Composition, Minibatch, Start, Stream};
+
+/// Every kind of stream that a configuration can name.
+pub const STREAMS: &[&Entry] = &[&random_labels::ENTRY, &label_permutation::ENTRY, &pixel_permutation::ENTRY];
+
+/// The option of kinds that redraw a part of the labels.
+pub const FRACTION: &str = "fraction";
 
 /// A registry entry.
 #[derive(Debug)]
@@ -19,67 +28,19 @@ pub struct Entry {
     pub name: &'static str,
     /// What it does, in a line.
     pub about: &'static str,
+    /// Whether labels follow from what images show, so that images which nobody trained on can be asked about.
+    pub true_labels: bool,
+    /// Whether tasks show images in other orders of their pixels, which takes memory.
+    pub permutes_pixels: bool,
+    /// The options of the configuration's `stream` section that are of this kind and not of every one.
+    pub options: &'static [&'static str],
     /// Builds it at its beginning.
-    pub build: fn(Start) -> Box<dyn Stream>,
+    pub build: fn(Material) -> Box<dyn Source>,
 }
 
 impl Entry {
-    /// The stream of that name.
+    /// The kind of that name.
     pub fn named(name: &str) -> Option<&'static Entry> {
         STREAMS.iter().copied().find(|entry| entry.name == name)
     }
-}
-
-/// What a stream is built from.
-#[derive(Debug)]
-pub struct Start {
-    /// N x features, normalised.
-    pub images: Tensor,
-    /// How many classes there are.
-    pub classes: i64,
-    /// How it is cut.
-    pub lengths: Lengths,
-    /// Labels and order follow from it alone.
-    pub seed: u64,
-}
-
-/// How a stream is cut into tasks, epochs and minibatches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lengths {
-    /// Tasks of the run.
-    pub tasks: usize,
-    /// Passes over the images in a task.
-    pub epochs: usize,
-    /// Images in a minibatch; the last of an epoch may be shorter.
-    pub batch_size: usize,
-}
-
-/// One minibatch.
-#[derive(Debug)]
-pub struct Minibatch {
-    /// Which of the task's images, B, Int64.
-    pub rows: Tensor,
-    /// Their labels, B, Int64.
-    pub labels: Tensor,
-}
-
-/// A sequence of tasks, and the position in it.
-pub trait Stream: Stateful + Debug + Send {
-    /// Tasks of the whole run.
-    fn tasks(&self) -> usize;
-
-    /// Updates of one task.
-    fn updates_per_task(&self) -> u64;
-
-    /// Goes on to the next task.
-    fn begin_task(&mut self);
-
-    /// The next minibatch of the task.
-    fn next_minibatch(&mut self) -> Minibatch;
-
-    /// All images of the task, N x features. Nobody writes to them: other images are another tensor.
-    fn images(&self) -> &Tensor;
-
-    /// Their labels, N.
-    fn labels(&self) -> &Tensor;
 }

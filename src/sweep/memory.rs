@@ -78,8 +78,18 @@ pub fn estimate(run: &RunPlan, set: &ImageSet) -> f64 {
     let work = SPARE * element * largest(&[measured, task_end, evaluation, saved]);
     // All images as they are, and the chosen ones three times in double precision while they are normalised.
     let beginning = set.images.len() as f64 + 3.0 * images * features * 8.0;
+    // Permuted images lie beside the original ones, those of the task before until they are no longer needed; while one
+    // order gives way to another, both are there twice.
+    let copies = match (run.stream.entry().permutes_pixels, run.stream.transition > 0.0) {
+        (false, _) => 1.0,
+        (true, false) => 3.0,
+        (true, true) => 6.0,
+    };
+    let own = set.test.as_ref().map_or(0, |test| test.count);
+    let tested = if run.stream.entry().true_labels { run.data.test_images.unwrap_or(own) as f64 } else { 0.0 };
+    let kept = (copies * images + tested) * features;
     let window = run.measure.window as f64 * layers.len() as f64 * WINDOW_VALUE;
-    PER_JOB + element * (images * features + state) + window + work.max(beginning)
+    PER_JOB + element * (kept + state) + window + work.max(beginning)
 }
 
 /// Refuses runs of which `jobs` at a time would not fit into `available` bytes.

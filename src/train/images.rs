@@ -8,11 +8,51 @@ use crate::random::Generator;
 /// The seed's choice of `count` images in a random order, count x features, normalised by the mean and the standard
 /// deviation over all pixels of the whole set, so that equal images are equal inputs whatever the seed.
 pub fn select_images(set: &ImageSet, count: usize, kind: Kind, seed: u64) -> Tensor {
-    let (mean, deviation) = moments(&set.images);
+    normalised(set, set, &order(set, seed).narrow(0, 0, count as i64), kind)
+}
+
+/// The true classes of the same images, count, Int64.
+pub fn select_classes(set: &ImageSet, count: usize, seed: u64) -> Tensor {
+    classes(set, &order(set, seed).narrow(0, 0, count as i64))
+}
+
+/// Images that nobody trains on.
+#[derive(Debug)]
+pub struct HeldOut {
+    /// M x features, normalised as the training images are.
+    pub images: Tensor,
+    /// Their true classes, M, Int64.
+    pub classes: Tensor,
+}
+
+impl HeldOut {
+    /// The set's own test images, or else the last `count` in the seed's order, of which [`select_images`] takes the first:
+    /// what is trained on does not depend on whether some are held out. None where there are neither.
+    pub fn select(set: &ImageSet, count: Option<usize>, kind: Kind, seed: u64) -> Option<HeldOut> {
+        let (from, chosen) = match (&set.test, count) {
+            (Some(test), _) => (test.as_ref(), Tensor::arange(test.count as i64, (Kind::Int64, tch::Device::Cpu))),
+            (None, Some(count)) => (set, order(set, seed).narrow(0, (set.count - count) as i64, count as i64)),
+            (None, None) => return None,
+        };
+        Some(HeldOut { images: normalised(set, from, &chosen, kind), classes: classes(from, &chosen) })
+    }
+}
+
+/// The seed's order of all images.
+fn order(set: &ImageSet, seed: u64) -> Tensor {
+    Generator::named("images", seed).permutation(set.count)
+}
+
+/// Some images of a set, normalised by the moments of `by`.
+fn normalised(by: &ImageSet, set: &ImageSet, chosen: &Tensor, kind: Kind) -> Tensor {
+    let (mean, deviation) = moments(&by.images);
     let features = (set.rows * set.columns * set.channels) as i64;
     let all = Tensor::from_slice(&set.images).view([set.count as i64, features]);
-    let chosen = Generator::named("images", seed).permutation(set.count).narrow(0, 0, count as i64);
-    ((all.index_select(0, &chosen).to_kind(Kind::Double) - mean) / deviation).to_kind(kind)
+    ((all.index_select(0, chosen).to_kind(Kind::Double) - mean) / deviation).to_kind(kind)
+}
+
+fn classes(set: &ImageSet, chosen: &Tensor) -> Tensor {
+    Tensor::from_slice(&set.labels).to_kind(Kind::Int64).index_select(0, chosen)
 }
 
 /// Mean and standard deviation of pixels; images of one colour keep their scale.
@@ -40,6 +80,7 @@ mod tests {
             labels: vec![0; 50],
             classes: 10,
             checksum: String::new(),
+            test: None,
         };
         let all = select_images(&set, 50, Kind::Double, 3);
         assert!(all.mean(Kind::Double).double_value(&[]).abs() < 1e-12);
@@ -47,6 +88,51 @@ mod tests {
         let some = select_images(&set, 20, Kind::Double, 3);
         assert_eq!(some, all.narrow(0, 0, 20));
         assert_ne!(some, select_images(&set, 20, Kind::Double, 4));
+    }
+
+    /// Images of one pixel that tells which they are, and the class beside it.
+    fn numbered(count: usize, first: u8) -> ImageSet {
+        ImageSet {
+            name: "numbered".to_owned(),
+            images: (first..).take(count).collect(),
+            count,
+            rows: 1,
+            columns: 1,
+            channels: 1,
+            labels: (first..).take(count).map(|number| number % 10).collect(),
+            classes: 10,
+            checksum: String::new(),
+            test: None,
+        }
+    }
+
+    /// Which images of the set these are.
+    fn numbers(set: &ImageSet, images: &Tensor) -> Vec<i64> {
+        let (mean, deviation) = moments(&set.images);
+        Vec::try_from((images * deviation + mean).round().to_kind(Kind::Int64).view(-1)).unwrap()
+    }
+
+    #[test]
+    fn held_out_images_are_others_than_those_that_are_trained_on() {
+        let set = numbered(30, 0);
+        let train = numbers(&set, &select_images(&set, 20, Kind::Double, 5));
+        let held_out = HeldOut::select(&set, Some(10), Kind::Double, 5).unwrap();
+        let test = numbers(&set, &held_out.images);
+        let mut all = [train.clone(), test.clone()].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..30).collect::<Vec<_>>());
+        let of = |numbers: &[i64]| numbers.iter().map(|number| number % 10).collect::<Vec<_>>();
+        assert_eq!(Vec::<i64>::try_from(&held_out.classes).unwrap(), of(&test));
+        assert_eq!(Vec::<i64>::try_from(&select_classes(&set, 20, 5)).unwrap(), of(&train));
+        assert!(HeldOut::select(&set, None, Kind::Double, 5).is_none());
+    }
+
+    #[test]
+    fn test_images_of_the_set_are_all_used_and_normalised_as_its_training_images() {
+        let set = numbered(30, 0).with_test(numbered(7, 100)).unwrap();
+        let held_out = HeldOut::select(&set, None, Kind::Double, 5).unwrap();
+        assert_eq!(numbers(&set, &held_out.images), (100..107).collect::<Vec<_>>());
+        assert_eq!(Vec::<i64>::try_from(&held_out.classes).unwrap(), (0..7).collect::<Vec<_>>());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! run is over.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,13 @@ pub struct Recorder {
     files: [Rows; 2],
 }
 
+/// The first line of a file, its line break included.
+fn first_line(path: &Path) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    io::BufReader::new(File::open(path)?).read_until(b'\n', &mut line)?;
+    Ok(line)
+}
+
 /// One file: what was added to it, and what of that is not in it yet.
 #[derive(Clone, Debug, Default)]
 struct Rows {
@@ -69,15 +76,29 @@ impl Recorder {
         for name in CSV_FILES {
             File::create(recorder.partial(name))?;
         }
-        recorder.add(0, |writer| writer.write_record(task_columns()))?;
-        recorder.add(1, |writer| writer.write_record(CONTROL_COLUMNS))?;
+        for (index, rows) in recorder.files.iter_mut().enumerate() {
+            rows.waiting = Recorder::header(index)?;
+            rows.length = rows.waiting.len() as u64;
+            rows.hasher.update(&rows.waiting);
+        }
         Ok(recorder)
+    }
+
+    /// The first line of one of the files.
+    fn header(index: usize) -> io::Result<Vec<u8>> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        match index {
+            0 => writer.write_record(task_columns())?,
+            _ => writer.write_record(CONTROL_COLUMNS)?,
+        }
+        writer.into_inner().map_err(|error| error.into_error())
     }
 
     /// Goes on with files in which this was written; what came after that is cut off.
     ///
     /// # Errors
-    /// A file is missing or does not begin with what was written, or what the file system says.
+    /// A file is missing, does not begin with what was written, or has the columns of another version; or what the file system
+    /// says.
     pub fn resume(folder: &Path, written: &[Written; 2]) -> io::Result<Recorder> {
         let mut recorder = Recorder { folder: folder.to_owned(), files: Default::default() };
         for (index, (name, written)) in CSV_FILES.into_iter().zip(written).enumerate() {
@@ -93,6 +114,10 @@ impl Recorder {
             if rows.written() != *written {
                 let reason = if rows.length < written.length { "is shorter than" } else { "differs from what" };
                 let message = format!("{} {reason} its checkpoint says", partial.display());
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            }
+            if first_line(&partial).map_err(named)? != Recorder::header(index)? {
+                let message = format!("{} has other columns, those of another version", partial.display());
                 return Err(io::Error::new(io::ErrorKind::InvalidData, message));
             }
             file.set_len(written.length).map_err(named)?;
@@ -258,7 +283,9 @@ mod tests {
         // A run without a finished task has a table without rows, and not an empty file.
         let tasks = fs::read_to_string(folder.path().join("tasks.csv")).unwrap();
         assert_eq!(tasks.lines().count(), 1);
-        assert!(tasks.starts_with("task,updates,online_accuracy,final_accuracy,final_loss,hessian_rank,"));
+        assert!(
+            tasks.starts_with("task,updates,online_accuracy,final_accuracy,final_loss,test_accuracy,hessian_rank,")
+        );
     }
 
     #[test]
@@ -295,6 +322,20 @@ mod tests {
         let error = recorder.finish().unwrap_err().to_string();
         assert!(error.contains("controls.csv.partial was changed by something else"), "{error}");
         assert!(!folder.path().join("controls.csv").exists());
+    }
+
+    #[test]
+    fn files_with_the_columns_of_another_version_are_not_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut recorder = Recorder::create(folder.path()).unwrap();
+        recorder.flush().unwrap();
+        let partial = folder.path().join("tasks.csv.partial");
+        let older = fs::read_to_string(&partial).unwrap().replace("test_accuracy,", "");
+        fs::write(&partial, &older).unwrap();
+        let mut written = recorder.written();
+        written[0] = Written { length: older.len() as u64, sha256: hexadecimal(&Sha256::digest(&older)) };
+        let error = Recorder::resume(folder.path(), &written).unwrap_err().to_string();
+        assert!(error.contains("tasks.csv.partial has other columns, those of another version"), "{error}");
     }
 
     #[test]

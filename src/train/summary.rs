@@ -85,13 +85,21 @@ impl TaskSummary {
     }
 
     /// The finished task's row of `tasks.csv`, in the order of [`task_columns`]; `task` counts from 0.
-    pub fn row(&self, task: usize, updates: u64, final_accuracy: f64, final_loss: f64) -> TaskRow {
+    pub fn row(
+        &self,
+        task: usize,
+        updates: u64,
+        final_accuracy: f64,
+        final_loss: f64,
+        test_accuracy: Option<f64>,
+    ) -> TaskRow {
         let mut row: TaskRow = vec![
             ("task", task.to_string()),
             ("updates", updates.to_string()),
             ("online_accuracy", field(Some(self.online_accuracy()))),
             ("final_accuracy", field(Some(final_accuracy))),
             ("final_loss", field(Some(final_loss))),
+            ("test_accuracy", field(test_accuracy)),
         ];
         row.extend(self.indicators().into_iter().map(|(name, value)| (name, field(value))));
         row.push(("task_age", (task + 1).to_string()));
@@ -123,7 +131,7 @@ impl TaskSummary {
 
 /// The columns of `tasks.csv`.
 pub fn task_columns() -> Vec<&'static str> {
-    TaskSummary::default().row(0, 0, 0.0, 0.0).into_iter().map(|(name, _)| name).collect()
+    TaskSummary::default().row(0, 0, 0.0, 0.0, None).into_iter().map(|(name, _)| name).collect()
 }
 
 /// The middle value, or the mean of the middle two; infinities are values like others.

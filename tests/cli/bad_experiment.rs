@@ -122,6 +122,73 @@ fn values_out_of_range() {
 }
 
 #[test]
+fn options_of_streams_that_cannot_be_or_do_nothing() {
+    let refuse_stream = |options: Value, named: &str, parts: &[&str]| {
+        let mut stream = json!({ "tasks": 3, "epochs": 3 });
+        stream.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
+        refuse(&[("stream", stream)], &[&[&*format!("`stream.{named}` is ")], parts].concat());
+    };
+    for fraction in [json!(0), json!(-0.5), json!(1.5)] {
+        refuse_stream(json!({ "fraction": fraction }), "fraction", &["expected above 0 and at most 1"]);
+    }
+    refuse_stream(json!({ "fraction": 0.001 }), "fraction", &["0.001", "redraws at least one label of 48 images"]);
+    for kind in ["label_permutation", "pixel_permutation"] {
+        let fraction = json!({ "kind": kind, "fraction": 0.5 });
+        refuse_stream(fraction, "fraction", &["0.5, expected left out", "an option of random_labels and not of", kind]);
+    }
+    for cycle in [1, 3, 4] {
+        refuse_stream(json!({ "recurring": cycle }), "recurring", &["at least 2 tasks and fewer than `stream.tasks`"]);
+    }
+    for transition in [1.5, -0.1] {
+        refuse_stream(json!({ "transition": transition }), "transition", &["expected from 0 to 1"]);
+    }
+    for spread in [json!(1), json!(-0.1)] {
+        refuse_stream(json!({ "length_spread": spread }), "length_spread", &["expected at least 0 and below 1"]);
+    }
+    refuse_stream(json!({ "length_spread": 0.1 }), "length_spread", &["with which 3 epochs become more or fewer"]);
+    refuse_stream(json!({ "tasks": 2_000_000, "length_spread": 0.5 }), "tasks", &["at most 1000000 where"]);
+    for option in [json!({ "fraction": 0.5 }), json!({ "transition": 0.5 }), json!({ "announce_boundaries": true })] {
+        let mut stream = option;
+        stream["tasks"] = json!(1);
+        refuse_stream(stream, "tasks", &["1, expected at least 2 where"]);
+    }
+    refuse(&[("stream.announce_boundaries", json!("yes"))], &["`stream.announce_boundaries`", "\"yes\"", "a boolean"]);
+    refuse(&[("grid", json!({ "stream.recurring": [0, 1] }))], &["`stream.recurring` is 1, expected 0 for never"]);
+    let most = [("stream", json!({ "tasks": 1_000_000, "epochs": 300, "length_spread": 0.9 }))];
+    refuse(&most, &["`stream.tasks`", "at most 1000000000 updates in a run"]);
+}
+
+#[test]
+fn test_images_that_cannot_be_or_say_nothing() {
+    let stream = ("stream.kind", json!("label_permutation"));
+    let held_out = |count: usize| ("data.test_images", json!(count));
+    refuse(&[stream.clone(), held_out(0)], &["`data.test_images` is 0, expected at least 1"]);
+    refuse(&[stream.clone(), held_out(48)], &["`data.test_images` is 48, expected fewer than the 48 images"]);
+    let both = [stream.clone(), held_out(20), ("data.images", json!(30))];
+    refuse(&both, &["`data.images` is 30, expected at most 28", "beside `data.test_images`"]);
+    refuse(&[held_out(8)], &["`data.test_images` is 8, expected left out, since labels of random_labels say nothing"]);
+    let work = Workdir::new();
+    for (from, to) in
+        [("train-images-idx3-ubyte", "t10k-images-idx3-ubyte"), ("train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte")]
+    {
+        std::fs::copy(work.path(format!("images/{from}")), work.path(format!("images/{to}"))).unwrap();
+    }
+    work.experiment(&[stream.clone(), held_out(8)]);
+    work.refuse_sweep(
+        &[],
+        &["`data.test_images` is 8, expected left out, since the set idx has test images of its own"],
+    );
+    // Its own are used.
+    work.experiment(&[stream, ("schedules", json!(["constant"]))]);
+    work.sweep("out", &["--jobs", "1"]).succeeded();
+    let tasks = work.read("out/runs/relu/constant/seed-0/tasks.csv");
+    let mut rows = tasks.lines().map(|row| row.split(',').collect::<Vec<_>>());
+    assert_eq!(rows.next().unwrap()[3..6], ["final_accuracy", "final_loss", "test_accuracy"]);
+    // They are the training images once more.
+    assert!(rows.all(|row| row[3] == row[5] && !row[5].is_empty()));
+}
+
+#[test]
 fn empty_lists() {
     refuse(&[("methods", json!([]))], &["`methods` is [], expected at least one method"]);
     refuse(&[("schedules", json!([]))], &["`schedules` is [], expected at least one schedule"]);

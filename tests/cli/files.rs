@@ -9,12 +9,13 @@ const CONTROLS_HEADER: &str = "task,update,layer,learning_rate,effective_step,gr
     sharpness_min,sharpness_residual,normalized_sharpness,sharpness_mean,volatility,noise_bound,noise_bound_debiased,\
     volatility_bound,level_bound,combined_bound,action";
 
-const TASKS_COLUMNS: [&str; 18] = [
+const TASKS_COLUMNS: [&str; 19] = [
     "task",
     "updates",
     "online_accuracy",
     "final_accuracy",
     "final_loss",
+    "test_accuracy",
     "hessian_rank",
     "sharpness",
     "weight_norm",

@@ -51,7 +51,10 @@ fn a_place_beyond_the_run_is_refused() {
     assert!(elsewhere.is_err_and(|refusal| refusal.contains("`run/update` is 3, expected 5")));
     refuse_value("run/update_in_task", json!(2), "at most 1");
     refuse_value("run/update", json!(u64::MAX), "which task and update_in_task make");
-    refuse_value("run/stream/position", json!(7), "at most 6");
+    refuse_value("run/stream/given", json!(3), "at most 2");
+    refuse_value("run/stream/given", json!(2), "is 2, expected 1, which task and update_in_task make");
+    refuse_value("run/stream/begun", json!(4), "at most 3");
+    refuse_value("run/stream/begun", json!(1), "is 1, expected 2, which task and update_in_task make");
 }
 
 #[test]
@@ -78,8 +81,9 @@ fn counts_that_would_wrap_are_refused() {
 fn indices_beyond_the_images_are_refused() {
     refuse_tensor("run/stream/order", &Tensor::from_slice(&[0i64, 1, 2, 3, 4, 6]), "from 0 to below 6");
     refuse_tensor("run/stream/order", &Tensor::from_slice(&[0i64, 1, 2, 3, 4, -1]), "from 0 to below 6");
-    refuse_tensor("run/stream/labels", &Tensor::from_slice(&[0i64, 1, 2, 0, 1, 3]), "from 0 to below 3");
-    refuse_tensor("run/stream/labels", &Tensor::from_slice(&[0.0f64; 6]), "Double [6]");
+    refuse_tensor("run/stream/order", &Tensor::from_slice(&[0i64, 1, 2, 3, 4, 4]), "each of 0 to below 6 once");
+    refuse_tensor("run/stream/task/labels", &Tensor::from_slice(&[0i64, 1, 2, 0, 1, 3]), "from 0 to below 3");
+    refuse_tensor("run/stream/task/labels", &Tensor::from_slice(&[0.0f64; 6]), "Double [6]");
 }
 
 #[test]

@@ -76,13 +76,17 @@ fn note(best: Option<DecayFit>) -> String {
     }
 }
 
-/// The mean over runs at each point; the runs of an arm are measured at the same updates.
+/// The mean over runs at each point of the first. Where tasks have lengths of their own, those of other seeds lie elsewhere:
+/// a rate stays what it was until its next point.
 fn mean_course(of_arm: &[Trajectory], layer: &str) -> Vec<(f64, f64)> {
     let courses: Vec<&Trajectory> = of_arm.iter().filter(|trajectory| trajectory.layer == layer).collect();
-    let length = courses.iter().map(|course| course.points.len()).min().unwrap_or(0);
-    let at = |place: usize| {
-        let sum: f64 = courses.iter().map(|course| course.points[place].1).sum();
-        (courses[0].points[place].0, sum / courses.len() as f64)
+    let rate = |points: &[(f64, f64)], time: f64| {
+        let passed = points.partition_point(|point| point.0 <= time);
+        points.get(passed.saturating_sub(1)).map(|point| point.1)
     };
-    (0..length).map(at).collect()
+    let at = |&(time, _): &(f64, f64)| {
+        let rates: Option<Vec<f64>> = courses.iter().map(|course| rate(&course.points, time)).collect();
+        rates.map(|rates| (time, rates.iter().sum::<f64>() / rates.len() as f64))
+    };
+    courses.first().map_or(&[][..], |course| &course.points).iter().filter_map(at).collect()
 }

@@ -16,7 +16,7 @@ use trainability_baselines::surgery::Surgery;
 use trainability_baselines::{Gradients, LayerTrace};
 
 pub(crate) use self::observe::EVALUATION_CHUNK;
-use super::images::select_images;
+use super::images::{HeldOut, select_classes, select_images};
 use super::record::{ControlRow, LayerEvents};
 use super::recorder::TaskRow;
 use super::summary::TaskSummary;
@@ -26,8 +26,8 @@ use crate::network::{Network, Shape, TaskImages, correct, cross_entropy};
 use crate::optimizer::{Adam, AdamOptions};
 use crate::probe::{LayerStatistics, Probe, Scene};
 use crate::random::Generator;
-use crate::schedule::{Action, BoundEstimator, Bounds, Progress, Schedule, Scope, Start};
-use crate::stream::{self, Lengths, Stream};
+use crate::schedule::{Action, BoundEstimator, Bounds, Factory, Progress, Schedule, Scope, Start};
+use crate::stream::{self, Stream};
 
 /// The run left the real numbers.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -54,11 +54,24 @@ pub struct Advance {
     pub task: Option<TaskRow>,
 }
 
+/// What a learner that is told of boundaries begins anew with.
+struct Announced {
+    factory: Factory,
+    start: Start,
+}
+
+impl std::fmt::Debug for Announced {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.debug_struct("Announced").field("start", &self.start).finish_non_exhaustive()
+    }
+}
+
 /// Everything that a run carries from one update to the next.
 #[derive(Debug)]
 pub struct Run {
-    stream: Box<dyn Stream>,
+    stream: Stream,
     images: TaskImages,
+    held_out: Option<HeldOut>,
     network: Network,
     initialisation: Generator,
     optimizer: Adam,
@@ -67,13 +80,16 @@ pub struct Run {
     surgeries: Vec<Box<dyn Surgery>>,
     surgery_generator: Generator,
     probe: Probe,
-    probe_images: Tensor,
+    /// Images of the task, from its first on, that the indicators of its start and end look at.
+    probe_images: i64,
     indicator_generator: Generator,
     lanczos: trainability_baselines::lanczos::LanczosOptions,
     spectrum: trainability_baselines::spectrum::SpectrumOptions,
     /// One a layer, and the whole network's last.
     bounds: Vec<BoundEstimator>,
     schedule: Box<dyn Schedule>,
+    /// Builds the schedule anew where the learner is told that a task begins.
+    announced: Option<Announced>,
     events: Vec<LayerEvents>,
     task: usize,
     update: u64,
@@ -91,8 +107,6 @@ impl Run {
             Precision::F64 => Kind::Double,
         };
         let images = select_images(set, plan.images(), kind, plan.seed);
-        let probe_count = images.size()[0].min(plan.measure.probe_images as i64);
-        let probe_images = images.narrow(0, 0, probe_count);
         let mut method = plan.method.build();
         let given = Shape {
             inputs: images.size()[1],
@@ -112,20 +126,33 @@ impl Run {
         let options =
             AdamOptions { beta1: plan.training.beta1, beta2: plan.training.beta2, epsilon: plan.training.epsilon };
         let layers = network.layers.len();
-        let lengths =
-            Lengths { tasks: plan.stream.tasks, epochs: plan.stream.epochs, batch_size: plan.training.batch_size };
-        let stream = stream::Entry::named(&plan.stream.kind).expect("a planned stream is in the registry");
+        let true_labels = plan.stream.entry().true_labels;
+        let held_out = true_labels.then(|| HeldOut::select(set, plan.data.test_images, kind, plan.seed)).flatten();
+        let start = Start { learning_rate: plan.training.learning_rate, layers };
+        let announced = plan.stream.announce_boundaries;
         let event_of = |layer: &trainability_baselines::LayerParameters| LayerEvents {
             layer: layer.name.clone(),
             ..LayerEvents::default()
         };
         Run {
             optimizer: Adam::new(options, method.weight_decay, &network.layers),
-            images: TaskImages::new(&images, lengths.batch_size),
-            stream: (stream.build)(stream::Start { images, classes: i64::from(set.classes), lengths, seed: plan.seed }),
+            images: TaskImages::new(&images, plan.training.batch_size),
+            probe_images: images.size()[0].min(plan.measure.probe_images as i64),
+            stream: Stream::new(stream::Start {
+                entry: plan.stream.entry(),
+                images,
+                true_classes: select_classes(set, plan.images(), plan.seed),
+                classes: i64::from(set.classes),
+                lengths: plan.lengths(),
+                fraction: plan.stream.fraction,
+                composition: plan.stream.composition(),
+                seed: plan.seed,
+            }),
+            held_out,
             probe: Probe::new(plan.measure, layers, plan.seed),
             bounds: vec![BoundEstimator::new(plan.resolved.bounds); layers + 1],
-            schedule: (plan.resolved.factory)(Start { learning_rate: plan.training.learning_rate, layers }),
+            schedule: (plan.resolved.factory)(start),
+            announced: announced.then(|| Announced { factory: plan.resolved.factory.clone(), start }),
             events: network.layers.iter().map(event_of).collect(),
             network,
             initialisation,
@@ -133,7 +160,6 @@ impl Run {
             gradient_rule: method.gradient_rule,
             surgeries: method.surgeries,
             surgery_generator: Generator::named("surgery", plan.seed),
-            probe_images,
             indicator_generator: Generator::named("indicators", plan.seed),
             lanczos: plan.measure.lanczos,
             spectrum: plan.measure.spectrum,
@@ -148,7 +174,7 @@ impl Run {
 
     /// Whether tasks are left.
     pub fn is_over(&self) -> bool {
-        self.task == self.stream.tasks()
+        self.task == self.stream.lengths().tasks()
     }
 
     /// Tasks completed.
@@ -196,17 +222,18 @@ impl Run {
     /// # Errors
     /// The loss left the real numbers.
     pub fn advance(&mut self) -> Result<Advance, Diverged> {
-        let updates_in_task = self.stream.updates_per_task();
+        let updates_in_task = self.stream.lengths().updates_of(self.task);
         if self.update_in_task == 0 {
             self.summary = TaskSummary::default();
             self.stream.begin_task();
+            self.announce_task();
             let task = self.task;
             self.operate(|surgery, subject| surgery.at_task_start(task, subject));
             self.read_indicators(When::TaskStart);
         }
         let progress = Progress {
             update: self.update,
-            updates: updates_in_task * self.stream.tasks() as u64,
+            updates: self.stream.lengths().updates(),
             task: self.task as u64,
             update_in_task: self.update_in_task,
             updates_in_task,
@@ -220,13 +247,23 @@ impl Run {
         Ok(Advance { controls, task: Some(row) })
     }
 
+    /// Tells the learner that a task begins, if it is to know: of what it remembers, the weights alone stay.
+    fn announce_task(&mut self) {
+        let Some(Announced { factory, start }) = self.announced.as_ref().filter(|_| self.task > 0) else { return };
+        self.schedule = factory(*start);
+        self.optimizer.clear();
+        self.bounds.iter_mut().for_each(BoundEstimator::clear);
+        self.probe.clear();
+    }
+
     fn end_task(&mut self) -> Result<TaskRow, Diverged> {
         let (final_accuracy, final_loss) = self.evaluate();
         if !final_loss.is_finite() {
             return Err(self.diverged("the loss over the task", final_loss, self.update));
         }
         self.read_indicators(When::TaskEnd);
-        let row = self.summary.row(self.task, self.update, final_accuracy, final_loss);
+        let test_accuracy = self.test_accuracy();
+        let row = self.summary.row(self.task, self.update, final_accuracy, final_loss, test_accuracy);
         self.task += 1;
         self.update_in_task = 0;
         Ok(row)
@@ -235,7 +272,7 @@ impl Run {
     fn train_update(&mut self, progress: Progress) -> Result<Vec<ControlRow>, Diverged> {
         let start = Instant::now();
         let batch = self.stream.next_minibatch();
-        self.images.follow(self.stream.images());
+        self.images.follow(self.stream.minibatch_images());
         self.count_seconds("data", start);
 
         let start = Instant::now();

@@ -42,14 +42,15 @@ impl Run {
     /// Reads the indicators of a task's start or end on the probe batch.
     pub(super) fn read_indicators(&mut self, when: When) {
         let start = Instant::now();
-        let labels = self.stream.labels().narrow(0, 0, self.probe_images.size()[0]);
-        let graph = self.network.forward(&self.probe_images);
+        let images = self.stream.images().narrow(0, 0, self.probe_images);
+        let labels = self.stream.labels().narrow(0, 0, self.probe_images);
+        let graph = self.network.forward(&images);
         let loss = cross_entropy(logits(&graph), &labels);
         let deltas = (when == When::TaskStart).then(|| Network::deltas(&graph, &loss));
         let trace: Vec<LayerTrace> = graph.iter().map(LayerTrace::detach).collect();
         drop((graph, loss));
-        let hessian = (when == When::TaskEnd)
-            .then(|| Hessian::of_network(&self.network, &self.probe_images, &labels, &self.penalties));
+        let hessian =
+            (when == When::TaskEnd).then(|| Hessian::of_network(&self.network, &images, &labels, &self.penalties));
         let observation = Observation {
             layers: &self.network.layers,
             activation: self.network.activation(),
@@ -72,18 +73,37 @@ impl Run {
     pub(super) fn evaluate(&mut self) -> (f64, f64) {
         let start = Instant::now();
         let (images, labels) = (self.stream.images(), self.stream.labels());
-        let count = images.size()[0];
-        let (mut hits, mut loss) = (0, 0.0);
-        let guard = no_grad_guard();
-        for first in (0..count).step_by(EVALUATION_CHUNK as usize) {
-            let length = EVALUATION_CHUNK.min(count - first);
-            let labels = labels.narrow(0, first, length);
-            let trace = self.network.forward(&images.narrow(0, first, length));
-            hits += correct(logits(&trace), &labels);
-            loss += cross_entropy(logits(&trace), &labels).double_value(&[]) * length as f64;
-        }
-        drop(guard);
+        let result = evaluate(&self.network, images.size()[0], |first, length| {
+            (images.narrow(0, first, length), labels.narrow(0, first, length))
+        });
         self.count_seconds("forward_backward", start);
-        (hits as f64 / count as f64, loss / count as f64)
+        result
     }
+
+    /// Accuracy on images that nobody trains on, as the task shows and names them; none where there are none, or where
+    /// labels say nothing of other images.
+    pub(super) fn test_accuracy(&mut self) -> Option<f64> {
+        let start = Instant::now();
+        let (held_out, content) = self.held_out.as_ref().zip(self.stream.content())?;
+        let labels = content.labels_of_others(&held_out.classes)?;
+        let (accuracy, _) = evaluate(&self.network, labels.size()[0], |first, length| {
+            (content.show(&held_out.images.narrow(0, first, length)), labels.narrow(0, first, length))
+        });
+        self.count_seconds("forward_backward", start);
+        Some(accuracy)
+    }
+}
+
+/// Accuracy and mean cross-entropy over `count` images and labels, some at a time: the first and how many are asked for.
+fn evaluate(network: &Network, count: i64, part: impl Fn(i64, i64) -> (Tensor, Tensor)) -> (f64, f64) {
+    let (mut hits, mut loss) = (0, 0.0);
+    let _guard = no_grad_guard();
+    for first in (0..count).step_by(EVALUATION_CHUNK as usize) {
+        let length = EVALUATION_CHUNK.min(count - first);
+        let (images, labels) = part(first, length);
+        let trace = network.forward(&images);
+        hits += correct(logits(&trace), &labels);
+        loss += cross_entropy(logits(&trace), &labels).double_value(&[]) * length as f64;
+    }
+    (hits as f64 / count as f64, loss / count as f64)
 }

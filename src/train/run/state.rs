@@ -7,7 +7,7 @@ use crate::train::record::LayerEvents;
 
 impl Stateful for Run {
     fn save(&self, state: &mut State) {
-        state.put_part("stream", self.stream.as_ref());
+        state.put_part("stream", &self.stream);
         state.put_part("network", &self.network);
         state.put_part("initialisation", &self.initialisation);
         state.put_part("optimizer", &self.optimizer);
@@ -33,7 +33,7 @@ impl Stateful for Run {
     }
 
     fn restore(&mut self, state: &State) -> Result<(), StateError> {
-        state.restore_part("stream", self.stream.as_mut())?;
+        state.restore_part("stream", &mut self.stream)?;
         state.restore_part("network", &mut self.network)?;
         state.restore_part("initialisation", &mut self.initialisation)?;
         state.restore_part("optimizer", &mut self.optimizer)?;
@@ -61,17 +61,28 @@ impl Stateful for Run {
 impl Run {
     /// How far the run came: a task and an update that there are, or the run would never end.
     fn restore_place(&mut self, state: &State) -> Result<(), StateError> {
-        let updates_in_task = self.stream.updates_per_task();
-        let task = state.count("task", self.stream.tasks() as u64)?;
-        let last = if self.stream.tasks() as u64 == task { 0 } else { updates_in_task.saturating_sub(1) };
+        let lengths = self.stream.lengths();
+        let task = state.count("task", lengths.tasks() as u64)? as usize;
+        let last = if lengths.tasks() == task { 0 } else { lengths.updates_of(task).saturating_sub(1) };
         let update_in_task = state.count("update_in_task", last)?;
-        let update = task * updates_in_task + update_in_task;
+        let update = lengths.updates_before(task) + update_in_task;
         let found = state.count("update", u64::MAX)?;
         if found != update {
             let expected = format!("{update}, which task and update_in_task make");
             return Err(StateError::Mismatch { name: "update".to_owned(), found: found.to_string(), expected });
         }
-        (self.task, self.update, self.update_in_task) = (task as usize, update, update_in_task);
+        // A task's content is drawn at its first update.
+        let place = match update_in_task {
+            0 => (task, task.checked_sub(1).map_or(0, |before| lengths.updates_of(before))),
+            made => (task + 1, made),
+        };
+        let (begun, given) = self.stream.place();
+        let pairs = [("begun", begun as u64, place.0 as u64), ("given", given, place.1)];
+        if let Some((name, found, expected)) = pairs.into_iter().find(|(_, found, expected)| found != expected) {
+            let expected = format!("{expected}, which task and update_in_task make");
+            return Err(StateError::Mismatch { name: format!("stream/{name}"), found: found.to_string(), expected });
+        }
+        (self.task, self.update, self.update_in_task) = (task, update, update_in_task);
         Ok(())
     }
 

@@ -22,7 +22,7 @@ mod tests;
 
 /// The parts of a run that an intervention looks at or changes.
 pub(super) struct Patient<'a> {
-    pub(super) stream: &'a dyn Stream,
+    pub(super) stream: &'a Stream,
     pub(super) network: &'a mut Network,
     pub(super) optimizer: &'a mut Adam,
     pub(super) initialisation: &'a mut Generator,
@@ -91,7 +91,7 @@ impl Run {
         }
         let start = Instant::now();
         let mut subject = Patient {
-            stream: self.stream.as_ref(),
+            stream: &self.stream,
             network: &mut self.network,
             optimizer: &mut self.optimizer,
             initialisation: &mut self.initialisation,

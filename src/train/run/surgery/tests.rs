@@ -27,7 +27,7 @@ fn hidden_activations(trace: &[LayerTrace]) -> Vec<Tensor> {
 
 /// The parts of a run in f64 with 5 inputs, biases that are not zero, and moments that are not empty.
 struct Ward {
-    stream: Box<dyn Stream>,
+    stream: Stream,
     network: Network,
     optimizer: Adam,
     initialisation: Generator,
@@ -52,10 +52,9 @@ impl Ward {
             tch::no_grad(|| drop(parameter.value.g_add_(&noise)));
         }
         let images = initialisation.uniform(&[IMAGES as i64, 5], 1.5, Kind::Double);
-        let lengths = Lengths { tasks: 2, epochs: 1, batch_size: 4 };
-        let entry = stream::Entry::named("random_labels").unwrap();
+        let lengths = Lengths::equal(2, 1, IMAGES, 4);
         let mut ward = Ward {
-            stream: (entry.build)(stream::Start { images, classes: 3, lengths, seed }),
+            stream: Stream::new(stream::Start::random_labels(images, 3, lengths, seed)),
             optimizer: Adam::new(AdamOptions::default(), WeightDecay::None, &network.layers),
             network,
             initialisation,
@@ -77,7 +76,7 @@ impl Ward {
 
     fn patient(&mut self) -> Patient<'_> {
         Patient {
-            stream: self.stream.as_ref(),
+            stream: &self.stream,
             network: &mut self.network,
             optimizer: &mut self.optimizer,
             initialisation: &mut self.initialisation,

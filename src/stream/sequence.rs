@@ -1,0 +1,289 @@
+//! The sequence of tasks that a stream is: what each is about, in which order its images come, and the position in it.
+
+use tch::{Device, Kind, Tensor};
+use trainability_baselines::{State, StateError, Stateful};
+
+use super::content::{Content, Material, Source, restored_order};
+use super::{Entry, Lengths, random_labels};
+use crate::random::Generator;
+
+/// Options that every kind of stream composes with.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Composition {
+    /// n: task k has the content of task k mod n; 0 is never.
+    pub recurring: usize,
+    /// The share of a task's updates, the first task excepted, over which the content of the task before gives way: before
+    /// it is over, each sample of a minibatch has its old label and its old image with probability 1 - u / (share times
+    /// updates of the task), u being the task's updates made so far, and the new ones otherwise.
+    pub transition: f64,
+}
+
+/// What a stream is built from.
+#[derive(Debug)]
+pub struct Start {
+    /// The kind.
+    pub entry: &'static Entry,
+    /// N x features, normalised.
+    pub images: Tensor,
+    /// The true class of each image, N, Int64.
+    pub true_classes: Tensor,
+    /// How many classes there are.
+    pub classes: i64,
+    /// How it is cut.
+    pub lengths: Lengths,
+    /// The share of the labels that a task redraws; for kinds that take it.
+    pub fraction: f64,
+    /// Recurrence and gradual change.
+    pub composition: Composition,
+    /// Content, order and mixture follow from it alone.
+    pub seed: u64,
+}
+
+impl Start {
+    /// Random labels, all of them at every task, for images (N x features).
+    pub fn random_labels(images: Tensor, classes: i64, lengths: Lengths, seed: u64) -> Start {
+        Start {
+            entry: &random_labels::ENTRY,
+            true_classes: Tensor::zeros([images.size()[0]], (Kind::Int64, Device::Cpu)),
+            images,
+            classes,
+            lengths,
+            fraction: 1.0,
+            composition: Composition::default(),
+            seed,
+        }
+    }
+}
+
+/// One minibatch.
+#[derive(Debug)]
+pub struct Minibatch {
+    /// Which of [`Stream::minibatch_images`], B, Int64.
+    pub rows: Tensor,
+    /// The labels that the learner is given, B, Int64.
+    pub labels: Tensor,
+}
+
+/// A task with its labels written out.
+#[derive(Debug)]
+struct Task {
+    content: Content,
+    /// N, Int64.
+    labels: Tensor,
+}
+
+/// A sequence of tasks, and the position in it.
+#[derive(Debug)]
+pub struct Stream {
+    entry: &'static Entry,
+    material: Material,
+    composition: Composition,
+    lengths: Lengths,
+    /// The images as they are, N x features.
+    originals: Tensor,
+    true_classes: Tensor,
+    source: Box<dyn Source>,
+    order_generator: Generator,
+    transition_generator: Generator,
+    /// Tasks begun.
+    begun: usize,
+    /// Minibatches given in the task.
+    given: u64,
+    order: Tensor,
+    /// None before the first task.
+    task: Option<Task>,
+    /// The task before, while there is a transition from it.
+    before: Option<Task>,
+    /// The task's images, N x features.
+    images: Tensor,
+    /// The task's images and below them the same as the task before showed them, 2N x features, while there is a transition
+    /// between orders of pixels.
+    stack: Option<Tensor>,
+}
+
+impl Stream {
+    /// The stream before its first task.
+    pub fn new(start: Start) -> Stream {
+        let Start { entry, images, true_classes, classes, lengths, fraction, composition, seed } = start;
+        let [count, features] = [0, 1].map(|axis| images.size()[axis] as usize);
+        let material = Material { images: count, features, classes, fraction, seed };
+        Stream {
+            entry,
+            material,
+            composition,
+            lengths,
+            true_classes,
+            source: (entry.build)(material),
+            order_generator: Generator::named("order", seed),
+            transition_generator: Generator::named("transition", seed),
+            begun: 0,
+            given: 0,
+            order: Tensor::arange(count as i64, (Kind::Int64, Device::Cpu)),
+            task: None,
+            before: None,
+            images: images.shallow_clone(),
+            originals: images,
+            stack: None,
+        }
+    }
+
+    /// How it is cut.
+    pub fn lengths(&self) -> &Lengths {
+        &self.lengths
+    }
+
+    /// Tasks begun, and minibatches given in the last of them.
+    pub fn place(&self) -> (usize, u64) {
+        (self.begun, self.given)
+    }
+
+    /// Goes on to the next task.
+    pub fn begin_task(&mut self) {
+        // A cycle that begins again is drawn again from the beginning: the same bits, and nothing to remember.
+        let restarts =
+            self.begun > 0 && self.composition.recurring > 0 && self.begun.is_multiple_of(self.composition.recurring);
+        if restarts {
+            self.source = (self.entry.build)(self.material);
+        }
+        let last = self.task.take();
+        let content = self.source.draw(last.as_ref().filter(|_| !restarts).map(|task| &task.content));
+        self.begun += 1;
+        self.given = 0;
+        self.before = last;
+        self.task = Some(self.written_out(content));
+        self.lay_out();
+    }
+
+    /// The next minibatch of the task.
+    pub fn next_minibatch(&mut self) -> Minibatch {
+        let count = self.material.images;
+        let place = (self.given % self.lengths.updates_per_epoch()) as usize;
+        if place == 0 {
+            self.order = self.order_generator.permutation(count);
+        }
+        if self.before.is_some() && self.old_share() == 0.0 {
+            self.end_transition();
+        }
+        let first = place * self.lengths.batch_size();
+        let length = self.lengths.batch_size().min(count - first);
+        let rows = self.order.narrow(0, first as i64, length as i64);
+        let labels = self.labels().index_select(0, &rows);
+        let share = self.old_share();
+        let old = (share > 0.0).then(|| self.transition_generator.events(length, share));
+        self.given += 1;
+        let Some((old, before)) = old.zip(self.before.as_ref()) else { return Minibatch { rows, labels } };
+        let labels = before.labels.index_select(0, &rows).where_self(&old, &labels);
+        let below = old.to_kind(Kind::Int64) * count as i64;
+        Minibatch { rows: if self.stack.is_some() { rows + below } else { rows }, labels }
+    }
+
+    /// The probability with which a sample of the next minibatch is one of the task before.
+    fn old_share(&self) -> f64 {
+        if self.begun < 2 || self.composition.transition == 0.0 {
+            return 0.0;
+        }
+        let length = self.composition.transition * self.lengths.updates_of(self.begun - 1) as f64;
+        (1.0 - self.given as f64 / length).max(0.0)
+    }
+
+    /// Forgets the task before.
+    fn end_transition(&mut self) {
+        self.before = None;
+        if self.stack.take().is_some() {
+            // No longer a part of the stack, which would stay in memory.
+            self.images = self.images.copy();
+        }
+    }
+
+    /// Sets up the images of a task that begins or is restored. Without a transition the task before is forgotten.
+    fn lay_out(&mut self) {
+        if self.old_share() == 0.0 {
+            self.before = None;
+        }
+        self.stack = None;
+        let Some(Task { content, .. }) = self.task.as_ref().filter(|task| task.content.pixels.is_some()) else {
+            return;
+        };
+        self.images = match &self.before {
+            None => content.show(&self.originals),
+            Some(before) => {
+                let count = self.material.images as i64;
+                let size = [2 * count, self.material.features as i64];
+                let stack = Tensor::empty(size, (self.originals.kind(), self.originals.device()));
+                stack.narrow(0, 0, count).copy_(&content.show(&self.originals));
+                stack.narrow(0, count, count).copy_(&before.content.show(&self.originals));
+                let images = stack.narrow(0, 0, count);
+                self.stack = Some(stack);
+                images
+            }
+        };
+    }
+
+    fn written_out(&self, content: Content) -> Task {
+        Task { labels: content.labels(&self.true_classes), content }
+    }
+
+    /// All images as the task shows them, N x features. Nobody writes to them: other images are another tensor.
+    pub fn images(&self) -> &Tensor {
+        &self.images
+    }
+
+    /// The labels of all images in this task, N.
+    ///
+    /// # Panics
+    /// Before the first task.
+    pub fn labels(&self) -> &Tensor {
+        &self.task.as_ref().expect("a task has begun").labels
+    }
+
+    /// The images that the rows of minibatches point to: those of the task, N x features, followed by those of the task
+    /// before while there is a transition between orders of pixels. Other images are another tensor.
+    pub fn minibatch_images(&self) -> &Tensor {
+        self.stack.as_ref().unwrap_or(&self.images)
+    }
+
+    /// The task's content, none before the first.
+    pub fn content(&self) -> Option<&Content> {
+        self.task.as_ref().map(|task| &task.content)
+    }
+}
+
+impl Stateful for Stream {
+    fn save(&self, state: &mut State) {
+        state.put_value("begun", &self.begun);
+        state.put_value("given", &self.given);
+        state.put_tensor("order", &self.order);
+        state.put_part("source", self.source.as_ref());
+        state.put_part("order_generator", &self.order_generator);
+        state.put_part("transition_generator", &self.transition_generator);
+        let before = self.before.as_ref().filter(|_| self.old_share() > 0.0);
+        for (name, task) in [("task", self.task.as_ref()), ("before", before)] {
+            if let Some(task) = task {
+                state.put_part(name, &task.content);
+            }
+        }
+    }
+
+    fn restore(&mut self, state: &State) -> Result<(), StateError> {
+        self.begun = state.count("begun", self.lengths.tasks() as u64)? as usize;
+        let most = self.begun.checked_sub(1).map_or(0, |task| self.lengths.updates_of(task));
+        self.given = state.count("given", most)?;
+        self.order = restored_order(state, "order", self.material.images)?;
+        state.restore_part("source", self.source.as_mut())?;
+        state.restore_part("order_generator", &mut self.order_generator)?;
+        state.restore_part("transition_generator", &mut self.transition_generator)?;
+        // Of the same kind, and so with content of the same form.
+        let fresh = || (self.entry.build)(self.material).draw(None);
+        let restored = |name: &str| -> Result<Task, StateError> {
+            let mut content = fresh();
+            state.restore_part(name, &mut content)?;
+            Ok(self.written_out(content))
+        };
+        let task = if self.begun > 0 { Some(restored("task")?) } else { None };
+        let before = if self.old_share() > 0.0 { Some(restored("before")?) } else { None };
+        (self.task, self.before) = (task, before);
+        self.images = self.originals.shallow_clone();
+        self.lay_out();
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+//! `make data NAME=...`: what goes wrong is told in one sentence, and leaves nothing half.
+#![cfg(unix)]
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tempfile::TempDir;
+
+/// A cache, and a folder of programs which is all that is found.
+struct Place {
+    cache: TempDir,
+    programs: TempDir,
+}
+
+/// The interpreter itself: what is called `python3` may be a script that needs other programs.
+fn python() -> Option<PathBuf> {
+    let output = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().ok()?;
+    output.status.success().then(|| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+}
+
+/// Where a program lies on this system.
+fn found(name: &str) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
+}
+
+impl Place {
+    /// None where there is no Python to run the script with.
+    fn new(programs: &[(&str, &str)]) -> Option<Place> {
+        let place = Place { cache: tempfile::tempdir().unwrap(), programs: tempfile::tempdir().unwrap() };
+        let path = |name: &str| place.programs.path().join(name);
+        for name in ["sh", "mkdir", "cp"] {
+            symlink(found(name)?, path(name)).unwrap();
+        }
+        for (name, script) in programs {
+            fs::write(path(name), format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(path(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        python().map(|_| place)
+    }
+
+    /// Fetches Fashion-MNIST, which must fail in one sentence with these parts and leave no data.
+    fn refuse(&self, parts: &[&str]) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/setup.py");
+        let mut program = Command::new(python().unwrap());
+        program.arg(script).args(["--data", "fashion-mnist"]);
+        let output =
+            program.env("PATH", self.programs.path()).env("TRAINABILITY_CACHE", self.cache.path()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let last = said.lines().last().unwrap();
+        for part in parts {
+            assert!(last.contains(part), "{part:?} is not in {said}");
+        }
+        assert!(last.starts_with("setup: ") && !said.contains("Traceback"), "{said}");
+        let left: Vec<_> =
+            fs::read_dir(self.cache.path().join("data")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+const BY_HAND: [&str; 3] = ["put its four files into a folder", "data.set idx", "data.folder"];
+/// A package is brought.
+const BRINGS: &str = ": > dataset-fashion-mnist_1_all.deb";
+
+/// `dpkg-deb -x PACKAGE FOLDER` with the files that lie beside it.
+fn unpacks(files: &Path) -> String {
+    let folder = "\"$3\"/usr/share/datasets/fashion-mnist";
+    format!("mkdir -p {folder} && cp {}/*ubyte* {folder}", files.display())
+}
+
+#[test]
+fn a_system_without_the_package_manager_is_told_how_to_provide_the_files() {
+    let Some(place) = Place::new(&[]) else { return };
+    place.refuse(&[&["this system has no apt-get"], &BY_HAND[..]].concat());
+    let Some(place) = Place::new(&[("apt-get", BRINGS)]) else { return };
+    place.refuse(&[&["this system has no dpkg-deb"], &BY_HAND[..]].concat());
+}
+
+#[test]
+fn what_the_package_manager_complains_about_is_told() {
+    let dpkg = ("dpkg-deb", "echo 'dpkg-deb: error: it is damaged' >&2; exit 2");
+    for (script, part) in [
+        ("echo 'E: Unable to locate package dataset-fashion-mnist' >&2; exit 100", "run `apt-get update` as root"),
+        (
+            ": > half.deb; echo 'E: Failed to fetch it' >&2; exit 100",
+            "could not bring dataset-fashion-mnist: E: Failed to fetch it",
+        ),
+        ("echo 'E: No space left on device' >&2; exit 100", "the disk is full"),
+        (":", "apt-get has brought 0 files"),
+        (BRINGS, "dpkg-deb could not bring dataset-fashion-mnist: dpkg-deb: error: it is damaged"),
+    ] {
+        let Some(place) = Place::new(&[("apt-get", script), dpkg]) else { return };
+        place.refuse(&[part]);
+    }
+}
+
+#[test]
+fn other_images_than_the_expected_are_not_installed() {
+    let files = tempfile::tempdir().unwrap();
+    let Some(place) = Place::new(&[("apt-get", BRINGS), ("dpkg-deb", &unpacks(files.path()))]) else { return };
+    let packed = files.path().join("train-images-idx3-ubyte.gz");
+    fs::write(files.path().join("t10k-ubyte"), "another file").unwrap();
+    place.refuse(&["dataset-fashion-mnist has no train-images-idx3-ubyte"]);
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(&[7; 100_000]).unwrap();
+    let bytes = encoder.finish().unwrap();
+    fs::write(&packed, &bytes).unwrap();
+    place.refuse(&[
+        "train-images-idx3-ubyte of dataset-fashion-mnist_1_all.deb has the SHA-256",
+        "nothing was installed",
+    ]);
+    fs::write(&packed, &bytes[..bytes.len() / 2]).unwrap();
+    place.refuse(&["train-images-idx3-ubyte.gz cannot be unpacked"]);
+    fs::write(&packed, "no gzip").unwrap();
+    place.refuse(&["train-images-idx3-ubyte.gz cannot be unpacked"]);
+    // What a killed set-up has left goes with the next one.
+    fs::create_dir(place.cache.path().join("data/fashion-mnist.x.partial")).unwrap();
+    fs::write(place.cache.path().join("data/fashion-mnist.x.partial/half"), "half").unwrap();
+    place.refuse(&["cannot be unpacked"]);
+}

@@ -1,0 +1,6 @@
+//! Streams: what their tasks are about, how these follow each other, and whole runs on them.
+
+mod contents;
+mod runs;
+mod smoke;
+mod transitions;

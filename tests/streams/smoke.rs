@@ -1,0 +1,61 @@
+//! The sweeps that `make smoke` makes of streams.
+
+use std::fs;
+use std::path::Path;
+
+use trainability::config::{Experiment, ImageFacts, Plan};
+use trainability::report::results::Sweep;
+use trainability::stream::STREAMS;
+
+fn config(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("configs").join(name).display().to_string()
+}
+
+fn plan(name: &str) -> Plan {
+    let experiment = Experiment::load(Path::new(&config(name)), &[]).unwrap();
+    Plan::new(experiment, &ImageFacts { count: 5000, checksum: "none".to_owned(), test: None }).unwrap()
+}
+
+#[test]
+fn the_smoke_sweeps_have_every_kind_and_option() {
+    let runs = plan("smoke-streams.json").runs;
+    for entry in STREAMS {
+        let of_kind: Vec<_> = runs.iter().map(|run| &run.stream).filter(|stream| stream.kind == entry.name).collect();
+        assert!(of_kind.iter().any(|stream| stream.transition > 0.0), "no {} with a transition", entry.name);
+        assert!(of_kind.iter().any(|stream| stream.transition == 0.0), "no {} without a transition", entry.name);
+        for stream in of_kind {
+            assert!(stream.recurring > 0 && stream.length_spread > 0.0 && stream.announce_boundaries);
+        }
+    }
+    assert!(plan("smoke-fraction.json").runs.iter().any(|run| run.stream.fraction < 1.0));
+}
+
+#[test]
+fn they_train_and_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let call = |arguments: &[&str]| {
+        let mut program = assert_cmd::cargo::cargo_bin_cmd!("trainability");
+        let output = program.args(arguments).current_dir(folder.path()).env("OMP_NUM_THREADS", "1").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {said}");
+    };
+    for (name, runs) in [("smoke-streams", 3 * 2 * 4), ("smoke-fraction", 2 * 2 * 2)] {
+        let out = format!("results/{name}");
+        call(&["sweep", &config(&format!("{name}.json")), "--seeds", "0", "--jobs", "2", "--out", &out]);
+        call(&["report", &out]);
+        let sweep = Sweep::load(&folder.path().join(&out)).unwrap();
+        assert_eq!(sweep.finished().count(), runs);
+        for run in sweep.finished() {
+            let method = &run.arm.method;
+            let tested = run.series.column("test_accuracy");
+            assert_eq!(tested.len(), 4);
+            let has_true_labels = method.contains("_permutation");
+            assert!(tested.iter().all(|accuracy| accuracy.is_some() == has_true_labels), "{method}: {tested:?}");
+        }
+        // Of one seed, every arm has tasks of the same lengths.
+        let updates: Vec<_> = sweep.finished().map(|run| run.series.column("updates").to_vec()).collect();
+        assert!(updates.iter().all(|of_run| *of_run == updates[0]), "{updates:?}");
+        let report = fs::read_to_string(folder.path().join(&out).join("report.md")).unwrap();
+        assert_eq!(report.contains("images that nobody trained on"), name == "smoke-streams");
+    }
+}
