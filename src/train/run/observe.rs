@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use tch::no_grad_guard;
+use tch::{Tensor, no_grad_guard};
 use trainability_baselines::indicator::{INDICATORS, LayerGradient, Observation, Shared, UpdateSummary, When};
 use trainability_baselines::lanczos::SymmetricOperator;
 use trainability_baselines::{LayerDelta, LayerTrace};
