@@ -333,6 +333,30 @@ fn arms_are_compared_on_the_seeds_they_share() {
 }
 
 #[test]
+fn test_accuracy_is_the_mean_over_tasks_of_the_seeds_that_have_it_at_every_task() {
+    let tested = |method: &str, seed, test: Vec<f64>| {
+        run(arm(method, "constant"), seed, &[("online_accuracy", vec![0.5, 0.5]), ("test_accuracy", test)])
+    };
+    let runs = [
+        tested("relu", 0, vec![0.2, 0.4]),
+        tested("relu", 1, vec![0.6, 0.8]),
+        tested("relu", 2, vec![0.9, f64::NAN]),
+        tested("crelu", 0, vec![f64::NAN, f64::NAN]),
+        run(arm("reset", "constant"), 0, &[("online_accuracy", vec![0.5, 0.5])]),
+    ];
+    let summaries = compare_arms(&runs, &BTreeMap::new(), BootstrapOptions::default());
+    let of = |method: &str| summaries.iter().find(|summary| summary.arm.method == method).unwrap();
+    let mean = of("relu").mean_test_accuracy.unwrap();
+    assert!(near(mean.point(), 0.5) && mean.n() == 2 && of("relu").seeds == 3, "{mean:?}");
+    assert_eq!(SummaryRow::from(of("relu")).mean_test_accuracy, Some(mean.point()));
+    for method in ["crelu", "reset"] {
+        assert_eq!(of(method).mean_test_accuracy, Err(Undefined::NoValues));
+        let row = SummaryRow::from(of(method));
+        assert!(row.mean_test_accuracy.is_none() && !row.note.contains("test"), "{}", row.note);
+    }
+}
+
+#[test]
 fn rows_read_back_as_they_were_written() {
     let runs = synthetic(2, 3, 6, 1.0, &mut ChaCha8Rng::seed_from_u64(5));
     let options = PredictivenessOptions::default();

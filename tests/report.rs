@@ -320,6 +320,10 @@ fn tables_hold_what_was_planted() {
     assert!(flat(&terminal).contains("relu paper 3 never fired – – 0 0 432"), "{terminal}");
     assert!(flat(&terminal).contains("relu as_run 3 +0.0"), "{terminal}");
 
+    // Runs of versions without that column are read all the same.
+    assert!(summary.iter().all(|row| row.mean_test_accuracy.is_none()));
+    assert!(!terminal.contains("images that nobody trained on"));
+
     assert_eq!(of("relu", "paper").p_paired_t, None, "no difference, no test");
     assert!(
         of("wasserstein", "debiased").p_paired_t_holm.unwrap() >= of("wasserstein", "debiased").p_paired_t.unwrap()

@@ -152,9 +152,9 @@ pub enum DataError {
         /// The checksum of what lies there.
         found: String,
         /// The checksum of the set.
-        expected: String,
+        expected: &'static str,
         /// The command that brings the right one.
-        command: String,
+        command: &'static str,
     },
 }
 

@@ -161,8 +161,8 @@ impl SetEntry {
                 part,
                 folder: folder.to_owned(),
                 found: set.checksum.clone(),
-                expected: expected.to_owned(),
-                command: self.command.unwrap_or_default().to_owned(),
+                expected,
+                command: self.command.unwrap_or_default(),
             }),
             _ => Ok(()),
         }

@@ -174,7 +174,7 @@ fn random_lengths_are_those_of_the_seed_in_every_arm_and_a_decay_ends_with_the_r
         let mut before = 0;
         for end in &ends {
             let end: u64 = end.parse().unwrap();
-            assert!([2, 3, 4, 5, 6].contains(&((end - before) / 3)) && (end - before) % 3 == 0, "{ends:?}");
+            assert!([2, 3, 4, 5, 6].contains(&((end - before) / 3)) && (end - before).is_multiple_of(3), "{ends:?}");
             before = end;
         }
         assert_eq!(before, plan.updates());

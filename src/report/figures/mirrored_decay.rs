@@ -90,3 +90,23 @@ fn mean_course(of_arm: &[Trajectory], layer: &str) -> Vec<(f64, f64)> {
     };
     courses.first().map_or(&[][..], |course| &course.points).iter().filter_map(at).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::Arm;
+
+    #[test]
+    fn runs_of_other_lengths_have_at_every_time_the_rate_that_they_had_last() {
+        let course = |points: &[(f64, f64)]| Trajectory {
+            arm: Arm { method: "relu".into(), schedule: "paper".into() },
+            seed: 0,
+            layer: "fc1".into(),
+            points: points.to_vec(),
+        };
+        let first = course(&[(0.25, 8.0), (0.5, 4.0), (1.0, 2.0)]);
+        let second = course(&[(0.4, 10.0), (0.6, 6.0)]);
+        assert_eq!(mean_course(&[first, second], "fc1"), [(0.25, 9.0), (0.5, 7.0), (1.0, 4.0)]);
+        assert!(mean_course(&[], "fc1").is_empty());
+    }
+}

@@ -1,5 +1,6 @@
 //! One run: stream, network, probe, schedule and optimizer, update by update.
 
+mod boundary;
 mod observe;
 mod state;
 mod surgery;
@@ -15,6 +16,7 @@ use trainability_baselines::penalty::{Elapsed, Penalty};
 use trainability_baselines::surgery::Surgery;
 use trainability_baselines::{Gradients, LayerTrace};
 
+use self::boundary::Announced;
 pub(crate) use self::observe::EVALUATION_CHUNK;
 use super::images::{HeldOut, select_classes, select_images};
 use super::record::{ControlRow, LayerEvents};
@@ -26,7 +28,7 @@ use crate::network::{Network, Shape, TaskImages, correct, cross_entropy};
 use crate::optimizer::{Adam, AdamOptions};
 use crate::probe::{LayerStatistics, Probe, Scene};
 use crate::random::Generator;
-use crate::schedule::{Action, BoundEstimator, Bounds, Factory, Progress, Schedule, Scope, Start};
+use crate::schedule::{Action, BoundEstimator, Bounds, Progress, Schedule, Scope, Start};
 use crate::stream::{self, Stream};
 
 /// The run left the real numbers.
@@ -52,18 +54,6 @@ pub struct Advance {
     pub controls: Vec<ControlRow>,
     /// The row of `tasks.csv`, if the update was its task's last.
     pub task: Option<TaskRow>,
-}
-
-/// What a learner that is told of boundaries begins anew with.
-struct Announced {
-    factory: Factory,
-    start: Start,
-}
-
-impl std::fmt::Debug for Announced {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        f.debug_struct("Announced").field("start", &self.start).finish_non_exhaustive()
-    }
 }
 
 /// Everything that a run carries from one update to the next.
@@ -245,15 +235,6 @@ impl Run {
         }
         let row = self.end_task()?;
         Ok(Advance { controls, task: Some(row) })
-    }
-
-    /// Tells the learner that a task begins, if it is to know: of what it remembers, the weights alone stay.
-    fn announce_task(&mut self) {
-        let Some(Announced { factory, start }) = self.announced.as_ref().filter(|_| self.task > 0) else { return };
-        self.schedule = factory(*start);
-        self.optimizer.clear();
-        self.bounds.iter_mut().for_each(BoundEstimator::clear);
-        self.probe.clear();
     }
 
     fn end_task(&mut self) -> Result<TaskRow, Diverged> {
