@@ -58,7 +58,7 @@ fn plans_of(set: &ImageSet, settings: Value) -> Vec<RunPlan> {
         experiment[key] = value.clone();
     }
     let experiment = Experiment::from_value(experiment, "test.json", "test").unwrap();
-    Plan::new(experiment, &ImageFacts { count: set.count, checksum: "none".to_owned() }).unwrap().runs
+    Plan::new(experiment, &ImageFacts { count: set.count, checksum: "none".to_owned(), shape: None }).unwrap().runs
 }
 
 /// Everything that a run writes, from where it stands to its end.

@@ -13,8 +13,11 @@
 //! - [`ranks`]: sorting values with their indices
 //! - [`slices`]: plain slices over tensor memory
 //! - [`layers`]: the parameters of a network, layer by layer
+//! - [`convolution`]: the linear map of a convolutional layer
+//! - [`sample_gradients`]: what single samples' gradients amount to
 
 pub mod activation;
+pub mod convolution;
 pub mod gradient_rule;
 pub mod indicator;
 pub mod lanczos;
@@ -23,11 +26,12 @@ pub mod method;
 pub mod mkl;
 pub mod penalty;
 pub mod ranks;
+pub mod sample_gradients;
 pub mod slices;
 pub mod spectrum;
 pub mod state;
 pub mod surgery;
 
-pub use layers::{Gradients, LayerParameters, LayerTrace, Parameter};
+pub use layers::{Gradients, LayerParameters, LayerTrace, LinearMap, Parameter};
 pub use method::{Method, PARTS, Part};
 pub use state::{State, StateError, Stateful};

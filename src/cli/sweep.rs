@@ -67,7 +67,7 @@ impl Sweep {
         };
         let set = crate::data::load(&experiment.data.set, experiment.data.folder.as_deref())
             .with_context(|| format!("{}: at `data`", self.config.display()))?;
-        let facts = ImageFacts { count: set.count, checksum: set.checksum.clone() };
+        let facts = ImageFacts::of(&set);
         let plan = Plan::new(experiment, &facts)?;
         if self.dry_run {
             return self.list(&plan);

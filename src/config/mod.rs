@@ -4,12 +4,14 @@ mod experiment;
 mod json;
 pub(crate) mod label;
 mod method;
+mod network;
 mod plan;
 mod schedule;
 mod wording;
 
-pub use experiment::{Data, Experiment, MOST_SEEDS, Networks, Precision, Streams, Training};
+pub use experiment::{Data, Experiment, MOST_SEEDS, Precision, Streams, Training};
 pub use method::MethodPlan;
+pub use network::{NetworkKind, Networks};
 pub use plan::{ImageFacts, Plan, RunPlan};
 pub use schedule::SchedulePlan;
 

@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use trainability_baselines::activation::{Activation, Widths};
 
 use super::experiment::set;
 use super::label;
 use super::{ConfigError, Data, Experiment, MethodPlan, Networks, SchedulePlan, Streams, Training};
+use crate::data::{ImageSet, ImageShape};
+use crate::network::Shape;
 use crate::probe::ProbeOptions;
 use crate::schedule::Resolved;
 use crate::text::hexadecimal;
@@ -19,6 +22,15 @@ pub struct ImageFacts {
     pub count: usize,
     /// SHA-256 over their content.
     pub checksum: String,
+    /// How the numbers of an image lie; `None` where they are no planes of pixels.
+    pub shape: Option<ImageShape>,
+}
+
+impl ImageFacts {
+    /// Those of a set.
+    pub fn of(set: &ImageSet) -> ImageFacts {
+        ImageFacts { count: set.count, checksum: set.checksum.clone(), shape: Some(set.shape()) }
+    }
 }
 
 /// One run: method, schedule and seed with every option resolved.
@@ -52,6 +64,15 @@ impl RunPlan {
     /// Images of the run.
     pub fn images(&self) -> usize {
         self.data.images.expect("resolved by the plan")
+    }
+
+    /// The network for images of that set, with the method's activation and widths.
+    pub fn shape(&self, set: &ImageSet, widths: Widths, activation: &dyn Activation) -> Shape {
+        let given = self.network.shape(set.shape(), set.classes, self.training.precision);
+        match widths {
+            Widths::AsGiven => given,
+            Widths::MatchParameters => given.matched(activation),
+        }
     }
 
     /// Updates of the whole run.
@@ -124,6 +145,10 @@ fn grid(
         if values.is_empty() {
             return Err(experiment.refuse(&format!("grid.{key}"), "[]", "at least one value"));
         }
+        if key == "network.kind" {
+            let expected = "an experiment for each kind, whose other keys and defaults differ";
+            return Err(experiment.refuse("grid", format!("over {key:?}"), expected));
+        }
         if !GRID_KEYS.iter().any(|known| key == known || (known.ends_with('.') && key.starts_with(known))) {
             let expected = "`data.images` or a key of stream, network, training, measure or control";
             return Err(experiment.refuse("grid", format!("over {key:?}"), expected));
@@ -164,6 +189,20 @@ fn arms_of(experiment: &Experiment, suffix: &str, images: &ImageFacts) -> Result
     if experiment.training.batch_size > count {
         let expected = format!("at most {count}, the number of images");
         return Err(experiment.refuse("training.batch_size", experiment.training.batch_size, expected));
+    }
+    if let Some(channels) = &experiment.network.channels {
+        let Some(shape) = images.shape else {
+            let expected = format!("mlp, since the set {} does not tell height and width", experiment.data.set);
+            return Err(experiment.refuse("network.kind", "convolutional", expected));
+        };
+        let most = Networks::most_convolutions(shape);
+        if channels.len() > most {
+            let expected = format!(
+                "at most {most} convolutions for {} x {} pixels, each of which halves them",
+                shape.rows, shape.columns
+            );
+            return Err(experiment.refuse("network.channels", format!("{channels:?}"), expected));
+        }
     }
     let (stream, updates) = (&experiment.stream, count.div_ceil(experiment.training.batch_size));
     let product =

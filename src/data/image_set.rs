@@ -13,6 +13,24 @@ pub const IMAGE_FILES: [&str; 2] = ["train-images-idx3-ubyte", "train-images.idx
 /// The names that the file of the labels may have, plain; each may end in `.gz` too.
 pub const LABEL_FILES: [&str; 2] = ["train-labels-idx1-ubyte", "train-labels.idx1-ubyte"];
 
+/// How the numbers of an image lie: plane by plane, and each row by row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageShape {
+    /// The colours of a pixel: 1 for grey.
+    pub channels: usize,
+    /// The height in pixels.
+    pub rows: usize,
+    /// The width in pixels.
+    pub columns: usize,
+}
+
+impl ImageShape {
+    /// Numbers of an image.
+    pub fn features(self) -> usize {
+        self.channels * self.rows * self.columns
+    }
+}
+
 /// Labelled images, all of one shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageSet {
@@ -65,6 +83,11 @@ impl ImageSet {
         let checksum = String::new();
         let set = ImageSet { name, images, count, rows, columns, channels, labels, classes, checksum };
         ImageSet { checksum: set.content_checksum(), ..set }
+    }
+
+    /// The shape of an image.
+    pub fn shape(&self) -> ImageShape {
+        ImageShape { channels: self.channels, rows: self.rows, columns: self.columns }
     }
 
     /// Writes the two files that [`ImageSet::read_idx`] reads; meant for fixtures. The folder must be there.

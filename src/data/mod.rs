@@ -15,5 +15,5 @@ mod registry;
 pub use cifar::BATCH_FILES;
 pub use error::{DataError, IdxError};
 pub use idx::Idx;
-pub use image_set::{IMAGE_FILES, ImageSet, LABEL_FILES};
+pub use image_set::{IMAGE_FILES, ImageSet, ImageShape, LABEL_FILES};
 pub use registry::{SetEntry, cache_folder, load, sets};

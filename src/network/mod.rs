@@ -1,63 +1,27 @@
 //! Networks: their parameters by layer, and a forward pass that leaves each layer's input and pre-activation behind.
 
-use tch::{Kind, Tensor};
-use trainability_baselines::activation::{Activation, relu};
+use tch::Tensor;
+use trainability_baselines::activation::Activation;
 use trainability_baselines::layers::tensors;
-use trainability_baselines::{Gradients, LayerParameters, LayerTrace, Parameter, State, StateError, Stateful};
+use trainability_baselines::{
+    Gradients, LayerParameters, LayerTrace, LinearMap, Parameter, State, StateError, Stateful,
+};
 
 use crate::random::Generator;
 
 mod initialisation;
 mod loss;
+mod shape;
 mod sparse_images;
 mod training;
 
 pub use initialisation::kaiming_uniform;
 pub use loss::{correct, cross_entropy};
+pub use shape::{Convolutions, LayerShape, Shape};
 pub use sparse_images::SparseImages;
 pub use training::{Inputs, TaskImages, TrainingPass};
 
-/// What a multi-layer perceptron is made of.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Shape {
-    /// Features of an input.
-    pub inputs: i64,
-    /// Units of each hidden layer.
-    pub hidden: Vec<i64>,
-    /// Classes.
-    pub outputs: i64,
-    /// f32, or f64 where exactness matters more than speed.
-    pub kind: Kind,
-}
-
-impl Shape {
-    /// Scalars of a network of this shape with this activation.
-    pub fn parameter_count(&self, activation: &dyn Activation) -> i64 {
-        let mut fan_in = self.inputs;
-        let mut count = 0;
-        for &units in self.hidden.iter().chain([&self.outputs]) {
-            count += units * (fan_in + 1);
-            fan_in = activation.features(units);
-        }
-        count
-    }
-
-    /// The shape with its hidden layers narrowed by one factor, so that with this activation it has as many parameters
-    /// as this shape has with an activation that widens nothing, as nearly as whole units allow.
-    pub fn matched(&self, activation: &dyn Activation) -> Shape {
-        let target = self.parameter_count(&relu::Relu);
-        let Some(&widest) = self.hidden.iter().max() else { return self.clone() };
-        let narrowed = (1..=widest).map(|width| {
-            let scale = width as f64 / widest as f64;
-            let hidden = self.hidden.iter().map(|&units| ((units as f64 * scale).round() as i64).max(1)).collect();
-            Shape { hidden, ..self.clone() }
-        });
-        let distance = |shape: &Shape| (shape.parameter_count(activation) - target).abs();
-        narrowed.min_by_key(distance).unwrap_or_else(|| self.clone())
-    }
-}
-
-/// A multi-layer perceptron with layers `fc1`, `fc2`, ...
+/// A network with the convolutions `conv1`, `conv2`, ..., if it has any, and the dense layers `fc1`, `fc2`, ...
 #[derive(Debug)]
 pub struct Network {
     /// The parameters, leaves that require their gradient.
@@ -76,22 +40,17 @@ impl Network {
 
     /// Draws all parameters anew.
     pub fn initialise(&mut self, generator: &mut Generator) {
-        let mut fan_in = self.shape.inputs;
-        let widths = self.shape.hidden.iter().copied().chain([self.shape.outputs]);
-        let mut layers = Vec::new();
-        for (index, units) in widths.enumerate() {
-            let name = format!("fc{}", index + 1);
+        let layers = self.shape.layers(self.activation()).into_iter().map(|LayerShape { name, weight, .. }| {
             let parameter = |role: &str, value: Tensor| Parameter {
                 name: format!("{name}.{role}"),
                 value: value.set_requires_grad(true),
             };
-            let weight = kaiming_uniform(units, fan_in, self.shape.kind, generator);
-            let bias = Tensor::zeros([units], (self.shape.kind, tch::Device::Cpu));
+            let bias = Tensor::zeros([weight[0]], (self.shape.kind, tch::Device::Cpu));
+            let weight = kaiming_uniform(&weight, self.shape.kind, generator);
             let parameters = vec![parameter("weight", weight), parameter("bias", bias)];
-            layers.push(LayerParameters { name, parameters });
-            fan_in = self.activation.features(units);
-        }
-        self.layers = layers;
+            LayerParameters { name, parameters }
+        });
+        self.layers = layers.collect();
     }
 
     /// The activation between layers.
@@ -106,20 +65,38 @@ impl Network {
 
     /// Runs `images` (B x inputs) through the network; the last trace's pre-activation is the logits (B x outputs).
     pub fn forward(&self, images: &Tensor) -> Vec<LayerTrace> {
-        let first = &self.layers[0];
-        let pre_activation = images.linear(first.weight(), first.bias());
-        let mut trace = self.forward_above(&pre_activation);
-        trace.insert(0, LayerTrace { input: images.shallow_clone(), pre_activation });
-        trace
+        self.forward_from(0, self.arrange(images))
     }
 
-    /// Goes on from the first layer's pre-activation (B x out) with the layers above it.
-    fn forward_above(&self, first: &Tensor) -> Vec<LayerTrace> {
+    /// Goes on from the input of a layer, counted from 0, with this layer and those above it.
+    pub fn forward_from(&self, layer: usize, input: Tensor) -> Vec<LayerTrace> {
+        let pre_activation = self.layers[layer].forward(&input);
+        let above = self.forward_above(layer, &pre_activation);
+        std::iter::once(LayerTrace { input, pre_activation }).chain(above).collect()
+    }
+
+    /// Images (B x inputs) as the first layer takes them: B x channels x height x width for a convolution.
+    pub fn arrange(&self, images: &Tensor) -> Tensor {
+        match &self.shape.convolutions {
+            None => images.shallow_clone(),
+            Some(Convolutions { image, .. }) => {
+                images.reshape([-1, image.channels as i64, image.rows as i64, image.columns as i64])
+            }
+        }
+    }
+
+    /// Goes on from a layer's pre-activation with the layers above it.
+    fn forward_above(&self, layer: usize, pre_activation: &Tensor) -> Vec<LayerTrace> {
         let mut trace: Vec<LayerTrace> = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers[1..] {
-            let below = trace.last().map_or(first, |below| &below.pre_activation);
-            let input = self.activation.forward(below);
-            let pre_activation = input.linear(layer.weight(), layer.bias());
+        for layer in &self.layers[layer + 1..] {
+            let below = trace.last().map_or(pre_activation, |below| &below.pre_activation);
+            let activations = self.activation.forward(below);
+            let input = match layer.map() {
+                // Above a convolution a dense layer takes the planes one after the other.
+                LinearMap::Dense if activations.dim() > 2 => activations.flatten(1, -1),
+                _ => activations,
+            };
+            let pre_activation = layer.forward(&input);
             trace.push(LayerTrace { input, pre_activation });
         }
         trace
@@ -133,7 +110,8 @@ impl Network {
         self.layers.iter().map(|layer| flat.by_ref().take(layer.parameters.len()).map(dense).collect()).collect()
     }
 
-    /// The gradient of each sample's own cross-entropy at each layer's pre-activation, B x out, from the mean loss.
+    /// The gradient of each sample's own cross-entropy at each layer's pre-activation, in its shape, from the mean
+    /// loss.
     pub fn deltas(trace: &[LayerTrace], mean_loss: &Tensor) -> Vec<Tensor> {
         let samples = trace[0].input.size()[0];
         let targets: Vec<&Tensor> = trace.iter().map(|layer| &layer.pre_activation).collect();

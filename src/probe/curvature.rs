@@ -4,10 +4,11 @@ use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
 use trainability_baselines::lanczos::{Eigenvalue, Ends, Extremes, LanczosOptions, extreme_eigenvalues};
 use trainability_baselines::penalty::{Curvature, Penalty};
-use trainability_baselines::{LayerParameters, LayerTrace};
+use trainability_baselines::{LayerParameters, LayerTrace, LinearMap};
 
 use super::gauss_newton::{ParameterSide, SampleSide, logit_factors};
 use super::hessian::Hessian;
+use super::patch_side::PatchSide;
 use super::penalised::{PenalisedParameterSide, PenalisedSampleSide};
 use crate::network::Network;
 
@@ -70,10 +71,22 @@ fn gauss_newton_curvatures(
     let blocks = trace.iter().zip(&factors).zip(network.layers.iter().zip(terms)).map(
         |((layer, factor), (parameters, Terms { shift, spectral }))| {
             let input = &layer.input;
-            let (samples, classes, units) = factor.size3().expect("B x C x out");
+            let (samples, classes, units) = (factor.size()[0], factor.size()[1], factor.size()[2]);
             let mut find = |operator: &_, ends| extreme_eigenvalues(operator, ends, options, generator);
             let (count, rows) = (parameters.count() as i64, samples * classes);
             let found = match spectral {
+                None if parameters.map() == LinearMap::Convolution => {
+                    let block = PatchSide::new(input, factor);
+                    if count > rows {
+                        singular(find(&block, Ends::Largest), Ends::Largest)
+                    } else {
+                        find(&block, Ends::Both)
+                    }
+                }
+                Some(penalty) if parameters.map() == LinearMap::Convolution => {
+                    let gauss_newton = PatchSide::new(input, factor);
+                    find(&PenalisedParameterSide { gauss_newton, penalty }, Ends::Both)
+                }
                 None if count > rows => singular(find(&SampleSide::new(input, factor), Ends::Largest), Ends::Largest),
                 None => find(&ParameterSide::new(input, factor), Ends::Both),
                 Some(Curvature::SpectralNorm(penalty)) if count > rows + units + input.size()[1] => {

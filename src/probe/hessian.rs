@@ -23,10 +23,11 @@ impl<'a> Hessian<'a> {
         labels: &Tensor,
         penalties: &[Box<dyn Penalty>],
     ) -> Hessian<'a> {
-        Hessian::of(network, network.layers.iter().collect(), images, labels, penalties)
+        let loss = cross_entropy(logits(&network.forward(images)), labels);
+        Hessian::of(loss, network.layers.iter().collect(), penalties)
     }
 
-    /// Over the parameters of one layer, counted from 0: that layer's block.
+    /// Over the parameters of one layer, counted from 0: that layer's block. The graph begins at the layer's input.
     pub fn of_layer(
         network: &'a Network,
         layer: usize,
@@ -34,17 +35,16 @@ impl<'a> Hessian<'a> {
         labels: &Tensor,
         penalties: &[Box<dyn Penalty>],
     ) -> Hessian<'a> {
-        Hessian::of(network, vec![&network.layers[layer]], images, labels, penalties)
+        let input = {
+            let _guard = tch::no_grad_guard();
+            network.forward(images).swap_remove(layer).input
+        };
+        let loss = cross_entropy(logits(&network.forward_from(layer, input)), labels);
+        Hessian::of(loss, vec![&network.layers[layer]], penalties)
     }
 
-    fn of(
-        network: &'a Network,
-        layers: Vec<&'a LayerParameters>,
-        images: &Tensor,
-        labels: &Tensor,
-        penalties: &[Box<dyn Penalty>],
-    ) -> Hessian<'a> {
-        let mut loss = cross_entropy(logits(&network.forward(images)), labels);
+    /// From the cross-entropy with its graph over the parameters of these layers.
+    fn of(mut loss: Tensor, layers: Vec<&'a LayerParameters>, penalties: &[Box<dyn Penalty>]) -> Hessian<'a> {
         let mut closed = Vec::new();
         for penalty in penalties {
             let known: Option<Vec<Curvature>> = layers.iter().map(|layer| penalty.curvature(layer)).collect();

@@ -2,25 +2,22 @@
 
 use tch::{Kind, Tensor};
 use trainability_baselines::LayerTrace;
+use trainability_baselines::sample_gradients::squared_norms;
 
 /// Squared L2 norm over several tensors, accumulated in f64.
 pub fn squared_norm<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> f64 {
     tensors.into_iter().map(|t| t.to_kind(Kind::Double).square().sum(Kind::Double).double_value(&[])).sum()
 }
 
-/// sigma2 = (1/B) sum_i |g_i - g_mean|^2 of a linear layer's weight and bias together (METHOD 2).
+/// sigma2 = (1/B) sum_i |g_i - g_mean|^2 of a layer's weight and bias together (METHOD 2).
 ///
-/// `delta` (B x out) is the gradient of each sample's own loss at the pre-activation, so that sample i's gradient is
-/// delta_i a_i^T for the weight and delta_i for the bias, and its squared norm |delta_i|^2 (|a_i|^2 + 1);
-/// `mean_gradient` is the layer's gradient of the mean of the same losses. Sums are in f64: the difference of two
+/// `delta` is the gradient of each sample's own loss at the pre-activation, in its shape, from which the samples' squared
+/// norms follow; `mean_gradient` is the layer's gradient of the mean of the same losses. Sums are in f64: the difference of two
 /// nearly equal means would not survive f32.
 pub fn noise_variance(layer: &LayerTrace, delta: &Tensor, mean_gradient: &[Tensor]) -> f64 {
     if delta.size()[0] == 1 {
         return 0.0;
     }
-    let row_norms =
-        |t: &Tensor| t.to_kind(Kind::Double).square().sum_dim_intlist([1i64].as_slice(), false, Kind::Double);
-    let sample_norms = row_norms(delta) * (row_norms(&layer.input) + 1.0);
-    let second_moment = sample_norms.mean(Kind::Double).double_value(&[]);
+    let second_moment = squared_norms(&layer.input, delta).mean(Kind::Double).double_value(&[]);
     (second_moment - squared_norm(mean_gradient)).max(0.0)
 }

@@ -10,7 +10,7 @@ use trainability_baselines::lanczos::SymmetricOperator;
 use trainability_baselines::penalty::Curvature;
 use trainability_baselines::penalty::curvature::SpectralNormCurvature;
 
-use super::gauss_newton::{ParameterSide, pull, push};
+use super::gauss_newton::{pull, push};
 use trainability_baselines::for_float;
 
 /// M A^T A: shares its nonzero eigenvalues with the block, acts on B C + out + in numbers.
@@ -68,14 +68,14 @@ impl SymmetricOperator for PenalisedSampleSide<'_> {
 }
 
 /// The block itself, acting on the layer's parameters.
-pub struct PenalisedParameterSide<'a> {
-    /// The Gauss-Newton part.
-    pub gauss_newton: ParameterSide,
+pub struct PenalisedParameterSide<'a, G> {
+    /// The Gauss-Newton part, which acts on the parameters too.
+    pub gauss_newton: G,
     /// The penalty's part.
     pub penalty: &'a Curvature,
 }
 
-impl SymmetricOperator for PenalisedParameterSide<'_> {
+impl<G: SymmetricOperator> SymmetricOperator for PenalisedParameterSide<'_, G> {
     fn size(&self) -> i64 {
         self.gauss_newton.size()
     }

@@ -2,9 +2,11 @@
 
 use anyhow::{Result, ensure};
 use sysinfo::{MemoryRefreshKind, System};
+use trainability_baselines::activation::Activation;
 
 use crate::config::{Precision, RunPlan};
 use crate::data::ImageSet;
+use crate::network::Shape;
 use crate::train::run::EVALUATION_CHUNK;
 
 /// What libtorch, the allocator and the stack keep for a thread at work, in bytes.
@@ -16,6 +18,35 @@ const SPARE: f64 = 1.1;
 /// Bytes of a value in the window of normalised sharpness.
 const WINDOW_VALUE: f64 = 8.0;
 
+/// How large a layer is, all numbers being counts of values.
+struct LayerSize {
+    /// What goes into it, a sample.
+    inputs: f64,
+    /// Its pre-activation, a sample.
+    outputs: f64,
+    parameters: f64,
+    positions: f64,
+    /// A convolution's unfolded input, a sample; 0 in a dense layer.
+    patches: f64,
+}
+
+fn sizes(shape: &Shape, activation: &dyn Activation) -> Vec<LayerSize> {
+    let mut inputs = shape.inputs;
+    let layers = shape.layers(activation).into_iter().map(|layer| {
+        let outputs = layer.units() * layer.positions();
+        let unfolded = if layer.weight.len() > 2 { layer.fan_in() * layer.positions() } else { 0 };
+        LayerSize {
+            // An activation such as CReLU widens what the next layer sees.
+            inputs: std::mem::replace(&mut inputs, activation.features(layer.units()) * layer.positions()) as f64,
+            outputs: outputs as f64,
+            parameters: layer.parameter_count() as f64,
+            positions: layer.positions() as f64,
+            patches: unfolded as f64,
+        }
+    });
+    layers.collect()
+}
+
 /// The most memory that a run has at a time, in bytes, from the sizes of its tensors.
 pub fn estimate(run: &RunPlan, set: &ImageSet) -> f64 {
     let method = run.method.build();
@@ -23,43 +54,51 @@ pub fn estimate(run: &RunPlan, set: &ImageSet) -> f64 {
         Precision::F32 => 4.0,
         Precision::F64 => 8.0,
     };
-    let (images, features) = (run.images() as f64, (set.rows * set.columns * set.channels) as f64);
+    let (images, features) = (run.images() as f64, set.shape().features() as f64);
     let classes = f64::from(set.classes);
     let (batch, probe) = (run.training.batch_size as f64, images.min(run.measure.probe_images as f64));
     let products = run.measure.lanczos.products as f64;
     let measures = run.measure.interval > 0;
 
-    // (in, out) of each layer; an activation such as CReLU widens what the next one sees.
-    let mut layers: Vec<(f64, f64)> = Vec::new();
-    let mut inputs = features;
-    for &units in &run.network.hidden {
-        layers.push((inputs, units as f64));
-        inputs = method.activation.features(1) as f64 * units as f64;
-    }
-    layers.push((inputs, classes));
-    let sizes: Vec<f64> = layers.iter().map(|(inputs, outputs)| (inputs + 1.0) * outputs).collect();
-    let weights: f64 = sizes.iter().sum();
-    let widths: f64 = layers.iter().map(|(inputs, outputs)| inputs + outputs).sum();
-    let outputs: f64 = layers.iter().map(|(_, outputs)| outputs).sum();
+    let layers = sizes(&run.shape(set, method.widths, method.activation.as_ref()), method.activation.as_ref());
     let largest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
+    let most = |of: &dyn Fn(&LayerSize) -> f64| layers.iter().map(of).fold(0.0, f64::max);
+    let weights: f64 = layers.iter().map(|layer| layer.parameters).sum();
+    let widths: f64 = layers.iter().map(|layer| layer.inputs + layer.outputs).sum();
+    let outputs: f64 = layers.iter().map(|layer| layer.outputs).sum();
 
     // Value, two moments; and what penalties remember of the start, with room to sort the largest tensor.
     let penalties = method.penalties.len() as f64;
     let state = 3.0 * weights + penalties * weights;
-    let sorting = if penalties > 0.0 { 8.0 * largest(&sizes) } else { 0.0 };
+    let sorting = if penalties > 0.0 { 8.0 * most(&|layer| layer.parameters) } else { 0.0 };
     let gradients = 2.0 * weights;
     let update = gradients + sorting + 4.0 * batch * widths;
     let exact = method.activation.piecewise_linear();
-    let krylov = |size: &f64| products.min(*size) * if exact { size.min(batch * classes) } else { *size };
-    let curvature = largest(&sizes.iter().map(krylov).collect::<Vec<_>>());
-    let widest = largest(&layers.iter().map(|(_, outputs)| *outputs).collect::<Vec<_>>());
+    let krylov = |layer: &LayerSize| {
+        let reduced = exact && layer.patches == 0.0;
+        products.min(layer.parameters) * if reduced { layer.parameters.min(batch * classes) } else { layer.parameters }
+    };
+    // Pulled to a convolution's input and through the activation, factors are wider than its output, and laid out anew.
+    let widest = most(&|layer| if layer.patches > 0.0 { 2.0 * (layer.inputs + layer.outputs) } else { layer.outputs });
     let factors = batch * classes * (outputs + 2.0 * widest) + 2.0 * batch * batch;
-    let measured = update + gradients + batch * outputs + if measures { factors + curvature } else { 0.0 };
+    // Patches in double precision, beside the samples' own gradients or the smaller of their two Gram matrices.
+    let unfolded = |layer: &LayerSize, samples: f64| samples * (layer.patches + layer.outputs) * (1.0 + 16.0 / element);
+    let noise = most(&|layer| match layer.patches {
+        0.0 => 0.0,
+        _ => unfolded(layer, batch) + batch * layer.parameters.min(2.0 * layer.positions.powi(2)) * 16.0 / element,
+    });
+    let fisher = most(&|layer| match layer.patches {
+        0.0 => 0.0,
+        _ => unfolded(layer, probe.min(100.0)) + probe.min(100.0) * layer.parameters * 16.0 / element,
+    });
+    let curvature = most(&krylov) + most(&|layer| 3.0 * batch * layer.patches);
+    let measured =
+        update + gradients + batch * outputs + if measures { largest(&[factors + curvature, noise]) } else { 0.0 };
     // The Hessian of the probe batch over all weights: its graph, one vector a product, and those at work.
     let task_end = 8.0 * probe * widths + 12.0 * weights + products.min(weights) * weights;
     let evaluation = 2.0 * images.min(EVALUATION_CHUNK as f64) * widths;
     let saved = CHECKPOINT_COPIES * state;
-    let work = SPARE * element * largest(&[measured, task_end, evaluation, saved]);
+    let work = SPARE * element * largest(&[measured, task_end, evaluation, saved, fisher + 2.0 * probe * widths]);
     // All images as they are, and the chosen ones three times in double precision while they are normalised.
     let beginning = set.images.len() as f64 + 3.0 * images * features * 8.0;
     let window = run.measure.window as f64 * layers.len() as f64 * WINDOW_VALUE;

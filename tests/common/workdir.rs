@@ -112,7 +112,7 @@ impl Workdir {
         tch::set_num_threads(1);
         let set = load("idx", Some(&self.path("images"))).unwrap();
         let experiment = Experiment::load(&self.path("tiny.json"), &[]).unwrap();
-        let facts = ImageFacts { count: set.count, checksum: set.checksum.clone() };
+        let facts = ImageFacts::of(&set);
         (Plan::new(experiment, &facts).unwrap(), set)
     }
 

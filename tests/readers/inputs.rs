@@ -102,7 +102,7 @@ pub fn tiny_run() -> (Plan, ImageSet) {
         "seeds": 1,
     });
     let experiment = Experiment::from_value(experiment, "tiny.json", "tiny").unwrap();
-    let facts = ImageFacts { count: set.count, checksum: set.checksum.clone() };
+    let facts = ImageFacts::of(&set);
     (Plan::new(experiment, &facts).unwrap(), set)
 }
 
@@ -172,7 +172,7 @@ pub fn configuration(bytes: &[u8]) {
     let written = serde_json::to_value(&experiment).unwrap();
     let again = Experiment::parse(&written.to_string(), &[], "fuzz.json", "other").unwrap();
     assert_eq!(again, experiment);
-    let facts = ImageFacts { count: 60_000, checksum: "none".to_owned() };
+    let facts = ImageFacts { count: 60_000, checksum: "none".to_owned(), shape: None };
     let Ok(plan) = Plan::new(experiment, &facts) else { return };
     let again = Plan::new(again, &facts).unwrap();
     assert_eq!(plan.runs.len(), again.runs.len());

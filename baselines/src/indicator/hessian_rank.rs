@@ -5,6 +5,7 @@ use tch::{Kind, Tensor};
 
 use super::{Definition, Indicator, Layerwise, Observation, Role, When};
 use crate::layers::LayerTrace;
+use crate::sample_gradients;
 
 /// See the definition.
 pub struct HessianRank;
@@ -47,14 +48,12 @@ const MASS: f64 = 0.99;
 /// Smallest number of leading singular values of G G^T that reach 99 % of their sum, over the number of samples m; G
 /// holds the first m per-sample gradients, m x P. Undefined where all gradients vanish or their products overflow.
 ///
-/// G is never formed: a layer with inputs a and deltas d adds (d_i . d_j) (a_i . a_j + 1) to the entry i, j.
+/// G as a whole is never formed: each layer adds its own products to the entry i, j ([`sample_gradients::gram`]).
 pub fn fisher_rank(trace: &[LayerTrace], deltas: &[Tensor]) -> Option<f64> {
     let samples = deltas.first()?.size()[0].min(SAMPLES);
-    let first = |tensor: &Tensor| tensor.narrow(0, 0, samples).to_kind(Kind::Double);
-    let grams = trace.iter().zip(deltas).map(|(layer, delta)| {
-        let (input, delta) = (first(&layer.input), first(delta));
-        delta.mm(&delta.tr()) * (input.mm(&input.tr()) + 1.0)
-    });
+    let first = |tensor: &Tensor| tensor.narrow(0, 0, samples);
+    let grams =
+        trace.iter().zip(deltas).map(|(layer, delta)| sample_gradients::gram(&first(&layer.input), &first(delta)));
     // The Gram matrix is positive semidefinite, so its singular values are its eigenvalues up to rounding.
     let gram = grams.sum::<Tensor>();
     // The decomposition fails on numbers that are not finite.

@@ -35,7 +35,7 @@ pub struct Observation<'a> {
     pub activation: &'a dyn Activation,
     /// Input and pre-activation of each layer on B samples, without graph; the last layer's are the logits.
     pub trace: &'a [LayerTrace],
-    /// For each layer, the gradient of each sample's own cross-entropy at the pre-activation, B x out.
+    /// For each layer, the gradient of each sample's own cross-entropy at the pre-activation, in its shape.
     pub deltas: Option<&'a [Tensor]>,
     /// The gradient of each layer.
     pub gradients: Option<&'a [LayerGradient]>,
@@ -68,11 +68,11 @@ impl Observation<'_> {
         self.trace.first().map(|layer| layer.pre_activation.size()[0])
     }
 
-    /// The singular values of a hidden layer's activations (B x features) in descending order, by f64 arithmetic;
-    /// undefined where an activation is not finite, and for layers that are not hidden.
+    /// The singular values of a hidden layer's activations (B x features, of a convolution those of all positions) in
+    /// descending order, by f64 arithmetic; undefined where an activation is not finite, and for layers that are not hidden.
     pub fn singular_values(&self, layer: usize) -> Option<&[f64]> {
         let of = |layer: &LayerTrace| {
-            let activations = self.activation.forward(&layer.pre_activation).to_kind(Kind::Double);
+            let activations = self.activation.forward(&layer.pre_activation).flatten(1, -1).to_kind(Kind::Double);
             // The decomposition fails on numbers that are not finite.
             let finite = activations.isfinite().all().int64_value(&[]) == 1;
             finite.then(|| Vec::try_from(activations.svd(true, false).1).expect("a vector of f64"))

@@ -8,12 +8,11 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use tch::{Kind, Tensor};
-use trainability_baselines::activation::Widths;
 use trainability_baselines::gradient_rule::GradientRule;
 use trainability_baselines::indicator::When;
 use trainability_baselines::penalty::{Elapsed, Penalty};
 use trainability_baselines::surgery::Surgery;
-use trainability_baselines::{Gradients, LayerTrace};
+use trainability_baselines::{Gradients, LayerTrace, LinearMap};
 
 pub(crate) use self::observe::EVALUATION_CHUNK;
 use super::images::select_images;
@@ -22,7 +21,7 @@ use super::recorder::TaskRow;
 use super::summary::TaskSummary;
 use crate::config::{Precision, RunPlan};
 use crate::data::ImageSet;
-use crate::network::{Network, Shape, TaskImages, correct, cross_entropy};
+use crate::network::{Network, TaskImages, correct, cross_entropy};
 use crate::optimizer::{Adam, AdamOptions};
 use crate::probe::{LayerStatistics, Probe, Scene};
 use crate::random::Generator;
@@ -94,16 +93,7 @@ impl Run {
         let probe_count = images.size()[0].min(plan.measure.probe_images as i64);
         let probe_images = images.narrow(0, 0, probe_count);
         let mut method = plan.method.build();
-        let given = Shape {
-            inputs: images.size()[1],
-            hidden: plan.network.hidden.clone(),
-            outputs: i64::from(set.classes),
-            kind,
-        };
-        let shape = match method.widths {
-            Widths::AsGiven => given,
-            Widths::MatchParameters => given.matched(method.activation.as_ref()),
-        };
+        let shape = plan.shape(set, method.widths, method.activation.as_ref());
         let mut initialisation = Generator::named("initialisation", plan.seed);
         let network = Network::new(shape, method.activation, &mut initialisation);
         for penalty in &mut method.penalties {
@@ -121,7 +111,10 @@ impl Run {
         };
         Run {
             optimizer: Adam::new(options, method.weight_decay, &network.layers),
-            images: TaskImages::new(&images, lengths.batch_size),
+            images: match network.layers[0].map() {
+                LinearMap::Dense => TaskImages::new(&images, lengths.batch_size),
+                LinearMap::Convolution => TaskImages::whole(&images),
+            },
             stream: (stream.build)(stream::Start { images, classes: i64::from(set.classes), lengths, seed: plan.seed }),
             probe: Probe::new(plan.measure, layers, plan.seed),
             bounds: vec![BoundEstimator::new(plan.resolved.bounds); layers + 1],
