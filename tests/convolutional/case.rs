@@ -52,6 +52,8 @@ pub fn cases() -> Vec<Case> {
         case(Box::new(Crelu), shape([1, 3, 5], &[2], &[]), 2, 5),
         case(Box::new(LeakyRelu { slope: 0.3 }), shape([1, 6, 6], &[2, 2], &[3]), 4, 6),
         case(Box::new(Identity), shape([1, 4, 5], &[2, 2], &[3]), 4, 7),
+        // More positions than taps: what is smaller is another form.
+        case(Box::new(Crelu), shape([1, 8, 7], &[2, 2], &[3]), 4, 10),
         // Not piecewise linear: its blocks have more than the Gauss-Newton part.
         case(Box::new(Tanh), shape([1, 5, 5], &[2, 2], &[3]), 4, 8),
         // Fewer parameters than logits in a batch.

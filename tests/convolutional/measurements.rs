@@ -146,7 +146,7 @@ fn a_convolutions_gauss_newton_products_are_those_of_differentiating_twice() {
             blocks += 1;
         }
     }
-    assert_eq!(blocks, 14);
+    assert_eq!(blocks, 16);
 }
 
 #[test]

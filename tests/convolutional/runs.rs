@@ -174,10 +174,29 @@ fn killed_and_called_again_a_sweep_ends_with_the_same_bytes() {
     while !work.path(format!("out/runs/{}/checkpoint", runs[0])).exists() && child.try_wait().unwrap().is_none() {
         std::thread::sleep(Duration::from_millis(5));
     }
+    assert!(!work.path(format!("out/runs/{}/run.json", runs[1])).exists(), "it was over before");
     child.kill().unwrap();
     child.wait().unwrap();
     work.sweep("out", &["--jobs", "2"]).succeeded();
     for run in runs {
         assert_eq!(work.rows("out", run), work.rows("whole", run), "{run}");
     }
+}
+
+/// What `make smoke` does, on fewer updates.
+#[test]
+fn the_convolutional_smoke_sweep_runs_to_its_end_on_real_images() {
+    let work = super::workdir::Workdir::new();
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/smoke-convolutional.json");
+    let arguments = ["sweep", config, "--out", "out", "--set", "stream.epochs=2", "--set", "stream.tasks=2"];
+    work.run(&arguments).succeeded();
+    let runs = work.runs("out");
+    for method in ["relu", "crelu-match_parameters=true", "tanh", "wasserstein+spectral", "redo", "continual"] {
+        for schedule in ["constant", "paper", "debiased"] {
+            let run = format!("{method}/{schedule}/seed-0");
+            assert!(runs.contains(&run), "{run} is not in {runs:?}");
+        }
+    }
+    assert!(runs.contains(&"reset/constant/seed-0".to_owned()));
+    work.run(&["report", "out"]).succeeded();
 }
