@@ -93,7 +93,9 @@ fn measurements(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("measurement");
     group.bench_function("per-sample variance, all layers", |bencher| {
-        bencher.iter(|| -> f64 { (0..3).map(|l| noise_variance(&trace[l], &deltas[l], &gradients[l])).sum() })
+        bencher.iter(|| -> f64 {
+            (0..3).map(|l| noise_variance(&trace[l], deltas[l].as_ref().expect("no batch norm"), &gradients[l])).sum()
+        })
     });
     group.bench_function("layer curvature, all layers", |bencher| {
         let options = LanczosOptions::default();

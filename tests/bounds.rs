@@ -19,7 +19,7 @@ fn statistics(signal: f64, generator: &mut Generator) -> LayerStatistics {
         learning_rate: 1e-3,
         effective_step: Some(1.0),
         gradient_sq_norm: Tensor::square(&mean).sum(Kind::Double).double_value(&[]),
-        noise_variance: variance,
+        noise_variance: Some(variance),
         sharpness: Some(1.0),
         sharpness_min: Some(0.0),
         sharpness_residual: Some(0.0),

@@ -485,7 +485,11 @@ fn measures_of_hidden_activations_equal_loops_over_units_and_samples() {
                 let mut layer = |units: i64, kind: Kind| {
                     let level = generator.uniform(&[1, units], 3.0, kind);
                     let pre_activation = generator.uniform(&[9, units], 2.0, kind) + level;
-                    LayerTrace { input: Tensor::zeros([9, 1], (kind, tch::Device::Cpu)), pre_activation }
+                    LayerTrace {
+                        input: Tensor::zeros([9, 1], (kind, tch::Device::Cpu)),
+                        pre_activation,
+                        normalised: None,
+                    }
                 };
                 let trace = [layer(12, kind), layer(5, kind), layer(1, kind), layer(4, kind)];
                 let observation = bare(activation, &trace);
@@ -507,7 +511,7 @@ fn measures_of_hidden_activations_equal_loops_over_units_and_samples() {
 fn hand_made(kind: Kind) -> [LayerTrace; 3] {
     let layer = |units: i64, values: &[f64]| {
         let pre_activation = Tensor::from_slice(values).view([4, units]).to_kind(kind);
-        LayerTrace { input: Tensor::ones([4, 1], (kind, tch::Device::Cpu)), pre_activation }
+        LayerTrace { input: Tensor::ones([4, 1], (kind, tch::Device::Cpu)), pre_activation, normalised: None }
     };
     #[rustfmt::skip]
     let first = [
@@ -559,8 +563,8 @@ fn golden_values_of_hand_made_activations() {
 fn the_ends_of_what_activations_can_be() {
     let of = |name: &str, pre_activation: Tensor| {
         let input = Tensor::ones([pre_activation.size()[0], 1], (Kind::Double, tch::Device::Cpu));
-        let logits = LayerTrace { input: input.copy(), pre_activation: input.copy() };
-        measure(name, &bare(&Relu, &[LayerTrace { input, pre_activation }, logits]))
+        let logits = LayerTrace { input: input.copy(), pre_activation: input.copy(), normalised: None };
+        measure(name, &bare(&Relu, &[LayerTrace { input, pre_activation, normalised: None }, logits]))
     };
     let full = |value: f64| Tensor::full([6, 3], value, (Kind::Double, tch::Device::Cpu));
     // A unit that is always on, or always off, tells nothing; one that is on for half of the samples a factor of two.
@@ -589,7 +593,7 @@ fn the_ends_of_what_activations_can_be() {
 #[test]
 fn a_layer_without_activations_leaves_the_effective_rank_undefined() {
     let [first, second, last] = hand_made(Kind::Double);
-    let dead = LayerTrace { input: second.input, pre_activation: -second.pre_activation.abs() };
+    let dead = LayerTrace { input: second.input, pre_activation: -second.pre_activation.abs(), normalised: None };
     assert_eq!(measure("effective_rank", &bare(&Relu, &[first, dead, last])), None);
 }
 

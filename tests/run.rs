@@ -90,6 +90,12 @@ fn measuring_never_changes_training() {
         (json!("shrink_perturb"), "constant"),
         (json!({ "name": "redo", "period": 4, "threshold": 0.5 }), "constant"),
         (json!({ "name": "continual_backprop", "maturity": 2, "rate": 0.05 }), "constant"),
+        (json!("layer_norm"), "constant"),
+        (json!("batch_norm"), "constant"),
+        (
+            json!({ "label": "recycled", "parts": ["batch_norm", { "name": "redo", "period": 4, "threshold": 0.5 }] }),
+            "constant",
+        ),
     ];
     for (method, schedule) in methods {
         for (set, batch_size) in [(images(), 20), (digits(), 64)] {
@@ -151,9 +157,15 @@ fn every_method_and_schedule_goes_on_from_a_checkpoint_with_the_same_bits() {
         json!({ "name": "shrink_perturb", "per": "update", "shrink": 0.01, "scale": 0.01 }),
         json!({ "name": "redo", "threshold": 0.5 }),
         json!({ "name": "redo", "threshold": 0.5, "period": 4 }),
+        json!("crelu+layer_norm+l2_init"),
+        json!("layer_norm+wasserstein"),
+        json!("batch_norm+reset"),
+        json!({ "label": "batch_norm+redo", "parts": ["batch_norm", { "name": "redo", "threshold": 0.5, "period": 4 }] }),
+        json!({ "label": "layer_norm+continual", "parts": ["layer_norm", { "name": "continual_backprop", "maturity": 2, "rate": 0.05 }] }),
         json!({ "label": "crelu+continual", "parts": ["crelu", { "name": "continual_backprop", "maturity": 2, "rate": 0.05 }] }),
     ]);
-    let constant_only = PARTS.iter().filter(|part| !part.schedulable).count();
+    // And a reset of a normalised network.
+    let constant_only = PARTS.iter().filter(|part| !part.schedulable).count() + 1;
     let plans = plans(json!({ "methods": methods, "schedules": ["as_run", "debiased"] }));
     assert_eq!(plans.len(), (methods.len() - constant_only) * 2 + constant_only);
     plans.iter().for_each(goes_on_with_the_same_bits);

@@ -2,6 +2,7 @@
 //! configurations or training loops.
 //!
 //! - [`activation`]: what stands between two layers, such as `relu` and `crelu`
+//! - [`normalization`]: what becomes of a pre-activation before it enters the activation
 //! - [`penalty`]: terms added to the loss, such as the Wasserstein distance to the initial weights
 //! - [`gradient_rule`]: what becomes of the gradient before the optimizer takes it, such as clipping
 //! - [`surgery`]: interventions on the weights, such as a reset at each task
@@ -24,6 +25,7 @@ pub mod lanczos;
 pub mod layers;
 pub mod method;
 pub mod mkl;
+pub mod normalization;
 pub mod penalty;
 pub mod ranks;
 pub mod sample_gradients;
@@ -32,6 +34,6 @@ pub mod spectrum;
 pub mod state;
 pub mod surgery;
 
-pub use layers::{Gradients, LayerParameters, LayerTrace, LinearMap, Parameter};
+pub use layers::{Gradients, LayerDelta, LayerParameters, LayerTrace, LinearMap, NormalisedTrace, Parameter};
 pub use method::{Method, PARTS, Part};
 pub use state::{State, StateError, Stateful};

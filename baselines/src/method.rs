@@ -1,7 +1,7 @@
 //! The registry of parts and how a method is put together from them.
 //!
-//! A method is a list of parts: an activation, penalties, a weight decay, a gradient rule, surgery. To add a part, write its file, with
-//! a `PART` of its own, and name it in [`PARTS`].
+//! A method is a list of parts: an activation, a normalisation, penalties, a weight decay, a gradient rule, surgery. To add a
+//! part, write its file, with a `PART` of its own, and name it in [`PARTS`].
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::activation::{self, Activation, Widths};
 use crate::gradient_rule::{self, GradientRule};
+use crate::normalization::{self, Normalization};
 use crate::penalty::{self, Penalty};
 use crate::surgery::{self, Intervention, Surgery};
 
@@ -19,6 +20,8 @@ pub const PARTS: &[&Part] = &[
     &activation::leaky_relu::PART,
     &activation::tanh::PART,
     &activation::identity::PART,
+    &normalization::layer_norm::PART,
+    &normalization::batch_norm::PART,
     &penalty::l2_adam::PART,
     &penalty::l2_loss::PART,
     &penalty::adamw::PART,
@@ -51,6 +54,8 @@ pub enum WeightDecay {
 pub enum Contribution {
     /// Replaces the default activation, and says how wide the layers before it are.
     Activation(Box<dyn Activation>, Widths),
+    /// Normalises what enters the activation.
+    Normalization(Box<dyn Normalization>),
     /// Adds a term to the loss.
     Penalty(Box<dyn Penalty>),
     /// Sets the optimizer's weight decay.
@@ -171,6 +176,8 @@ pub struct Method {
     pub activation: Box<dyn Activation>,
     /// How wide the hidden layers are.
     pub widths: Widths,
+    /// What becomes of a hidden layer's pre-activation before the activation.
+    pub normalization: Option<Box<dyn Normalization>>,
     /// Terms of the loss beside the cross-entropy.
     pub penalties: Vec<Box<dyn Penalty>>,
     /// The optimizer's decay.
@@ -188,6 +195,7 @@ impl Method {
     /// Parts that contradict each other: what would have been right.
     pub fn of(contributions: Vec<Contribution>) -> Result<Method, &'static str> {
         let mut activation = None;
+        let mut normalization = None;
         let mut weight_decay = WeightDecay::None;
         let mut gradient_rule = None;
         let (mut penalties, mut surgeries) = (Vec::new(), Vec::<Box<dyn Surgery>>::new());
@@ -195,6 +203,8 @@ impl Method {
             match contribution {
                 Contribution::Activation(..) if activation.is_some() => return Err("one activation, not two"),
                 Contribution::Activation(new, widths) => activation = Some((new, widths)),
+                Contribution::Normalization(_) if normalization.is_some() => return Err("one normalization, not two"),
+                Contribution::Normalization(new) => normalization = Some(new),
                 Contribution::WeightDecay(_) if weight_decay != WeightDecay::None => {
                     return Err("one weight decay, not two");
                 }
@@ -214,7 +224,7 @@ impl Method {
         }
         let (activation, widths) =
             activation.unwrap_or_else(|| (Box::new(activation::relu::Relu) as Box<dyn Activation>, Widths::AsGiven));
-        Ok(Method { activation, widths, penalties, weight_decay, gradient_rule, surgeries })
+        Ok(Method { activation, widths, normalization, penalties, weight_decay, gradient_rule, surgeries })
     }
 }
 
@@ -248,6 +258,10 @@ mod tests {
         for (name, options, message) in [
             ("leaky_relu", json!({ "slope": 0.0 }), "`slope` is 0, expected above 0 and below 1"),
             ("leaky_relu", json!({ "slope": 1.0 }), "`slope` is 1, expected above 0 and below 1"),
+            ("layer_norm", json!({ "epsilon": 0.0 }), "`epsilon` is 0, expected a finite number above 0"),
+            ("batch_norm", json!({ "epsilon": -1.0 }), "`epsilon` is -1, expected a finite number above 0"),
+            ("batch_norm", json!({ "momentum": 0.0 }), "`momentum` is 0, expected above 0 and at most 1"),
+            ("batch_norm", json!({ "momentum": 1.5 }), "`momentum` is 1.5, expected above 0 and at most 1"),
             ("gradient_clipping", json!({ "max_norm": 0.0 }), "`max_norm` is 0, expected a finite number above 0"),
             ("anti_regularization", json!({ "clip": 1.0 }), "`clip` is 1, expected between 0 and 1, both excluded"),
             ("anti_regularization", json!({ "radius": 0.9 }), "`radius` is 0.9, expected a finite number, 1 or above"),
@@ -272,6 +286,7 @@ mod tests {
         let build = |name: &str| Part::named(name).unwrap().build(json!({})).unwrap().0;
         for (parts, expected) in [
             (["relu", "crelu"], "one activation, not two"),
+            (["layer_norm", "batch_norm"], "one normalization, not two"),
             (["l2_adam", "adamw"], "one weight decay, not two"),
             (["gradient_clipping", "gradient_normalization"], "one gradient rule, not two"),
             (["redo", "continual_backprop"], "one surgery that replaces units, not two"),

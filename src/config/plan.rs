@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use trainability_baselines::activation::{Activation, Widths};
+use trainability_baselines::Method;
+use trainability_baselines::activation::Widths;
 
 use super::experiment::set;
 use super::label;
@@ -66,12 +67,12 @@ impl RunPlan {
         self.data.images.expect("resolved by the plan")
     }
 
-    /// The network for images of that set, with the method's activation and widths.
-    pub fn shape(&self, set: &ImageSet, widths: Widths, activation: &dyn Activation) -> Shape {
+    /// The network for images of that set, with the method's activation, widths and normalisation.
+    pub fn shape(&self, set: &ImageSet, method: &Method) -> Shape {
         let given = self.network.shape(set.shape(), set.classes, self.training.precision);
-        match widths {
+        match method.widths {
             Widths::AsGiven => given,
-            Widths::MatchParameters => given.matched(activation),
+            Widths::MatchParameters => given.matched(method.activation.as_ref(), method.normalization.is_some()),
         }
     }
 
@@ -217,6 +218,12 @@ fn arms_of(experiment: &Experiment, suffix: &str, images: &ImageFacts) -> Result
     let constant = [SchedulePlan::read(&constant, 0)?];
     let methods: Vec<MethodPlan> =
         (0..experiment.methods.len()).map(|index| MethodPlan::read(experiment, index)).collect::<Result<_, _>>()?;
+    if experiment.network.channels.is_some()
+        && let Some(index) = methods.iter().position(|method| method.build().normalization.is_some())
+    {
+        let expected = "a method without normalisation, which convolutional networks have none of";
+        return Err(experiment.refuse(&format!("methods[{index}]"), &experiment.methods[index], expected));
+    }
     refuse_twice(experiment, "methods", methods.iter().map(|method| &method.label))?;
     refuse_twice(experiment, "schedules", schedules.iter().map(|schedule| &schedule.label))?;
     let mut arms = Vec::new();

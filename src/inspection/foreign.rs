@@ -65,13 +65,17 @@ impl Foreign {
     /// Reads and checks everything.
     ///
     /// # Errors
-    /// A file that is missing, damaged or of other content than [`Sources`] describes; a method with surgery, or with a
-    /// penalty on the distance to initial parameters that are not given.
+    /// A file that is missing, damaged or of other content than [`Sources`] describes; a method with surgery or normalisation, or
+    /// with a penalty on the distance to initial parameters that are not given.
     pub fn read(sources: Sources, reading: Reading) -> Result<Foreign, InspectionError> {
         let method = reading.method.build();
         if let Some(surgery) = method.surgeries.first() {
             let problem = "acts on training alone, expected activations, penalties and weight decays".to_owned();
             return Err(InspectionError::Method { part: surgery.name().to_owned(), problem });
+        }
+        if let Some(normalization) = &method.normalization {
+            let problem = "is not read from a checkpoint, expected activations, penalties and weight decays".to_owned();
+            return Err(InspectionError::Method { part: normalization.name().to_owned(), problem });
         }
         let network = read_network(&TensorFile::read(sources.checkpoint)?, method.activation, reading.precision)?;
         let (images, labels) = read_batch(&TensorFile::read(sources.batch)?, network.shape())?;

@@ -4,7 +4,7 @@ use tch::Tensor;
 use trainability_baselines::indicator::{INDICATORS, LayerGradient, Observation, Shared, UpdateSummary};
 use trainability_baselines::lanczos::LanczosOptions;
 use trainability_baselines::spectrum::SpectrumOptions;
-use trainability_baselines::{Gradients, LayerParameters, LayerTrace, Parameter, State, Stateful};
+use trainability_baselines::{Gradients, LayerDelta, LayerParameters, LayerTrace, Parameter, State, Stateful};
 
 use super::{Foreign, InspectionError};
 use crate::network::{Network, correct, cross_entropy, logits};
@@ -163,7 +163,7 @@ fn next_update(foreign: &Foreign, gradients: &Gradients) -> Option<UpdateSummary
 fn check_finite(
     foreign: &Foreign,
     trace: &[LayerTrace],
-    deltas: &[Tensor],
+    deltas: &[Option<LayerDelta>],
     gradients: &Gradients,
 ) -> Result<(), InspectionError> {
     let finite = |tensor: &Tensor| tensor.isfinite().all().int64_value(&[]) == 1;
@@ -179,7 +179,8 @@ fn check_finite(
     }
     for (index, layer) in foreign.network.layers.iter().enumerate() {
         // Products of squares are what the noise is made of, and a difference of infinities would pass for none.
-        let samples = squared_norm([&deltas[index]]) * squared_norm([&trace[index].input]);
+        let delta = deltas[index].as_ref().map_or(0.0, |delta| squared_norm([&delta.pre_activation]));
+        let samples = delta * squared_norm([&trace[index].input]);
         if !(samples + squared_norm(&gradients[index])).is_finite() {
             return overflow(format!("the squared gradients of {} on the batch are", layer.name));
         }

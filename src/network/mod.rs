@@ -3,14 +3,16 @@
 use tch::Tensor;
 use trainability_baselines::activation::Activation;
 use trainability_baselines::layers::tensors;
+use trainability_baselines::normalization::{Normalization, Pass};
 use trainability_baselines::{
-    Gradients, LayerParameters, LayerTrace, LinearMap, Parameter, State, StateError, Stateful,
+    Gradients, LayerDelta, LayerParameters, LayerTrace, LinearMap, Parameter, State, StateError, Stateful,
 };
 
 use crate::random::Generator;
 
 mod initialisation;
 mod loss;
+mod normalised;
 mod shape;
 mod sparse_images;
 mod training;
@@ -27,30 +29,51 @@ pub struct Network {
     /// The parameters, leaves that require their gradient.
     pub layers: Vec<LayerParameters>,
     activation: Box<dyn Activation>,
+    normalization: Option<Box<dyn Normalization>>,
     shape: Shape,
 }
 
 impl Network {
     /// A network with Kaiming-uniform weights (fan-in, ReLU gain) and zero biases.
     pub fn new(shape: Shape, activation: Box<dyn Activation>, generator: &mut Generator) -> Network {
-        let mut network = Network { layers: Vec::new(), activation, shape };
+        Network::with_normalization(shape, activation, None, generator)
+    }
+
+    /// The same, its hidden layers normalised, if they are, with gains of 1 and shifts of 0.
+    pub fn with_normalization(
+        shape: Shape,
+        activation: Box<dyn Activation>,
+        normalization: Option<Box<dyn Normalization>>,
+        generator: &mut Generator,
+    ) -> Network {
+        let mut network = Network { layers: Vec::new(), activation, normalization, shape };
         network.initialise(generator);
         network
     }
 
-    /// Draws all parameters anew.
+    /// Draws all parameters anew; the normalisation begins anew too.
     pub fn initialise(&mut self, generator: &mut Generator) {
-        let layers = self.shape.layers(self.activation()).into_iter().map(|LayerShape { name, weight, .. }| {
+        let shapes = self.shape.layers(self.activation());
+        let last = shapes.len() - 1;
+        let options = (self.shape.kind, tch::Device::Cpu);
+        let layers = shapes.into_iter().enumerate().map(|(index, LayerShape { name, weight, .. })| {
             let parameter = |role: &str, value: Tensor| Parameter {
                 name: format!("{name}.{role}"),
                 value: value.set_requires_grad(true),
             };
-            let bias = Tensor::zeros([weight[0]], (self.shape.kind, tch::Device::Cpu));
+            let units = weight[0];
             let weight = kaiming_uniform(&weight, self.shape.kind, generator);
-            let parameters = vec![parameter("weight", weight), parameter("bias", bias)];
+            let mut parameters = vec![parameter("weight", weight), parameter("bias", Tensor::zeros([units], options))];
+            if self.normalization.is_some() && index < last {
+                parameters.push(parameter("gain", Tensor::ones([units], options)));
+                parameters.push(parameter("shift", Tensor::zeros([units], options)));
+            }
             LayerParameters { name, parameters }
         });
         self.layers = layers.collect();
+        if let Some(normalization) = &mut self.normalization {
+            normalization.begin(&self.layers[..last]);
+        }
     }
 
     /// The activation between layers.
@@ -63,20 +86,30 @@ impl Network {
         &self.shape
     }
 
-    /// Runs `images` (B x inputs) through the network; the last trace's pre-activation is the logits (B x outputs).
-    pub fn forward(&self, images: &Tensor) -> Vec<LayerTrace> {
-        self.forward_from(0, self.arrange(images))
+    /// Whether the logits are piecewise linear in the parameters of any one layer.
+    pub fn is_piecewise_linear(&self) -> bool {
+        self.activation.piecewise_linear() && self.normalization.is_none()
     }
 
-    /// Goes on from the input of a layer, counted from 0, with this layer and those above it.
-    pub fn forward_from(&self, layer: usize, input: Tensor) -> Vec<LayerTrace> {
-        let pre_activation = self.layers[layer].forward(&input);
-        let above = self.forward_above(layer, &pre_activation);
-        std::iter::once(LayerTrace { input, pre_activation }).chain(above).collect()
+    /// Runs `images` (B x inputs) through the network as it is used; the last trace's pre-activation is the logits
+    /// (B x outputs).
+    pub fn forward(&self, images: &Tensor) -> Vec<LayerTrace> {
+        self.forward_in(images, Pass::Evaluation)
+    }
+
+    /// The same as an update sees it, with a normalisation over the minibatch; it changes nothing in the network.
+    pub fn forward_training(&self, images: &Tensor) -> Vec<LayerTrace> {
+        self.forward_in(images, Pass::Training)
+    }
+
+    fn forward_in(&self, images: &Tensor, pass: Pass) -> Vec<LayerTrace> {
+        let input = self.arrange(images);
+        let pre_activation = self.layers[0].forward(&input);
+        self.forward_from(0, input, pre_activation, pass)
     }
 
     /// Images (B x inputs) as the first layer takes them: B x channels x height x width for a convolution.
-    pub fn arrange(&self, images: &Tensor) -> Tensor {
+    fn arrange(&self, images: &Tensor) -> Tensor {
         match &self.shape.convolutions {
             None => images.shallow_clone(),
             Some(Convolutions { image, .. }) => {
@@ -85,19 +118,26 @@ impl Network {
         }
     }
 
-    /// Goes on from a layer's pre-activation with the layers above it.
-    fn forward_above(&self, layer: usize, pre_activation: &Tensor) -> Vec<LayerTrace> {
-        let mut trace: Vec<LayerTrace> = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers[layer + 1..] {
-            let below = trace.last().map_or(pre_activation, |below| &below.pre_activation);
-            let activations = self.activation.forward(below);
-            let input = match layer.map() {
+    /// Goes on from a layer's pre-activation: the traces of that layer, of which `input` becomes a part, and of all above it.
+    pub(crate) fn forward_from(
+        &self,
+        layer: usize,
+        input: Tensor,
+        pre_activation: Tensor,
+        pass: Pass,
+    ) -> Vec<LayerTrace> {
+        let normalised = self.normalise(layer, &pre_activation, pass);
+        let mut trace = vec![LayerTrace { input, pre_activation, normalised }];
+        for (index, parameters) in self.layers.iter().enumerate().skip(layer + 1) {
+            let activations = self.activation.forward(trace[trace.len() - 1].activation_input());
+            let input = match parameters.map() {
                 // Above a convolution a dense layer takes the planes one after the other.
                 LinearMap::Dense if activations.dim() > 2 => activations.flatten(1, -1),
                 _ => activations,
             };
-            let pre_activation = layer.forward(&input);
-            trace.push(LayerTrace { input, pre_activation });
+            let pre_activation = parameters.forward(&input);
+            let normalised = self.normalise(index, &pre_activation, pass);
+            trace.push(LayerTrace { input, pre_activation, normalised });
         }
         trace
     }
@@ -110,13 +150,27 @@ impl Network {
         self.layers.iter().map(|layer| flat.by_ref().take(layer.parameters.len()).map(dense).collect()).collect()
     }
 
-    /// The gradient of each sample's own cross-entropy at each layer's pre-activation, in its shape, from the mean
-    /// loss.
-    pub fn deltas(trace: &[LayerTrace], mean_loss: &Tensor) -> Vec<Tensor> {
-        let samples = trace[0].input.size()[0];
-        let targets: Vec<&Tensor> = trace.iter().map(|layer| &layer.pre_activation).collect();
+    /// The gradients of each sample's own cross-entropy in each layer, from the mean loss of a training pass; `None` where
+    /// samples are coupled, in a layer that normalises over the minibatch and in all below it.
+    pub fn deltas(trace: &[LayerTrace], mean_loss: &Tensor) -> Vec<Option<LayerDelta>> {
+        let samples = trace[0].input.size()[0] as f64;
+        let couples =
+            |layer: &LayerTrace| layer.normalised.as_ref().is_some_and(|normalised| normalised.couples_samples);
+        let coupled = trace.iter().rposition(couples).map_or(0, |last| last + 1);
+        let targets: Vec<&Tensor> = trace[coupled..]
+            .iter()
+            .flat_map(|layer| {
+                let output = layer.normalised.as_ref().map(|normalised| &normalised.output);
+                std::iter::once(&layer.pre_activation).chain(output)
+            })
+            .collect();
         let gradients = Tensor::run_backward(&[mean_loss], &targets, true, false);
-        gradients.into_iter().map(|gradient| gradient * samples as f64).collect()
+        let mut gradients = gradients.into_iter().map(|gradient| gradient * samples);
+        let mut next = || gradients.next().expect("a gradient for every target");
+        let single = trace[coupled..].iter().map(|layer| {
+            Some(LayerDelta { pre_activation: next(), normalised: layer.normalised.is_some().then(&mut next) })
+        });
+        (0..coupled).map(|_| None).chain(single).collect()
     }
 
     /// The number of scalars.
@@ -135,6 +189,9 @@ impl Stateful for Network {
         for parameter in self.layers.iter().flat_map(|layer| &layer.parameters) {
             state.put_tensor(&parameter.name, &parameter.value);
         }
+        if let Some(normalization) = &self.normalization {
+            state.put_part("normalization", normalization.as_ref());
+        }
     }
 
     fn restore(&mut self, state: &State) -> Result<(), StateError> {
@@ -142,7 +199,10 @@ impl Stateful for Network {
         for parameter in parameters {
             state.copy_into(&parameter.name, &mut parameter.value)?;
         }
-        Ok(())
+        match &mut self.normalization {
+            Some(normalization) => state.restore_part("normalization", normalization.as_mut()),
+            None => Ok(()),
+        }
     }
 }
 

@@ -86,15 +86,20 @@ impl Shape {
         layers
     }
 
-    /// Scalars of a network of this shape with this activation.
-    pub fn parameter_count(&self, activation: &dyn Activation) -> i64 {
-        self.layers(activation).iter().map(LayerShape::parameter_count).sum()
+    /// Scalars of a network of this shape with this activation, its hidden layers normalised or not.
+    pub fn parameter_count(&self, activation: &dyn Activation, normalised: bool) -> i64 {
+        let layers = self.layers(activation);
+        // A gain and a shift a unit.
+        let gains: i64 = layers[..layers.len() - 1].iter().map(|layer| 2 * layer.units()).sum();
+        let maps: i64 = layers.iter().map(LayerShape::parameter_count).sum();
+        if normalised { maps + gains } else { maps }
     }
 
-    /// The shape with its hidden layers and channels narrowed by one factor, so that with this activation it has as many
-    /// parameters as this shape has with an activation that widens nothing, as nearly as whole units allow.
-    pub fn matched(&self, activation: &dyn Activation) -> Shape {
-        let target = self.parameter_count(&relu::Relu);
+    /// The shape with its hidden layers and channels narrowed by one factor, so that with this activation, and
+    /// normalised or not, it has as many parameters as this shape has without normalisation and with an activation that
+    /// widens nothing, as nearly as whole units allow.
+    pub fn matched(&self, activation: &dyn Activation, normalised: bool) -> Shape {
+        let target = self.parameter_count(&relu::Relu, false);
         let channels = self.convolutions.iter().flat_map(|convolutions| &convolutions.channels);
         let Some(&widest) = self.hidden.iter().chain(channels).max() else { return self.clone() };
         let narrowed = (1..=widest).map(|width| {
@@ -108,7 +113,7 @@ impl Shape {
                 .map(|convolutions| Convolutions { channels: narrow(&convolutions.channels), ..convolutions.clone() });
             Shape { hidden: narrow(&self.hidden), convolutions, ..self.clone() }
         });
-        let distance = |shape: &Shape| (shape.parameter_count(activation) - target).abs();
+        let distance = |shape: &Shape| (shape.parameter_count(activation, normalised) - target).abs();
         narrowed.min_by_key(distance).unwrap_or_else(|| self.clone())
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use tch::{Tensor, no_grad};
 use trainability_baselines::layers::tensors;
+use trainability_baselines::normalization::Pass;
 use trainability_baselines::slices::view;
 use trainability_baselines::{Gradients, LayerParameters, LayerTrace, LinearMap};
 
-use super::{Network, SparseImages};
+use super::{Network, SparseImages, logits};
 
 /// The smallest minibatch with which leaving the background out is faster.
 const LEAST_BATCH: usize = 64;
@@ -94,29 +95,34 @@ impl Inputs {
 #[derive(Debug)]
 pub struct TrainingPass {
     inputs: Inputs,
-    /// The first layer's pre-activation, a leaf of the graph where the layer is dense.
-    first: Tensor,
-    above: Vec<LayerTrace>,
+    /// The first layer's pre-activation is a leaf of the graph where the layer is dense; its input is left out.
+    trace: Vec<LayerTrace>,
 }
 
 impl TrainingPass {
     /// The logits, B x classes.
     pub fn logits(&self) -> &Tensor {
-        self.above.last().map_or(&self.first, |layer| &layer.pre_activation)
+        logits(&self.trace)
     }
 
     /// What each hidden layer passes on, as it goes into the next layer, without its graph.
     pub fn hidden_activations(&self) -> Vec<Tensor> {
-        self.above.iter().map(|layer| layer.input.detach()).collect()
+        self.trace[1..].iter().map(|layer| layer.input.detach()).collect()
+    }
+
+    /// The pre-activations of the hidden layers, B x out.
+    pub(super) fn hidden_pre_activations(&self) -> impl Iterator<Item = &Tensor> {
+        self.trace[..self.trace.len() - 1].iter().map(|layer| &layer.pre_activation)
     }
 
     /// The trace of all layers; `images` (B x features) are those of the pass.
     pub fn into_trace(self, images: Tensor) -> Vec<LayerTrace> {
-        let input = match self.inputs {
+        let mut trace = self.trace;
+        trace[0].input = match self.inputs {
             Inputs::Dense(arranged) => arranged,
             Inputs::Sparse { .. } => images,
         };
-        std::iter::once(LayerTrace { input, pre_activation: self.first }).chain(self.above).collect()
+        trace
     }
 }
 
@@ -135,8 +141,8 @@ impl Network {
                 (inputs, first)
             }
         };
-        let above = self.forward_above(0, &first);
-        TrainingPass { inputs, first, above }
+        let trace = self.forward_from(0, Tensor::new(), first, Pass::Training);
+        TrainingPass { inputs, trace }
     }
 
     /// The gradient at all parameters of a scalar that was computed from the pass's logits. The graph is kept if it is
@@ -145,12 +151,18 @@ impl Network {
         if self.layers[0].map() == LinearMap::Convolution {
             return self.gradients(loss, keep_graph);
         }
-        let targets: Vec<&Tensor> = std::iter::once(&pass.first).chain(tensors(&self.layers[1..])).collect();
+        // Of the first layer's parameters, the graph reaches a gain and a shift alone.
+        let reached = &self.layers[0].parameters[2..];
+        let targets: Vec<&Tensor> = std::iter::once(&pass.trace[0].pre_activation)
+            .chain(reached.iter().map(|parameter| &parameter.value))
+            .chain(tensors(&self.layers[1..]))
+            .collect();
         let mut flat = Tensor::run_backward(&[loss], &targets, keep_graph, false).into_iter();
         let delta = flat.next().expect("a gradient for every target");
         let bias = delta.sum_dim_intlist([0i64].as_slice(), false, delta.kind());
-        let mut gradients = vec![vec![pass.inputs.weight_gradient(&delta), bias]];
         let dense = |gradient: Tensor| gradient.contiguous();
+        let mut gradients = vec![vec![pass.inputs.weight_gradient(&delta), bias]];
+        gradients[0].extend(flat.by_ref().take(reached.len()).map(dense));
         gradients.extend(
             self.layers[1..].iter().map(|layer| flat.by_ref().take(layer.parameters.len()).map(dense).collect()),
         );

@@ -2,17 +2,21 @@
 
 use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
-use trainability_baselines::lanczos::{Eigenvalue, Ends, Extremes, LanczosOptions, extreme_eigenvalues};
+use trainability_baselines::lanczos::{
+    Eigenvalue, Ends, Extremes, LanczosOptions, SymmetricOperator, extreme_eigenvalues,
+};
 use trainability_baselines::penalty::{Curvature, Penalty};
 use trainability_baselines::{LayerParameters, LayerTrace, LinearMap};
 
-use super::gauss_newton::{ParameterSide, SampleSide, logit_factors};
+use super::gauss_newton::{ParameterSide, SampleSide, logit_factors, output_factor};
 use super::hessian::Hessian;
 use super::patch_side::PatchSide;
 use super::penalised::{PenalisedParameterSide, PenalisedSampleSide};
+use super::smooth::{SmoothParameterSide, SmoothSampleSide};
 use crate::network::Network;
 
-/// Largest and smallest eigenvalue of every layer's block of the Hessian of the total loss on a batch.
+/// Largest and smallest eigenvalue of every layer's block of the Hessian of the total loss on a batch, from its trace in a
+/// training pass.
 pub fn layer_curvatures(
     network: &Network,
     trace: &[LayerTrace],
@@ -23,12 +27,19 @@ pub fn layer_curvatures(
 ) -> Vec<Extremes> {
     let terms: Option<Vec<Terms>> = network.layers.iter().map(|layer| Terms::of(layer, penalties)).collect();
     match terms {
-        Some(terms) if network.activation().piecewise_linear() => {
+        Some(terms) if network.is_piecewise_linear() => {
             // A guard and not a closure: it is undone if something inside panics, and the thread goes on with other runs.
             let _guard = tch::no_grad_guard();
-            gauss_newton_curvatures(network, trace, &terms, options, generator)
+            let factors = logit_factors(network, trace);
+            let blocks = trace.iter().zip(&factors).zip(network.layers.iter().zip(&terms));
+            blocks
+                .map(|((layer, factor), (parameters, terms))| {
+                    gauss_newton_curvature(layer, factor, parameters, terms, options, generator)
+                })
+                .collect()
         }
-        _ => (0..network.layers.len())
+        Some(terms) => smooth_curvatures(network, trace, labels, &terms, options, generator),
+        None => (0..network.layers.len())
             .map(|layer| {
                 let hessian = Hessian::of_layer(network, layer, &trace[0].input, labels, penalties);
                 extreme_eigenvalues(&hessian, Ends::Both, options, generator)
@@ -60,54 +71,86 @@ impl Terms {
     }
 }
 
-fn gauss_newton_curvatures(
+/// The block of a layer in whose parameters the logits are piecewise linear.
+fn gauss_newton_curvature(
+    layer: &LayerTrace,
+    factor: &Tensor,
+    parameters: &LayerParameters,
+    Terms { shift, spectral }: &Terms,
+    options: LanczosOptions,
+    generator: &mut ChaCha8Rng,
+) -> Extremes {
+    let input = &layer.input;
+    let (samples, classes, units) = (factor.size()[0], factor.size()[1], factor.size()[2]);
+    let mut find = |operator: &dyn SymmetricOperator, ends| extreme_eigenvalues(operator, ends, options, generator);
+    let (count, rows) = (parameters.count() as i64, samples * classes);
+    let found = match spectral {
+        None if parameters.map() == LinearMap::Convolution => {
+            let block = PatchSide::new(input, factor);
+            if count > rows { singular(find(&block, Ends::Largest), Ends::Largest) } else { find(&block, Ends::Both) }
+        }
+        Some(penalty) if parameters.map() == LinearMap::Convolution => {
+            let block = PatchSide::new(input, factor);
+            find(&PenalisedParameterSide { block, penalty }, Ends::Both)
+        }
+        None if count > rows => singular(find(&SampleSide::new(input, factor), Ends::Largest), Ends::Largest),
+        None => find(&ParameterSide::new(input, factor), Ends::Both),
+        Some(Curvature::SpectralNorm(penalty)) if count > rows + units + input.size()[1] => {
+            let ends = if penalty.is_positive() { Ends::Largest } else { Ends::Both };
+            singular(find(&PenalisedSampleSide::new(input, factor, penalty), ends), ends)
+        }
+        Some(penalty) => {
+            let block = ParameterSide::new(input, factor);
+            find(&PenalisedParameterSide { block, penalty }, Ends::Both)
+        }
+    };
+    found.shifted(*shift)
+}
+
+/// The blocks in a network that is not piecewise linear; the logits are still linear in the output layer's parameters.
+fn smooth_curvatures(
     network: &Network,
     trace: &[LayerTrace],
+    labels: &Tensor,
     terms: &[Terms],
     options: LanczosOptions,
     generator: &mut ChaCha8Rng,
 ) -> Vec<Extremes> {
-    let factors = logit_factors(network, trace);
-    let blocks = trace.iter().zip(&factors).zip(network.layers.iter().zip(terms)).map(
-        |((layer, factor), (parameters, Terms { shift, spectral }))| {
-            let input = &layer.input;
-            let (samples, classes, units) = (factor.size()[0], factor.size()[1], factor.size()[2]);
-            let mut find = |operator: &_, ends| extreme_eigenvalues(operator, ends, options, generator);
-            let (count, rows) = (parameters.count() as i64, samples * classes);
-            let found = match spectral {
-                None if parameters.map() == LinearMap::Convolution => {
-                    let block = PatchSide::new(input, factor);
-                    if count > rows {
-                        singular(find(&block, Ends::Largest), Ends::Largest)
-                    } else {
-                        find(&block, Ends::Both)
-                    }
+    let last = trace.len() - 1;
+    let samples = labels.size()[0];
+    let mut found = Vec::with_capacity(trace.len());
+    for (index, layer) in trace[..last].iter().enumerate() {
+        let parameters = &network.layers[index];
+        let mut find = |operator: &dyn SymmetricOperator| extreme_eigenvalues(operator, Ends::Both, options, generator);
+        let block = || SmoothParameterSide::new(network, index, layer, labels);
+        let extremes = match &terms[index].spectral {
+            spectral if parameters.map() == LinearMap::Convolution => {
+                let block = Hessian::of_layer(network, index, &trace[0].input, labels, &[]);
+                match spectral {
+                    None => find(&block),
+                    Some(penalty) => find(&PenalisedParameterSide { block, penalty }),
                 }
-                Some(penalty) if parameters.map() == LinearMap::Convolution => {
-                    let gauss_newton = PatchSide::new(input, factor);
-                    find(&PenalisedParameterSide { gauss_newton, penalty }, Ends::Both)
-                }
-                None if count > rows => singular(find(&SampleSide::new(input, factor), Ends::Largest), Ends::Largest),
-                None => find(&ParameterSide::new(input, factor), Ends::Both),
-                Some(Curvature::SpectralNorm(penalty)) if count > rows + units + input.size()[1] => {
-                    let ends = if penalty.is_positive() { Ends::Largest } else { Ends::Both };
-                    singular(find(&PenalisedSampleSide::new(input, factor, penalty), ends), ends)
-                }
-                Some(penalty) => {
-                    let gauss_newton = ParameterSide::new(input, factor);
-                    find(&PenalisedParameterSide { gauss_newton, penalty }, Ends::Both)
-                }
-            };
-            found.shifted(*shift)
-        },
-    );
-    blocks.collect()
+            }
+            None if parameters.count() as i64 > SmoothSampleSide::size_of(parameters, samples) => {
+                singular(find(&SmoothSampleSide::new(network, index, layer, labels)), Ends::Both)
+            }
+            None => find(&block()),
+            Some(penalty) => find(&PenalisedParameterSide { block: block(), penalty }),
+        };
+        found.push(extremes.shifted(terms[index].shift));
+    }
+    let _guard = tch::no_grad_guard();
+    let factor = output_factor(&trace[last].pre_activation).contiguous();
+    found.push(gauss_newton_curvature(&trace[last], &factor, &network.layers[last], &terms[last], options, generator));
+    found
 }
 
-/// The ends of a block that has more parameters than the rows it was reduced to: zero is one of its eigenvalues, and the
-/// smallest if it is positive semidefinite, so that the largest alone was looked for.
+/// The ends of a block that has more parameters than the numbers it was reduced to: zero is one of its eigenvalues, and an
+/// end unless something lies beyond it. Where the largest end alone was looked for, the block is positive semidefinite.
 fn singular(found: Extremes, ends: Ends) -> Extremes {
-    let below = ends == Ends::Both && found.smallest.value < 0.0;
     let zero = Eigenvalue { value: 0.0, residual: 0.0 };
-    Extremes { smallest: if below { found.smallest } else { zero }, ..found }
+    let below = ends == Ends::Both && found.smallest.value < 0.0;
+    let smallest = if below { found.smallest } else { zero };
+    let largest = if ends == Ends::Both && found.largest.value < 0.0 { zero } else { found.largest };
+    Extremes { largest, smallest, ..found }
 }

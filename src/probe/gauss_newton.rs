@@ -15,13 +15,19 @@ use trainability_baselines::{LayerParameters, LayerTrace, LinearMap, for_float};
 
 use crate::network::Network;
 
+/// N_i of the output layer, whose logits are linear in its parameters whatever lies below, B x C x C.
+pub fn output_factor(logits: &Tensor) -> Tensor {
+    let probabilities = logits.softmax(1, logits.kind());
+    let classes = probabilities.size()[1];
+    let identity = Tensor::eye(classes, (probabilities.kind(), tch::Device::Cpu));
+    probabilities.sqrt().unsqueeze(2) * (identity - probabilities.unsqueeze(1))
+}
+
 /// N_i of every layer for every sample, B x C x out, of a convolution B x C x out x H' x W'; the last layer's last.
 pub fn logit_factors(network: &Network, trace: &[LayerTrace]) -> Vec<Tensor> {
     let last = trace.len() - 1;
-    let probabilities = trace[last].pre_activation.softmax(1, trace[last].pre_activation.kind());
-    let classes = probabilities.size()[1];
-    let identity = Tensor::eye(classes, (probabilities.kind(), tch::Device::Cpu));
-    let mut factor = probabilities.sqrt().unsqueeze(2) * (identity - probabilities.unsqueeze(1));
+    let mut factor = output_factor(&trace[last].pre_activation);
+    let classes = factor.size()[1];
     let mut factors = Vec::with_capacity(trace.len());
     for index in (0..last).rev() {
         let pre_activation = &trace[index].pre_activation;

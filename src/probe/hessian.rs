@@ -3,11 +3,13 @@
 use tch::{Kind, Tensor};
 use trainability_baselines::LayerParameters;
 use trainability_baselines::lanczos::SymmetricOperator;
+use trainability_baselines::normalization::Pass;
 use trainability_baselines::penalty::{Curvature, Penalty};
 
 use crate::network::{Network, cross_entropy, logits};
 
-/// The Hessian of the total loss on a batch over the parameters of some layers.
+/// The Hessian of the total loss on a batch over the parameters of some layers: of the loss that an update would see, a
+/// normalisation over the minibatch included.
 pub struct Hessian<'a> {
     parameters: Vec<&'a Tensor>,
     gradients: Vec<Tensor>,
@@ -23,7 +25,7 @@ impl<'a> Hessian<'a> {
         labels: &Tensor,
         penalties: &[Box<dyn Penalty>],
     ) -> Hessian<'a> {
-        let loss = cross_entropy(logits(&network.forward(images)), labels);
+        let loss = cross_entropy(logits(&network.forward_training(images)), labels);
         Hessian::of(loss, network.layers.iter().collect(), penalties)
     }
 
@@ -37,9 +39,11 @@ impl<'a> Hessian<'a> {
     ) -> Hessian<'a> {
         let input = {
             let _guard = tch::no_grad_guard();
-            network.forward(images).swap_remove(layer).input
+            network.forward_training(images).swap_remove(layer).input
         };
-        let loss = cross_entropy(logits(&network.forward_from(layer, input)), labels);
+        let pre_activation = network.layers[layer].forward(&input);
+        let trace = network.forward_from(layer, input, pre_activation, Pass::Training);
+        let loss = cross_entropy(logits(&trace), labels);
         Hessian::of(loss, vec![&network.layers[layer]], penalties)
     }
 

@@ -8,6 +8,7 @@ mod network_statistics;
 pub mod noise;
 pub mod patch_side;
 pub mod penalised;
+pub mod smooth;
 pub mod statistics;
 pub mod window;
 

@@ -8,7 +8,7 @@ use super::statistics::{EffectiveStep, Probe, Scene, SharpnessScale, normalisati
 impl Probe {
     /// The whole network's statistics, from those of its layers at the same update.
     ///
-    /// Squared gradient norm and per-sample variance are sums over the layers. The root mean square of Adam's second
+    /// Squared gradient norm and per-sample variance are sums over the layers, the latter undefined if one layer's is. The root mean square of Adam's second
     /// moment is over all weights. Sharpness is the largest of the layers', which is that of the block-diagonal Hessian
     /// exactly and bounds that of the full Hessian from below; its window is the network's own. The learning rate is the
     /// first layer's: under the scope `network` there is one for all.

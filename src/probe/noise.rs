@@ -1,23 +1,22 @@
 //! Gradient noise: the per-sample variance of a layer's gradient, without a loop over samples.
 
 use tch::{Kind, Tensor};
-use trainability_baselines::LayerTrace;
 use trainability_baselines::sample_gradients::squared_norms;
+use trainability_baselines::{LayerDelta, LayerTrace};
 
 /// Squared L2 norm over several tensors, accumulated in f64.
 pub fn squared_norm<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> f64 {
     tensors.into_iter().map(|t| t.to_kind(Kind::Double).square().sum(Kind::Double).double_value(&[])).sum()
 }
 
-/// sigma2 = (1/B) sum_i |g_i - g_mean|^2 of a layer's weight and bias together (METHOD 2).
+/// sigma2 = (1/B) sum_i |g_i - g_mean|^2 of a layer's parameters together (METHOD 2).
 ///
-/// `delta` is the gradient of each sample's own loss at the pre-activation, in its shape, from which the samples' squared
-/// norms follow; `mean_gradient` is the layer's gradient of the mean of the same losses. Sums are in f64: the difference of two
-/// nearly equal means would not survive f32.
-pub fn noise_variance(layer: &LayerTrace, delta: &Tensor, mean_gradient: &[Tensor]) -> f64 {
-    if delta.size()[0] == 1 {
+/// The samples' squared norms follow from `delta`; `mean_gradient` is the layer's gradient of the mean of the same losses.
+/// Sums are in f64: the difference of two nearly equal means would not survive f32.
+pub fn noise_variance(layer: &LayerTrace, delta: &LayerDelta, mean_gradient: &[Tensor]) -> f64 {
+    if delta.pre_activation.size()[0] == 1 {
         return 0.0;
     }
-    let second_moment = squared_norms(&layer.input, delta).mean(Kind::Double).double_value(&[]);
+    let second_moment = squared_norms(layer, delta).mean(Kind::Double).double_value(&[]);
     (second_moment - squared_norm(mean_gradient)).max(0.0)
 }

@@ -68,23 +68,23 @@ impl SymmetricOperator for PenalisedSampleSide<'_> {
 }
 
 /// The block itself, acting on the layer's parameters.
-pub struct PenalisedParameterSide<'a, G> {
-    /// The Gauss-Newton part, which acts on the parameters too.
-    pub gauss_newton: G,
+pub struct PenalisedParameterSide<'a, Block> {
+    /// The cross-entropy's part.
+    pub block: Block,
     /// The penalty's part.
     pub penalty: &'a Curvature,
 }
 
-impl<G: SymmetricOperator> SymmetricOperator for PenalisedParameterSide<'_, G> {
+impl<Block: SymmetricOperator> SymmetricOperator for PenalisedParameterSide<'_, Block> {
     fn size(&self) -> i64 {
-        self.gauss_newton.size()
+        self.block.size()
     }
 
     fn kind(&self) -> Kind {
-        self.gauss_newton.kind()
+        self.block.kind()
     }
 
     fn apply(&self, vector: &Tensor) -> Tensor {
-        self.gauss_newton.apply(vector) + self.penalty.product(vector)
+        self.block.apply(vector) + self.penalty.product(vector)
     }
 }

@@ -8,7 +8,7 @@ use trainability_baselines::indicator::LayerGradient;
 use trainability_baselines::lanczos::LanczosOptions;
 use trainability_baselines::penalty::Penalty;
 use trainability_baselines::spectrum::SpectrumOptions;
-use trainability_baselines::{Gradients, LayerTrace, State, StateError, Stateful};
+use trainability_baselines::{Gradients, LayerDelta, LayerTrace, State, StateError, Stateful};
 
 use super::curvature::layer_curvatures;
 use super::noise::{noise_variance, squared_norm};
@@ -87,8 +87,8 @@ pub struct LayerStatistics {
     pub effective_step: Option<f64>,
     /// |g_hat|^2 of the total loss.
     pub gradient_sq_norm: f64,
-    /// sigma2 of the cross-entropy.
-    pub noise_variance: f64,
+    /// sigma2 of the cross-entropy; undefined where single samples have no gradient.
+    pub noise_variance: Option<f64>,
     /// lambda.
     pub sharpness: Option<f64>,
     /// lambda_min.
@@ -108,7 +108,7 @@ pub struct LayerStatistics {
 impl LayerStatistics {
     /// What indicators see of them.
     pub fn gradient(&self) -> LayerGradient {
-        let noise_variance = (self.batch > 1).then_some(self.noise_variance);
+        let noise_variance = self.noise_variance.filter(|_| self.batch > 1);
         LayerGradient { sq_norm: self.gradient_sq_norm, noise_variance }
     }
 }
@@ -121,8 +121,8 @@ pub struct Scene<'a> {
     pub trace: &'a [LayerTrace],
     /// The minibatch's labels, Int64.
     pub labels: &'a Tensor,
-    /// Per-sample cross-entropy gradients at each pre-activation, B x out.
-    pub deltas: &'a [Tensor],
+    /// Per-sample cross-entropy gradients of each layer, as [`Network::deltas`] gives them.
+    pub deltas: &'a [Option<LayerDelta>],
     /// Gradient of the mean cross-entropy.
     pub cross_entropy_gradients: &'a Gradients,
     /// Gradient of the total loss.
@@ -213,11 +213,9 @@ impl Probe {
                 learning_rate: scene.learning_rates[layer],
                 effective_step: effective_step(scene, layer, self.options.effective_step),
                 gradient_sq_norm: squared_norm(&scene.total_gradients[layer]),
-                noise_variance: noise_variance(
-                    &scene.trace[layer],
-                    &scene.deltas[layer],
-                    &scene.cross_entropy_gradients[layer],
-                ),
+                noise_variance: scene.deltas[layer]
+                    .as_ref()
+                    .map(|delta| noise_variance(&scene.trace[layer], delta, &scene.cross_entropy_gradients[layer])),
                 sharpness,
                 sharpness_min: finite(curvature.smallest.value),
                 sharpness_residual: finite(curvature.largest.residual),

@@ -1,5 +1,7 @@
 //! What a reader must know before believing the numbers, each in a sentence or two.
 
+use std::collections::BTreeSet;
+
 use super::evidence::{CONTROL, Evidence};
 use super::results::{Run, Sweep};
 use crate::analysis::Arm;
@@ -12,6 +14,7 @@ pub fn all(evidence: &Evidence) -> Vec<String> {
     let mut warnings = damaged(&evidence.sweep);
     warnings.extend(unfinished(&evidence.sweep));
     warnings.extend(never_fired(evidence));
+    warnings.extend(never_decided(evidence));
     warnings.extend(analysis::identical_arms(&evidence.series));
     warnings.extend(analysis::few_seeds(&evidence.series));
     for definition in catalogue() {
@@ -71,6 +74,33 @@ pub fn never_fired(evidence: &Evidence) -> Vec<String> {
                 label(arm),
                 runs.len(),
                 arm.method
+            )
+        })
+    };
+    evidence.arms().iter().filter_map(sentence).collect()
+}
+
+/// Arms in which the schedule acted, but could not decide anything in some layers, since their bound was never defined.
+pub fn never_decided(evidence: &Evidence) -> Vec<String> {
+    let blind = |run: &&Run| -> Vec<String> {
+        let Some(record) = run.record.as_ref().filter(|record| !record.never_fired()) else { return Vec::new() };
+        let events = record.events.iter();
+        let blind =
+            events.filter(|layer| layer.undefined > 0 && layer.undefined == layer.cooled + layer.warmed + layer.held);
+        blind.map(|layer| layer.layer.clone()).collect()
+    };
+    let sentence = |arm: &Arm| {
+        let runs = evidence.arm(&arm.method, &arm.schedule);
+        let blind: Vec<Vec<String>> = runs.iter().map(blind).filter(|layers| !layers.is_empty()).collect();
+        let layers: BTreeSet<&str> = blind.iter().flatten().map(String::as_str).collect();
+        (!blind.is_empty()).then(|| {
+            format!(
+                "{}: the bound that the schedule keeps to was undefined at every control event in {} in {} of {} runs, \
+                 so that it acted on the other layers alone.",
+                label(arm),
+                Vec::from_iter(layers).join(", "),
+                blind.len(),
+                runs.len(),
             )
         })
     };

@@ -121,11 +121,12 @@ impl BoundEstimator {
         *self = BoundEstimator::new(self.options);
     }
 
-    /// The bounds after this measurement. One sample has no variance, so that nothing is known of its noise.
+    /// The bounds after this measurement. One sample has no variance, so that nothing is known of its noise, and neither is
+    /// anything where samples are coupled.
     pub fn push(&mut self, statistics: &LayerStatistics) -> Bounds {
         let batch = statistics.batch as f64;
-        let several = statistics.batch > 1;
-        let plug_in = several.then_some((statistics.gradient_sq_norm, statistics.noise_variance));
+        let variance = statistics.noise_variance.filter(|_| statistics.batch > 1);
+        let plug_in = variance.map(|variance| (statistics.gradient_sq_norm, variance));
         let raw = plug_in.map(|(signal, variance)| (signal - variance / (batch - 1.0), variance));
         let chosen = match self.options.noise {
             Noise::PlugIn => plug_in,
@@ -191,7 +192,7 @@ pub(crate) mod tests {
             learning_rate: 1e-3,
             effective_step: Some(1.0),
             gradient_sq_norm,
-            noise_variance,
+            noise_variance: Some(noise_variance),
             sharpness: Some(5.0),
             sharpness_min: Some(0.0),
             sharpness_residual: Some(0.0),

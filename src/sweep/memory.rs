@@ -60,7 +60,7 @@ pub fn estimate(run: &RunPlan, set: &ImageSet) -> f64 {
     let products = run.measure.lanczos.products as f64;
     let measures = run.measure.interval > 0;
 
-    let layers = sizes(&run.shape(set, method.widths, method.activation.as_ref()), method.activation.as_ref());
+    let layers = sizes(&run.shape(set, &method), method.activation.as_ref());
     let largest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
     let most = |of: &dyn Fn(&LayerSize) -> f64| layers.iter().map(of).fold(0.0, f64::max);
     let weights: f64 = layers.iter().map(|layer| layer.parameters).sum();

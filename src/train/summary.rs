@@ -178,7 +178,7 @@ mod tests {
             learning_rate: 1.0,
             effective_step: Some(effective_step),
             gradient_sq_norm: 1.0,
-            noise_variance: 1.0,
+            noise_variance: Some(1.0),
             sharpness: None,
             sharpness_min: None,
             sharpness_residual: None,

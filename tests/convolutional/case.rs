@@ -14,7 +14,7 @@ use trainability_baselines::activation::tanh::Tanh;
 use trainability_baselines::layers::tensors;
 use trainability_baselines::method::{Contribution, Part};
 use trainability_baselines::penalty::Penalty;
-use trainability_baselines::{LayerTrace, LinearMap};
+use trainability_baselines::{LayerDelta, LayerTrace, LinearMap};
 
 pub struct Case {
     pub network: Network,
@@ -117,7 +117,7 @@ impl Case {
     }
 
     /// Trace without graph, deltas, and the gradient of the mean cross-entropy.
-    pub fn measure(&self) -> (Vec<LayerTrace>, Vec<Tensor>, Vec<Vec<Tensor>>) {
+    pub fn measure(&self) -> (Vec<LayerTrace>, Vec<Option<LayerDelta>>, Vec<Vec<Tensor>>) {
         let trace = self.network.forward(&self.images);
         let loss = cross_entropy(logits(&trace), &self.labels);
         let gradients = self.network.gradients(&loss, true);

@@ -7,10 +7,14 @@ use trainability::data::ImageShape;
 use super::workdir::Workdir;
 
 fn plan(network: Value, grid: Value, shape: Option<[usize; 3]>) -> Result<Plan, String> {
+    plan_of(network, json!("relu"), grid, shape)
+}
+
+fn plan_of(network: Value, method: Value, grid: Value, shape: Option<[usize; 3]>) -> Result<Plan, String> {
     let experiment = json!({
         "stream": { "tasks": 2, "epochs": 1 },
         "network": network,
-        "methods": ["relu"],
+        "methods": [method],
         "schedules": ["constant"],
         "seeds": 1,
         "grid": grid
@@ -85,6 +89,11 @@ fn what_cannot_be_is_refused_in_one_sentence() {
     refuse(conv("channels", json!([2, 2, 2, 2, 2, 2])), none(), DIGITS, "expected at most 5 convolutions for 28 x 28");
     refuse(conv("channels", json!([2])), none(), Some([1, 1, 1]), "expected at most 0 convolutions for 1 x 1");
     assert!(plan(conv("channels", json!([2, 2, 2])), none(), Some([1, 1, 8])).is_ok());
+    for method in [json!("layer_norm"), json!("crelu+batch_norm")] {
+        let message = plan_of(json!({ "kind": "convolutional" }), method.clone(), none(), DIGITS).err().unwrap();
+        assert!(message.contains("`methods[0]` is ") && message.contains("without normalisation"), "{message}");
+        assert!(plan_of(json!({}), method, none(), DIGITS).is_ok());
+    }
     refuse(json!({}), json!({ "network.kind": ["mlp", "convolutional"] }), DIGITS, "an experiment for each kind");
 }
 

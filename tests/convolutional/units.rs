@@ -73,6 +73,8 @@ impl Subject for Ward {
         indices.sort_unstable();
         self.restarts.push((layer, parameter, dimension, indices));
     }
+
+    fn restart_normalization(&mut self, _layer: usize, _units: &[i64]) {}
 }
 
 fn both() -> [Box<dyn Activation>; 2] {

@@ -103,7 +103,7 @@ fn the_networks_statistics_and_bound_equal_a_slow_computation() {
             let (found, other) = (whole(&mut rms), whole(&mut elementwise));
             let slow = slow(&network, &images, &labels);
             close(Some(found.gradient_sq_norm), slow.gradient_sq_norm);
-            close(Some(found.noise_variance), slow.noise_variance);
+            close(found.noise_variance, slow.noise_variance);
             close(found.sharpness, slow.block_diagonal_sharpness);
             assert!(slow.whole_sharpness > 1.01 * slow.block_diagonal_sharpness, "a lower bound, and not an equal");
 

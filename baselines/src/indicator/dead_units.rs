@@ -35,7 +35,7 @@ impl Indicator for DeadUnits {
 impl Layerwise for DeadUnits {
     fn measure_layer(&self, observation: &Observation, index: usize) -> Option<f64> {
         let layer = observation.hidden().get(index)?;
-        let active = by_unit(&observation.activation.forward(&layer.pre_activation)).gt(0.0).any_dim(0, false);
+        let active = by_unit(&observation.activation.forward(layer.activation_input())).gt(0.0).any_dim(0, false);
         Some(1.0 - active.to_kind(Kind::Double).mean(Kind::Double).double_value(&[]))
     }
 }

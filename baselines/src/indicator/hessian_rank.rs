@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
 
 use super::{Definition, Indicator, Layerwise, Observation, Role, When};
-use crate::layers::LayerTrace;
+use crate::layers::{LayerDelta, LayerTrace};
 use crate::sample_gradients;
 
 /// See the definition.
@@ -46,14 +46,14 @@ const SAMPLES: i64 = 100;
 const MASS: f64 = 0.99;
 
 /// Smallest number of leading singular values of G G^T that reach 99 % of their sum, over the number of samples m; G
-/// holds the first m per-sample gradients, m x P. Undefined where all gradients vanish or their products overflow.
+/// holds the first m per-sample gradients, m x P. Undefined where single samples have no gradient, all gradients vanish or
+/// their products overflow.
 ///
 /// G as a whole is never formed: each layer adds its own products to the entry i, j ([`sample_gradients::gram`]).
-pub fn fisher_rank(trace: &[LayerTrace], deltas: &[Tensor]) -> Option<f64> {
-    let samples = deltas.first()?.size()[0].min(SAMPLES);
-    let first = |tensor: &Tensor| tensor.narrow(0, 0, samples);
-    let grams =
-        trace.iter().zip(deltas).map(|(layer, delta)| sample_gradients::gram(&first(&layer.input), &first(delta)));
+pub fn fisher_rank(trace: &[LayerTrace], deltas: &[Option<LayerDelta>]) -> Option<f64> {
+    let deltas: Vec<&LayerDelta> = deltas.iter().map(Option::as_ref).collect::<Option<_>>()?;
+    let samples = deltas.first()?.pre_activation.size()[0].min(SAMPLES);
+    let grams = trace.iter().zip(deltas).map(|(layer, delta)| sample_gradients::gram(layer, delta, samples));
     // The Gram matrix is positive semidefinite, so its singular values are its eigenvalues up to rounding.
     let gram = grams.sum::<Tensor>();
     // The decomposition fails on numbers that are not finite.

@@ -2,11 +2,11 @@
 
 use std::cell::OnceCell;
 
-use tch::{Kind, Tensor};
+use tch::Kind;
 
 use crate::activation::Activation;
 use crate::lanczos::{LanczosOptions, SymmetricOperator};
-use crate::layers::{LayerParameters, LayerTrace};
+use crate::layers::{LayerDelta, LayerParameters, LayerTrace};
 use crate::spectrum::SpectrumOptions;
 
 /// Means over all parameters of the network, taken in the optimizer's step.
@@ -23,7 +23,8 @@ pub struct UpdateSummary {
 pub struct LayerGradient {
     /// Squared L2 norm of the gradient of the total loss.
     pub sq_norm: f64,
-    /// Per-sample variance of the cross-entropy's gradient, sigma2; of one sample it is undefined.
+    /// Per-sample variance of the cross-entropy's gradient, sigma2; undefined of one sample, and where single samples have no
+    /// gradient.
     pub noise_variance: Option<f64>,
 }
 
@@ -35,8 +36,8 @@ pub struct Observation<'a> {
     pub activation: &'a dyn Activation,
     /// Input and pre-activation of each layer on B samples, without graph; the last layer's are the logits.
     pub trace: &'a [LayerTrace],
-    /// For each layer, the gradient of each sample's own cross-entropy at the pre-activation, in its shape.
-    pub deltas: Option<&'a [Tensor]>,
+    /// For each layer the gradients of each sample's own cross-entropy; `None` in a layer where single samples have none.
+    pub deltas: Option<&'a [Option<LayerDelta>]>,
     /// The gradient of each layer.
     pub gradients: Option<&'a [LayerGradient]>,
     /// The size of the update just made.
@@ -72,7 +73,7 @@ impl Observation<'_> {
     /// descending order, by f64 arithmetic; undefined where an activation is not finite, and for layers that are not hidden.
     pub fn singular_values(&self, layer: usize) -> Option<&[f64]> {
         let of = |layer: &LayerTrace| {
-            let activations = self.activation.forward(&layer.pre_activation).flatten(1, -1).to_kind(Kind::Double);
+            let activations = self.activation.forward(layer.activation_input()).flatten(1, -1).to_kind(Kind::Double);
             // The decomposition fails on numbers that are not finite.
             let finite = activations.isfinite().all().int64_value(&[]) == 1;
             finite.then(|| Vec::try_from(activations.svd(true, false).1).expect("a vector of f64"))

@@ -132,7 +132,7 @@ impl ContinualBackprop {
         let records = &self.layers[layer];
         let features: Vec<i64> = units.iter().flat_map(|&unit| records.features(unit)).collect();
         let means: Vec<f64> = units.iter().flat_map(|&unit| records.mean_features(unit, self.options.decay)).collect();
-        let [weight, bias] = &mut subject.layers_mut()[layer + 1].parameters[..] else { return };
+        let [weight, bias, ..] = &mut subject.layers_mut()[layer + 1].parameters[..] else { return };
         let _guard = tch::no_grad_guard();
         let outgoing = by_feature(&weight.value, records.activation.len() as i64);
         let outgoing = outgoing.index_select(1, &Tensor::from_slice(&features));

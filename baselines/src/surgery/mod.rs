@@ -48,6 +48,9 @@ pub trait Subject {
     /// Puts the optimizer back to its state before the first update for a part of one parameter tensor: the entries at
     /// `indices` along `dimension`, moments and step count.
     fn restart_optimizer(&mut self, layer: usize, parameter: usize, dimension: i64, indices: &[i64]);
+
+    /// Forgets what the normalisation knows of some units of a hidden layer, if there is one that remembers.
+    fn restart_normalization(&mut self, layer: usize, units: &[i64]);
 }
 
 /// What a surgery does, which decides with what it can be combined.

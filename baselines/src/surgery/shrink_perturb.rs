@@ -1,8 +1,9 @@
-//! Shrink and perturb (Ash and Adams, arXiv 1910.08475): theta <- (1 - a) theta + noise, for all parameters, weights and
-//! biases. The optimizer's moments stay.
+//! Shrink and perturb (Ash and Adams, arXiv 1910.08475): theta <- (1 - a) theta + noise, for all parameters: weights and
+//! biases, and a normalisation's gains and shifts, so that gains shrink towards 0 as well. The optimizer's moments and a
+//! normalisation's running averages stay.
 //!
 //! The noise is Gaussian, or a fresh network: weights drawn from their initial distribution, which knows each layer's
-//! scale, and nothing for the biases, which begin at 0.
+//! scale, gains of 1, and nothing for biases and shifts, which begin at 0.
 
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
@@ -110,7 +111,7 @@ impl ShrinkPerturb {
                 Tensor::from_slice(&values).view(shape.as_slice()).to_kind(kind)
             }
             Noise::Initialisation if parameter == 0 => subject.draw_weights(layer, shape[0] as usize),
-            Noise::Initialisation => value.zeros_like(),
+            Noise::Initialisation => value.full_like(subject.layers()[layer].parameters[parameter].start()),
         }
     }
 }

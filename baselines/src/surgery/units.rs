@@ -1,6 +1,7 @@
 //! The units of a hidden layer: which weights are theirs, and how one is replaced.
 //!
-//! Unit j of a layer has row j of the layer's weight and element j of its bias: what comes in. What goes out are
+//! Unit j of a layer has row j of the layer's weight and element j of its bias, and of its gain and shift where the layer
+//! is normalised: what comes in. What goes out are
 //! columns of the next layer's weight, one for each feature that the activation makes of the unit: column j, and with
 //! CReLU column j + units as well. The output layer has no units to replace.
 //!
@@ -42,8 +43,10 @@ pub fn by_feature(values: &Tensor, features: i64) -> Tensor {
     values.reshape([values.size()[0], features, -1])
 }
 
-/// Replaces units by fresh ones, `chosen[l]` in hidden layer l: their incoming weights are drawn anew and their biases
-/// are 0, their outgoing weights are 0, so that they change no output yet, and the optimizer begins anew for all of it.
+/// Replaces units by fresh ones, `chosen[l]` in hidden layer l: their incoming weights are drawn anew, their biases and
+/// shifts are 0 and their gains 1, their outgoing weights are 0, so that they change no output yet, and the optimizer and
+/// what a normalisation remembers begin anew for all of it. Under layer normalisation a fresh unit still moves the others of
+/// its layer, with which it shares mean and variance.
 pub fn replace(subject: &mut dyn Subject, chosen: &[Vec<i64>]) {
     let _guard = tch::no_grad_guard();
     for (layer, units) in chosen.iter().enumerate().filter(|(_, units)| !units.is_empty()) {
@@ -51,12 +54,14 @@ pub fn replace(subject: &mut dyn Subject, chosen: &[Vec<i64>]) {
         let indices = Tensor::from_slice(units);
         let parameters = &mut subject.layers_mut()[layer].parameters;
         let _ = parameters[0].value.index_copy_(0, &indices, &fresh);
-        for bias in &mut parameters[1..] {
-            let _ = bias.value.index_fill_(0, &indices, 0.0);
+        for parameter in &mut parameters[1..] {
+            let start = parameter.start();
+            let _ = parameter.value.index_fill_(0, &indices, start);
         }
         for parameter in 0..parameters.len() {
             subject.restart_optimizer(layer, parameter, 0, units);
         }
+        subject.restart_normalization(layer, units);
     }
     // After all rows are drawn: a fresh row in the next layer must not give a replaced unit its output back.
     for (layer, units) in chosen.iter().enumerate().filter(|(_, units)| !units.is_empty()) {

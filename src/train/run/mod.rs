@@ -93,9 +93,9 @@ impl Run {
         let probe_count = images.size()[0].min(plan.measure.probe_images as i64);
         let probe_images = images.narrow(0, 0, probe_count);
         let mut method = plan.method.build();
-        let shape = plan.shape(set, method.widths, method.activation.as_ref());
+        let shape = plan.shape(set, &method);
         let mut initialisation = Generator::named("initialisation", plan.seed);
-        let network = Network::new(shape, method.activation, &mut initialisation);
+        let network = Network::with_normalization(shape, method.activation, method.normalization, &mut initialisation);
         for penalty in &mut method.penalties {
             penalty.begin(&network.layers);
         }
@@ -244,6 +244,7 @@ impl Run {
         }
         self.last_finite = value;
         let mut gradients = self.network.training_gradients(&pass, &loss, measured);
+        self.network.follow(&pass);
         self.count_seconds("forward_backward", start);
 
         let activations = if self.surgeries.is_empty() { Vec::new() } else { pass.hidden_activations() };
@@ -349,7 +350,7 @@ impl Run {
             learning_rate: layer.learning_rate,
             effective_step: layer.effective_step,
             gradient_sq_norm: Some(layer.gradient_sq_norm),
-            noise_variance: Some(layer.noise_variance),
+            noise_variance: layer.noise_variance,
             sharpness: layer.sharpness,
             sharpness_min: layer.sharpness_min,
             sharpness_residual: layer.sharpness_residual,

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use tch::{Tensor, no_grad_guard};
-use trainability_baselines::LayerTrace;
+use tch::no_grad_guard;
 use trainability_baselines::indicator::{INDICATORS, LayerGradient, Observation, Shared, UpdateSummary, When};
 use trainability_baselines::lanczos::SymmetricOperator;
+use trainability_baselines::{LayerDelta, LayerTrace};
 
 use super::Run;
 use crate::network::{Network, correct, cross_entropy, logits};
@@ -18,7 +18,7 @@ impl Run {
     pub(super) fn read_measured_indicators(
         &mut self,
         trace: &[LayerTrace],
-        deltas: &[Tensor],
+        deltas: &[Option<LayerDelta>],
         gradients: &[LayerGradient],
         update: Option<UpdateSummary>,
     ) {

@@ -79,6 +79,10 @@ impl Subject for Patient<'_> {
     fn restart_optimizer(&mut self, layer: usize, parameter: usize, dimension: i64, indices: &[i64]) {
         self.optimizer.restart(layer, parameter, dimension, indices);
     }
+
+    fn restart_normalization(&mut self, layer: usize, units: &[i64]) {
+        self.network.restart_normalization(layer, units);
+    }
 }
 
 impl Run {

@@ -5,14 +5,17 @@ use serde_json::{Value, json};
 use tch::Kind;
 use trainability_baselines::activation::{crelu::Crelu, relu::Relu};
 use trainability_baselines::method::{Contribution, Part, WeightDecay};
+use trainability_baselines::normalization::Normalization;
 use trainability_baselines::surgery::units;
 use trainability_baselines::{Gradients, LayerTrace};
 
 use super::*;
-use crate::network::Shape;
+use crate::network::{Inputs, Shape};
 use crate::optimizer::AdamOptions;
 use crate::probe::ProbeOptions;
 use crate::stream::{self, Lengths};
+
+mod normalised;
 
 const STEPS: u64 = 7;
 const WIDTHS: [usize; 3] = [6, 4, 3];
@@ -35,14 +38,18 @@ struct Ward {
 
 impl Ward {
     fn new(crelu: bool, seed: u64) -> Ward {
+        Ward::with_normalization(None, crelu, seed)
+    }
+
+    fn with_normalization(rule: Option<Box<dyn Normalization>>, crelu: bool, seed: u64) -> Ward {
         let mut initialisation = Generator::named("initialisation", seed);
         let [a, b, outputs] = WIDTHS.map(|width| width as i64);
         let shape = Shape { inputs: 5, convolutions: None, hidden: vec![a, b], outputs, kind: Kind::Double };
         let activation: Box<dyn Activation> = if crelu { Box::new(Crelu) } else { Box::new(Relu) };
-        let mut network = Network::new(shape, activation, &mut initialisation);
-        for layer in &mut network.layers {
-            let bias = initialisation.uniform(&layer.parameters[1].value.size(), 0.5, Kind::Double);
-            tch::no_grad(|| layer.parameters[1].value.copy_(&bias));
+        let mut network = Network::with_normalization(shape, activation, rule, &mut initialisation);
+        for parameter in network.layers.iter_mut().flat_map(|layer| &mut layer.parameters[1..]) {
+            let noise = initialisation.uniform(&parameter.value.size(), 0.5, Kind::Double);
+            tch::no_grad(|| drop(parameter.value.g_add_(&noise)));
         }
         let images = initialisation.uniform(&[IMAGES as i64, 5], 1.5, Kind::Double);
         let lengths = Lengths { tasks: 2, epochs: 1, batch_size: 4 };

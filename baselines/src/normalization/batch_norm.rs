@@ -1,0 +1,132 @@
+//! Batch normalisation (Ioffe and Szegedy, arXiv 1502.03167): each unit by its mean and variance over the minibatch.
+//!
+//! Updates standardise by the minibatch's own mean and biased variance, and move running averages of the mean and of the
+//! unbiased variance towards them, by which everything that evaluates standardises: PyTorch's rules. Where PyTorch refuses,
+//! at an update of a single sample, which has no variance, that sample is standardised by the running averages and leaves
+//! them as they are.
+//!
+//! Other interventions than replaced units and a reset leave the running averages alone: they follow within some updates.
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::{Normalization, Pass, check_epsilon};
+use crate::layers::LayerParameters;
+use crate::method::{Contribution, OptionError, Part, PartOptions};
+use crate::state::{State, StateError, Stateful};
+
+/// `batch_norm`: normalises each unit before the activation.
+pub const PART: Part =
+    Part::of::<BatchNormOptions>("batch_norm", "each unit is normalised over the minibatch before the activation");
+
+/// Options of `batch_norm`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BatchNormOptions {
+    /// Added to the variance.
+    pub epsilon: f64,
+    /// The share of a minibatch's statistics in the running ones after it.
+    pub momentum: f64,
+}
+
+impl Default for BatchNormOptions {
+    fn default() -> Self {
+        BatchNormOptions { epsilon: 1e-5, momentum: 0.1 }
+    }
+}
+
+impl PartOptions for BatchNormOptions {
+    fn build(self) -> Result<Contribution, OptionError> {
+        check_epsilon(self.epsilon)?;
+        if !(self.momentum > 0.0 && self.momentum <= 1.0) {
+            return Err(OptionError::new("momentum", self.momentum, "above 0 and at most 1"));
+        }
+        Ok(Contribution::Normalization(Box::new(BatchNorm { options: self, running: Vec::new() })))
+    }
+}
+
+/// Standardises over the minibatch, and remembers running averages.
+#[derive(Debug)]
+pub struct BatchNorm {
+    options: BatchNormOptions,
+    /// One a hidden layer.
+    running: Vec<Running>,
+}
+
+/// Running averages over the units of a layer, in the precision of its parameters.
+#[derive(Debug)]
+struct Running {
+    /// The layer's name.
+    layer: String,
+    mean: Tensor,
+    variance: Tensor,
+}
+
+impl Normalization for BatchNorm {
+    fn name(&self) -> &'static str {
+        PART.name
+    }
+
+    fn begin(&mut self, hidden: &[LayerParameters]) {
+        let fresh = |layer: &LayerParameters| {
+            let weight = layer.weight();
+            let options = (weight.kind(), weight.device());
+            let units = weight.size()[0];
+            Running {
+                layer: layer.name.clone(),
+                mean: Tensor::zeros([units], options),
+                variance: Tensor::ones([units], options),
+            }
+        };
+        self.running = hidden.iter().map(fresh).collect();
+    }
+
+    fn standardise(&self, layer: usize, pre_activation: &Tensor, pass: Pass) -> Tensor {
+        let Running { mean, variance, .. } = &self.running[layer];
+        let own = pass == Pass::Training && pre_activation.size()[0] > 1;
+        // Given the running averages together with the minibatch's own, libtorch would move them by itself.
+        let (mean, variance) = if own { (None, None) } else { (Some(mean), Some(variance)) };
+        let BatchNormOptions { epsilon, momentum } = self.options;
+        pre_activation.batch_norm(None::<&Tensor>, None, mean, variance, own, momentum, epsilon, false)
+    }
+
+    fn follow(&mut self, layer: usize, pre_activation: &Tensor) {
+        if pre_activation.size()[0] < 2 {
+            return;
+        }
+        let _guard = tch::no_grad_guard();
+        let momentum = self.options.momentum;
+        let Running { mean, variance, .. } = &mut self.running[layer];
+        let (own_variance, own_mean) = pre_activation.var_mean_dim([0i64].as_slice(), true, false);
+        for (running, own) in [(mean, own_mean), (variance, own_variance)] {
+            let _ = running.g_mul_scalar_(1.0 - momentum).g_add_(&(own * momentum));
+        }
+    }
+
+    fn restart_units(&mut self, layer: usize, units: &[i64]) {
+        let units = Tensor::from_slice(units);
+        let Running { mean, variance, .. } = &mut self.running[layer];
+        let _ = mean.index_fill_(0, &units, 0.0);
+        let _ = variance.index_fill_(0, &units, 1.0);
+    }
+
+    fn couples_samples(&self) -> bool {
+        true
+    }
+}
+
+impl Stateful for BatchNorm {
+    fn save(&self, state: &mut State) {
+        for Running { layer, mean, variance } in &self.running {
+            state.put_tensor(&format!("{layer}.running_mean"), mean);
+            state.put_tensor(&format!("{layer}.running_variance"), variance);
+        }
+    }
+
+    fn restore(&mut self, state: &State) -> Result<(), StateError> {
+        self.running.iter_mut().try_for_each(|Running { layer, mean, variance }| {
+            state.copy_into(&format!("{layer}.running_mean"), mean)?;
+            state.copy_into(&format!("{layer}.running_variance"), variance)
+        })
+    }
+}

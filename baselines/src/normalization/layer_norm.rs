@@ -1,0 +1,62 @@
+//! Layer normalisation (Ba, Kiros and Hinton, arXiv 1607.06450): each sample by the mean and variance over its units.
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+
+use super::{Normalization, Pass, check_epsilon};
+use crate::method::{Contribution, OptionError, Part, PartOptions};
+use crate::state::{State, StateError, Stateful};
+
+/// `layer_norm`: normalises each sample before the activation.
+pub const PART: Part =
+    Part::of::<LayerNormOptions>("layer_norm", "each sample is normalised over a layer's units before the activation");
+
+/// Options of `layer_norm`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LayerNormOptions {
+    /// Added to the variance.
+    pub epsilon: f64,
+}
+
+impl Default for LayerNormOptions {
+    fn default() -> Self {
+        LayerNormOptions { epsilon: 1e-5 }
+    }
+}
+
+impl PartOptions for LayerNormOptions {
+    fn build(self) -> Result<Contribution, OptionError> {
+        let epsilon = check_epsilon(self.epsilon)?;
+        Ok(Contribution::Normalization(Box::new(LayerNorm { epsilon })))
+    }
+}
+
+/// (z - mean) / sqrt(variance + epsilon) over the units of each sample, the variance being the biased one.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerNorm {
+    epsilon: f64,
+}
+
+impl Normalization for LayerNorm {
+    fn name(&self) -> &'static str {
+        PART.name
+    }
+
+    fn standardise(&self, _layer: usize, pre_activation: &Tensor, _pass: Pass) -> Tensor {
+        let units = pre_activation.size()[1];
+        pre_activation.layer_norm([units], None::<&Tensor>, None, self.epsilon, false)
+    }
+
+    fn couples_samples(&self) -> bool {
+        false
+    }
+}
+
+impl Stateful for LayerNorm {
+    fn save(&self, _state: &mut State) {}
+
+    fn restore(&mut self, _state: &State) -> Result<(), StateError> {
+        Ok(())
+    }
+}

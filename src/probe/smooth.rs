@@ -1,0 +1,135 @@
+//! A layer's Hessian block in any network, from a graph that begins at the layer's pre-activation.
+//!
+//! With its input held fixed, a layer's pre-activation z is linear in its weight and bias: a small change of them is a
+//! change A theta of z. The block is therefore A^T M A with M the Hessian of the loss over z, and over the gain and shift
+//! of a layer that is normalised, which A leaves as they are. Products with M come from differentiating twice, through the
+//! part of the network above z alone, whatever it is made of. The block's nonzero eigenvalues are those of M A A^T:
+//! with the layer's input a, A A^T multiplies z by the B x B matrix a_i . a_j + 1, so that a layer with many inputs is
+//! measured in B x out numbers.
+
+use tch::{Kind, Tensor};
+use trainability_baselines::lanczos::SymmetricOperator;
+use trainability_baselines::normalization::Pass;
+use trainability_baselines::{LayerParameters, LayerTrace};
+
+use crate::network::{Network, cross_entropy, logits};
+
+/// M: the Hessian of the mean cross-entropy over a layer's pre-activation, gain and shift.
+struct Above {
+    /// z (B x out), gain and shift, where there are any (out).
+    places: Vec<Tensor>,
+    /// The gradient at each of them, with its graph.
+    gradients: Vec<Tensor>,
+}
+
+impl Above {
+    fn new(network: &Network, layer: usize, pre_activation: &Tensor, labels: &Tensor) -> Above {
+        let z = pre_activation.detach().set_requires_grad(true);
+        let trace = network.forward_from(layer, Tensor::new(), z.shallow_clone(), Pass::Training);
+        let normalising = network.layers[layer].parameters[2..].iter().map(|parameter| parameter.value.shallow_clone());
+        let places: Vec<Tensor> = std::iter::once(z).chain(normalising).collect();
+        let loss = cross_entropy(logits(&trace), labels);
+        let gradients = Tensor::run_backward(&[loss], &places, true, true);
+        Above { places, gradients }
+    }
+
+    fn sizes(&self) -> Vec<i64> {
+        self.places.iter().map(|place| place.numel() as i64).collect()
+    }
+
+    /// The product with a direction, all places flattened one after the other.
+    fn product(&self, direction: &Tensor) -> Tensor {
+        let parts = direction.split_with_sizes(self.sizes(), 0);
+        let slope: Tensor = self.gradients.iter().zip(&parts).map(|(g, part)| g.flatten(0, -1).dot(part)).sum();
+        let products = Tensor::run_backward(&[slope], &self.places, true, false);
+        Tensor::cat(&products.iter().map(|product| product.flatten(0, -1)).collect::<Vec<_>>(), 0)
+    }
+}
+
+/// M A A^T: shares its nonzero eigenvalues with the block.
+pub struct SmoothSampleSide {
+    above: Above,
+    /// a_i . a_j + 1.
+    gram: Tensor,
+}
+
+impl SmoothSampleSide {
+    /// Of the layer at `layer`, counted from 0, on the batch that left its trace.
+    pub fn new(network: &Network, layer: usize, trace: &LayerTrace, labels: &Tensor) -> SmoothSampleSide {
+        let gram = trace.input.mm(&trace.input.tr()) + 1.0;
+        SmoothSampleSide { above: Above::new(network, layer, &trace.pre_activation, labels), gram }
+    }
+
+    /// The numbers it acts on.
+    pub fn size_of(layer: &LayerParameters, samples: i64) -> i64 {
+        let normalising: i64 = layer.parameters[2..].iter().map(|parameter| parameter.value.numel() as i64).sum();
+        samples * layer.weight().size()[0] + normalising
+    }
+}
+
+impl SymmetricOperator for SmoothSampleSide {
+    fn size(&self) -> i64 {
+        self.above.sizes().iter().sum()
+    }
+
+    fn kind(&self) -> Kind {
+        self.gram.kind()
+    }
+
+    /// M.
+    fn apply(&self, image: &Tensor) -> Tensor {
+        self.above.product(image)
+    }
+
+    /// A A^T.
+    fn inner(&self, vector: &Tensor) -> Option<Tensor> {
+        let z = &self.above.places[0];
+        let count = z.numel() as i64;
+        let spread = self.gram.mm(&vector.narrow(0, 0, count).view_as(z));
+        Some(Tensor::cat(&[spread.flatten(0, -1), vector.narrow(0, count, vector.numel() as i64 - count)], 0))
+    }
+}
+
+/// The block A^T M A itself, acting on the layer's weight (row-major) followed by its other parameters.
+pub struct SmoothParameterSide {
+    above: Above,
+    input: Tensor,
+}
+
+impl SmoothParameterSide {
+    /// Of the layer at `layer`, counted from 0, on the batch that left its trace.
+    pub fn new(network: &Network, layer: usize, trace: &LayerTrace, labels: &Tensor) -> SmoothParameterSide {
+        let above = Above::new(network, layer, &trace.pre_activation, labels);
+        SmoothParameterSide { above, input: trace.input.shallow_clone() }
+    }
+
+    /// Numbers of the weight, the bias, and of gain and shift together.
+    fn sizes(&self) -> [i64; 3] {
+        let places = self.above.sizes();
+        let units = self.above.places[0].size()[1];
+        [units * self.input.size()[1], units, places[1..].iter().sum()]
+    }
+}
+
+impl SymmetricOperator for SmoothParameterSide {
+    fn size(&self) -> i64 {
+        self.sizes().iter().sum()
+    }
+
+    fn kind(&self) -> Kind {
+        self.input.kind()
+    }
+
+    fn apply(&self, vector: &Tensor) -> Tensor {
+        let [weights, units, normalising] = self.sizes();
+        let weight = vector.narrow(0, 0, weights).view([units, -1]);
+        let change = self.input.mm(&weight.tr()) + vector.narrow(0, weights, units);
+        let rest = vector.narrow(0, weights + units, normalising);
+        let product = self.above.product(&Tensor::cat(&[change.flatten(0, -1), rest], 0));
+        let count = change.numel() as i64;
+        let at_z = product.narrow(0, 0, count).view_as(&change);
+        let weight = at_z.tr().mm(&self.input).flatten(0, -1);
+        let bias = at_z.sum_dim_intlist([0i64].as_slice(), false, at_z.kind());
+        Tensor::cat(&[weight, bias, product.narrow(0, count, normalising)], 0)
+    }
+}
