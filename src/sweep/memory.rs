@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use sysinfo::{MemoryRefreshKind, System};
-use trainability_baselines::activation::Activation;
+use trainability_baselines::Method;
 
 use crate::config::{Precision, RunPlan};
 use crate::data::ImageSet;
@@ -24,27 +24,35 @@ struct LayerSize {
     inputs: f64,
     /// Its pre-activation, a sample.
     outputs: f64,
+    /// Its gains and shifts, and as many numbers of a sample in a pass.
+    normalising: f64,
     parameters: f64,
     positions: f64,
     /// A convolution's unfolded input, a sample; 0 in a dense layer.
     patches: f64,
+    is_last: bool,
 }
 
-fn sizes(shape: &Shape, activation: &dyn Activation) -> Vec<LayerSize> {
+fn sizes(shape: &Shape, method: &Method) -> Vec<LayerSize> {
+    let activation = method.activation.as_ref();
+    let layers = shape.layers(activation);
+    let last = layers.len() - 1;
     let mut inputs = shape.inputs;
-    let layers = shape.layers(activation).into_iter().map(|layer| {
-        let outputs = layer.units() * layer.positions();
+    let sizes = layers.into_iter().enumerate().map(|(index, layer)| {
+        let normalising = if method.normalization.is_some() && index < last { 2 * layer.units() } else { 0 };
         let unfolded = if layer.weight.len() > 2 { layer.fan_in() * layer.positions() } else { 0 };
         LayerSize {
             // An activation such as CReLU widens what the next layer sees.
             inputs: std::mem::replace(&mut inputs, activation.features(layer.units()) * layer.positions()) as f64,
-            outputs: outputs as f64,
-            parameters: layer.parameter_count() as f64,
+            outputs: (layer.units() * layer.positions()) as f64,
+            normalising: normalising as f64,
+            parameters: (layer.parameter_count() + normalising) as f64,
             positions: layer.positions() as f64,
             patches: unfolded as f64,
+            is_last: index == last,
         }
     });
-    layers.collect()
+    sizes.collect()
 }
 
 /// The most memory that a run has at a time, in bytes, from the sizes of its tensors.
@@ -60,11 +68,11 @@ pub fn estimate(run: &RunPlan, set: &ImageSet) -> f64 {
     let products = run.measure.lanczos.products as f64;
     let measures = run.measure.interval > 0;
 
-    let layers = sizes(&run.shape(set, &method), method.activation.as_ref());
+    let layers = sizes(&run.shape(set, &method), &method);
     let largest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
     let most = |of: &dyn Fn(&LayerSize) -> f64| layers.iter().map(of).fold(0.0, f64::max);
     let weights: f64 = layers.iter().map(|layer| layer.parameters).sum();
-    let widths: f64 = layers.iter().map(|layer| layer.inputs + layer.outputs).sum();
+    let widths: f64 = layers.iter().map(|layer| layer.inputs + layer.outputs + layer.normalising).sum();
     let outputs: f64 = layers.iter().map(|layer| layer.outputs).sum();
 
     // Value, two moments; and what penalties remember of the start, with room to sort the largest tensor.
@@ -73,11 +81,21 @@ pub fn estimate(run: &RunPlan, set: &ImageSet) -> f64 {
     let sorting = if penalties > 0.0 { 8.0 * most(&|layer| layer.parameters) } else { 0.0 };
     let gradients = 2.0 * weights;
     let update = gradients + sorting + 4.0 * batch * widths;
-    let exact = method.activation.piecewise_linear();
+    // Hidden layers of other networks are measured over the minibatch's pre-activations, if those are fewer and no penalty
+    // may need the parameters, with two lists of vectors, on top of a graph to differentiate twice. Convolutions are
+    // measured over their parameters.
+    let exact = method.activation.piecewise_linear() && method.normalization.is_none();
     let krylov = |layer: &LayerSize| {
-        let reduced = exact && layer.patches == 0.0;
-        products.min(layer.parameters) * if reduced { layer.parameters.min(batch * classes) } else { layer.parameters }
+        let rows = batch * layer.outputs + layer.normalising;
+        let vectors = match exact || layer.is_last {
+            _ if layer.patches > 0.0 => layer.parameters,
+            true => layer.parameters.min(batch * classes),
+            false if layer.parameters > rows && penalties == 0.0 => 2.0 * rows,
+            false => layer.parameters,
+        };
+        products.min(layer.parameters) * vectors
     };
+    let graph = if exact { 0.0 } else { 8.0 * batch * (widths - features) + 4.0 * most(&|layer| layer.parameters) };
     // Pulled to a convolution's input and through the activation, factors are wider than its output, and laid out anew.
     let widest = most(&|layer| if layer.patches > 0.0 { 2.0 * (layer.inputs + layer.outputs) } else { layer.outputs });
     let factors = batch * classes * (outputs + 2.0 * widest) + 2.0 * batch * batch;
@@ -91,11 +109,12 @@ pub fn estimate(run: &RunPlan, set: &ImageSet) -> f64 {
         0.0 => 0.0,
         _ => unfolded(layer, probe.min(100.0)) + probe.min(100.0) * layer.parameters * 16.0 / element,
     });
-    let curvature = most(&krylov) + most(&|layer| 3.0 * batch * layer.patches);
+    let curvature = most(&krylov) + most(&|layer| 3.0 * batch * layer.patches) + graph;
     let measured =
         update + gradients + batch * outputs + if measures { largest(&[factors + curvature, noise]) } else { 0.0 };
     // The Hessian of the probe batch over all weights: its graph, one vector a product, and those at work.
-    let task_end = 8.0 * probe * widths + 12.0 * weights + products.min(weights) * weights;
+    let passes = if exact { 8.0 } else { 12.0 };
+    let task_end = passes * probe * widths + 12.0 * weights + products.min(weights) * weights;
     let evaluation = 2.0 * images.min(EVALUATION_CHUNK as f64) * widths;
     let saved = CHECKPOINT_COPIES * state;
     let work = SPARE * element * largest(&[measured, task_end, evaluation, saved, fisher + 2.0 * probe * widths]);
