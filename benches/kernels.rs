@@ -53,7 +53,7 @@ fn time_updates(run: &mut Run, count: u64) -> Duration {
 }
 
 fn network(generator: &mut Generator) -> Network {
-    let shape = Shape { inputs: 784, hidden: vec![256, 256], outputs: 10, kind: Kind::Float };
+    let shape = Shape { inputs: 784, convolutions: None, hidden: vec![256, 256], outputs: 10, kind: Kind::Float };
     Network::new(shape, Box::new(activation::relu::Relu), generator)
 }
 

@@ -22,7 +22,7 @@ const UPDATES: u64 = 400;
 const SEED: u64 = 0;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let shape = Shape { inputs: 2, hidden: vec![64, 64], outputs: 2, kind: Kind::Float };
+    let shape = Shape { inputs: 2, convolutions: None, hidden: vec![64, 64], outputs: 2, kind: Kind::Float };
     let mut network = Network::new(shape, Box::new(Relu), &mut Generator::named("initialisation", SEED));
     let mut optimizer = Adam::new(AdamOptions::default(), WeightDecay::None, &network.layers);
     let layers = network.layers.len();

@@ -70,7 +70,7 @@ struct Case {
 /// A small f64 network away from its initial parameters, penalties, and a random batch.
 fn case(activation: Box<dyn Activation>, hidden: &[i64], penalties: &[&str], seed: u64) -> Case {
     tch::set_num_threads(1);
-    let shape = Shape { inputs: 6, hidden: hidden.to_vec(), outputs: 4, kind: Kind::Double };
+    let shape = Shape { inputs: 6, convolutions: None, hidden: hidden.to_vec(), outputs: 4, kind: Kind::Double };
     let mut generator = Generator::named("test", seed);
     let mut network = Network::new(shape, activation, &mut generator);
     let penalties = penalties.iter().map(|name| penalty(name, 0.05, &network)).collect();
@@ -640,7 +640,8 @@ fn inputs() -> Tensor {
 }
 
 fn network_of(state: &State) -> Network {
-    let shape = Shape { inputs: PIXELS as i64, hidden: vec![12, 8], outputs: 10, kind: Kind::Double };
+    let shape =
+        Shape { inputs: PIXELS as i64, convolutions: None, hidden: vec![12, 8], outputs: 10, kind: Kind::Double };
     let mut network = Network::new(shape, Box::new(Relu), &mut Generator::named("test", 0));
     state.restore_part("network", &mut network).unwrap();
     network
@@ -662,7 +663,7 @@ fn watched_run() -> Vec<Seen> {
         "seeds": 1
     });
     let experiment = Experiment::from_value(experiment, "test.json", "test").unwrap();
-    let plan = Plan::new(experiment, &ImageFacts { count: COUNT, checksum: "none".to_owned(), test: None }).unwrap();
+    let plan = Plan::new(experiment, &ImageFacts::bare(COUNT, "none")).unwrap();
     let mut run = Run::new(&plan.runs[0], &images());
     let state = |run: &Run| {
         let mut state = State::default();

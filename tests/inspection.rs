@@ -161,7 +161,7 @@ const SAMPLES: usize = 40;
 
 /// A network of 6-10-4 with the parameters that a new task of that seed begins its fresh one with.
 fn fresh(seed: u64) -> Network {
-    let shape = Shape { inputs: 6, hidden: vec![10], outputs: 4, kind: Kind::Double };
+    let shape = Shape { inputs: 6, convolutions: None, hidden: vec![10], outputs: 4, kind: Kind::Double };
     Network::new(shape, Box::new(Relu), &mut Generator::named("initialisation", seed))
 }
 

@@ -28,7 +28,7 @@ struct Case {
 
 /// A small f64 network with biases that are not zero, and a random batch.
 fn case(activation: Box<dyn Activation>, hidden: &[i64], samples: usize, seed: u64) -> Case {
-    let shape = Shape { inputs: 6, hidden: hidden.to_vec(), outputs: 4, kind: Kind::Double };
+    let shape = Shape { inputs: 6, convolutions: None, hidden: hidden.to_vec(), outputs: 4, kind: Kind::Double };
     let mut generator = Generator::named("test", seed);
     let mut network = Network::new(shape, activation, &mut generator);
     for parameter in network.layers.iter_mut().flat_map(|layer| &mut layer.parameters) {
@@ -231,7 +231,7 @@ fn at_the_default_tolerance_the_largest_eigenvalue_is_within_a_percent() {
 #[test]
 fn the_wasserstein_gradient_equals_autograd_through_a_sort() {
     for kind in [Kind::Double, Kind::Float] {
-        let shape = Shape { inputs: 30, hidden: vec![20], outputs: 4, kind };
+        let shape = Shape { inputs: 30, convolutions: None, hidden: vec![20], outputs: 4, kind };
         let mut generator = Generator::named("test", 3);
         let mut network = Network::new(shape, Box::new(Relu), &mut generator);
         let mut penalty = penalty("wasserstein", &network);

@@ -11,7 +11,7 @@ use trainability_baselines::penalty::{Curvature, Elapsed, Penalty};
 use trainability_baselines::{Gradients, LayerParameters};
 
 fn network(kind: Kind) -> Network {
-    let shape = Shape { inputs: 30, hidden: vec![20], outputs: 4, kind };
+    let shape = Shape { inputs: 30, convolutions: None, hidden: vec![20], outputs: 4, kind };
     Network::new(shape, Box::new(Relu), &mut Generator::named("test", 3))
 }
 

@@ -59,7 +59,7 @@ fn plans_of(set: &ImageSet, settings: Value) -> Vec<RunPlan> {
         experiment[key] = value.clone();
     }
     let experiment = Experiment::from_value(experiment, "test.json", "test").unwrap();
-    Plan::new(experiment, &ImageFacts { count: set.count, checksum: "none".to_owned(), test: None }).unwrap().runs
+    Plan::new(experiment, &ImageFacts::bare(set.count, "none")).unwrap().runs
 }
 
 /// Everything that a run writes, from where it stands to its end.

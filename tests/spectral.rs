@@ -19,7 +19,7 @@ const COEFFICIENT: f64 = 0.05;
 /// seen it.
 fn network(activation: Box<dyn Activation>, inputs: i64, kind: Kind) -> Network {
     tch::set_num_threads(1);
-    let shape = Shape { inputs, hidden: vec![20, 7], outputs: 4, kind };
+    let shape = Shape { inputs, convolutions: None, hidden: vec![20, 7], outputs: 4, kind };
     Network::new(shape, activation, &mut Generator::named("test", 3))
 }
 

@@ -305,8 +305,13 @@ struct Update {
 impl Training {
     fn new(unit: Unit, hidden: &[i64], terms: Terms, seed: u64) -> Training {
         tch::set_num_threads(1);
-        let shape =
-            Shape { inputs: INPUTS as i64, hidden: hidden.to_vec(), outputs: CLASSES as i64, kind: Kind::Double };
+        let shape = Shape {
+            inputs: INPUTS as i64,
+            convolutions: None,
+            hidden: hidden.to_vec(),
+            outputs: CLASSES as i64,
+            kind: Kind::Double,
+        };
         let mut generator = Generator::named("test", seed);
         let mut network = Network::new(shape, unit.activation(), &mut generator);
         let penalties = terms.penalties(&network);

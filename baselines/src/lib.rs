@@ -14,8 +14,11 @@
 //! - [`ranks`]: sorting values with their indices
 //! - [`slices`]: plain slices over tensor memory
 //! - [`layers`]: the parameters of a network, layer by layer
+//! - [`convolution`]: the linear map of a convolutional layer
+//! - [`sample_gradients`]: what single samples' gradients amount to
 
 pub mod activation;
+pub mod convolution;
 pub mod gradient_rule;
 pub mod indicator;
 pub mod lanczos;
@@ -25,11 +28,12 @@ pub mod mkl;
 pub mod normalization;
 pub mod penalty;
 pub mod ranks;
+pub mod sample_gradients;
 pub mod slices;
 pub mod spectrum;
 pub mod state;
 pub mod surgery;
 
-pub use layers::{Gradients, LayerDelta, LayerParameters, LayerTrace, NormalisedTrace, Parameter};
+pub use layers::{Gradients, LayerDelta, LayerParameters, LayerTrace, LinearMap, NormalisedTrace, Parameter};
 pub use method::{Method, PARTS, Part};
 pub use state::{State, StateError, Stateful};

@@ -72,7 +72,7 @@ fn task_end(run: &mut Run, set: &ImageSet) -> Result<[f64; 2]> {
     run.save(&mut state);
     let setting = Setting::default();
     let hidden = setting.hidden.iter().map(|&units| units as i64).collect();
-    let shape = Shape { inputs: 784, hidden, outputs: i64::from(set.classes), kind: Kind::Float };
+    let shape = Shape { inputs: 784, convolutions: None, hidden, outputs: i64::from(set.classes), kind: Kind::Float };
     let mut generator = Generator::named("bench", 0);
     let mut network = Network::new(shape, Box::new(Relu), &mut generator);
     state.restore_part("network", &mut network)?;

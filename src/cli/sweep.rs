@@ -69,7 +69,8 @@ impl Sweep {
         let load = if experiment.asks_for_test_images() { load_with_test } else { load };
         let set = load(&experiment.data.set, experiment.data.folder.as_deref())
             .with_context(|| format!("{}: at `data`", self.config.display()))?;
-        let plan = Plan::new(experiment, &ImageFacts::of(&set))?;
+        let facts = ImageFacts::of(&set);
+        let plan = Plan::new(experiment, &facts)?;
         if self.dry_run {
             return self.list(&plan);
         }

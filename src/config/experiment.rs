@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ConfigError, Streams, json, wording};
+use super::{ConfigError, Networks, Streams, json, wording};
 use crate::probe::ProbeOptions;
 use crate::stream::Entry;
 
@@ -31,20 +31,6 @@ pub struct Data {
 impl Default for Data {
     fn default() -> Self {
         Data { set: "mnist-5k".to_owned(), folder: None, images: None, images_at_most: None, test_images: None }
-    }
-}
-
-/// The network's size.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Networks {
-    /// Units of each hidden layer.
-    pub hidden: Vec<i64>,
-}
-
-impl Default for Networks {
-    fn default() -> Self {
-        Networks { hidden: vec![256, 256] }
     }
 }
 
@@ -274,7 +260,7 @@ impl Experiment {
         let shown = |value: Option<usize>| value.map_or_else(|| "null".to_owned(), |value| value.to_string());
         let (stream, training, measure) = (&self.stream, &self.training, &self.measure);
         let seeds = self.seeds();
-        let rules: [(&str, String, bool, &str); 21] = [
+        let rules: [(&str, String, bool, &str); 20] = [
             ("name", format!("{:?}", self.name), super::label::is_valid(&self.name), super::label::RULE),
             ("data.images", shown(self.data.images), self.data.images != Some(0), "at least 1"),
             (
@@ -286,12 +272,6 @@ impl Experiment {
             ("data.test_images", shown(self.data.test_images), self.data.test_images != Some(0), "at least 1"),
             ("stream.tasks", stream.tasks.to_string(), stream.tasks > 0, "at least 1"),
             ("stream.epochs", stream.epochs.to_string(), stream.epochs > 0, "at least 1"),
-            (
-                "network.hidden",
-                format!("{:?}", self.network.hidden),
-                !self.network.hidden.is_empty() && self.network.hidden.iter().all(|units| (1..=65_536).contains(units)),
-                "at least one width, each from 1 to 65536",
-            ),
             ("training.batch_size", training.batch_size.to_string(), training.batch_size > 0, "at least 1"),
             (
                 "training.learning_rate",
@@ -342,10 +322,11 @@ impl Experiment {
                 "each seed once",
             ),
         ];
-        match rules.into_iter().find(|rule| !rule.2) {
-            Some((key, found, _, expected)) => Err(self.refuse(key, found, expected)),
-            None => self.stream.check(self),
+        if let Some((key, found, _, expected)) = rules.into_iter().find(|rule| !rule.2) {
+            return Err(self.refuse(key, found, expected));
         }
+        self.stream.check(self)?;
+        self.network.check().map_err(|(key, found, expected)| self.refuse(key, found, expected))
     }
 }
 

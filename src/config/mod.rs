@@ -4,13 +4,15 @@ mod experiment;
 mod json;
 pub(crate) mod label;
 mod method;
+mod network;
 mod plan;
 mod schedule;
 mod streams;
 mod wording;
 
-pub use experiment::{Data, Experiment, MOST_SEEDS, Networks, Precision, Training};
+pub use experiment::{Data, Experiment, MOST_SEEDS, Precision, Training};
 pub use method::MethodPlan;
+pub use network::{NetworkKind, Networks};
 pub use plan::{ImageFacts, Plan, RunPlan};
 pub use schedule::SchedulePlan;
 pub use streams::Streams;

@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use trainability_baselines::Method;
+use trainability_baselines::activation::Widths;
 
 use super::experiment::set;
 use super::label;
 use super::{ConfigError, Data, Experiment, MethodPlan, Networks, SchedulePlan, Streams, Training};
-use crate::data::ImageSet;
+use crate::data::{ImageSet, ImageShape};
+use crate::network::Shape;
 use crate::probe::ProbeOptions;
 use crate::schedule::Resolved;
 use crate::stream::Lengths;
@@ -24,13 +27,20 @@ pub struct ImageFacts {
     pub checksum: String,
     /// The same of the set's own test images, if it has any and they were read.
     pub test: Option<String>,
+    /// How the numbers of an image lie; `None` where they are no planes of pixels.
+    pub shape: Option<ImageShape>,
 }
 
 impl ImageFacts {
     /// Those of a set.
     pub fn of(set: &ImageSet) -> ImageFacts {
         let test = set.test.as_ref().map(|test| test.checksum.clone());
-        ImageFacts { count: set.count, checksum: set.checksum.clone(), test }
+        ImageFacts { count: set.count, checksum: set.checksum.clone(), test, shape: Some(set.shape()) }
+    }
+
+    /// Those of images of which no more is known, and that have no test images.
+    pub fn bare(count: usize, checksum: &str) -> ImageFacts {
+        ImageFacts { count, checksum: checksum.to_owned(), test: None, shape: None }
     }
 }
 
@@ -70,6 +80,15 @@ impl RunPlan {
     /// The lengths of its tasks.
     pub fn lengths(&self) -> Lengths {
         self.stream.lengths(self.images(), self.training.batch_size, self.seed)
+    }
+
+    /// The network for images of that set, with the method's activation, widths and normalisation.
+    pub fn shape(&self, set: &ImageSet, method: &Method) -> Shape {
+        let given = self.network.shape(set.shape(), set.classes, self.training.precision);
+        match method.widths {
+            Widths::AsGiven => given,
+            Widths::MatchParameters => given.matched(method.activation.as_ref(), method.normalization.is_some()),
+        }
     }
 
     /// Updates of the whole run.
@@ -146,6 +165,10 @@ fn grid(
         if values.is_empty() {
             return Err(experiment.refuse(&format!("grid.{key}"), "[]", "at least one value"));
         }
+        if key == "network.kind" {
+            let expected = "an experiment for each kind, whose other keys and defaults differ";
+            return Err(experiment.refuse("grid", format!("over {key:?}"), expected));
+        }
         if !GRID_KEYS.iter().any(|known| key == known || (known.ends_with('.') && key.starts_with(known))) {
             let expected = "`data.images` or a key of stream, network, training, measure or control";
             return Err(experiment.refuse("grid", format!("over {key:?}"), expected));
@@ -182,6 +205,20 @@ fn arms_of(experiment: &Experiment, suffix: &str, images: &ImageFacts) -> Result
         let expected = format!("at most {count}, the number of images");
         return Err(experiment.refuse("training.batch_size", experiment.training.batch_size, expected));
     }
+    if let Some(channels) = &experiment.network.channels {
+        let Some(shape) = images.shape else {
+            let expected = format!("mlp, since the set {} does not tell height and width", experiment.data.set);
+            return Err(experiment.refuse("network.kind", "convolutional", expected));
+        };
+        let most = Networks::most_convolutions(shape);
+        if channels.len() > most {
+            let expected = format!(
+                "at most {most} convolutions for {} x {} pixels, each of which halves them",
+                shape.rows, shape.columns
+            );
+            return Err(experiment.refuse("network.channels", format!("{channels:?}"), expected));
+        }
+    }
     let (stream, updates) = (&experiment.stream, count.div_ceil(experiment.training.batch_size));
     if redrawn(stream.fraction, count) == 0 {
         let expected = format!("a share that redraws at least one label of {count} images");
@@ -199,6 +236,12 @@ fn arms_of(experiment: &Experiment, suffix: &str, images: &ImageFacts) -> Result
     let constant = [SchedulePlan::read(&constant, 0)?];
     let methods: Vec<MethodPlan> =
         (0..experiment.methods.len()).map(|index| MethodPlan::read(experiment, index)).collect::<Result<_, _>>()?;
+    if experiment.network.channels.is_some()
+        && let Some(index) = methods.iter().position(|method| method.build().normalization.is_some())
+    {
+        let expected = "a method without normalisation, which convolutional networks have none of";
+        return Err(experiment.refuse(&format!("methods[{index}]"), &experiment.methods[index], expected));
+    }
     refuse_twice(experiment, "methods", methods.iter().map(|method| &method.label))?;
     refuse_twice(experiment, "schedules", schedules.iter().map(|schedule| &schedule.label))?;
     let mut arms = Vec::new();

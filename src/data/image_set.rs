@@ -18,6 +18,24 @@ pub const TEST_IMAGE_FILES: [&str; 2] = ["t10k-images-idx3-ubyte", "t10k-images.
 /// The same for their labels.
 pub const TEST_LABEL_FILES: [&str; 2] = ["t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte"];
 
+/// How the numbers of an image lie: plane by plane, and each row by row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageShape {
+    /// The colours of a pixel: 1 for grey.
+    pub channels: usize,
+    /// The height in pixels.
+    pub rows: usize,
+    /// The width in pixels.
+    pub columns: usize,
+}
+
+impl ImageShape {
+    /// Numbers of an image.
+    pub fn features(self) -> usize {
+        self.channels * self.rows * self.columns
+    }
+}
+
 /// Labelled images, all of one shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageSet {
@@ -96,6 +114,11 @@ impl ImageSet {
         let checksum = String::new();
         let set = ImageSet { name, images, count, rows, columns, channels, labels, classes, checksum, test: None };
         ImageSet { checksum: set.content_checksum(), ..set }
+    }
+
+    /// The shape of an image.
+    pub fn shape(&self) -> ImageShape {
+        ImageShape { channels: self.channels, rows: self.rows, columns: self.columns }
     }
 
     /// Writes the two files that [`ImageSet::read_idx`] reads; meant for fixtures. The folder must be there.

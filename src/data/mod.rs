@@ -16,5 +16,5 @@ mod registry;
 pub use cifar::{BATCH_FILES, TEST_BATCH_FILE};
 pub use error::{DataError, IdxError};
 pub use idx::Idx;
-pub use image_set::{IMAGE_FILES, ImageSet, LABEL_FILES, TEST_IMAGE_FILES, TEST_LABEL_FILES};
+pub use image_set::{IMAGE_FILES, ImageSet, ImageShape, LABEL_FILES, TEST_IMAGE_FILES, TEST_LABEL_FILES};
 pub use registry::{SetEntry, cache_folder, load, load_with_test, sets};

@@ -174,6 +174,7 @@ fn read_network(
     }
     let shape = Shape {
         inputs: widths[0],
+        convolutions: None,
         hidden: widths[1..count].to_vec(),
         outputs: widths[count],
         kind: kind.expect("there is a first layer"),

@@ -1,11 +1,11 @@
 //! Networks: their parameters by layer, and a forward pass that leaves each layer's input and pre-activation behind.
 
-use tch::{Kind, Tensor};
-use trainability_baselines::activation::{Activation, relu};
+use tch::Tensor;
+use trainability_baselines::activation::Activation;
 use trainability_baselines::layers::tensors;
 use trainability_baselines::normalization::{Normalization, Pass};
 use trainability_baselines::{
-    Gradients, LayerDelta, LayerParameters, LayerTrace, Parameter, State, StateError, Stateful,
+    Gradients, LayerDelta, LayerParameters, LayerTrace, LinearMap, Parameter, State, StateError, Stateful,
 };
 
 use crate::random::Generator;
@@ -13,57 +13,17 @@ use crate::random::Generator;
 mod initialisation;
 mod loss;
 mod normalised;
+mod shape;
 mod sparse_images;
 mod training;
 
 pub use initialisation::kaiming_uniform;
 pub use loss::{correct, cross_entropy};
+pub use shape::{Convolutions, LayerShape, Shape};
 pub use sparse_images::SparseImages;
 pub use training::{Inputs, TaskImages, TrainingPass};
 
-/// What a multi-layer perceptron is made of.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Shape {
-    /// Features of an input.
-    pub inputs: i64,
-    /// Units of each hidden layer.
-    pub hidden: Vec<i64>,
-    /// Classes.
-    pub outputs: i64,
-    /// f32, or f64 where exactness matters more than speed.
-    pub kind: Kind,
-}
-
-impl Shape {
-    /// Scalars of a network of this shape with this activation, its hidden layers normalised or not.
-    pub fn parameter_count(&self, activation: &dyn Activation, normalised: bool) -> i64 {
-        let mut fan_in = self.inputs;
-        // A gain and a shift a unit.
-        let mut count = if normalised { 2 * self.hidden.iter().sum::<i64>() } else { 0 };
-        for &units in self.hidden.iter().chain([&self.outputs]) {
-            count += units * (fan_in + 1);
-            fan_in = activation.features(units);
-        }
-        count
-    }
-
-    /// The shape with its hidden layers narrowed by one factor, so that with this activation, and normalised or not, it has
-    /// as many parameters as this shape has without normalisation and with an activation that widens nothing, as nearly as
-    /// whole units allow.
-    pub fn matched(&self, activation: &dyn Activation, normalised: bool) -> Shape {
-        let target = self.parameter_count(&relu::Relu, false);
-        let Some(&widest) = self.hidden.iter().max() else { return self.clone() };
-        let narrowed = (1..=widest).map(|width| {
-            let scale = width as f64 / widest as f64;
-            let hidden = self.hidden.iter().map(|&units| ((units as f64 * scale).round() as i64).max(1)).collect();
-            Shape { hidden, ..self.clone() }
-        });
-        let distance = |shape: &Shape| (shape.parameter_count(activation, normalised) - target).abs();
-        narrowed.min_by_key(distance).unwrap_or_else(|| self.clone())
-    }
-}
-
-/// A multi-layer perceptron with layers `fc1`, `fc2`, ...
+/// A network with the convolutions `conv1`, `conv2`, ..., if it has any, and the dense layers `fc1`, `fc2`, ...
 #[derive(Debug)]
 pub struct Network {
     /// The parameters, leaves that require their gradient.
@@ -93,28 +53,26 @@ impl Network {
 
     /// Draws all parameters anew; the normalisation begins anew too.
     pub fn initialise(&mut self, generator: &mut Generator) {
-        let mut fan_in = self.shape.inputs;
-        let widths = self.shape.hidden.iter().copied().chain([self.shape.outputs]);
-        let mut layers = Vec::new();
-        for (index, units) in widths.enumerate() {
-            let name = format!("fc{}", index + 1);
+        let shapes = self.shape.layers(self.activation());
+        let last = shapes.len() - 1;
+        let options = (self.shape.kind, tch::Device::Cpu);
+        let layers = shapes.into_iter().enumerate().map(|(index, LayerShape { name, weight, .. })| {
             let parameter = |role: &str, value: Tensor| Parameter {
                 name: format!("{name}.{role}"),
                 value: value.set_requires_grad(true),
             };
-            let options = (self.shape.kind, tch::Device::Cpu);
-            let weight = kaiming_uniform(units, fan_in, self.shape.kind, generator);
+            let units = weight[0];
+            let weight = kaiming_uniform(&weight, self.shape.kind, generator);
             let mut parameters = vec![parameter("weight", weight), parameter("bias", Tensor::zeros([units], options))];
-            if self.normalization.is_some() && index < self.shape.hidden.len() {
+            if self.normalization.is_some() && index < last {
                 parameters.push(parameter("gain", Tensor::ones([units], options)));
                 parameters.push(parameter("shift", Tensor::zeros([units], options)));
             }
-            layers.push(LayerParameters { name, parameters });
-            fan_in = self.activation.features(units);
-        }
-        self.layers = layers;
+            LayerParameters { name, parameters }
+        });
+        self.layers = layers.collect();
         if let Some(normalization) = &mut self.normalization {
-            normalization.begin(&self.layers[..self.shape.hidden.len()]);
+            normalization.begin(&self.layers[..last]);
         }
     }
 
@@ -145,13 +103,22 @@ impl Network {
     }
 
     fn forward_in(&self, images: &Tensor, pass: Pass) -> Vec<LayerTrace> {
-        let first = &self.layers[0];
-        let pre_activation = images.linear(first.weight(), first.bias());
-        self.forward_from(0, images.shallow_clone(), pre_activation, pass)
+        let input = self.arrange(images);
+        let pre_activation = self.layers[0].forward(&input);
+        self.forward_from(0, input, pre_activation, pass)
     }
 
-    /// Goes on from a layer's pre-activation (B x out): the traces of that layer, of which `input` becomes a part, and of
-    /// all above it.
+    /// Images (B x inputs) as the first layer takes them: B x channels x height x width for a convolution.
+    fn arrange(&self, images: &Tensor) -> Tensor {
+        match &self.shape.convolutions {
+            None => images.shallow_clone(),
+            Some(Convolutions { image, .. }) => {
+                images.reshape([-1, image.channels as i64, image.rows as i64, image.columns as i64])
+            }
+        }
+    }
+
+    /// Goes on from a layer's pre-activation: the traces of that layer, of which `input` becomes a part, and of all above it.
     pub(crate) fn forward_from(
         &self,
         layer: usize,
@@ -162,8 +129,13 @@ impl Network {
         let normalised = self.normalise(layer, &pre_activation, pass);
         let mut trace = vec![LayerTrace { input, pre_activation, normalised }];
         for (index, parameters) in self.layers.iter().enumerate().skip(layer + 1) {
-            let input = self.activation.forward(trace[trace.len() - 1].activation_input());
-            let pre_activation = input.linear(parameters.weight(), parameters.bias());
+            let activations = self.activation.forward(trace[trace.len() - 1].activation_input());
+            let input = match parameters.map() {
+                // Above a convolution a dense layer takes the planes one after the other.
+                LinearMap::Dense if activations.dim() > 2 => activations.flatten(1, -1),
+                _ => activations,
+            };
+            let pre_activation = parameters.forward(&input);
             let normalised = self.normalise(index, &pre_activation, pass);
             trace.push(LayerTrace { input, pre_activation, normalised });
         }

@@ -1,3 +1,4 @@
+use tch::Kind;
 use trainability_baselines::activation::crelu::Crelu;
 use trainability_baselines::activation::identity::Identity;
 use trainability_baselines::activation::leaky_relu::LeakyRelu;
@@ -7,7 +8,7 @@ use trainability_baselines::activation::tanh::Tanh;
 use super::*;
 
 fn network(activation: Box<dyn Activation>, seed: u64) -> Network {
-    let shape = Shape { inputs: 5, hidden: vec![7, 6], outputs: 3, kind: Kind::Double };
+    let shape = Shape { inputs: 5, convolutions: None, hidden: vec![7, 6], outputs: 3, kind: Kind::Double };
     Network::new(shape, activation, &mut Generator::named("initialisation", seed))
 }
 
@@ -19,7 +20,7 @@ fn batch(count: usize) -> (Tensor, Tensor) {
 #[test]
 fn crelu_doubles_the_next_layers_input_and_the_reference_sizes_are_right() {
     let reference = |activation| {
-        let shape = Shape { inputs: 784, hidden: vec![256, 256], outputs: 10, kind: Kind::Float };
+        let shape = Shape { inputs: 784, convolutions: None, hidden: vec![256, 256], outputs: 10, kind: Kind::Float };
         Network::new(shape, activation, &mut Generator::named("initialisation", 0)).parameter_count()
     };
     assert_eq!(reference(Box::new(Relu)), 269_322);
@@ -28,7 +29,7 @@ fn crelu_doubles_the_next_layers_input_and_the_reference_sizes_are_right() {
 
 #[test]
 fn crelu_can_match_the_parameters_of_a_relu_network() {
-    let shape = Shape { inputs: 784, hidden: vec![256, 256], outputs: 10, kind: Kind::Float };
+    let shape = Shape { inputs: 784, convolutions: None, hidden: vec![256, 256], outputs: 10, kind: Kind::Float };
     // 2 w^2 + 806 w + 10 is nearest to 269,322 at w = 217: 269,090, against 270,766 at 218.
     let matched = shape.matched(&Crelu, false);
     assert_eq!(matched.hidden, [217, 217]);
@@ -128,7 +129,7 @@ fn leaving_the_background_out_trains_the_same_to_rounding() {
     let images = digits(100);
     let labels = Generator::named("labels", 0).labels(100, 3);
     let start = || {
-        let shape = Shape { inputs: 60, hidden: vec![70, 9], outputs: 3, kind: Kind::Float };
+        let shape = Shape { inputs: 60, convolutions: None, hidden: vec![70, 9], outputs: 3, kind: Kind::Float };
         Network::new(shape, Box::new(Relu), &mut Generator::named("initialisation", 0))
     };
     let train = |images: &TaskImages| {
@@ -160,7 +161,7 @@ fn leaving_the_background_out_trains_the_same_to_rounding() {
 
 #[test]
 fn other_images_are_taken_up() {
-    let shape = Shape { inputs: 60, hidden: vec![8], outputs: 3, kind: Kind::Float };
+    let shape = Shape { inputs: 60, convolutions: None, hidden: vec![8], outputs: 3, kind: Kind::Float };
     let network = Network::new(shape, Box::new(Relu), &mut Generator::named("initialisation", 0));
     let (before, rows) = (digits(5), Tensor::from_slice(&[3i64, 1]));
     let after = before.flip([1i64]);

@@ -7,7 +7,7 @@ use tch::{Tensor, no_grad};
 use trainability_baselines::layers::tensors;
 use trainability_baselines::normalization::Pass;
 use trainability_baselines::slices::view;
-use trainability_baselines::{Gradients, LayerParameters, LayerTrace};
+use trainability_baselines::{Gradients, LayerParameters, LayerTrace, LinearMap};
 
 use super::{Network, SparseImages, logits};
 
@@ -27,6 +27,11 @@ impl TaskImages {
     pub fn new(images: &Tensor, batch_size: usize) -> TaskImages {
         let sparse = (batch_size >= LEAST_BATCH).then(|| SparseImages::of(images)).flatten();
         TaskImages { batch_size, dense: images.shallow_clone(), sparse: sparse.map(Arc::new) }
+    }
+
+    /// The same for a network that begins with a convolution, which takes images as they are.
+    pub fn whole(images: &Tensor) -> TaskImages {
+        TaskImages { batch_size: 0, dense: images.shallow_clone(), sparse: None }
     }
 
     /// Takes these images up, if they are others than before. Images are known by their memory, and this holds on to it, so
@@ -66,10 +71,10 @@ pub enum Inputs {
 }
 
 impl Inputs {
-    /// The layer's pre-activation, B x out, without a graph.
+    /// A dense layer's pre-activation, B x out, without a graph.
     fn linear(&self, layer: &LayerParameters) -> Tensor {
         match self {
-            Inputs::Dense(images) => no_grad(|| images.linear(layer.weight(), layer.bias())),
+            Inputs::Dense(images) => no_grad(|| layer.forward(images)),
             // SAFETY: nothing writes to the rows of a minibatch.
             Inputs::Sparse { images, rows } => images.linear(unsafe { view(rows) }, layer),
         }
@@ -85,11 +90,12 @@ impl Inputs {
     }
 }
 
-/// A forward pass whose graph begins at the first layer's pre-activation: what lies before has no need of autograd.
+/// A forward pass. Where the first layer is dense, its graph begins at that layer's pre-activation: what lies before has no
+/// need of autograd.
 #[derive(Debug)]
 pub struct TrainingPass {
     inputs: Inputs,
-    /// The first layer's pre-activation, B x out, is a leaf of the graph; its input is left out.
+    /// The first layer's pre-activation is a leaf of the graph where the layer is dense; its input is left out.
     trace: Vec<LayerTrace>,
 }
 
@@ -99,7 +105,7 @@ impl TrainingPass {
         logits(&self.trace)
     }
 
-    /// What each hidden layer passes on, B x features, without its graph.
+    /// What each hidden layer passes on, as it goes into the next layer, without its graph.
     pub fn hidden_activations(&self) -> Vec<Tensor> {
         self.trace[1..].iter().map(|layer| layer.input.detach()).collect()
     }
@@ -109,10 +115,13 @@ impl TrainingPass {
         self.trace[..self.trace.len() - 1].iter().map(|layer| &layer.pre_activation)
     }
 
-    /// The trace of all layers; `images` (B x features) are the first one's input.
+    /// The trace of all layers; `images` (B x features) are those of the pass.
     pub fn into_trace(self, images: Tensor) -> Vec<LayerTrace> {
         let mut trace = self.trace;
-        trace[0].input = images;
+        trace[0].input = match self.inputs {
+            Inputs::Dense(arranged) => arranged,
+            Inputs::Sparse { .. } => images,
+        };
         trace
     }
 }
@@ -120,7 +129,18 @@ impl TrainingPass {
 impl Network {
     /// The forward pass of an update.
     pub fn training_pass(&self, inputs: Inputs) -> TrainingPass {
-        let first = inputs.linear(&self.layers[0]).set_requires_grad(true);
+        let layer = &self.layers[0];
+        let (inputs, first) = match (layer.map(), inputs) {
+            (LinearMap::Convolution, Inputs::Dense(images)) => {
+                let images = self.arrange(&images);
+                let first = layer.forward(&images);
+                (Inputs::Dense(images), first)
+            }
+            (_, inputs) => {
+                let first = inputs.linear(layer).set_requires_grad(true);
+                (inputs, first)
+            }
+        };
         let trace = self.forward_from(0, Tensor::new(), first, Pass::Training);
         TrainingPass { inputs, trace }
     }
@@ -128,6 +148,9 @@ impl Network {
     /// The gradient at all parameters of a scalar that was computed from the pass's logits. The graph is kept if it is
     /// needed again.
     pub fn training_gradients(&self, pass: &TrainingPass, loss: &Tensor, keep_graph: bool) -> Gradients {
+        if self.layers[0].map() == LinearMap::Convolution {
+            return self.gradients(loss, keep_graph);
+        }
         // Of the first layer's parameters, the graph reaches a gain and a shift alone.
         let reached = &self.layers[0].parameters[2..];
         let targets: Vec<&Tensor> = std::iter::once(&pass.trace[0].pre_activation)

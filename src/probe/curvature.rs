@@ -6,10 +6,11 @@ use trainability_baselines::lanczos::{
     Eigenvalue, Ends, Extremes, LanczosOptions, SymmetricOperator, extreme_eigenvalues,
 };
 use trainability_baselines::penalty::{Curvature, Penalty};
-use trainability_baselines::{LayerParameters, LayerTrace};
+use trainability_baselines::{LayerParameters, LayerTrace, LinearMap};
 
 use super::gauss_newton::{ParameterSide, SampleSide, logit_factors, output_factor};
 use super::hessian::Hessian;
+use super::patch_side::PatchSide;
 use super::penalised::{PenalisedParameterSide, PenalisedSampleSide};
 use super::smooth::{SmoothParameterSide, SmoothSampleSide};
 use crate::network::Network;
@@ -80,10 +81,18 @@ fn gauss_newton_curvature(
     generator: &mut ChaCha8Rng,
 ) -> Extremes {
     let input = &layer.input;
-    let (samples, classes, units) = factor.size3().expect("B x C x out");
+    let (samples, classes, units) = (factor.size()[0], factor.size()[1], factor.size()[2]);
     let mut find = |operator: &dyn SymmetricOperator, ends| extreme_eigenvalues(operator, ends, options, generator);
     let (count, rows) = (parameters.count() as i64, samples * classes);
     let found = match spectral {
+        None if parameters.map() == LinearMap::Convolution => {
+            let block = PatchSide::new(input, factor);
+            if count > rows { singular(find(&block, Ends::Largest), Ends::Largest) } else { find(&block, Ends::Both) }
+        }
+        Some(penalty) if parameters.map() == LinearMap::Convolution => {
+            let block = PatchSide::new(input, factor);
+            find(&PenalisedParameterSide { block, penalty }, Ends::Both)
+        }
         None if count > rows => singular(find(&SampleSide::new(input, factor), Ends::Largest), Ends::Largest),
         None => find(&ParameterSide::new(input, factor), Ends::Both),
         Some(Curvature::SpectralNorm(penalty)) if count > rows + units + input.size()[1] => {
@@ -115,6 +124,13 @@ fn smooth_curvatures(
         let mut find = |operator: &dyn SymmetricOperator| extreme_eigenvalues(operator, Ends::Both, options, generator);
         let block = || SmoothParameterSide::new(network, index, layer, labels);
         let extremes = match &terms[index].spectral {
+            spectral if parameters.map() == LinearMap::Convolution => {
+                let block = Hessian::of_layer(network, index, &trace[0].input, labels, &[]);
+                match spectral {
+                    None => find(&block),
+                    Some(penalty) => find(&PenalisedParameterSide { block, penalty }),
+                }
+            }
             None if parameters.count() as i64 > SmoothSampleSide::size_of(parameters, samples) => {
                 singular(find(&SmoothSampleSide::new(network, index, layer, labels)), Ends::Both)
             }

@@ -8,9 +8,10 @@
 //! layer's size, whose products need only N and the B x B Gram matrix of the inputs.
 
 use tch::{Kind, Tensor};
+use trainability_baselines::convolution;
 use trainability_baselines::lanczos::SymmetricOperator;
 use trainability_baselines::slices::{Float, dot, view, view_mut};
-use trainability_baselines::{LayerTrace, for_float};
+use trainability_baselines::{LayerParameters, LayerTrace, LinearMap, for_float};
 
 use crate::network::Network;
 
@@ -22,19 +23,37 @@ pub fn output_factor(logits: &Tensor) -> Tensor {
     probabilities.sqrt().unsqueeze(2) * (identity - probabilities.unsqueeze(1))
 }
 
-/// N_i of every layer for every sample, B x C x out, from the last layer (returned last) down.
+/// N_i of every layer for every sample, B x C x out, of a convolution B x C x out x H' x W'; the last layer's last.
 pub fn logit_factors(network: &Network, trace: &[LayerTrace]) -> Vec<Tensor> {
     let last = trace.len() - 1;
     let mut factor = output_factor(&trace[last].pre_activation);
+    let classes = factor.size()[1];
     let mut factors = Vec::with_capacity(trace.len());
     for index in (0..last).rev() {
-        let below = factor.matmul(network.layers[index + 1].weight());
+        let pre_activation = &trace[index].pre_activation;
+        let below = pull_to_input(&network.layers[index + 1], &factor, &trace[index + 1].input);
+        let below = match pre_activation.size()[..] {
+            // Above a convolution a dense layer has taken the planes one after the other.
+            [samples, _, height, width] => below.reshape([samples, classes, -1, height, width]),
+            _ => below,
+        };
         factors.push(factor);
-        factor = network.activation().pull_back(&trace[index].pre_activation.unsqueeze(1), &below);
+        factor = network.activation().pull_back(&pre_activation.unsqueeze(1), &below);
     }
     factors.push(factor);
     factors.reverse();
     factors.into_iter().map(|factor| factor.detach().contiguous()).collect()
+}
+
+/// The factor at a layer's input, from that at its pre-activation.
+fn pull_to_input(layer: &LayerParameters, factor: &Tensor, input: &Tensor) -> Tensor {
+    match (layer.map(), &input.size()[..]) {
+        (LinearMap::Convolution, [samples, _, height, width]) => {
+            let pulled = convolution::pull_back(&factor.flatten(0, 1), layer.weight(), [*height, *width]);
+            pulled.unflatten(0, [*samples, -1])
+        }
+        _ => factor.matmul(layer.weight()),
+    }
 }
 
 /// F F^T / B: shares its nonzero eigenvalues with the block, acts on B C numbers.
@@ -139,13 +158,23 @@ impl SymmetricOperator for ParameterSide {
 
     fn apply(&self, vector: &Tensor) -> Tensor {
         let (samples, _, units) = self.factor.size3().expect("B x C x out");
-        let features = self.input.size()[1] - 1;
-        let weight = vector.narrow(0, 0, units * features).view([units, features]);
-        let bias = vector.narrow(0, units * features, units).unsqueeze(1);
-        let change = self.input.mm(&Tensor::cat(&[weight, bias], 1).tr());
+        let change = self.input.mm(&as_matrix(vector, units).tr());
         let logits = self.factor.bmm(&change.unsqueeze(2));
         let pulled = self.factor.transpose(1, 2).bmm(&logits).squeeze_dim(2);
-        let product = pulled.tr().mm(&self.input) / samples as f64;
-        Tensor::cat(&[product.narrow(1, 0, features).flatten(0, -1), product.select(1, features)], 0)
+        as_vector(&(pulled.tr().mm(&self.input) / samples as f64))
     }
+}
+
+/// A layer's weight (row-major) and bias as one matrix, units x (in + 1).
+pub(super) fn as_matrix(vector: &Tensor, units: i64) -> Tensor {
+    let features = vector.size()[0] / units - 1;
+    let weight = vector.narrow(0, 0, units * features).view([units, features]);
+    let bias = vector.narrow(0, units * features, units).unsqueeze(1);
+    Tensor::cat(&[weight, bias], 1)
+}
+
+/// The reverse of [`as_matrix`].
+pub(super) fn as_vector(matrix: &Tensor) -> Tensor {
+    let features = matrix.size()[1] - 1;
+    Tensor::cat(&[matrix.narrow(1, 0, features).flatten(0, -1), matrix.select(1, features)], 0)
 }

@@ -3,6 +3,7 @@
 use tch::{Kind, Tensor};
 use trainability_baselines::LayerParameters;
 use trainability_baselines::lanczos::SymmetricOperator;
+use trainability_baselines::normalization::Pass;
 use trainability_baselines::penalty::{Curvature, Penalty};
 
 use crate::network::{Network, cross_entropy, logits};
@@ -24,10 +25,11 @@ impl<'a> Hessian<'a> {
         labels: &Tensor,
         penalties: &[Box<dyn Penalty>],
     ) -> Hessian<'a> {
-        Hessian::of(network, network.layers.iter().collect(), images, labels, penalties)
+        let loss = cross_entropy(logits(&network.forward_training(images)), labels);
+        Hessian::of(loss, network.layers.iter().collect(), penalties)
     }
 
-    /// Over the parameters of one layer, counted from 0: that layer's block.
+    /// Over the parameters of one layer, counted from 0: that layer's block. The graph begins at the layer's input.
     pub fn of_layer(
         network: &'a Network,
         layer: usize,
@@ -35,17 +37,18 @@ impl<'a> Hessian<'a> {
         labels: &Tensor,
         penalties: &[Box<dyn Penalty>],
     ) -> Hessian<'a> {
-        Hessian::of(network, vec![&network.layers[layer]], images, labels, penalties)
+        let input = {
+            let _guard = tch::no_grad_guard();
+            network.forward_training(images).swap_remove(layer).input
+        };
+        let pre_activation = network.layers[layer].forward(&input);
+        let trace = network.forward_from(layer, input, pre_activation, Pass::Training);
+        let loss = cross_entropy(logits(&trace), labels);
+        Hessian::of(loss, vec![&network.layers[layer]], penalties)
     }
 
-    fn of(
-        network: &'a Network,
-        layers: Vec<&'a LayerParameters>,
-        images: &Tensor,
-        labels: &Tensor,
-        penalties: &[Box<dyn Penalty>],
-    ) -> Hessian<'a> {
-        let mut loss = cross_entropy(logits(&network.forward_training(images)), labels);
+    /// From the cross-entropy with its graph over the parameters of these layers.
+    fn of(mut loss: Tensor, layers: Vec<&'a LayerParameters>, penalties: &[Box<dyn Penalty>]) -> Hessian<'a> {
         let mut closed = Vec::new();
         for penalty in penalties {
             let known: Option<Vec<Curvature>> = layers.iter().map(|layer| penalty.curvature(layer)).collect();

@@ -6,6 +6,7 @@ pub mod gauss_newton;
 pub mod hessian;
 mod network_statistics;
 pub mod noise;
+pub mod patch_side;
 pub mod penalised;
 pub mod smooth;
 pub mod statistics;

@@ -2,9 +2,11 @@
 
 use anyhow::{Result, ensure};
 use sysinfo::{MemoryRefreshKind, System};
+use trainability_baselines::Method;
 
 use crate::config::{Precision, RunPlan};
 use crate::data::ImageSet;
+use crate::network::Shape;
 use crate::train::run::EVALUATION_CHUNK;
 
 /// What libtorch, the allocator and the stack keep for a thread at work, in bytes.
@@ -16,6 +18,43 @@ const SPARE: f64 = 1.1;
 /// Bytes of a value in the window of normalised sharpness.
 const WINDOW_VALUE: f64 = 8.0;
 
+/// How large a layer is, all numbers being counts of values.
+struct LayerSize {
+    /// What goes into it, a sample.
+    inputs: f64,
+    /// Its pre-activation, a sample.
+    outputs: f64,
+    /// Its gains and shifts, and as many numbers of a sample in a pass.
+    normalising: f64,
+    parameters: f64,
+    positions: f64,
+    /// A convolution's unfolded input, a sample; 0 in a dense layer.
+    patches: f64,
+    is_last: bool,
+}
+
+fn sizes(shape: &Shape, method: &Method) -> Vec<LayerSize> {
+    let activation = method.activation.as_ref();
+    let layers = shape.layers(activation);
+    let last = layers.len() - 1;
+    let mut inputs = shape.inputs;
+    let sizes = layers.into_iter().enumerate().map(|(index, layer)| {
+        let normalising = if method.normalization.is_some() && index < last { 2 * layer.units() } else { 0 };
+        let unfolded = if layer.weight.len() > 2 { layer.fan_in() * layer.positions() } else { 0 };
+        LayerSize {
+            // An activation such as CReLU widens what the next layer sees.
+            inputs: std::mem::replace(&mut inputs, activation.features(layer.units()) * layer.positions()) as f64,
+            outputs: (layer.units() * layer.positions()) as f64,
+            normalising: normalising as f64,
+            parameters: (layer.parameter_count() + normalising) as f64,
+            positions: layer.positions() as f64,
+            patches: unfolded as f64,
+            is_last: index == last,
+        }
+    });
+    sizes.collect()
+}
+
 /// The most memory that a run has at a time, in bytes, from the sizes of its tensors.
 pub fn estimate(run: &RunPlan, set: &ImageSet) -> f64 {
     let method = run.method.build();
@@ -23,59 +62,62 @@ pub fn estimate(run: &RunPlan, set: &ImageSet) -> f64 {
         Precision::F32 => 4.0,
         Precision::F64 => 8.0,
     };
-    let (images, features) = (run.images() as f64, (set.rows * set.columns * set.channels) as f64);
+    let (images, features) = (run.images() as f64, set.shape().features() as f64);
     let classes = f64::from(set.classes);
     let (batch, probe) = (run.training.batch_size as f64, images.min(run.measure.probe_images as f64));
     let products = run.measure.lanczos.products as f64;
     let measures = run.measure.interval > 0;
 
-    // (in, out) of each layer; an activation such as CReLU widens what the next one sees.
-    let mut layers: Vec<(f64, f64)> = Vec::new();
-    let mut inputs = features;
-    for &units in &run.network.hidden {
-        layers.push((inputs, units as f64));
-        inputs = method.activation.features(1) as f64 * units as f64;
-    }
-    layers.push((inputs, classes));
-    // A gain and a shift a unit in hidden layers that are normalised, and as many numbers of a sample in a pass.
-    let normalised = if method.normalization.is_some() { 2.0 } else { 0.0 };
-    let hidden = layers.len() - 1;
-    let normalising = |layer: usize| if layer < hidden { normalised * layers[layer].1 } else { 0.0 };
-    let sizes: Vec<f64> = layers.iter().enumerate().map(|(l, (i, o))| (i + 1.0) * o + normalising(l)).collect();
-    let weights: f64 = sizes.iter().sum();
-    let widths: f64 = layers.iter().enumerate().map(|(l, (i, o))| i + o + normalising(l)).sum();
-    let outputs: f64 = layers.iter().map(|(_, outputs)| outputs).sum();
+    let layers = sizes(&run.shape(set, &method), &method);
     let largest = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
+    let most = |of: &dyn Fn(&LayerSize) -> f64| layers.iter().map(of).fold(0.0, f64::max);
+    let weights: f64 = layers.iter().map(|layer| layer.parameters).sum();
+    let widths: f64 = layers.iter().map(|layer| layer.inputs + layer.outputs + layer.normalising).sum();
+    let outputs: f64 = layers.iter().map(|layer| layer.outputs).sum();
 
     // Value, two moments; and what penalties remember of the start, with room to sort the largest tensor.
     let penalties = method.penalties.len() as f64;
     let state = 3.0 * weights + penalties * weights;
-    let sorting = if penalties > 0.0 { 8.0 * largest(&sizes) } else { 0.0 };
+    let sorting = if penalties > 0.0 { 8.0 * most(&|layer| layer.parameters) } else { 0.0 };
     let gradients = 2.0 * weights;
     let update = gradients + sorting + 4.0 * batch * widths;
     // Hidden layers of other networks are measured over the minibatch's pre-activations, if those are fewer and no penalty
-    // may need the parameters, with two lists of vectors, on top of a graph to differentiate twice.
+    // may need the parameters, with two lists of vectors, on top of a graph to differentiate twice. Convolutions are
+    // measured over their parameters.
     let exact = method.activation.piecewise_linear() && method.normalization.is_none();
-    let krylov = |(layer, &size): (usize, &f64)| {
-        let rows = batch * layers[layer].1 + normalising(layer);
-        let vectors = match exact || layer == hidden {
-            true => size.min(batch * classes),
-            false if size > rows && penalties == 0.0 => 2.0 * rows,
-            false => size,
+    let krylov = |layer: &LayerSize| {
+        let rows = batch * layer.outputs + layer.normalising;
+        let vectors = match exact || layer.is_last {
+            _ if layer.patches > 0.0 => layer.parameters,
+            true => layer.parameters.min(batch * classes),
+            false if layer.parameters > rows && penalties == 0.0 => 2.0 * rows,
+            false => layer.parameters,
         };
-        products.min(size) * vectors
+        products.min(layer.parameters) * vectors
     };
-    let graph = if exact { 0.0 } else { 8.0 * batch * (widths - features) + 4.0 * largest(&sizes) };
-    let curvature = largest(&sizes.iter().enumerate().map(krylov).collect::<Vec<_>>()) + graph;
-    let widest = largest(&layers.iter().map(|(_, outputs)| *outputs).collect::<Vec<_>>());
+    let graph = if exact { 0.0 } else { 8.0 * batch * (widths - features) + 4.0 * most(&|layer| layer.parameters) };
+    // Pulled to a convolution's input and through the activation, factors are wider than its output, and laid out anew.
+    let widest = most(&|layer| if layer.patches > 0.0 { 2.0 * (layer.inputs + layer.outputs) } else { layer.outputs });
     let factors = batch * classes * (outputs + 2.0 * widest) + 2.0 * batch * batch;
-    let measured = update + gradients + batch * outputs + if measures { factors + curvature } else { 0.0 };
+    // Patches in double precision, beside the samples' own gradients or the smaller of their two Gram matrices.
+    let unfolded = |layer: &LayerSize, samples: f64| samples * (layer.patches + layer.outputs) * (1.0 + 16.0 / element);
+    let noise = most(&|layer| match layer.patches {
+        0.0 => 0.0,
+        _ => unfolded(layer, batch) + batch * layer.parameters.min(2.0 * layer.positions.powi(2)) * 16.0 / element,
+    });
+    let fisher = most(&|layer| match layer.patches {
+        0.0 => 0.0,
+        _ => unfolded(layer, probe.min(100.0)) + probe.min(100.0) * layer.parameters * 16.0 / element,
+    });
+    let curvature = most(&krylov) + most(&|layer| 3.0 * batch * layer.patches) + graph;
+    let measured =
+        update + gradients + batch * outputs + if measures { largest(&[factors + curvature, noise]) } else { 0.0 };
     // The Hessian of the probe batch over all weights: its graph, one vector a product, and those at work.
     let passes = if exact { 8.0 } else { 12.0 };
     let task_end = passes * probe * widths + 12.0 * weights + products.min(weights) * weights;
     let evaluation = 2.0 * images.min(EVALUATION_CHUNK as f64) * widths;
     let saved = CHECKPOINT_COPIES * state;
-    let work = SPARE * element * largest(&[measured, task_end, evaluation, saved]);
+    let work = SPARE * element * largest(&[measured, task_end, evaluation, saved, fisher + 2.0 * probe * widths]);
     // All images as they are, and the chosen ones three times in double precision while they are normalised.
     let beginning = set.images.len() as f64 + 3.0 * images * features * 8.0;
     // Permuted images lie beside the original ones, those of the task before until they are no longer needed; while one

@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use trainability::data::ImageSet;
 use trainability::sweep::memory::{check, estimate};
 
 use super::harness::{Sweeping, command, long, tell};
@@ -82,6 +83,36 @@ fn the_estimate_is_no_less_than_what_is_used_and_not_much_more() {
         tell(&format!("{method} {hidden:?}: {:.0} MB used, {:.0} MB estimated", used / 1e6, expected / 1e6));
         assert!(expected >= used, "{method} {hidden:?}: {used} bytes used, {expected} estimated");
         assert!(expected <= 2.5 * used, "{method} {hidden:?}: {used} bytes used, {expected} estimated");
+    }
+}
+
+#[test]
+fn the_estimate_of_a_convolutional_network_is_no_less_than_what_is_used() {
+    if !cfg!(target_os = "linux") {
+        return tell("skipped the memory estimate: there is no /proc");
+    }
+    let work = Workdir::new();
+    let count = 160;
+    let images = (0..count * 32 * 32).map(|place: usize| (place * place / 7 % 256) as u8).collect();
+    let labels = (0..count).map(|place| (place % 10) as u8).collect();
+    let set = ImageSet { images, labels, count, rows: 32, columns: 32, ..super::workdir::image_set() };
+    set.write_idx(&work.path("images")).unwrap();
+    let small = measured(&work, &[("schedules", json!(["constant"])), ("network.hidden", json!([4]))]);
+    for (method, precision) in [("relu", "f32"), ("crelu+spectral", "f32"), ("tanh", "f32"), ("relu", "f64")] {
+        let changes = [
+            ("methods", json!([method])),
+            ("schedules", json!(["constant"])),
+            ("stream", json!({ "tasks": 1, "epochs": 2 })),
+            ("network", json!({ "kind": "convolutional", "channels": [16, 32, 64], "hidden": [64] })),
+            ("training", json!({ "batch_size": 128, "learning_rate": 0.01, "precision": precision })),
+            ("measure", json!({ "interval": 1, "probe_images": 128 })),
+        ];
+        let used = measured(&work, &changes) - small;
+        let (plan, set) = work.plan();
+        let expected = estimate(&plan.runs[0], &set);
+        tell(&format!("{method} {precision}: {:.0} MB used, {:.0} MB estimated", used / 1e6, expected / 1e6));
+        assert!(expected >= used, "{method} {precision}: {used} bytes used, {expected} estimated");
+        assert!(expected <= 6.0 * used, "{method} {precision}: {used} bytes used, {expected} estimated");
     }
 }
 

@@ -100,7 +100,7 @@ fn leaving_the_background_out_gives_the_same_to_rounding() {
     let images = values.where_self(&differs, &Tensor::full_like(&values, -0.4));
     let labels = generator.labels(64, 3);
     for rule in ["layer_norm", "batch_norm"] {
-        let shape = Shape { inputs: 60, hidden: vec![70, 9], outputs: 3, kind: Kind::Float };
+        let shape = Shape { inputs: 60, convolutions: None, hidden: vec![70, 9], outputs: 3, kind: Kind::Float };
         let rule = normalization(rule, json!({}));
         let network = Network::with_normalization(shape, activation("relu"), Some(rule), &mut generator);
         let rows = generator.permutation(80).narrow(0, 0, 64);
@@ -153,7 +153,7 @@ fn running_statistics_follow_pytorchs_formula_and_updates_alone() {
 fn momentum_and_epsilon_are_those_of_the_options() {
     let images = Generator::named("images", 0).uniform(&[9, 5], 2.0, Kind::Double);
     let train = |options| {
-        let shape = Shape { inputs: 5, hidden: vec![6], outputs: 3, kind: Kind::Double };
+        let shape = Shape { inputs: 5, convolutions: None, hidden: vec![6], outputs: 3, kind: Kind::Double };
         let rule = normalization("batch_norm", options);
         let mut generator = Generator::named("test", 1);
         let mut network = Network::with_normalization(shape, activation("relu"), Some(rule), &mut generator);
@@ -187,7 +187,7 @@ fn a_minibatch_of_one_sample_is_normalised_by_what_training_left_and_leaves_it()
 #[test]
 fn a_fresh_network_has_gains_of_one_and_the_weights_of_one_without_normalisation() {
     for rule in ["layer_norm", "batch_norm"] {
-        let shape = Shape { inputs: 5, hidden: vec![6, 4], outputs: 3, kind: Kind::Float };
+        let shape = Shape { inputs: 5, convolutions: None, hidden: vec![6, 4], outputs: 3, kind: Kind::Float };
         let generator = || Generator::named("initialisation", 5);
         let plain = Network::new(shape.clone(), activation("crelu"), &mut generator());
         let network = Network::with_normalization(
@@ -216,7 +216,7 @@ fn a_fresh_network_has_gains_of_one_and_the_weights_of_one_without_normalisation
 
 #[test]
 fn gains_and_shifts_count() {
-    let shape = Shape { inputs: 784, hidden: vec![256, 256], outputs: 10, kind: Kind::Float };
+    let shape = Shape { inputs: 784, convolutions: None, hidden: vec![256, 256], outputs: 10, kind: Kind::Float };
     let [relu, crelu] = ["relu", "crelu"].map(activation);
     assert_eq!(shape.parameter_count(relu.as_ref(), true), 269_322 + 4 * 256);
     assert_eq!(shape.parameter_count(crelu.as_ref(), true), 337_418 + 4 * 256);

@@ -47,7 +47,7 @@ fn penalty(name: &str, network: &Network) -> Box<dyn Penalty> {
 /// A small f64 network away from its initial parameters, and a random batch.
 fn case(rule: &str, unit: &str, inputs: i64, hidden: &[i64], samples: i64, seed: u64) -> Case {
     tch::set_num_threads(1);
-    let shape = Shape { inputs, hidden: hidden.to_vec(), outputs: 4, kind: Kind::Double };
+    let shape = Shape { inputs, convolutions: None, hidden: hidden.to_vec(), outputs: 4, kind: Kind::Double };
     let mut generator = Generator::named("test", seed);
     let rule = normalization(rule, json!({}));
     let mut network = Network::with_normalization(shape, activation(unit), Some(rule), &mut generator);

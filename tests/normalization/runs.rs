@@ -22,6 +22,7 @@ fn images(count: usize) -> ImageSet {
         columns: 4,
         channels: 1,
         classes: 10,
+        test: None,
         checksum: "none".to_owned(),
     }
 }
@@ -42,7 +43,7 @@ fn plan(count: usize, settings: Value) -> RunPlan {
         experiment[key] = value.clone();
     }
     let experiment = Experiment::from_value(experiment, "test.json", "test").unwrap();
-    Plan::new(experiment, &ImageFacts { count, checksum: "none".to_owned() }).unwrap().runs.remove(0)
+    Plan::new(experiment, &ImageFacts::bare(count, "none")).unwrap().runs.remove(0)
 }
 
 fn finish(run: &mut Run) -> (Vec<TaskRow>, Vec<ControlRow>) {
@@ -204,7 +205,7 @@ fn a_replaced_unit_begins_with_fresh_running_statistics() {
 fn the_smoke_sweep_has_every_part() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/smoke.json");
     let experiment = Experiment::load(&path, &[]).unwrap();
-    let plan = Plan::new(experiment, &ImageFacts { count: 5000, checksum: "none".to_owned() }).unwrap();
+    let plan = Plan::new(experiment, &ImageFacts::bare(5000, "none")).unwrap();
     let parts: Vec<&String> = plan.runs.iter().flat_map(|run| run.method.parts.iter().map(|(name, _)| name)).collect();
     for part in PARTS {
         assert!(parts.iter().any(|name| *name == part.name), "configs/smoke.json leaves out {}", part.name);

@@ -173,7 +173,7 @@ pub fn configuration(bytes: &[u8]) {
     let written = serde_json::to_value(&experiment).unwrap();
     let again = Experiment::parse(&written.to_string(), &[], "fuzz.json", "other").unwrap();
     assert_eq!(again, experiment);
-    let facts = ImageFacts { count: 60_000, checksum: "none".to_owned(), test: None };
+    let facts = ImageFacts::bare(60_000, "none");
     let Ok(plan) = Plan::new(experiment, &facts) else { return };
     let again = Plan::new(again, &facts).unwrap();
     assert_eq!(plan.runs.len(), again.runs.len());

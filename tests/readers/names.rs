@@ -21,8 +21,7 @@ fn plan(key: &str, value: Value) -> Result<Plan, String> {
     });
     experiment[key] = value;
     let experiment = Experiment::from_value(experiment, "names.json", "names").map_err(|error| error.to_string())?;
-    Plan::new(experiment, &ImageFacts { count: 1000, checksum: "none".to_owned(), test: None })
-        .map_err(|error| error.to_string())
+    Plan::new(experiment, &ImageFacts::bare(1000, "none")).map_err(|error| error.to_string())
 }
 
 /// The three places of a name that becomes a folder.

@@ -144,7 +144,7 @@ fn every_configuration_makes_the_plan_and_the_record_that_its_text_makes() {
         });
         inputs::configuration(experiment.to_string().as_bytes());
         let planned = trainability::config::Experiment::from_value(experiment, "a.json", "a").unwrap();
-        let facts = trainability::config::ImageFacts { count: 5000, checksum: String::new(), test: None };
+        let facts = trainability::config::ImageFacts::bare(5000, "");
         let plan = trainability::config::Plan::new(planned, &facts).unwrap();
         assert_eq!(plan.runs.len(), 3);
         let options: BTreeMap<String, Value> = serde_json::from_str(&plan.runs[0].options.to_string()).unwrap();

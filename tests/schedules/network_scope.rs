@@ -58,7 +58,7 @@ fn the_networks_statistics_and_bound_equal_a_slow_computation() {
         assert!((found.unwrap() / expected - 1.0).abs() < 1e-6, "{found:?} against {expected}");
     };
     let mut generator = Generator::named("test", 1);
-    let shape = Shape { inputs: 6, hidden: vec![5, 4], outputs: 3, kind: Kind::Double };
+    let shape = Shape { inputs: 6, convolutions: None, hidden: vec![5, 4], outputs: 3, kind: Kind::Double };
     let mut network = Network::new(shape, Box::new(Relu), &mut generator);
     let options = AdamOptions { beta1: 0.8, beta2: 0.9, epsilon: 1e-3 };
     let mut optimizer = Adam::new(options, WeightDecay::None, &network.layers);

@@ -47,7 +47,7 @@ fn plans(schedules: Value) -> BTreeMap<String, RunPlan> {
         "seeds": 1
     });
     let experiment = Experiment::from_value(experiment, "test.json", "test").unwrap();
-    let facts = ImageFacts { count: 48, checksum: "none".to_owned(), test: None };
+    let facts = ImageFacts::bare(48, "none");
     let runs = Plan::new(experiment, &facts).unwrap().runs;
     runs.into_iter().map(|run| (run.schedule.clone(), run)).collect()
 }
@@ -57,7 +57,7 @@ fn the_smoke_sweep_runs_every_schedule_and_the_controls_sweep_asks_what_it_says(
     let labels = |name: &str| -> Vec<String> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs").join(name);
         let experiment = Experiment::load(&path, &[]).unwrap();
-        let facts = ImageFacts { count: 5000, checksum: "none".to_owned(), test: None };
+        let facts = ImageFacts::bare(5000, "none");
         let runs = Plan::new(experiment, &facts).unwrap().runs;
         runs.into_iter().filter(|run| run.seed == 0 && run.method.label == "relu").map(|run| run.schedule).collect()
     };

@@ -13,7 +13,7 @@ fn config(name: &str) -> String {
 
 fn plan(name: &str) -> Plan {
     let experiment = Experiment::load(Path::new(&config(name)), &[]).unwrap();
-    Plan::new(experiment, &ImageFacts { count: 5000, checksum: "none".to_owned(), test: None }).unwrap()
+    Plan::new(experiment, &ImageFacts::bare(5000, "none")).unwrap()
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::{Activation, Widths};
+use super::{Activation, Widths, unit_dimension};
 use crate::method::{Contribution, OptionError, Part, PartOptions};
 
 /// `crelu`: every unit passes on both of its signs, so that none can die.
@@ -38,11 +38,11 @@ impl Activation for Crelu {
     }
 
     fn forward(&self, pre_activation: &Tensor) -> Tensor {
-        Tensor::cat(&[pre_activation.relu(), pre_activation.neg().relu()], -1)
+        Tensor::cat(&[pre_activation.relu(), pre_activation.neg().relu()], unit_dimension(pre_activation))
     }
 
     fn pull_back(&self, pre_activation: &Tensor, gradient: &Tensor) -> Tensor {
-        let halves = gradient.chunk(2, -1);
+        let halves = gradient.chunk(2, unit_dimension(gradient));
         let positive = pre_activation.gt(0.0).to_kind(gradient.kind());
         let negative = pre_activation.lt(0.0).to_kind(gradient.kind());
         &halves[0] * positive - &halves[1] * negative

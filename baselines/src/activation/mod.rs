@@ -29,7 +29,7 @@ pub trait Activation: Debug + Send + Sync {
     /// feature f comes from unit f mod units.
     fn features(&self, units: i64) -> i64;
 
-    /// `pre_activation` (.. x units) to activations (.. x features).
+    /// `pre_activation` (.. x units) to activations (.. x features). Units are where [`unit_dimension`] says.
     fn forward(&self, pre_activation: &Tensor) -> Tensor;
 
     /// Pulls a gradient at the activations (.. x features) back to the pre-activations (.. x units).
@@ -37,4 +37,10 @@ pub trait Activation: Debug + Send + Sync {
 
     /// Whether it is linear between kinks, so that a layer's Hessian block is its Gauss-Newton block.
     fn piecewise_linear(&self) -> bool;
+}
+
+/// The dimension of units, counted from the end: the last, but of planes (.. x channels x height x width), which have at
+/// least four dimensions, the channels are the units.
+pub fn unit_dimension(values: &Tensor) -> i64 {
+    if values.dim() >= 4 { -3 } else { -1 }
 }

@@ -4,6 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use tch::Kind;
 
 use super::{Definition, Indicator, Layerwise, Observation, Role, When, mean_over_hidden};
+use crate::layers::by_unit;
 
 /// See the definition.
 pub struct DeadUnits;
@@ -14,7 +15,7 @@ impl Indicator for DeadUnits {
             name: "dead_units",
             title: "dead units",
             role: Role::Compared,
-            text: "share of hidden features that are zero on the whole probe batch (crelu: each half of a unit counts), mean over hidden layers",
+            text: "share of hidden features that are zero on the whole probe batch (crelu: each half of a unit counts; in a convolution a unit is a channel, looked at on all positions), mean over hidden layers",
         }
     }
 
@@ -34,7 +35,7 @@ impl Indicator for DeadUnits {
 impl Layerwise for DeadUnits {
     fn measure_layer(&self, observation: &Observation, index: usize) -> Option<f64> {
         let layer = observation.hidden().get(index)?;
-        let active = observation.activation.forward(layer.activation_input()).gt(0.0).any_dim(0, false);
+        let active = by_unit(&observation.activation.forward(layer.activation_input())).gt(0.0).any_dim(0, false);
         Some(1.0 - active.to_kind(Kind::Double).mean(Kind::Double).double_value(&[]))
     }
 }

@@ -13,7 +13,7 @@ impl Indicator for EffectiveRank {
             name: "effective_rank",
             title: "effective rank",
             role: Role::Compared,
-            text: "exponential of the entropy of the normalised singular values of the hidden activations on the probe batch (Roy and Vetterli 2007), mean over hidden layers",
+            text: "exponential of the entropy of the normalised singular values of the hidden activations on the probe batch (Roy and Vetterli 2007), mean over hidden layers (in a convolution the activations of all positions are one row)",
         }
     }
 

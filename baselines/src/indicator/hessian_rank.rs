@@ -5,6 +5,7 @@ use tch::{Kind, Tensor};
 
 use super::{Definition, Indicator, Layerwise, Observation, Role, When};
 use crate::layers::{LayerDelta, LayerTrace};
+use crate::sample_gradients;
 
 /// See the definition.
 pub struct HessianRank;
@@ -48,19 +49,11 @@ const MASS: f64 = 0.99;
 /// holds the first m per-sample gradients, m x P. Undefined where single samples have no gradient, all gradients vanish or
 /// their products overflow.
 ///
-/// G is never formed: a layer with inputs a and deltas d adds (d_i . d_j) (a_i . a_j + 1) to the entry i, j, and one that is
-/// normalised (e_i * z_hat_i) . (e_j * z_hat_j) + e_i . e_j too.
+/// G as a whole is never formed: each layer adds its own products to the entry i, j ([`sample_gradients::gram`]).
 pub fn fisher_rank(trace: &[LayerTrace], deltas: &[Option<LayerDelta>]) -> Option<f64> {
     let deltas: Vec<&LayerDelta> = deltas.iter().map(Option::as_ref).collect::<Option<_>>()?;
     let samples = deltas.first()?.pre_activation.size()[0].min(SAMPLES);
-    let first = |tensor: &Tensor| tensor.narrow(0, 0, samples).to_kind(Kind::Double);
-    let products = |rows: &Tensor| rows.mm(&rows.tr());
-    let grams = trace.iter().zip(deltas).map(|(layer, delta)| {
-        let linear = products(&first(&delta.pre_activation)) * (products(&first(&layer.input)) + 1.0);
-        let Some((normalised, delta)) = layer.normalised.as_ref().zip(delta.normalised.as_ref()) else { return linear };
-        let (standardised, shift) = (first(&normalised.standardised), first(delta));
-        linear + products(&(standardised * &shift)) + products(&shift)
-    });
+    let grams = trace.iter().zip(deltas).map(|(layer, delta)| sample_gradients::gram(layer, delta, samples));
     // The Gram matrix is positive semidefinite, so its singular values are its eigenvalues up to rounding.
     let gram = grams.sum::<Tensor>();
     // The decomposition fails on numbers that are not finite.

@@ -2,11 +2,11 @@
 
 use std::cell::OnceCell;
 
-use tch::Kind;
+use tch::{Kind, Tensor};
 
 use crate::activation::Activation;
 use crate::lanczos::{LanczosOptions, SymmetricOperator};
-use crate::layers::{LayerDelta, LayerParameters, LayerTrace};
+use crate::layers::{LayerDelta, LayerParameters, LayerTrace, LinearMap};
 use crate::spectrum::SpectrumOptions;
 
 /// Means over all parameters of the network, taken in the optimizer's step.
@@ -69,13 +69,19 @@ impl Observation<'_> {
         self.trace.first().map(|layer| layer.pre_activation.size()[0])
     }
 
-    /// The singular values of a hidden layer's activations (B x features) in descending order, by f64 arithmetic;
-    /// undefined where an activation is not finite, and for layers that are not hidden.
+    /// The singular values of a hidden layer's activations (B x features, of a convolution those of all positions) in
+    /// descending order, by f64 arithmetic; undefined where an activation is not finite, and for layers that are not hidden.
     pub fn singular_values(&self, layer: usize) -> Option<&[f64]> {
         let of = |layer: &LayerTrace| {
             let activations = self.activation.forward(layer.activation_input()).to_kind(Kind::Double);
             // The decomposition fails on numbers that are not finite.
             let finite = activations.isfinite().all().int64_value(&[]) == 1;
+            let activations = match LinearMap::of(&activations) {
+                LinearMap::Dense => activations,
+                // One row an image and far more columns: the triangular factor has the same singular values, and svd would
+                // take room for the square of the longer side.
+                LinearMap::Convolution => Tensor::linalg_qr(&activations.flatten(1, -1).tr(), "r").1,
+            };
             finite.then(|| Vec::try_from(activations.svd(true, false).1).expect("a vector of f64"))
         };
         let all = self.shared.singular_values.get_or_init(|| self.hidden().iter().map(of).collect());

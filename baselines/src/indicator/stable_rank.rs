@@ -16,7 +16,7 @@ impl Indicator for StableRank {
             name: "stable_rank",
             title: "stable rank (99 %)",
             role: Role::Compared,
-            text: "smallest number of leading singular values of the hidden activations on the probe batch that reach 99 % of their sum (the srank of Kumar et al., arXiv 2010.14498, not the ratio of squared Frobenius and spectral norms that also goes by this name), mean over hidden layers",
+            text: "smallest number of leading singular values of the hidden activations on the probe batch that reach 99 % of their sum (the srank of Kumar et al., arXiv 2010.14498, not the ratio of squared Frobenius and spectral norms that also goes by this name), mean over hidden layers (in a convolution the activations of all positions are one row)",
         }
     }
 

@@ -4,6 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use tch::Kind;
 
 use super::{Definition, Indicator, Layerwise, Observation, Role, When, mean_over_hidden};
+use crate::layers::by_unit;
 
 /// See the definition.
 pub struct UnitSignEntropy;
@@ -14,7 +15,7 @@ impl Indicator for UnitSignEntropy {
             name: "unit_sign_entropy",
             title: "unit-sign entropy",
             role: Role::Rejected,
-            text: "entropy in nats of the sign of what enters the activation over the probe batch, mean over units, then over hidden layers",
+            text: "entropy in nats of the sign of what enters the activation over the probe batch, mean over units, then over hidden layers (in a convolution a unit is a channel, looked at on all positions)",
         }
     }
 
@@ -34,7 +35,7 @@ impl Indicator for UnitSignEntropy {
 impl Layerwise for UnitSignEntropy {
     fn measure_layer(&self, observation: &Observation, index: usize) -> Option<f64> {
         let layer = observation.hidden().get(index)?;
-        let positive = layer.activation_input().gt(0.0).to_kind(Kind::Double).mean_dim(0, false, Kind::Double);
+        let positive = by_unit(layer.activation_input()).gt(0.0).to_kind(Kind::Double).mean_dim(0, false, Kind::Double);
         let negative = positive.ones_like() - &positive;
         // xlogy takes 0 ln 0 as 0: a unit that never switches has no entropy.
         let entropy = -(positive.xlogy(&positive) + negative.xlogy(&negative));

@@ -31,7 +31,8 @@ impl PartOptions for SpectralOptions {
     }
 }
 
-/// lambda * sum over weights of (sigma_max^2 - 1)^2; biases are left alone.
+/// lambda * sum over weights of (sigma_max^2 - 1)^2; biases are left alone. A convolution's weight is taken as the matrix
+/// out x (in 3 3).
 #[derive(Debug)]
 pub struct Spectral {
     coefficient: f64,
@@ -48,7 +49,7 @@ impl Penalty for Spectral {
     /// largest singular values of a random weight lie close together.
     fn begin(&mut self, layers: &[LayerParameters]) {
         let start = |layer: &LayerParameters| {
-            let right = LeadingPair::of(layer.weight()).right;
+            let right = LeadingPair::of(&layer.matrix()).right;
             // A weight of zeros has no direction of its own.
             let right =
                 if right.any().int64_value(&[]) != 0 { right } else { right.ones_like() / right.numel() as f64 };
@@ -59,7 +60,7 @@ impl Penalty for Spectral {
 
     fn loss(&self, layers: &[&LayerParameters]) -> Tensor {
         let distances = layers.iter().map(|layer| {
-            let (_, values, _) = layer.weight().svd(true, true);
+            let (_, values, _) = layer.matrix().svd(true, true);
             (values.get(0).square() - 1.0).square()
         });
         distances.sum::<Tensor>() * self.coefficient
@@ -77,7 +78,7 @@ impl Penalty for Spectral {
 
     fn curvature(&self, layer: &LayerParameters) -> Option<Curvature> {
         let derivatives = |square: f64| (2.0 * self.coefficient * (square - 1.0), 2.0 * self.coefficient);
-        Some(Curvature::SpectralNorm(SpectralNormCurvature::new(layer.weight(), derivatives)))
+        Some(Curvature::SpectralNorm(SpectralNormCurvature::new(&layer.matrix(), derivatives)))
     }
 }
 

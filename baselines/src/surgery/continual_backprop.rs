@@ -5,12 +5,16 @@
 //! over its two features with CReLU). h is taken after the activation in the update's forward pass, the weights after
 //! the step. What counts is the moving average of the utility since the unit began, bias-corrected by its age. Before a
 //! unit goes, what it passed on to the next layer on average goes into that layer's bias.
+//!
+//! A channel of a convolution is one unit: its means are over images and positions, and over all outgoing weights. What
+//! it passed on is then taken as if it had its mean at every position, with all taps of a filter inside the image.
 
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::units::{self, by_unit, columns, means};
+use super::units::{self, by_feature, by_unit, features_of, means};
 use super::{Intervention, Subject, Surgery};
+use crate::layers::LayerParameters;
 use crate::method::{Contribution, OptionError, Part, PartOptions};
 use crate::state::{State, StateError, Stateful};
 
@@ -74,16 +78,18 @@ impl UnitRecords {
         UnitRecords { ages: vec![0; units], utility: vec![0.0; units], activation: vec![0.0; features], due: 0.0 }
     }
 
-    /// Takes in an update: activations (minibatch x features) and the next layer's weight (out x features).
+    /// Takes in an update: what the layer passed on and the next layer's weight, whose second dimensions
+    /// are the layer's features.
     fn observe(&mut self, activations: &Tensor, next: &Tensor, decay: f64) {
-        let magnitudes = means(&activations.abs());
-        let outgoing = means(&next.abs());
+        let features = self.activation.len() as i64;
+        let magnitudes = means(&activations.abs(), features);
+        let outgoing = means(&next.abs(), features);
         let products: Vec<f64> = magnitudes.iter().zip(&outgoing).map(|(h, w)| h * w).collect();
         let utility = by_unit(&products, self.ages.len());
         self.ages.iter_mut().for_each(|age| *age += 1);
         let average = |(old, new): (&mut f64, f64)| *old = decay * *old + (1.0 - decay) * new;
         self.utility.iter_mut().zip(utility).for_each(average);
-        self.activation.iter_mut().zip(means(activations)).for_each(average);
+        self.activation.iter_mut().zip(means(activations, features)).for_each(average);
     }
 
     /// What an average of a unit has to be divided by: the weights of all its values so far.
@@ -103,20 +109,20 @@ impl UnitRecords {
         ranked.iter().take(count as usize).map(|&(_, unit)| unit as i64).collect()
     }
 
-    /// The average of each feature of a unit, in the order of its columns.
+    /// The average of each feature of a unit.
     fn mean_features(&self, unit: i64, decay: f64) -> Vec<f64> {
         let correction = self.correction(unit as usize, decay);
-        self.columns(unit).map(|column| self.activation[column as usize] / correction).collect()
+        self.features(unit).map(|feature| self.activation[feature as usize] / correction).collect()
     }
 
-    fn columns(&self, unit: i64) -> impl Iterator<Item = i64> + use<> {
-        columns(unit, self.ages.len() as i64, self.activation.len() as i64)
+    fn features(&self, unit: i64) -> impl Iterator<Item = i64> + use<> {
+        features_of(unit, self.ages.len() as i64, self.activation.len() as i64)
     }
 
     fn forget(&mut self, unit: i64) {
         self.ages[unit as usize] = 0;
         self.utility[unit as usize] = 0.0;
-        self.columns(unit).for_each(|column| self.activation[column as usize] = 0.0);
+        self.features(unit).for_each(|feature| self.activation[feature as usize] = 0.0);
     }
 }
 
@@ -124,11 +130,13 @@ impl ContinualBackprop {
     /// Adds to the next layer's bias what the units passed on on average, since their outgoing weights will be 0.
     fn compensate(&self, layer: usize, units: &[i64], subject: &mut dyn Subject) {
         let records = &self.layers[layer];
-        let columns: Vec<i64> = units.iter().flat_map(|&unit| records.columns(unit)).collect();
+        let features: Vec<i64> = units.iter().flat_map(|&unit| records.features(unit)).collect();
         let means: Vec<f64> = units.iter().flat_map(|&unit| records.mean_features(unit, self.options.decay)).collect();
         let [weight, bias, ..] = &mut subject.layers_mut()[layer + 1].parameters[..] else { return };
         let _guard = tch::no_grad_guard();
-        let outgoing = weight.value.index_select(1, &Tensor::from_slice(&columns)).to_kind(Kind::Double);
+        let outgoing = by_feature(&weight.value, records.activation.len() as i64);
+        let outgoing = outgoing.index_select(1, &Tensor::from_slice(&features));
+        let outgoing = outgoing.sum_dim_intlist([2i64].as_slice(), false, Kind::Double);
         let passed_on = outgoing.mv(&Tensor::from_slice(&means)).to_kind(bias.value.kind());
         let _ = bias.value.g_add_(&passed_on);
     }
@@ -146,9 +154,11 @@ impl Surgery for ContinualBackprop {
     fn after_update(&mut self, _update: u64, activations: &[Tensor], subject: &mut dyn Subject) {
         let options = self.options;
         if self.layers.is_empty() {
-            let units = |layer: usize| subject.layers()[layer].weight().size()[0] as usize;
-            let hidden = activations.iter().enumerate();
-            self.layers = hidden.map(|(l, h)| UnitRecords::of(units(l), h.size()[1] as usize)).collect();
+            let of = |layer: &LayerParameters| {
+                let units = layer.weight().size()[0];
+                UnitRecords::of(units as usize, subject.activation().features(units) as usize)
+            };
+            self.layers = subject.layers()[..activations.len()].iter().map(of).collect();
         }
         for (layer, (records, activations)) in self.layers.iter_mut().zip(activations).enumerate() {
             records.observe(activations, &subject.layers()[layer + 1].weight().detach(), options.decay);

@@ -33,11 +33,12 @@ pub trait Subject {
     /// What stands between the layers.
     fn activation(&self) -> &dyn Activation;
 
-    /// What each hidden layer passes on, after its activation, on the task's first images: samples x features, without
-    /// graph, for at most `samples` images.
+    /// What each hidden layer passes on, after its activation, on the task's first images: as it goes into the next
+    /// layer, samples x features (of a convolution's planes, samples x features x height x width or those in one
+    /// dimension), without graph, for at most `samples` images.
     fn hidden_activations(&self, samples: usize) -> Vec<Tensor>;
 
-    /// Weights of `units` units of a layer (units x in), drawn from the layer's initial distribution by surgery's own
+    /// Weights of `units` units of a layer (units x in, or units x in x 3 x 3), drawn from the layer's initial distribution by surgery's own
     /// generator.
     fn draw_weights(&mut self, layer: usize, units: usize) -> Tensor;
 
@@ -75,6 +76,6 @@ pub trait Surgery: Stateful + Debug + Send {
     fn at_task_start(&mut self, _task: usize, _subject: &mut dyn Subject) {}
 
     /// Called after each update, `update` being its number, counted from 1 over the run. `activations` is what each
-    /// hidden layer passed on in the update's forward pass, minibatch x features, before the step.
+    /// hidden layer passed on in the update's forward pass, as [`Subject::hidden_activations`] has it, before the step.
     fn after_update(&mut self, _update: u64, _activations: &[Tensor], _subject: &mut dyn Subject) {}
 }

@@ -3,7 +3,7 @@
 //! A unit's score is its mean |h| over samples divided by the mean of that over the units of its layer; it is dormant
 //! at a score of at most `threshold`. h is taken after the activation, on the first `samples` images of the task; a
 //! CReLU unit's |h| is the sum of its two features, which is |z|. In a layer that passes on nothing all units are
-//! dormant. What becomes of a dormant unit is [`units::replace`].
+//! dormant. A channel of a convolution is one unit, its |h| taken over images and positions. What becomes of a dormant unit is [`units::replace`].
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -68,8 +68,9 @@ impl Redo {
     fn operate(self, subject: &mut dyn Subject) {
         let activations = subject.hidden_activations(self.samples);
         let choose = |(activations, layer): (&Tensor, &LayerParameters)| {
-            let width = layer.weight().size()[0] as usize;
-            dormant(&by_unit(&means(&activations.abs()), width), self.threshold)
+            let width = layer.weight().size()[0];
+            let features = subject.activation().features(width);
+            dormant(&by_unit(&means(&activations.abs(), features), width as usize), self.threshold)
         };
         let chosen: Vec<Vec<i64>> = activations.iter().zip(subject.layers()).map(choose).collect();
         units::replace(subject, &chosen);

@@ -4,14 +4,23 @@
 //! is normalised: what comes in. What goes out are
 //! columns of the next layer's weight, one for each feature that the activation makes of the unit: column j, and with
 //! CReLU column j + units as well. The output layer has no units to replace.
+//!
+//! A unit of a convolution is a channel, its row the whole filter. The next convolution's weight has a column of filters
+//! for each feature. A dense layer has `span` columns for it, one for each position, since it takes the planes one after
+//! the other.
 
 use tch::{Kind, Tensor};
 
 use super::Subject;
 
-/// Columns of the next layer's weight that carry a unit's features.
-pub fn columns(unit: i64, units: i64, features: i64) -> impl Iterator<Item = i64> {
+/// The features that the activation makes of a unit.
+pub fn features_of(unit: i64, units: i64, features: i64) -> impl Iterator<Item = i64> {
     (unit..features).step_by(units as usize)
+}
+
+/// Columns of the next layer's weight that carry a unit's features, each feature taking `span` of them.
+pub fn columns(unit: i64, units: i64, features: i64, span: i64) -> impl Iterator<Item = i64> {
+    features_of(unit, units, features).flat_map(move |feature| feature * span..(feature + 1) * span)
 }
 
 /// Sums a quantity of features over those of each unit: (features) to (units), in f64.
@@ -19,10 +28,19 @@ pub fn by_unit(of_features: &[f64], units: usize) -> Vec<f64> {
     (0..units).map(|unit| of_features.iter().skip(unit).step_by(units).sum()).collect()
 }
 
-/// Means over samples of a layer's activations (samples x features), in f64.
-pub fn means(activations: &Tensor) -> Vec<f64> {
-    let means = activations.mean_dim(0, false, Kind::Double);
+/// Means of what belongs to each of some features, in f64: of activations over samples and positions, of a weight over
+/// units and taps. The second dimension of `values` is of features, or of features and positions in one.
+pub fn means(values: &Tensor, features: i64) -> Vec<f64> {
+    let means = match values.size()[..] {
+        [_, columns] if columns == features => values.mean_dim(0, false, Kind::Double),
+        _ => by_feature(values, features).mean_dim([0i64, 2].as_slice(), false, Kind::Double),
+    };
     Vec::try_from(&means).expect("a vector of f64")
+}
+
+/// The same values as rows x features x everything else.
+pub fn by_feature(values: &Tensor, features: i64) -> Tensor {
+    values.reshape([values.size()[0], features, -1])
 }
 
 /// Replaces units by fresh ones, `chosen[l]` in hidden layer l: their incoming weights are drawn anew, their biases and
@@ -49,8 +67,9 @@ pub fn replace(subject: &mut dyn Subject, chosen: &[Vec<i64>]) {
     for (layer, units) in chosen.iter().enumerate().filter(|(_, units)| !units.is_empty()) {
         let width = subject.layers()[layer].weight().size()[0];
         let features = subject.activation().features(width);
-        let columns: Vec<i64> = units.iter().flat_map(|&unit| columns(unit, width, features)).collect();
         let next = &mut subject.layers_mut()[layer + 1].parameters[0].value;
+        let span = next.size()[1] / features;
+        let columns: Vec<i64> = units.iter().flat_map(|&unit| columns(unit, width, features, span)).collect();
         let _ = next.index_fill_(1, &Tensor::from_slice(&columns), 0.0);
         subject.restart_optimizer(layer + 1, 0, 1, &columns);
     }

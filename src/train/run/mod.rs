@@ -9,12 +9,11 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use tch::{Kind, Tensor};
-use trainability_baselines::activation::Widths;
 use trainability_baselines::gradient_rule::GradientRule;
 use trainability_baselines::indicator::When;
 use trainability_baselines::penalty::{Elapsed, Penalty};
 use trainability_baselines::surgery::Surgery;
-use trainability_baselines::{Gradients, LayerTrace};
+use trainability_baselines::{Gradients, LayerTrace, LinearMap};
 
 use self::boundary::Announced;
 pub(crate) use self::observe::EVALUATION_CHUNK;
@@ -24,7 +23,7 @@ use super::recorder::TaskRow;
 use super::summary::TaskSummary;
 use crate::config::{Precision, RunPlan};
 use crate::data::ImageSet;
-use crate::network::{Network, Shape, TaskImages, correct, cross_entropy};
+use crate::network::{Network, TaskImages, correct, cross_entropy};
 use crate::optimizer::{Adam, AdamOptions};
 use crate::probe::{LayerStatistics, Probe, Scene};
 use crate::random::Generator;
@@ -98,16 +97,7 @@ impl Run {
         };
         let images = select_images(set, plan.images(), kind, plan.seed);
         let mut method = plan.method.build();
-        let given = Shape {
-            inputs: images.size()[1],
-            hidden: plan.network.hidden.clone(),
-            outputs: i64::from(set.classes),
-            kind,
-        };
-        let shape = match method.widths {
-            Widths::AsGiven => given,
-            Widths::MatchParameters => given.matched(method.activation.as_ref(), method.normalization.is_some()),
-        };
+        let shape = plan.shape(set, &method);
         let mut initialisation = Generator::named("initialisation", plan.seed);
         let network = Network::with_normalization(shape, method.activation, method.normalization, &mut initialisation);
         for penalty in &mut method.penalties {
@@ -126,7 +116,10 @@ impl Run {
         };
         Run {
             optimizer: Adam::new(options, method.weight_decay, &network.layers),
-            images: TaskImages::new(&images, plan.training.batch_size),
+            images: match network.layers[0].map() {
+                LinearMap::Dense => TaskImages::new(&images, plan.training.batch_size),
+                LinearMap::Convolution => TaskImages::whole(&images),
+            },
             probe_images: images.size()[0].min(plan.measure.probe_images as i64),
             stream: Stream::new(stream::Start {
                 entry: plan.stream.entry(),

@@ -67,7 +67,9 @@ impl Subject for Patient<'_> {
 
     fn draw_weights(&mut self, layer: usize, units: usize) -> Tensor {
         let weight = self.network.layers[layer].weight();
-        kaiming_uniform(units as i64, weight.size()[1], weight.kind(), self.generator)
+        let mut sizes = weight.size();
+        sizes[0] = units as i64;
+        kaiming_uniform(&sizes, weight.kind(), self.generator)
     }
 
     fn generator(&mut self) -> &mut ChaCha8Rng {

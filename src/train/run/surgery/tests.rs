@@ -44,7 +44,7 @@ impl Ward {
     fn with_normalization(rule: Option<Box<dyn Normalization>>, crelu: bool, seed: u64) -> Ward {
         let mut initialisation = Generator::named("initialisation", seed);
         let [a, b, outputs] = WIDTHS.map(|width| width as i64);
-        let shape = Shape { inputs: 5, hidden: vec![a, b], outputs, kind: Kind::Double };
+        let shape = Shape { inputs: 5, convolutions: None, hidden: vec![a, b], outputs, kind: Kind::Double };
         let activation: Box<dyn Activation> = if crelu { Box::new(Crelu) } else { Box::new(Relu) };
         let mut network = Network::with_normalization(shape, activation, rule, &mut initialisation);
         for parameter in network.layers.iter_mut().flat_map(|layer| &mut layer.parameters[1..]) {
