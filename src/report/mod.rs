@@ -103,6 +103,7 @@ pub fn write(results_dir: &Path, plots_dir: &Path, format: Format, out: &mut dyn
     let pictures: Vec<_> = drawn.iter().flat_map(|drawn| &drawn.pictures).collect();
     for picture in &pictures {
         files::write(&plots_dir.join(&picture.file), &picture.png)?;
+        files::write(&plots_dir.join(picture.svg_file()), picture.svg.as_bytes())?;
     }
     let figures: Vec<_> = pictures.iter().map(|picture| plots_dir.join(&picture.file)).collect();
     let report = ReportFiles { figures, ..report };

@@ -1,6 +1,6 @@
-//! From a plot to the bytes of a PNG file.
+//! From a plot to the bytes of a PNG and of an SVG file.
 
-use plotters::prelude::{BitMapBackend, IntoDrawingArea};
+use plotters::prelude::{BitMapBackend, IntoDrawingArea, SVGBackend};
 use plotters::style::WHITE;
 
 use super::canvas::{Canvas, DrawError};
@@ -25,9 +25,18 @@ pub struct Picture {
     pub height: u32,
     /// The PNG file.
     pub png: Vec<u8>,
+    /// The same as SVG.
+    pub svg: String,
 }
 
-/// Draws the plot as PNG.
+impl Picture {
+    /// The name of the SVG file.
+    pub fn svg_file(&self) -> String {
+        format!("{}.svg", self.file.strip_suffix(".png").unwrap_or(&self.file))
+    }
+}
+
+/// Draws the plot as PNG and as SVG; `file` is the name of the PNG.
 ///
 /// # Errors
 /// Only when the drawing backend or the encoder fails.
@@ -44,7 +53,20 @@ pub fn render(plot: &Plot, file: String) -> Result<Picture, DrawError> {
     let pixels = average(&fine, fine_width as usize);
     let needed: Vec<Rgb> = plot.legend.iter().map(|key| key.colour()).collect();
     let png = encode(&index(&pixels, &needed), width, height).map_err(|e| DrawError(e.to_string()))?;
-    Ok(Picture { file, alt: format!("{}. {}", plot.title, plot.subtitle), width, height, png })
+    let svg = vector(plot, width, height)?;
+    Ok(Picture { file, alt: format!("{}. {}", plot.title, plot.subtitle), width, height, png, svg })
+}
+
+/// The plot as SVG, its text as text.
+fn vector(plot: &Plot, width: u32, height: u32) -> Result<String, DrawError> {
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
+        area.fill(&WHITE).map_err(|e| DrawError(e.to_string()))?;
+        paint(plot, &Canvas::new(&area, 1.0))?;
+        area.present().map_err(|e| DrawError(e.to_string()))?;
+    }
+    Ok(svg)
 }
 
 /// Averages squares of `FINE` x `FINE` pixels.
