@@ -13,7 +13,8 @@ use crate::probe::catalogue::catalogue;
 
 /// Puts the report together.
 pub fn document<'a>(evidence: &Evidence, warnings: &[String], tables: Vec<Table>, drawn: &'a [Drawn]) -> Document<'a> {
-    let mut blocks = vec![Block::Paragraph(scope(evidence))];
+    let mut blocks: Vec<Block> = evidence.slice.iter().cloned().map(Block::Paragraph).collect();
+    blocks.push(Block::Paragraph(scope(evidence)));
     if warnings.is_empty() {
         blocks.push(Block::Paragraph("There is nothing to warn about.".into()));
     } else {

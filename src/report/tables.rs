@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use trainability_baselines::indicator::Role;
 
 use super::claims;
-use super::evidence::{CEILING, CONTROL, Evidence, role_name};
+use super::evidence::{CONTROL, Evidence, role_name};
 use super::figures::axis::{plain, short};
 use super::figures::counted;
 use super::table::Table;
@@ -45,7 +45,7 @@ pub fn accuracy(evidence: &Evidence) -> Table {
             share(&summary.last_quarter_accuracy),
             share(&summary.last_task_accuracy),
         ];
-        table.push(cells, summary.arm.method == CEILING);
+        table.push(cells, evidence.is_ceiling(&summary.arm.method));
     }
     table
 }

@@ -126,7 +126,8 @@ fn share_axis() -> Axis {
 
 /// The x axis of figures by task, counted from 1.
 fn task_axis(evidence: &Evidence) -> Axis {
-    Axis::linear(0.5, evidence.tasks().max(1) as f64 + 0.5)
+    let first = evidence.first_task as f64;
+    Axis::linear(first + 0.5, first + evidence.tasks().max(1) as f64 + 0.5)
 }
 
 /// The x axis of figures by update.

@@ -10,7 +10,7 @@ use crate::analysis::correlation::{FEWEST_PAIRS, spearman};
 use crate::analysis::outcomes::defined;
 use crate::analysis::predictiveness::ranked;
 use crate::probe::catalogue::catalogue;
-use crate::report::evidence::{CEILING, Evidence, role_name};
+use crate::report::evidence::{Evidence, role_name};
 use crate::report::results::Run;
 use crate::report::tables::HORIZON;
 
@@ -29,7 +29,7 @@ pub const FIGURE: Figure = Figure {
 const STEPS: i32 = 5;
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
-    let arms: Vec<_> = evidence.arms().into_iter().filter(|arm| arm.method != CEILING).collect();
+    let arms: Vec<_> = evidence.arms().into_iter().filter(|arm| !evidence.is_ceiling(&arm.method)).collect();
     let definitions = catalogue();
     let rows: Vec<_> = ranked(&evidence.scores, HORIZON)
         .into_iter()
