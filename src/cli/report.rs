@@ -30,6 +30,9 @@ pub struct Report {
     /// --only, or only some tasks, as in task=1..10, counted from 1, both ends included (may be repeated)
     #[arg(long, value_name = "KEY=VALUE[,VALUE...]")]
     filter: Vec<String>,
+    /// Set the arms apart by what they have under a key: method, schedule, or an option such as training.learning_rate
+    #[arg(long, value_name = "KEY")]
+    group_by: Option<String>,
     /// How the tables are printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -60,7 +63,8 @@ impl Report {
                 None => name,
             })
         });
-        let request = Request { results: self.results, out, plots, format: self.format, filters };
+        let request =
+            Request { results: self.results, out, plots, format: self.format, filters, group_by: self.group_by };
         write_request(&request, &mut Reader(std::io::stdout().lock()))?;
         Ok(ExitCode::SUCCESS)
     }

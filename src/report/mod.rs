@@ -23,6 +23,7 @@ pub mod document;
 pub mod evidence;
 pub mod figures;
 pub mod files;
+pub mod groups;
 pub mod html;
 pub mod latex;
 pub mod markdown;
@@ -75,6 +76,7 @@ pub fn write(results_dir: &Path, plots_dir: &Path, format: Format, out: &mut dyn
         plots: plots_dir.to_owned(),
         format,
         filters: Vec::new(),
+        group_by: None,
     };
     write_request(&request, out)
 }
@@ -92,6 +94,8 @@ pub struct Request {
     pub format: Format,
     /// Which runs and tasks enter; all without any.
     pub filters: Vec<Filter>,
+    /// The key whose values set the arms apart, if any.
+    pub group_by: Option<String>,
 }
 
 /// The same as [`write()`] for a part of a sweep, or for several sweeps.
@@ -111,9 +115,14 @@ pub fn write_request(request: &Request, out: &mut dyn Write) -> anyhow::Result<R
             request.results.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(" and ")
         );
     }
-    let evidence = Evidence::of(selected);
+    let mut evidence = Evidence::of(selected);
+    let mut groups = Vec::new();
+    if let Some(key) = &request.group_by {
+        groups = groups::groups(&evidence, key)?;
+        evidence.slice.push(groups::told(key, &groups));
+    }
     let warnings = warnings::all(&evidence);
-    let tables = tables::all(&evidence);
+    let tables = if groups.is_empty() { tables::all(&evidence) } else { groups::tables(&evidence, &groups) };
     match format {
         Format::Terminal => {
             terminal::list(out, "Slice", &evidence.slice)?;
@@ -140,7 +149,7 @@ pub fn write_request(request: &Request, out: &mut dyn Write) -> anyhow::Result<R
     files::write_csv(&report.predictiveness, evidence.scores.iter().map(PredictivenessRow::from))?;
     files::write_csv(&report.claims, evidence.findings.iter().map(ClaimRow::from))?;
 
-    let drawn = figures::draw_all(&evidence)?;
+    let drawn = figures::draw_all(&evidence, &groups)?;
     let pictures: Vec<_> = drawn.iter().flat_map(|drawn| &drawn.pictures).collect();
     for picture in &pictures {
         files::write(&plots_dir.join(&picture.file), &picture.png)?;

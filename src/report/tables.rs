@@ -235,7 +235,7 @@ fn share(estimate: &Result<Estimate, Undefined>) -> String {
     cell(estimate, |value| format!("{value:.3}"))
 }
 
-fn coarse(estimate: &Result<Estimate, Undefined>) -> String {
+pub(super) fn coarse(estimate: &Result<Estimate, Undefined>) -> String {
     cell(estimate, |value| format!("{value:.2}"))
 }
 

@@ -10,6 +10,7 @@ use self::panels::height;
 use self::picture::{Picture, render};
 use self::plot::{Axis, Plot};
 use super::evidence::Evidence;
+use super::groups::Group;
 
 pub mod axis;
 pub mod canvas;
@@ -78,19 +79,32 @@ pub struct Drawn {
 /// Pixels beyond which an image is left out: hundreds of methods fill the memory, and no screen shows them.
 const MOST_HEIGHT: u32 = 20_000;
 
-/// Draws every figure, on all cores; an image that would be too high is left out.
+/// Draws every figure, and accuracy group by group, on all cores; an image that would be too high is left out.
 ///
 /// # Errors
 /// Only when the drawing backend fails.
-pub fn draw_all(evidence: &Evidence) -> Result<Vec<Drawn>, DrawError> {
+pub fn draw_all(evidence: &Evidence, groups: &[Group]) -> Result<Vec<Drawn>, DrawError> {
     let draw = |figure: &Figure| {
-        let drawings = (figure.draw)(evidence);
+        let mut drawings = (figure.draw)(evidence);
+        if figure.name == online_accuracy::FIGURE.name {
+            drawings.extend(groups.iter().flat_map(|group| of_group(figure, group)));
+        }
         let can_be_drawn = |drawing: &Drawing| !drawing.plot.panels.is_empty() && height(&drawing.plot) <= MOST_HEIGHT;
         let drawings = drawings.into_par_iter().filter(can_be_drawn);
         let pictures = drawings.map(|drawing| render(&drawing.plot, file_name(figure.name, &drawing.suffix)));
         Ok(Drawn { figure: *figure, pictures: pictures.collect::<Result<_, _>>()? })
     };
     FIGURES.par_iter().map(draw).collect()
+}
+
+/// The same figure of one group's runs.
+fn of_group(figure: &Figure, group: &Group) -> Vec<Drawing> {
+    let mut drawings = (figure.draw)(&group.evidence);
+    for drawing in &mut drawings {
+        drawing.suffix = format!("-{}", group.title.replace(' ', ""));
+        drawing.plot.title = format!("{}, {}", drawing.plot.title, group.title);
+    }
+    drawings
 }
 
 /// A method's label may hold what links and file systems dislike.
