@@ -32,6 +32,8 @@ pub fn document<'a>(evidence: &Evidence, warnings: &[String], tables: Vec<Table>
         caption: drawn.figure.caption,
         pictures: &drawn.pictures,
     }));
+    let absent = drawn.iter().filter(|drawn| drawn.pictures.is_empty()).map(|drawn| drawn.figure.absent);
+    blocks.extend(absent.filter(|text| !text.is_empty()).map(|text| Block::Paragraph(text.into())));
     blocks.push(section("What the indicators are", "indicators"));
     blocks.push(Block::Definitions(definitions()));
     blocks.push(section("Configuration and provenance", "provenance"));

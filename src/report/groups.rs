@@ -71,16 +71,13 @@ pub fn groups(evidence: &Evidence, key: &str) -> Result<Vec<Group>> {
 pub fn tables(evidence: &Evidence, groups: &[Group]) -> Vec<Table> {
     let mut all = tables::all(evidence);
     let by_arm: Vec<Table> = all.drain(..2).collect();
-    let places: Vec<usize> = (0..by_arm.len()).collect();
+    let mut notes: Vec<String> = by_arm.iter().map(|table| table.note.clone()).collect();
     let mut tables = Vec::new();
-    for (number, group) in groups.iter().enumerate() {
+    for group in groups {
         let of_group = |arm: &[String]| group.arms.iter().any(|own| own.method == arm[0] && own.schedule == arm[1]);
-        for place in &places {
-            let whole = &by_arm[*place];
-            // How to read them is said once.
-            let note = if number == 0 { whole.note.clone() } else { String::new() };
+        for (whole, note) in by_arm.iter().zip(&mut notes) {
             let title = format!("{}, {}", whole.title, group.title);
-            let mut table = Table { title, note, columns: whole.columns.clone(), ..Table::default() };
+            let mut table = Table { title, columns: whole.columns.clone(), ..Table::default() };
             let rows = whole
                 .rows
                 .iter()
@@ -88,6 +85,8 @@ pub fn tables(evidence: &Evidence, groups: &[Group]) -> Vec<Table> {
                 .filter(|(row, reference)| of_group(row) || (**reference && group.evidence.is_ceiling(&row[0])));
             rows.for_each(|(row, reference)| table.push(row.clone(), *reference));
             if !table.rows.is_empty() {
+                // How to read them is said once.
+                table.note = std::mem::take(note);
                 tables.push(table);
             }
         }

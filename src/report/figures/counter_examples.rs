@@ -18,6 +18,7 @@ pub const FIGURE: Figure = Figure {
               seed and the other in none, while the indicator takes the same course in both (the report's findings say \
               what counts as the same). Left the indicator, right the accuracy, same colours. An indicator without a \
               row has no such pair in this sweep, which does not acquit it.",
+    absent: "",
     draw,
 };
 

@@ -20,22 +20,27 @@ pub mod picture;
 pub mod plot;
 pub mod style;
 
+mod abscissa;
 mod cost;
 mod counter_examples;
 mod effective_step_bounds;
 mod learning_rate;
+mod learning_rate_sensitivity;
 mod mirrored_decay;
 mod online_accuracy;
 mod performance_profile;
 mod predicted_trainability;
 mod predictiveness;
 mod rejected_indicators;
+mod task_length;
 mod within_run_correlation;
 
 /// All figures, in the report's order.
 pub const FIGURES: &[Figure] = &[
     online_accuracy::FIGURE,
     performance_profile::FIGURE,
+    learning_rate_sensitivity::FIGURE,
+    task_length::FIGURE,
     learning_rate::FIGURE,
     mirrored_decay::FIGURE,
     effective_step_bounds::FIGURE,
@@ -56,6 +61,8 @@ pub struct Figure {
     pub title: &'static str,
     /// How to read it.
     pub caption: &'static str,
+    /// What the report says where there is nothing to draw: which configuration would make it appear; empty for nothing.
+    pub absent: &'static str,
     /// The images that it consists of; none when the evidence holds nothing to draw.
     pub draw: fn(&Evidence) -> Vec<Drawing>,
 }

@@ -13,6 +13,7 @@ pub const FIGURE: Figure = Figure {
               trainability: each task is equally hard, and the network learns it less well. The grey line is the \
               ceiling, a network that is reset at every task; the dashed line is chance. The constant schedule is \
               the wide black line, so that a schedule identical to it shows as a coloured line on a black one.",
+    absent: "",
     draw,
 };
 

@@ -15,6 +15,7 @@ pub const FIGURE: Figure = Figure {
               bound; 1 − rho predicts trainability. The dashed line is the same prediction rescaled, run by run, to \
               the range of the run's own accuracy, as the paper draws it: rescaling uses the outcome, so that only \
               the raw line is a prediction, and only it is scored.",
+    absent: "",
     draw,
 };
 

@@ -22,6 +22,7 @@ pub const FIGURE: Figure = Figure {
               accuracy of the next. A row of one colour is an indicator that means the same everywhere; a row of blue \
               and red is one whose rise announces loss in one configuration and recovery in another. Rows stand in the \
               order of AUROC over all configurations; white is no correlation, and a gap is an undefined one.",
+    absent: "",
     draw,
 };
 
