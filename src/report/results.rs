@@ -195,7 +195,7 @@ impl Sweep {
         let rank = |order: &[String], label: &str, first: &str, last: &str| {
             let known = order.iter().enumerate().filter(|(_, known)| label.starts_with(known.as_str()));
             let place = known.max_by_key(|(_, known)| known.len()).map_or(order.len(), |(place, _)| place);
-            (label == last, label != first, place, label.to_owned())
+            (label == last, label != first, place, by_number(label))
         };
         self.runs.sort_by_cached_key(|run| {
             let method = rank(&methods, &run.arm.method, "relu", "reset");
@@ -203,6 +203,12 @@ impl Sweep {
             (method, schedule, run.seed)
         });
     }
+}
+
+/// A label as what it is sorted by, so that `@epochs=5` stands before `@epochs=10`.
+fn by_number(label: &str) -> Vec<(u64, String)> {
+    let number = |part: &str| part.parse().ok().filter(|number: &f64| *number >= 0.0).map_or(u64::MAX, f64::to_bits);
+    label.split(['@', '=']).map(|part| (number(part), part.to_owned())).collect()
 }
 
 /// Labels of the list under `key`, wherever it stands in the configuration.

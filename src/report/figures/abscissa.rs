@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::plot::{Axis, Mark, Shape};
+use super::online_accuracy::{CEILING_LABEL, ceiling_pen};
+use super::plot::{Axis, Key, Mark, Shape};
 use super::style::schedule_pen;
 use crate::analysis::aggregate::{mean, weighted_mean};
 use crate::analysis::bootstrap::{Bootstrap, BootstrapOptions};
@@ -92,7 +93,31 @@ pub(super) fn marks(evidence: &Evidence, course: &Course, score: fn(&[f64]) -> O
         lines.push(Mark::Line { points: line.clone(), pen });
         lines.push(Mark::Points { points: line, colour: pen.colour, shape: Shape::Circle, size: 7.0 });
     }
-    bands.into_iter().chain(lines).collect()
+    ceiling(evidence, course, score).into_iter().chain(bands).chain(lines).collect()
+}
+
+/// The line of a network that is reset at every task.
+fn ceiling(evidence: &Evidence, course: &Course, score: fn(&[f64]) -> Option<f64>) -> Option<Mark> {
+    let mut points: Vec<(f64, f64)> = Vec::new();
+    for (value, runs) in course.lines.values().flatten() {
+        let Some(Some(arm)) = evidence.event.references.get(&runs[0].arm) else { continue };
+        let scores: Vec<f64> =
+            evidence.arm(&arm.method, &arm.schedule).into_iter().filter_map(|run| of_run(run, score)).collect();
+        if let Ok(mean) = mean(&scores)
+            && !points.iter().any(|(other, _)| other == value)
+        {
+            points.push((*value, mean));
+        }
+    }
+    points.sort_by(|left, right| left.0.total_cmp(&right.0));
+    (points.len() > 1).then_some(Mark::Line { points, pen: ceiling_pen() })
+}
+
+/// The keys of all schedules, and of the ceiling if there is one.
+pub(super) fn legend(evidence: &Evidence, courses: &[Course]) -> Vec<Key> {
+    let key = |name: &String| Key::line(name, schedule_pen(name, &evidence.schedules));
+    let ceiling = (!evidence.ceilings.is_empty()).then(|| Key::line(CEILING_LABEL, ceiling_pen()));
+    schedules(evidence, courses).iter().map(key).chain(ceiling).collect()
 }
 
 fn of_run(run: &Run, score: fn(&[f64]) -> Option<f64>) -> Option<f64> {
@@ -113,7 +138,7 @@ pub(super) fn seeds_at_points(courses: &[Course]) -> (usize, usize) {
 }
 
 /// The schedules of all lines, in the sweep's order.
-pub(super) fn schedules(evidence: &Evidence, courses: &[Course]) -> Vec<String> {
+fn schedules(evidence: &Evidence, courses: &[Course]) -> Vec<String> {
     let mut names: Vec<String> = courses.iter().flat_map(|course| course.lines.keys().cloned()).collect();
     let place = |name: &String| evidence.schedules.iter().position(|schedule| schedule == name);
     names.sort_by_key(|name| (place(name).is_none(), place(name), name.clone()));

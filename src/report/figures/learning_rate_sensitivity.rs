@@ -1,8 +1,7 @@
 //! How much of what a method or a schedule achieves is the choice of the base learning rate.
 
-use super::abscissa::{Abscissa, Course, axis, courses, marks, schedules, seeds_at_points};
-use super::plot::{Key, Panel, Plot};
-use super::style::schedule_pen;
+use super::abscissa::{Abscissa, Course, axis, courses, legend, marks, seeds_at_points};
+use super::plot::{Panel, Plot};
 use super::{Drawing, Figure, panel_height, seeds, share_axis};
 use crate::analysis::aggregate::{last_quarter, mean};
 use crate::report::evidence::{CONTROL, Evidence};
@@ -50,14 +49,13 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     };
     let panels: Vec<Panel> = courses.iter().map(panel).collect();
     let (least, most) = seeds_at_points(&courses);
-    let key = |name: &String| Key::line(name, schedule_pen(name, &evidence.schedules));
     let plot = Plot {
         title: FIGURE.title.into(),
         subtitle: format!(
             "Points are means over seeds, bands their 95 % bootstrap intervals over seeds; {} a point.",
             seeds(least, most)
         ),
-        legend: schedules(evidence, &courses).iter().map(key).collect(),
+        legend: legend(evidence, &courses),
         columns: panels.len().clamp(1, 3),
         panel_height: panel_height(panels.len(), 3, 330.0),
         panels,

@@ -17,13 +17,16 @@ pub const FIGURE: Figure = Figure {
     draw,
 };
 
+/// The key of the ceiling.
+pub(super) const CEILING_LABEL: &str = "reset at every task (ceiling)";
+
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let methods = evidence.trained_methods();
     let panels = methods.iter().map(|method| panel(evidence, method)).collect::<Vec<_>>();
     let lines = evidence.schedules.iter().map(|s| Key::line(s, schedule_pen(s, &evidence.schedules)));
     let mut legend: Vec<_> = lines.collect();
     if !evidence.ceilings.is_empty() {
-        legend.push(Key::line("reset at every task (ceiling)", ceiling_pen()));
+        legend.push(Key::line(CEILING_LABEL, ceiling_pen()));
     }
     if evidence.classes.is_some() {
         legend.push(Key::line("chance", chance_pen()));
@@ -48,7 +51,7 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     vec![Drawing { suffix: String::new(), plot }]
 }
 
-fn ceiling_pen() -> Pen {
+pub(super) fn ceiling_pen() -> Pen {
     Pen::solid(REFERENCE, 4.0)
 }
 

@@ -121,3 +121,32 @@ fn encode(image: &Indexed, width: u32, height: u32) -> Result<Vec<u8>, png::Enco
     writer.finish()?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smaller_of_the_two_is_for_pages() {
+        let picture = |png: usize, svg: &str| Picture {
+            file: "a.png".into(),
+            alt: String::new(),
+            width: 1,
+            height: 1,
+            png: vec![0; png],
+            svg: format!("<svg>\n{svg}"),
+        };
+        assert_eq!(picture(3, "<g/>").smaller_svg(), None, "three bytes are four letters in base64");
+        assert_eq!(picture(4, "<g/>").smaller_svg(), Some("<g/>"));
+        assert_eq!(picture(3, "").svg_file(), "a.svg");
+    }
+
+    #[test]
+    fn what_goes_without_saying_is_left_out_of_attributes_and_not_of_text() {
+        let svg = "<svg width=\"9\">\n<text font-family=\"sans-serif\" font-size=\"20.967\" opacity=\"1\">\nopacity=&quot;1&quot;\n</text>\n\
+                   <circle opacity=\"0.85\" stroke=\"none\"/>\n</svg>";
+        let expected = "<svg font-family=\"sans-serif\" width=\"9\">\n<text font-size=\"21\">\nopacity=&quot;1&quot;\n</text>\n\
+                        <circle opacity=\"0.85\"/>\n</svg>";
+        assert_eq!(compact(svg), expected);
+    }
+}

@@ -1,8 +1,7 @@
 //! What the length of a task does: the more updates a task takes, the more there is to lose, and the better each is learned.
 
-use super::abscissa::{Abscissa, Course, axis, courses, marks, schedules, seeds_at_points};
-use super::plot::{Key, Panel, Plot};
-use super::style::schedule_pen;
+use super::abscissa::{Abscissa, Course, axis, courses, legend, marks, seeds_at_points};
+use super::plot::{Panel, Plot};
 use super::{Drawing, Figure, panel_height, seeds, share_axis};
 use crate::analysis::aggregate::{last_quarter, mean};
 use crate::report::evidence::Evidence;
@@ -13,8 +12,8 @@ pub const FIGURE: Figure = Figure {
     name: "task_length",
     title: "Accuracy by length of a task",
     caption: "Online accuracy against the passes over the images that a task takes. Longer tasks are learned better in \
-              themselves, since more of their minibatches come late; where the right panel falls while the left rises or \
-              stays, what is lost is trainability.",
+              themselves, since more of their minibatches come late, as the grey line of a network that is reset at every \
+              task shows; what is below it is trainability lost.",
     absent: "No schedule was run with two lengths of a task: a grid over stream.epochs, or a report over several sweeps that \
              differ in it, makes a figure of it.",
     draw,
@@ -45,14 +44,13 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     };
     let panels: Vec<Panel> = courses.iter().flat_map(|course| SCORES.map(|score| panel(course, score))).collect();
     let (least, most) = seeds_at_points(&courses);
-    let key = |name: &String| Key::line(name, schedule_pen(name, &evidence.schedules));
     let plot = Plot {
         title: FIGURE.title.into(),
         subtitle: format!(
             "Points are means over seeds, bands their 95 % bootstrap intervals over seeds; {} a point.",
             seeds(least, most)
         ),
-        legend: schedules(evidence, &courses).iter().map(key).collect(),
+        legend: legend(evidence, &courses),
         columns: 2,
         panel_height: panel_height(panels.len(), 2, 280.0),
         panels,
