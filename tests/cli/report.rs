@@ -124,7 +124,7 @@ fn what_cannot_be_reported_on_is_refused_in_a_sentence() {
         "--filter",
         "seed=*",
         "--filter",
-        "stream.epochs=3,3,3,3,3,3,3,3,3,3,3,3,3",
+        "stream.epochs=3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3,3",
     ];
     refuse(&long, &["expected --out DIR"]);
 }
