@@ -14,7 +14,9 @@
 //! each takes one Newton step from its fit to all seeds, which is as good to the order that matters (D. W. K. Andrews,
 //! *Econometrica* 70, 2002), and losses are carried along to second order. The ranks stay those of all seeds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
 
 use super::estimate::Undefined;
 use super::logistic::{Expansion, fit};
@@ -51,6 +53,17 @@ impl HeldOut {
     /// # Panics
     /// When the lists differ in length.
     pub fn new(pooled: &Pooled, baseline: &[f64]) -> Result<Self, Undefined> {
+        Self::beside(pooled, baseline, None)
+    }
+
+    /// The same, with the baseline's models from another indicator where they are those of the same task pairs.
+    ///
+    /// # Errors
+    /// As [`HeldOut::new`].
+    ///
+    /// # Panics
+    /// When the lists differ in length.
+    pub fn beside(pooled: &Pooled, baseline: &[f64], known: Option<&Baseline>) -> Result<Self, Undefined> {
         assert_eq!(pooled.pairs(), baseline.len(), "every pair needs its baseline");
         let kept: Vec<usize> = (0..pooled.pairs()).filter(|pair| !baseline[*pair].is_nan()).collect();
         let first = *kept.first().ok_or(Undefined::NoValues)?;
@@ -67,20 +80,17 @@ impl HeldOut {
         }
         let mut pairs = vec![0.0; pooled.runs()];
         kept.iter().for_each(|pair| pairs[pooled.run_of[*pair]] += 1.0);
+        let known = known.filter(|known| known.pooled.same_pairs(pooled));
         let fold = |arm: usize| {
-            let fitted = || kept.iter().filter(|pair| arm_of(**pair) != arm);
-            let ranks = |values: &[f64]| Ranks::of(fitted().map(|pair| values[*pair]));
-            let (of_baseline, of_indicator) = (ranks(baseline), ranks(&pooled.values));
-            let row =
-                |pair: &usize| [1.0, of_baseline.scaled(baseline[*pair]), of_indicator.scaled(pooled.values[*pair])];
-            let rows: Vec<[f64; 3]> = kept.iter().map(row).collect();
-            let nested: Vec<[f64; 2]> = rows.iter().map(|row| [row[0], row[1]]).collect();
+            let scaled = |values: &[f64]| scaled_without(arm, &kept, pooled, values);
+            let (of_baseline, of_indicator) = (scaled(baseline), scaled(&pooled.values));
             let judged: Vec<bool> = pooled.arms.iter().map(|other| *other == arm).collect();
-            Ok(Fold {
-                alone: Model::new(&nested, &kept, pooled, &judged)?,
-                whole: Model::new(&rows, &kept, pooled, &judged)?,
-                judged,
-            })
+            let rows: Vec<[f64; 3]> = of_baseline.iter().zip(of_indicator).map(|(x, y)| [1.0, *x, y]).collect();
+            let alone = match known {
+                Some(known) => known.alone.get(&arm).ok_or(Undefined::NoValues)?.clone()?,
+                None => alone(&of_baseline, &kept, pooled, &judged)?,
+            };
+            Ok(Fold { alone, whole: Model::new(&rows, &kept, pooled, &judged)?, judged })
         };
         Ok(Self { folds: arms.into_iter().map(fold).collect::<Result<_, _>>()?, pairs })
     }
@@ -111,6 +121,40 @@ impl HeldOut {
     pub fn runs(&self) -> usize {
         self.pairs.iter().filter(|pairs| **pairs > 0.0).count()
     }
+}
+
+/// The models of a baseline alone, fitted once for all indicators that have a value at all the pairs that it has.
+pub struct Baseline {
+    pooled: Pooled,
+    /// By the arm that is left out.
+    alone: BTreeMap<usize, Result<Model<2>, Undefined>>,
+}
+
+impl Baseline {
+    /// Fits the models; the pairs are those of the baseline, scored as an indicator itself.
+    pub fn new(pooled: Pooled) -> Self {
+        let kept: Vec<usize> = (0..pooled.pairs()).collect();
+        let arms: BTreeSet<usize> = pooled.arms.iter().copied().collect();
+        let model = |arm: usize| {
+            let judged: Vec<bool> = pooled.arms.iter().map(|other| *other == arm).collect();
+            (arm, alone(&scaled_without(arm, &kept, &pooled, &pooled.values), &kept, &pooled, &judged))
+        };
+        let alone = arms.into_par_iter().map(model).collect();
+        Self { pooled, alone }
+    }
+}
+
+/// Fits the baseline's model.
+fn alone(scaled: &[f64], kept: &[usize], pooled: &Pooled, judged: &[bool]) -> Result<Model<2>, Undefined> {
+    let rows: Vec<[f64; 2]> = scaled.iter().map(|value| [1.0, *value]).collect();
+    Model::new(&rows, kept, pooled, judged)
+}
+
+/// The values of the kept pairs as ranks among those of the arms that are not left out.
+fn scaled_without(arm: usize, kept: &[usize], pooled: &Pooled, values: &[f64]) -> Vec<f64> {
+    let fitted = kept.iter().filter(|pair| pooled.arms[pooled.run_of[**pair]] != arm);
+    let ranks = Ranks::of(fitted.map(|pair| values[*pair]));
+    kept.iter().map(|pair| ranks.scaled(values[*pair])).collect()
 }
 
 /// A model by what it loses on each run, fitted or not, near its coefficients.
@@ -199,6 +243,18 @@ mod tests {
         let gain = held_out.gain().unwrap();
         assert!((gain - 0.3622413317779339).abs() < 1e-8, "{gain}");
         assert_eq!(held_out.runs(), 3);
+    }
+
+    #[test]
+    fn a_baseline_that_is_known_changes_no_bit() {
+        let arms = [0, 1, 2];
+        let known = Baseline::new(pooled(&BASE, &EVENTS, &arms));
+        let indicator = pooled(&X, &EVENTS, &arms);
+        let gain = |known| HeldOut::beside(&indicator, &BASE, known).unwrap().gain().unwrap().to_bits();
+        assert_eq!(gain(Some(&known)), gain(None));
+        // Of other pairs it is not believed.
+        let other = Baseline::new(pooled(&BASE.map(|value| -value), &EVENTS.map(|event| !event), &arms));
+        assert_eq!(gain(Some(&other)), gain(None));
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub fn fit<const COEFFICIENTS: usize>(
     for _ in 0..MOST_STEPS {
         let mut expansion = Expansion::default();
         for ((row, event), weight) in rows.iter().zip(events).zip(weights) {
-            expansion.add_row(&coefficients, row, *event, *weight);
+            expansion.add_slopes(&coefficients, row, *event, *weight);
         }
         expansion.add_ridge(&coefficients, ridge);
         if expansion.gradient.iter().all(|slope| slope.abs() <= 1e-11 * (with + without)) {
@@ -111,10 +111,15 @@ impl<const COEFFICIENTS: usize> Default for Expansion<COEFFICIENTS> {
 impl<const COEFFICIENTS: usize> Expansion<COEFFICIENTS> {
     /// Adds the loss of one row, `weight` times.
     pub fn add_row(&mut self, coefficients: &[f64; COEFFICIENTS], row: &[f64; COEFFICIENTS], event: bool, weight: f64) {
+        self.value += weight * loss(coefficients, row, event);
+        self.add_slopes(coefficients, row, event, weight);
+    }
+
+    /// Adds its gradient and Hessian alone, which is all that a Newton step asks for.
+    fn add_slopes(&mut self, coefficients: &[f64; COEFFICIENTS], row: &[f64; COEFFICIENTS], event: bool, weight: f64) {
         let probability = 1.0 / (1.0 + (-product(coefficients, row)).exp());
         let error = weight * (probability - f64::from(u8::from(event)));
         let curvature = weight * probability * (1.0 - probability);
-        self.value += weight * loss(coefficients, row, event);
         for i in 0..COEFFICIENTS {
             self.gradient[i] += error * row[i];
             for j in 0..COEFFICIENTS {

@@ -65,12 +65,26 @@ pub struct EventOptions {
     pub target: Target,
     /// The arm that serves as reference; no run of its method is scored.
     pub reset: Arm,
+    /// Arms with a reference of their own in place of that arm, or with none; these references are not scored either.
+    pub references: BTreeMap<Arm, Option<Arm>>,
+}
+
+impl EventOptions {
+    /// The arm whose accuracy an arm is measured against.
+    fn reference(&self, arm: &Arm) -> Option<&Arm> {
+        self.references.get(arm).map_or(Some(&self.reset), Option::as_ref)
+    }
+
+    /// Whether runs of the arm are references, and not scored.
+    fn is_reference(&self, arm: &Arm) -> bool {
+        arm.method == self.reset.method || self.references.values().flatten().any(|reference| reference == arm)
+    }
 }
 
 impl Default for EventOptions {
     fn default() -> Self {
         let reset = Arm { method: "reset".to_owned(), schedule: "constant".to_owned() };
-        Self { loss: 0.1, target: Target::default(), reset }
+        Self { loss: 0.1, target: Target::default(), reset, references: BTreeMap::new() }
     }
 }
 
@@ -97,14 +111,14 @@ pub struct ScoredRun<'a> {
 
 /// The runs to be scored, in the order of arm and seed, each with its reference.
 pub fn scored_runs<'a>(runs: &'a [Series], options: &EventOptions) -> Vec<ScoredRun<'a>> {
-    let resets: BTreeMap<u64, &Series> =
-        runs.iter().filter(|run| run.arm == options.reset).map(|run| (run.seed, run)).collect();
-    let mut sorted: Vec<&Series> = runs.iter().filter(|run| run.arm.method != options.reset.method).collect();
+    let resets: BTreeMap<(&Arm, u64), &Series> = runs.iter().map(|run| ((&run.arm, run.seed), run)).collect();
+    let mut sorted: Vec<&Series> = runs.iter().filter(|run| !options.is_reference(&run.arm)).collect();
     sorted.sort_by(|left, right| (&left.arm, left.seed).cmp(&(&right.arm, right.seed)));
     let mut arms: Vec<&Arm> = sorted.iter().map(|run| &run.arm).collect();
     arms.dedup();
     let scored = |series: &'a Series| {
-        let (reference, reference_accuracy) = reference_of(series, resets.get(&series.seed).copied());
+        let reset = options.reference(&series.arm).and_then(|arm| resets.get(&(arm, series.seed)).copied());
+        let (reference, reference_accuracy) = reference_of(series, reset);
         let arm = arms.partition_point(|arm| **arm < series.arm);
         ScoredRun { series, arm, reference, reference_accuracy }
     };
@@ -195,6 +209,25 @@ mod tests {
         assert_eq!(scored[1].reference.and(scored[0].reference), Reference::Mixed);
         let first_loss = |run: &ScoredRun<'_>| run.first_loss(&EventOptions::default());
         assert_eq!([first_loss(&scored[0]), first_loss(&scored[1])], [Some(2), Some(2)]);
+    }
+
+    #[test]
+    fn an_arm_may_have_a_reference_of_its_own_or_none() {
+        let runs = [
+            run("reset", 1, &[0.8, 0.8]),
+            run("reset@epochs=9", 1, &[0.4, 0.4]),
+            run("relu", 1, &[0.9, 0.75]),
+            run("relu@epochs=9", 1, &[0.5, 0.38]),
+            run("crelu", 1, &[0.9, 0.8]),
+        ];
+        let own = (runs[3].arm.clone(), Some(runs[1].arm.clone()));
+        let references = BTreeMap::from([own, (runs[4].arm.clone(), None)]);
+        let options = EventOptions { references, ..EventOptions::default() };
+        let scored = scored_runs(&runs, &options);
+        assert_eq!(scored.len(), 3, "no reference is scored");
+        let found: Vec<_> =
+            scored.iter().map(|run| (run.reference, run.outcomes(1, &options)[0].unwrap().event)).collect();
+        assert_eq!(found, [(Reference::FirstTask, true), (Reference::Reset, false), (Reference::Reset, false)]);
     }
 
     #[test]

@@ -94,6 +94,12 @@ impl Pooled {
         self.run_of.iter().zip(&self.tasks).map(value).collect()
     }
 
+    /// Whether these are the same tasks of the same runs, with the same events, whatever the indicator.
+    pub fn same_pairs(&self, other: &Self) -> bool {
+        let runs = self.places == other.places && self.arms == other.arms;
+        runs && self.run_of == other.run_of && self.tasks == other.tasks && self.events == other.events
+    }
+
     /// Gives each pair the weight of its run.
     pub fn spread(&self, run_weights: &[f64], pair_weights: &mut [f64]) {
         for (pairs, weight) in self.pairs_of_run.iter().zip(run_weights) {

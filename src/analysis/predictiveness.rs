@@ -11,7 +11,7 @@ use super::auroc::{Direction, auroc, average_precision, weighted_auroc, weighted
 use super::bootstrap::{Bootstrap, BootstrapOptions};
 use super::correlation::{WeightedSpearman, spearman};
 use super::estimate::{Estimate, Interval, Share, Undefined};
-use super::gain::HeldOut;
+use super::gain::{Baseline, HeldOut};
 use super::kendall::kendall;
 use super::lead::{Leads, threshold};
 use super::outcomes::{EventOptions, Outcome, Reference, ScoredRun, Target, scored_runs};
@@ -127,20 +127,25 @@ pub fn score_indicators(
     let reference = scored.iter().map(|run| run.reference).reduce(Reference::and);
     let at_horizon = |&horizon: &usize| {
         let outcomes: Vec<_> = scored.iter().map(|run| run.outcomes(horizon, &options.event)).collect();
-        let score = |indicator: &Indicator| score(indicator, horizon, &scored, &outcomes, reference, options);
+        let baselines = [TASK_AGE, ONLINE_ACCURACY].map(|name| Baseline::new(Pooled::new(name, &scored, &outcomes)));
+        let pairs = Pairs { runs: &scored, outcomes: &outcomes, baselines: &baselines, reference };
+        let score = |indicator: &Indicator| score(indicator, horizon, &pairs, options);
         indicators.par_iter().map(score).collect::<Vec<_>>()
     };
     options.horizons.par_iter().flat_map(at_horizon).collect()
 }
 
-fn score(
-    indicator: &Indicator,
-    horizon: usize,
-    runs: &[ScoredRun<'_>],
-    outcomes: &[Vec<Option<Outcome>>],
+/// What all indicators at a horizon are scored on.
+struct Pairs<'a> {
+    runs: &'a [ScoredRun<'a>],
+    outcomes: &'a [Vec<Option<Outcome>>],
+    /// Of [`TASK_AGE`] and of [`ONLINE_ACCURACY`].
+    baselines: &'a [Baseline; 2],
     reference: Option<Reference>,
-    options: &PredictivenessOptions,
-) -> Predictiveness {
+}
+
+fn score(indicator: &Indicator, horizon: usize, pairs: &Pairs<'_>, options: &PredictivenessOptions) -> Predictiveness {
+    let Pairs { runs, outcomes, baselines, reference } = *pairs;
     let pooled = Pooled::new(&indicator.name, runs, outcomes);
     let points = Points::of(&pooled);
     let bootstrap = Bootstrap::new(&pooled.arms, options.bootstrap);
@@ -151,8 +156,8 @@ fn score(
             Ok(warnings) => (Ok(warnings.lead_time), Ok(warnings.warned), Ok(warnings.by_chance)),
             Err(reason) => (Err(reason), Err(reason), Err(reason)),
         };
-    let gain_over = |baseline: &str| {
-        let held_out = HeldOut::new(&pooled, &pooled.beside(baseline, runs))?;
+    let gain_over = |name: &str, baseline: &Baseline| {
+        let held_out = HeldOut::beside(&pooled, &pooled.beside(name, runs), Some(baseline))?;
         let interval = bootstrap.interval(|weights| held_out.resampled(weights));
         Ok(Estimate::new(held_out.gain()?, interval, held_out.runs()))
     };
@@ -182,8 +187,8 @@ fn score(
         lead_time,
         warned,
         lead_time_by_chance,
-        gain_over_task_age: gain_over(TASK_AGE),
-        gain_over_online_accuracy: gain_over(ONLINE_ACCURACY),
+        gain_over_task_age: gain_over(TASK_AGE, &baselines[0]),
+        gain_over_online_accuracy: gain_over(ONLINE_ACCURACY, &baselines[1]),
         events: pooled.event_count(),
         pairs: pooled.pairs(),
         runs: pooled.runs(),

@@ -6,13 +6,14 @@ use super::evidence::Evidence;
 use super::results::{Run, Sweep};
 use super::table::Table;
 use crate::analysis::claims::{Claim, Finding, Grounds, ScheduleRole, Trajectory, examine, overall, tally};
+use crate::analysis::outcomes::EventOptions;
 use crate::analysis::{BootstrapOptions, Predictiveness, Series};
 
 /// Points of a trajectory that are enough to fit a decay to.
 const MOST_POINTS: usize = 200;
 
 /// Judges every claim.
-pub fn judge(sweep: &Sweep, runs: &[Series], scores: &[Predictiveness]) -> Vec<Finding> {
+pub fn judge(sweep: &Sweep, runs: &[Series], scores: &[Predictiveness], event: &EventOptions) -> Vec<Finding> {
     let schedules = roles(sweep);
     let scheduled = |run: &&Run| schedules.get(&run.arm.schedule) == Some(&ScheduleRole::Scheduler);
     let trajectories: Vec<Trajectory> = sweep.finished().filter(scheduled).flat_map(trajectories).collect();
@@ -21,7 +22,7 @@ pub fn judge(sweep: &Sweep, runs: &[Series], scores: &[Predictiveness]) -> Vec<F
         scores,
         schedules,
         trajectories: &trajectories,
-        event: Default::default(),
+        event: event.clone(),
         bootstrap: BootstrapOptions::default(),
     })
 }

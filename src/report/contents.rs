@@ -13,7 +13,8 @@ use crate::probe::catalogue::catalogue;
 
 /// Puts the report together.
 pub fn document<'a>(evidence: &Evidence, warnings: &[String], tables: Vec<Table>, drawn: &'a [Drawn]) -> Document<'a> {
-    let mut blocks = vec![Block::Paragraph(scope(evidence))];
+    let mut blocks: Vec<Block> = evidence.slice.iter().cloned().map(Block::Paragraph).collect();
+    blocks.push(Block::Paragraph(scope(evidence)));
     if warnings.is_empty() {
         blocks.push(Block::Paragraph("There is nothing to warn about.".into()));
     } else {
@@ -31,6 +32,8 @@ pub fn document<'a>(evidence: &Evidence, warnings: &[String], tables: Vec<Table>
         caption: drawn.figure.caption,
         pictures: &drawn.pictures,
     }));
+    let absent = drawn.iter().filter(|drawn| drawn.pictures.is_empty()).map(|drawn| drawn.figure.absent);
+    blocks.extend(absent.filter(|text| !text.is_empty()).map(|text| Block::Paragraph(text.into())));
     blocks.push(section("What the indicators are", "indicators"));
     blocks.push(Block::Definitions(definitions()));
     blocks.push(section("Configuration and provenance", "provenance"));

@@ -7,6 +7,7 @@ use trainability_baselines::indicator::Role;
 use crate::analysis::aggregate::{mean, weighted_mean};
 use crate::analysis::bootstrap::Bootstrap;
 use crate::analysis::claims::Finding;
+use crate::analysis::outcomes::EventOptions;
 use crate::analysis::{
     Arm, ArmSummary, BootstrapOptions, Indicator, Interval, Predictiveness, PredictivenessOptions, ScheduleSummary,
     Series, compare_arms, compare_schedules, score_indicators,
@@ -16,6 +17,8 @@ use crate::train::record::Status;
 
 use super::claims;
 use super::results::{Run, Sweep, lookup};
+use super::selection::Selected;
+use super::setting::{grid_keys, is_ceiling, references};
 use super::trace::LayerTrace;
 
 /// The method that starts afresh at every task: the ceiling that the others are held against.
@@ -43,13 +46,35 @@ pub struct Evidence {
     pub findings: Vec<Finding>,
     /// How well each indicator of the catalogue foretells, horizon by horizon.
     pub scores: Vec<Predictiveness>,
+    /// The definition of the event, with the reset arm that each arm is held against.
+    pub event: EventOptions,
+    /// The keys of the sweep's grid.
+    pub grid_keys: Vec<String>,
+    /// Methods that start afresh at every task.
+    pub ceilings: Vec<String>,
+    /// What part of which sweeps this is, a sentence each; nothing of one sweep as a whole.
+    pub slice: Vec<String>,
+    /// What a reader must know of how the sweeps were put together, a sentence each.
+    pub cautions: Vec<String>,
+    /// The first task that the runs' series begin with, counted from 0.
+    pub first_task: usize,
 }
 
 impl Evidence {
     /// Collects the finished runs of a sweep and computes its statistics.
     pub fn new(sweep: Sweep) -> Self {
-        let (mut methods, mut schedules) = (Vec::new(), Vec::new());
+        Self::of(Selected { sweep, ..Selected::default() })
+    }
+
+    /// The same for a part of a sweep, or for several sweeps.
+    pub fn of(selected: Selected) -> Self {
+        let Selected { sweep, slice, cautions, first_task } = selected;
+        let grid_keys = grid_keys(sweep.provenance.as_ref());
+        let (mut methods, mut schedules, mut ceilings) = (Vec::new(), Vec::new(), Vec::new());
         for run in sweep.finished() {
+            if is_ceiling(run, &grid_keys) {
+                remember(&mut ceilings, &run.arm.method);
+            }
             remember(&mut methods, &run.arm.method);
             remember(&mut schedules, &run.arm.schedule);
         }
@@ -61,14 +86,33 @@ impl Evidence {
         let place = |arm: &Arm| sweep.runs.iter().position(|run| run.arm == *arm);
         let mut summaries = compare_arms(&series, &diverged, BootstrapOptions::default());
         summaries.sort_by_key(|summary| place(&summary.arm));
-        let mut compared_schedules = compare_schedules(&series, &[CEILING], BootstrapOptions::default());
+        let excluded: Vec<&str> = ceilings.iter().map(String::as_str).collect();
+        let mut compared_schedules = compare_schedules(&series, &excluded, BootstrapOptions::default());
         compared_schedules.sort_by_key(|summary| schedules.iter().position(|label| *label == summary.schedule));
         let indicators: Vec<_> = catalogue().iter().map(|d| Indicator::new(d.name, role_name(d.role))).collect();
-        let scores = score_indicators(&series, &indicators, &PredictivenessOptions::default());
-        let findings = claims::judge(&sweep, &series, &scores);
+        let event = EventOptions { references: references(&sweep), ..EventOptions::default() };
+        let options = PredictivenessOptions { event: event.clone(), ..PredictivenessOptions::default() };
+        let scores = score_indicators(&series, &indicators, &options);
+        let findings = claims::judge(&sweep, &series, &scores, &event);
         let options = sweep.finished().filter_map(|run| run.record.as_ref()).map(|record| &record.options);
         let classes = sweep.provenance.iter().chain(options).find_map(|value| lookup(value, "classes")?.as_f64());
-        Self { sweep, series, methods, schedules, classes, summaries, compared_schedules, findings, scores }
+        Self {
+            sweep,
+            series,
+            methods,
+            schedules,
+            classes,
+            summaries,
+            compared_schedules,
+            findings,
+            scores,
+            event,
+            grid_keys,
+            ceilings,
+            slice,
+            cautions,
+            first_task,
+        }
     }
 
     /// The finished runs of an arm, by seed.
@@ -89,7 +133,7 @@ impl Evidence {
 
     /// The methods that keep their network from task to task; all methods if there is none.
     pub fn trained_methods(&self) -> Vec<&String> {
-        let trained: Vec<_> = self.methods.iter().filter(|method| *method != CEILING).collect();
+        let trained: Vec<_> = self.methods.iter().filter(|method| !self.is_ceiling(method)).collect();
         if trained.is_empty() { self.methods.iter().collect() } else { trained }
     }
 
@@ -99,9 +143,28 @@ impl Evidence {
         constant.or(self.schedules.first()).cloned().unwrap_or_default()
     }
 
-    /// The runs of the ceiling, if the sweep has it.
-    pub fn ceiling(&self) -> Option<Vec<&Run>> {
-        Some(self.arm(CEILING, &self.control())).filter(|runs| !runs.is_empty())
+    /// Whether the method starts afresh at every task: the others are held against it.
+    pub fn is_ceiling(&self, method: &str) -> bool {
+        self.ceilings.iter().any(|ceiling| ceiling == method)
+    }
+
+    /// The runs of the ceiling of a method, if there is one.
+    pub fn ceiling(&self, method: &str) -> Option<Vec<&Run>> {
+        let of_method = |(arm, reference): (&Arm, &Option<Arm>)| reference.clone().filter(|_| arm.method == method);
+        let arm = self.event.references.iter().find_map(of_method)?;
+        Some(self.arm(&arm.method, &arm.schedule)).filter(|runs| !runs.is_empty())
+    }
+
+    /// The mean over runs by task, counted from 1; tasks at which any run is undefined are gaps.
+    pub fn mean_curve(&self, tasks: &[Vec<f64>]) -> Vec<(f64, f64)> {
+        let number = (self.first_task + 1..).map(|task| task as f64);
+        number.zip(tasks).map(|(task, values)| (task, mean(values).unwrap_or(f64::NAN))).collect()
+    }
+
+    /// The 95 % bootstrap interval over runs of the mean by task, counted from 1: task, low, high.
+    pub fn interval_band(&self, tasks: &[Vec<f64>]) -> Vec<(f64, f64, f64)> {
+        let number = (self.first_task + 1..).map(|task| task as f64);
+        number.zip(intervals(tasks)).map(|(task, interval)| (task, interval.low, interval.high)).collect()
     }
 
     /// The layers of the methods' runs, in order of first appearance.
@@ -164,14 +227,8 @@ pub fn by_task(runs: &[impl AsRef<[Option<f64>]>]) -> Vec<Vec<f64>> {
     (0..tasks).map(|task| at(task).collect()).collect()
 }
 
-/// The mean over runs by task, counted from 1; tasks at which any run is undefined are gaps.
-pub fn mean_curve(tasks: &[Vec<f64>]) -> Vec<(f64, f64)> {
-    let point = |(task, values): (usize, &Vec<f64>)| ((task + 1) as f64, mean(values).unwrap_or(f64::NAN));
-    tasks.iter().enumerate().map(point).collect()
-}
-
-/// The 95 % bootstrap interval over runs of the mean by task, counted from 1: task, low, high.
-pub fn interval_band(tasks: &[Vec<f64>]) -> Vec<(f64, f64, f64)> {
+/// The 95 % bootstrap interval over runs of the mean at each task.
+fn intervals(tasks: &[Vec<f64>]) -> Vec<Interval> {
     let runs = tasks.first().map_or(0, Vec::len);
     let bootstrap = Bootstrap::unstratified(runs, BootstrapOptions::default());
     let interval = |values: &Vec<f64>| {
@@ -181,8 +238,7 @@ pub fn interval_band(tasks: &[Vec<f64>]) -> Vec<(f64, f64, f64)> {
         }
         bootstrap.interval(|weights| weighted_mean(values, weights)).unwrap_or(undefined)
     };
-    let band = tasks.iter().map(interval).enumerate();
-    band.map(|(task, interval)| ((task + 1) as f64, interval.low, interval.high)).collect()
+    tasks.iter().map(interval).collect()
 }
 
 fn remember(known: &mut Vec<String>, label: &String) {

@@ -1,15 +1,20 @@
-//! The report as one HTML file: figures inlined, no network, no script; everything that comes from files is escaped.
+//! The report as one HTML file: figures inlined, no network, and one small script that sorts tables; everything that
+//! comes from files is escaped, and the page forbids every other script.
 
 use std::fmt::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
 
 use super::document::{Block, Document};
-use super::table::Table;
+use super::figures::picture::Picture;
+use super::figures::style::FAMILY;
+use super::table::{Table, point};
 use crate::text::printable;
 
 const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
 
 /// Renders the document.
 pub fn render(document: &Document) -> String {
@@ -18,14 +23,22 @@ pub fn render(document: &Document) -> String {
     page.add(&format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src {}; script-src {}\">\n\
+         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n",
+        source(STYLE),
+        source(SCRIPT)
     ));
     page.contents(document);
     for block in &document.blocks {
         page.block(block);
     }
-    page.add("</main>\n</body>\n</html>\n");
+    page.add(&format!("</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"));
     page.0
+}
+
+/// How a page's policy names the one inline text that it allows.
+fn source(text: &str) -> String {
+    format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)))
 }
 
 /// Replaces every character that HTML gives a meaning to, in text and in quoted attributes alike, and spells out those
@@ -86,16 +99,7 @@ impl Page {
             Block::Figure { title, caption, pictures } => {
                 // The images carry their titles; the heading is for those who listen.
                 let _ = writeln!(self.0, "<figure>\n<h3 class=\"spoken\">{}</h3>", escape(title));
-                for picture in *pictures {
-                    let _ = writeln!(
-                        self.0,
-                        "<div class=\"scroll\"><img loading=\"lazy\" width=\"{}\" height=\"{}\" alt=\"{}\" src=\"data:image/png;base64,{}\"></div>",
-                        picture.width,
-                        picture.height,
-                        escape(&picture.alt),
-                        STANDARD.encode(&picture.png)
-                    );
-                }
+                pictures.iter().for_each(|picture| self.picture(picture));
                 let _ = writeln!(self.0, "<figcaption>{}</figcaption>\n</figure>", prose(caption));
             }
             Block::Definitions(terms) => {
@@ -111,6 +115,26 @@ impl Page {
         }
     }
 
+    /// The smaller of drawing and bitmap.
+    fn picture(&mut self, picture: &Picture) {
+        let (width, height, alt) = (picture.width, picture.height, escape(&picture.alt));
+        self.add("<div class=\"scroll\">");
+        let _ = match picture.smaller_svg() {
+            Some(svg) => write!(
+                self.0,
+                "<svg role=\"img\" aria-label=\"{alt}\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
+                 font-family=\"{FAMILY}\">\n{}",
+                svg.trim_end()
+            ),
+            None => write!(
+                self.0,
+                "<img loading=\"lazy\" width=\"{width}\" height=\"{height}\" alt=\"{alt}\" src=\"data:image/png;base64,{}\">",
+                STANDARD.encode(&picture.png)
+            ),
+        };
+        self.add("</div>\n");
+    }
+
     fn table(&mut self, table: &Table) {
         let _ = writeln!(self.0, "<h3>{}</h3>", escape(&table.title));
         if !table.note.is_empty() {
@@ -124,7 +148,9 @@ impl Page {
         for (row, reference) in table.rows.iter().zip(&table.reference) {
             self.add(if *reference { "<tr class=\"reference\">" } else { "<tr>" });
             for (cell, (_, numeric)) in row.iter().zip(&table.columns) {
-                let _ = write!(self.0, "<td{}>{}</td>", class(*numeric), escape(cell));
+                let value = Some(cell).filter(|_| *numeric).and_then(|cell| point(cell));
+                let value = value.map_or_else(String::new, |value| format!(" data-value=\"{value}\""));
+                let _ = write!(self.0, "<td{}{value}>{}</td>", class(*numeric), escape(cell));
             }
             self.add("</tr>\n");
         }
@@ -138,7 +164,20 @@ fn class(numeric: bool) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::escape;
+    use super::*;
+
+    #[test]
+    fn a_table_can_be_sorted_by_the_numbers_in_its_cells() {
+        let mut table = Table::new("t", "", &["name", "#value"]);
+        table.push(vec!["7".into(), "−0.5 [−0.7, −0.2]".into()], false);
+        table.push(vec!["b".into(), "–".into()], false);
+        let page = render(&Document { title: "t".into(), blocks: vec![Block::Table(table)] });
+        assert!(page.contains("<td>7</td><td class=\"number\" data-value=\"-0.5\">−0.5 [−0.7, −0.2]</td>"), "{page}");
+        assert!(page.contains("<td class=\"number\">–</td>"), "{page}");
+        assert!(page.contains(&format!("script-src {}", source(SCRIPT))));
+        assert!(page.contains(&format!("<script>{SCRIPT}</script>")), "what the policy allows is what stands there");
+        assert!(!SCRIPT.contains("</") && !SCRIPT.contains("<!--"), "it cannot end early");
+    }
 
     #[test]
     fn nothing_escapes_the_escape() {

@@ -11,20 +11,25 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 
 use self::evidence::Evidence;
-use self::results::Sweep;
+use self::selection::Filter;
 use crate::analysis::claims::ClaimRow;
 use crate::analysis::{PredictivenessRow, SummaryRow};
+use crate::text::printable;
 
 pub mod claims;
+mod combine;
 pub mod contents;
 pub mod document;
 pub mod evidence;
 pub mod figures;
 pub mod files;
+pub mod groups;
 pub mod html;
 pub mod latex;
 pub mod markdown;
 pub mod results;
+pub mod selection;
+pub mod setting;
 pub mod table;
 pub mod tables;
 pub mod terminal;
@@ -65,25 +70,69 @@ pub enum Format {
 /// When the folder holds no sweep, `sweep.json` is damaged, no run has finished and is whole, or something cannot be
 /// written; in one sentence with the file's name.
 pub fn write(results_dir: &Path, plots_dir: &Path, format: Format, out: &mut dyn Write) -> anyhow::Result<ReportFiles> {
-    let sweep = Sweep::load(results_dir)?;
+    let request = Request {
+        results: vec![results_dir.to_owned()],
+        out: results_dir.to_owned(),
+        plots: plots_dir.to_owned(),
+        format,
+        filters: Vec::new(),
+        group_by: None,
+    };
+    write_request(&request, out)
+}
+
+/// What to report on, and where to.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The sweeps' folders, at least one.
+    pub results: Vec<PathBuf>,
+    /// The folder for everything but the figures.
+    pub out: PathBuf,
+    /// The folder for the figures.
+    pub plots: PathBuf,
+    /// How tables are printed.
+    pub format: Format,
+    /// Which runs and tasks enter; all without any.
+    pub filters: Vec<Filter>,
+    /// The key whose values set the arms apart, if any.
+    pub group_by: Option<String>,
+}
+
+/// The same as [`write()`] for a part of a sweep, or for several sweeps.
+///
+/// # Errors
+/// As [`write()`], and when a filter matches nothing.
+pub fn write_request(request: &Request, out: &mut dyn Write) -> anyhow::Result<ReportFiles> {
+    let Request { out: results_dir, plots: plots_dir, format, .. } = request;
+    let selected = selection::select(&request.results, &request.filters)?;
+    let sweep = &selected.sweep;
     if sweep.finished().next().is_none() {
-        terminal::list(out, "Warnings", &[warnings::damaged(&sweep), warnings::unfinished(&sweep)].concat())?;
+        terminal::list(out, "Warnings", &[warnings::damaged(sweep), warnings::unfinished(sweep)].concat())?;
         let whole = if sweep.runs.iter().any(|run| run.damage.is_some()) { " and is whole" } else { "" };
         bail!(
             "none of the {} runs in {} has finished{whole}, so there is nothing to report",
             sweep.runs.len(),
-            results_dir.display()
+            request.results.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(" and ")
         );
     }
-    let evidence = Evidence::new(sweep);
+    let mut evidence = Evidence::of(selected);
+    let mut groups = Vec::new();
+    if let Some(key) = &request.group_by {
+        groups = groups::groups(&evidence, key)?;
+        evidence.slice.push(groups::told(key, &groups));
+    }
     let warnings = warnings::all(&evidence);
-    let tables = tables::all(&evidence);
+    let tables = if groups.is_empty() { tables::all(&evidence) } else { groups::tables(&evidence, &groups) };
     match format {
         Format::Terminal => {
+            terminal::list(out, "Slice", &evidence.slice)?;
             tables.iter().try_for_each(|table| terminal::table(out, table))?;
             terminal::list(out, "Warnings", &warnings)?;
         }
-        Format::Latex => out.write_all(latex::render(&tables).as_bytes())?,
+        Format::Latex => {
+            evidence.slice.iter().try_for_each(|sentence| writeln!(out, "% {}", printable(sentence)))?;
+            out.write_all(latex::render(&tables).as_bytes())?;
+        }
     }
 
     let report = ReportFiles {
@@ -94,15 +143,17 @@ pub fn write(results_dir: &Path, plots_dir: &Path, format: Format, out: &mut dyn
         html: results_dir.join("report.html"),
         figures: Vec::new(),
     };
+    files::make_folder(results_dir)?;
+    files::make_folder(plots_dir)?;
     files::write_csv(&report.summary, evidence.summaries.iter().map(SummaryRow::from))?;
     files::write_csv(&report.predictiveness, evidence.scores.iter().map(PredictivenessRow::from))?;
     files::write_csv(&report.claims, evidence.findings.iter().map(ClaimRow::from))?;
 
-    files::make_folder(plots_dir)?;
-    let drawn = figures::draw_all(&evidence)?;
+    let drawn = figures::draw_all(&evidence, &groups)?;
     let pictures: Vec<_> = drawn.iter().flat_map(|drawn| &drawn.pictures).collect();
     for picture in &pictures {
         files::write(&plots_dir.join(&picture.file), &picture.png)?;
+        files::write(&plots_dir.join(picture.svg_file()), picture.svg.as_bytes())?;
     }
     let figures: Vec<_> = pictures.iter().map(|picture| plots_dir.join(&picture.file)).collect();
     let report = ReportFiles { figures, ..report };
@@ -111,7 +162,7 @@ pub fn write(results_dir: &Path, plots_dir: &Path, format: Format, out: &mut dyn
     let plots = files::relative(results_dir, plots_dir)?;
     files::write(&report.markdown, markdown::render(&document, &plots).as_bytes())?;
     files::write(&report.html, html::render(&document).as_bytes())?;
-    if format == Format::Terminal {
+    if *format == Format::Terminal {
         let figures: Vec<_> = report.figures.iter().map(|path| path.display().to_string()).collect();
         terminal::list(out, "Figures", &figures)?;
         writeln!(out, "Open {} (or {}).", report.html.display(), report.markdown.display())?;

@@ -99,6 +99,25 @@ impl Run {
         self.status() == Some(Status::Finished) && self.damage.is_none()
     }
 
+    /// Reads the numbers of a finished run.
+    fn read_numbers(&mut self, root: &Path) -> Result<(), ResultsError> {
+        let place = root.join(&self.folder);
+        let Some(record) = self.record.as_ref().filter(|record| record.status == Status::Finished) else {
+            return Ok(());
+        };
+        match record.verify(&place) {
+            Ok(()) => {
+                let (tasks, controls) = (place.join("tasks.csv"), place.join("controls.csv"));
+                let open =
+                    |path: &Path| fs::File::open(path).map_err(|source| ResultsError::Io { path: path.into(), source });
+                self.series.columns = read_tasks(&tasks, open(&tasks)?)?;
+                self.traces = trace::read(&controls, open(&controls)?)?;
+            }
+            Err(damage) => self.damage = Some(left_out(damage)?),
+        }
+        Ok(())
+    }
+
     /// Where the run stands; `None` while it has not written a record.
     pub fn status(&self) -> Option<Status> {
         self.record.as_ref().map(|record| record.status)
@@ -106,7 +125,7 @@ impl Run {
 }
 
 /// A sweep: all of its runs, and where it came from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Sweep {
     /// The folder's name.
     pub name: String,
@@ -123,6 +142,16 @@ impl Sweep {
     /// # Errors
     /// When there is no sweep, only its summaries are left, `sweep.json` is damaged, or a file cannot be read.
     pub fn load(folder: &Path) -> Result<Self, ResultsError> {
+        let mut sweep = Self::survey(folder)?;
+        sweep.read_numbers(folder)?;
+        Ok(sweep)
+    }
+
+    /// The same without the runs' numbers: their records alone, from which it can be told which of them are wanted.
+    ///
+    /// # Errors
+    /// As [`Sweep::load`].
+    pub fn survey(folder: &Path) -> Result<Self, ResultsError> {
         let provenance = match read_json(&folder.join("sweep.json"), Seal::Optional) {
             Ok(value) => Some(value),
             Err(Damage::Missing(_)) => None,
@@ -147,18 +176,26 @@ impl Sweep {
         Ok(sweep)
     }
 
+    /// Reads the numbers of the finished runs, after [`Sweep::survey`] of the same folder.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or is not what it should be.
+    pub fn read_numbers(&mut self, folder: &Path) -> Result<(), ResultsError> {
+        self.runs.par_iter_mut().try_for_each(|run| run.read_numbers(folder))
+    }
+
     /// The runs that are complete.
     pub fn finished(&self) -> impl Iterator<Item = &Run> {
         self.runs.iter().filter(|run| run.finished())
     }
 
-    fn sort(&mut self) {
+    pub(super) fn sort(&mut self) {
         let configured = |key| self.provenance.as_ref().map_or_else(Vec::new, |value| labels(value, key));
         let (methods, schedules) = (configured("methods"), configured("schedules"));
         let rank = |order: &[String], label: &str, first: &str, last: &str| {
             let known = order.iter().enumerate().filter(|(_, known)| label.starts_with(known.as_str()));
             let place = known.max_by_key(|(_, known)| known.len()).map_or(order.len(), |(place, _)| place);
-            (label == last, label != first, place, label.to_owned())
+            (label == last, label != first, place, by_number(label))
         };
         self.runs.sort_by_cached_key(|run| {
             let method = rank(&methods, &run.arm.method, "relu", "reset");
@@ -166,6 +203,12 @@ impl Sweep {
             (method, schedule, run.seed)
         });
     }
+}
+
+/// A label as what it is sorted by, so that `@epochs=5` stands before `@epochs=10`.
+fn by_number(label: &str) -> Vec<(u64, String)> {
+    let number = |part: &str| part.parse().ok().filter(|number: &f64| *number >= 0.0).map_or(u64::MAX, f64::to_bits);
+    label.split(['@', '=']).map(|part| (number(part), part.to_owned())).collect()
 }
 
 /// Labels of the list under `key`, wherever it stands in the configuration.
@@ -240,20 +283,7 @@ fn load_run(root: &Path, place: &Path) -> Result<Run, ResultsError> {
         Err(damage) => (None, Some(left_out(damage)?)),
     };
     let series = Series { arm: arm.clone(), seed, columns: BTreeMap::new() };
-    let mut run = Run { folder: place.to_owned(), arm, seed, record, damage, series, traces: Vec::new() };
-    if let Some(record) = run.record.as_ref().filter(|record| record.status == Status::Finished) {
-        match record.verify(&root.join(place)) {
-            Ok(()) => {
-                let (tasks, controls) = (root.join(place).join("tasks.csv"), root.join(place).join("controls.csv"));
-                let open =
-                    |path: &Path| fs::File::open(path).map_err(|source| ResultsError::Io { path: path.into(), source });
-                run.series.columns = read_tasks(&tasks, open(&tasks)?)?;
-                run.traces = trace::read(&controls, open(&controls)?)?;
-            }
-            Err(damage) => run.damage = Some(left_out(damage)?),
-        }
-    }
-    Ok(run)
+    Ok(Run { folder: place.to_owned(), arm, seed, record, damage, series, traces: Vec::new() })
 }
 
 /// Why a run is left out; what cannot be read at all ends the report.

@@ -62,9 +62,44 @@ impl Table {
     }
 }
 
+/// The number that a cell is sorted by: the point before an interval, a share's quotient, the bound of "<0.001";
+/// `None` where there is no number.
+pub fn point(cell: &str) -> Option<f64> {
+    let first = cell.split_whitespace().next()?.replace('−', "-").replace(',', "");
+    let number = |text: &str| text.parse().ok().filter(|value: &f64| value.is_finite());
+    match (first.split_once('/'), first.strip_prefix('<')) {
+        (Some((part, whole)), _) => number(part).zip(number(whole).filter(|whole| *whole > 0.0)).map(|(p, w)| p / w),
+        // Below every value that is written out.
+        (None, Some(bound)) => number(bound).map(|bound| 0.5 * bound),
+        (None, None) => number(&first),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cells_are_sorted_by_their_point() {
+        let cases = [
+            ("0.123 [0.1, 0.2]", Some(0.123)),
+            ("−0.045 [−0.081, −0.015]", Some(-0.045)),
+            ("+12", Some(12.0)),
+            ("1,234,567", Some(1_234_567.0)),
+            ("12.5 %", Some(12.5)),
+            ("<0.001", Some(0.0005)),
+            ("3/4", Some(0.75)),
+            ("0/0", None),
+            ("0.5 [none]", Some(0.5)),
+            ("–", None),
+            ("never fired", None),
+            ("inf", None),
+            ("", None),
+        ];
+        for (cell, expected) in cases {
+            assert_eq!(point(cell), expected, "{cell:?}");
+        }
+    }
 
     #[test]
     fn long_labels_wrap_within_the_width() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use trainability_baselines::indicator::Role;
 
 use super::claims;
-use super::evidence::{CEILING, CONTROL, Evidence, role_name};
+use super::evidence::{CONTROL, Evidence, role_name};
 use super::figures::axis::{plain, short};
 use super::figures::counted;
 use super::table::Table;
@@ -50,7 +50,7 @@ pub fn accuracy(evidence: &Evidence) -> Table {
             share(&summary.last_task_accuracy),
         ];
         cells.extend(tested.then(|| share(&summary.mean_test_accuracy)));
-        table.push(cells, summary.arm.method == CEILING);
+        table.push(cells, evidence.is_ceiling(&summary.arm.method));
     }
     table
 }
@@ -240,7 +240,7 @@ fn share(estimate: &Result<Estimate, Undefined>) -> String {
     cell(estimate, |value| format!("{value:.3}"))
 }
 
-fn coarse(estimate: &Result<Estimate, Undefined>) -> String {
+pub(super) fn coarse(estimate: &Result<Estimate, Undefined>) -> String {
     cell(estimate, |value| format!("{value:.2}"))
 }
 

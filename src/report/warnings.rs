@@ -13,6 +13,7 @@ use crate::train::record::Status;
 pub fn all(evidence: &Evidence) -> Vec<String> {
     let mut warnings = damaged(&evidence.sweep);
     warnings.extend(unfinished(&evidence.sweep));
+    warnings.extend(evidence.cautions.clone());
     warnings.extend(never_fired(evidence));
     warnings.extend(never_decided(evidence));
     warnings.extend(analysis::identical_arms(&evidence.series));

@@ -10,6 +10,7 @@ mod interruption;
 mod mkl;
 mod options;
 mod probe;
+mod report;
 mod sweep;
 #[path = "../common/workdir.rs"]
 mod workdir;

@@ -25,6 +25,7 @@ fn images() -> ImageSet {
         columns: 5,
         channels: 3,
         classes: 10,
+        test: None,
         checksum: "none".to_owned(),
     }
 }

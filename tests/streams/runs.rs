@@ -301,7 +301,7 @@ fn a_learner_that_is_told_of_a_boundary_begins_it_with_a_fresh_optimizer_and_con
     (0..9).for_each(|_| drop(stream.next_minibatch()));
     stream.begin_task();
     let batch = stream.next_minibatch();
-    let shape = Shape { inputs: 16, hidden: vec![12, 8], outputs: 10, kind: Kind::Double };
+    let shape = Shape { inputs: 16, convolutions: None, hidden: vec![12, 8], outputs: 10, kind: Kind::Double };
     let mut network = Network::new(shape, Box::new(Relu), &mut Generator::named("other", 0));
     before.restore_part("network", &mut network).unwrap();
     let loss = cross_entropy(logits(&network.forward(&images.index_select(0, &batch.rows))), &batch.labels);

@@ -10,6 +10,7 @@ use plotters::style::{Color, FontStyle, FontTransform, RGBAColor, RGBColor, Text
 
 use super::plot::{Pen, Shape};
 use super::style::{FAMILY, embed_fonts};
+use crate::text::printable;
 
 /// A figure could not be drawn, which only a broken backend or typeface can cause.
 #[derive(Debug, thiserror::Error)]
@@ -48,13 +49,21 @@ pub enum Align {
 pub struct Canvas<'a, DB: DrawingBackend> {
     area: &'a DrawingArea<DB, Shift>,
     scale: f64,
+    baseline: f64,
 }
 
 impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
     /// Draws on `area` with `scale` device pixels for each pixel of the finished image.
     pub fn new(area: &'a DrawingArea<DB, Shift>, scale: f64) -> Self {
         embed_fonts();
-        Self { area, scale }
+        // plotters puts the baseline of painted text half a size below the anchor.
+        Self { area, scale, baseline: 0.5 }
+    }
+
+    /// Draws on an area of plotters' SVG backend.
+    pub fn vector(area: &'a DrawingArea<DB, Shift>) -> Self {
+        // There the baseline lies 0.76 em below the anchor, and 1.24 em are a size.
+        Self { baseline: 0.76 / 1.24, ..Self::new(area, 1.0) }
     }
 
     fn at(&self, (x, y): (f64, f64)) -> (i32, i32) {
@@ -133,8 +142,8 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
         if text.is_empty() {
             return Ok(());
         }
-        // plotters puts the baseline half a size below the anchor; a capital is about 0.63 of the size high.
-        let lift = (0.5 - 0.315) * set.size;
+        // A capital is about 0.63 of the size high.
+        let lift = (self.baseline - 0.315) * set.size;
         let (x, y) = match turn {
             FontTransform::None => (x, y - lift),
             _ => (x - lift, y),
@@ -147,7 +156,7 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
         let style = if set.bold { FontStyle::Bold } else { FontStyle::Normal };
         let font = (FAMILY, set.size * self.scale, style).into_font().transform(turn);
         let style = TextStyle::from(font).color(&set.colour).pos(Pos::new(h_pos, VPos::Top));
-        self.area.draw(&Text::new(text.to_owned(), self.at((x, y)), style)).map_err(DrawError::from)
+        self.area.draw(&Text::new(printable(text).into_owned(), self.at((x, y)), style)).map_err(DrawError::from)
     }
 }
 

@@ -6,9 +6,9 @@ use super::plot::{Axis, Key, Mark, Panel, Pen, Plot};
 use super::style::{KEPT, LOST};
 use super::{Drawing, Figure, share_axis, task_axis};
 use crate::analysis::claims::{CounterExample, counter_examples};
-use crate::analysis::outcomes::{EventOptions, scored_runs};
+use crate::analysis::outcomes::scored_runs;
 use crate::probe::catalogue::catalogue;
-use crate::report::evidence::{Evidence, across_seeds, mean_curve};
+use crate::report::evidence::{Evidence, across_seeds};
 
 /// The registry's entry.
 pub const FIGURE: Figure = Figure {
@@ -18,18 +18,19 @@ pub const FIGURE: Figure = Figure {
               seed and the other in none, while the indicator takes the same course in both (the report's findings say \
               what counts as the same). Left the indicator, right the accuracy, same colours. An indicator without a \
               row has no such pair in this sweep, which does not acquit it.",
+    absent: "",
     draw,
 };
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
-    let event = EventOptions::default();
-    let runs = scored_runs(&evidence.series, &event);
+    let event = &evidence.event;
+    let runs = scored_runs(&evidence.series, event);
     let rejected = catalogue().into_iter().filter(|definition| definition.role == Role::Rejected);
     let mut panels = Vec::new();
     let mut seeds = usize::MAX;
     let (mut found, mut missing) = (0, Vec::new());
     for definition in rejected {
-        match counter_examples(definition.name, &runs, &event).first() {
+        match counter_examples(definition.name, &runs, event).first() {
             Some(example) => {
                 panels.extend(pair(evidence, &definition, example));
                 seeds = seeds.min(example.seeds);
@@ -67,10 +68,10 @@ fn pair(evidence: &Evidence, definition: &Definition, example: &CounterExample) 
         for (arm, colour) in arms {
             let runs = evidence.arm(&arm.method, &arm.schedule);
             for run in &runs {
-                let points = mean_curve(&across_seeds(&[*run], column));
+                let points = evidence.mean_curve(&across_seeds(&[*run], column));
                 marks.push(Mark::Line { points, pen: Pen::solid(colour, 1.5) });
             }
-            marks.push(Mark::Line { points: mean_curve(&across_seeds(&runs, column)), pen: mean_pen(colour) });
+            marks.push(Mark::Line { points: evidence.mean_curve(&across_seeds(&runs, column)), pen: mean_pen(colour) });
         }
         marks
     };

@@ -16,6 +16,7 @@ pub const FIGURE: Figure = Figure {
               bound reads about 1 where the gradient is nothing but noise; the debiased one reads about 0 there. \
               Values outside of the axis, and bounds at or below zero, lie on its edge; a line is interrupted where \
               its bound is undefined in most of the window.",
+    absent: "",
     draw,
 };
 

@@ -14,6 +14,7 @@ pub const FIGURE: Figure = Figure {
     caption: "What each schedule made of the learning rate. A schedule that lies on the constant line never fired: \
               its arm is the control once more, not a result. Methods that ran under the constant schedule alone \
               are left out.",
+    absent: "",
     draw,
 };
 

@@ -16,6 +16,7 @@ pub const FIGURE: Figure = Figure {
               cosine, inverse square root and step decay (dashed), and its share R2 of the variance over time. None \
               stands where the rate rises, or falls like no decay at all. The claim is that the scheduler finds by itself \
               what people decay by the calendar.",
+    absent: "",
     draw,
 };
 

@@ -10,6 +10,7 @@ use self::panels::height;
 use self::picture::{Picture, render};
 use self::plot::{Axis, Plot};
 use super::evidence::Evidence;
+use super::groups::Group;
 
 pub mod axis;
 pub mod canvas;
@@ -19,22 +20,27 @@ pub mod picture;
 pub mod plot;
 pub mod style;
 
+mod abscissa;
 mod cost;
 mod counter_examples;
 mod effective_step_bounds;
 mod learning_rate;
+mod learning_rate_sensitivity;
 mod mirrored_decay;
 mod online_accuracy;
 mod performance_profile;
 mod predicted_trainability;
 mod predictiveness;
 mod rejected_indicators;
+mod task_length;
 mod within_run_correlation;
 
 /// All figures, in the report's order.
 pub const FIGURES: &[Figure] = &[
     online_accuracy::FIGURE,
     performance_profile::FIGURE,
+    learning_rate_sensitivity::FIGURE,
+    task_length::FIGURE,
     learning_rate::FIGURE,
     mirrored_decay::FIGURE,
     effective_step_bounds::FIGURE,
@@ -55,6 +61,8 @@ pub struct Figure {
     pub title: &'static str,
     /// How to read it.
     pub caption: &'static str,
+    /// What the report says where there is nothing to draw: which configuration would make it appear; empty for nothing.
+    pub absent: &'static str,
     /// The images that it consists of; none when the evidence holds nothing to draw.
     pub draw: fn(&Evidence) -> Vec<Drawing>,
 }
@@ -78,19 +86,32 @@ pub struct Drawn {
 /// Pixels beyond which an image is left out: hundreds of methods fill the memory, and no screen shows them.
 const MOST_HEIGHT: u32 = 20_000;
 
-/// Draws every figure, on all cores; an image that would be too high is left out.
+/// Draws every figure, and accuracy group by group, on all cores; an image that would be too high is left out.
 ///
 /// # Errors
 /// Only when the drawing backend fails.
-pub fn draw_all(evidence: &Evidence) -> Result<Vec<Drawn>, DrawError> {
+pub fn draw_all(evidence: &Evidence, groups: &[Group]) -> Result<Vec<Drawn>, DrawError> {
     let draw = |figure: &Figure| {
-        let drawings = (figure.draw)(evidence);
+        let mut drawings = (figure.draw)(evidence);
+        if figure.name == online_accuracy::FIGURE.name {
+            drawings.extend(groups.iter().flat_map(|group| of_group(figure, group)));
+        }
         let can_be_drawn = |drawing: &Drawing| !drawing.plot.panels.is_empty() && height(&drawing.plot) <= MOST_HEIGHT;
         let drawings = drawings.into_par_iter().filter(can_be_drawn);
         let pictures = drawings.map(|drawing| render(&drawing.plot, file_name(figure.name, &drawing.suffix)));
         Ok(Drawn { figure: *figure, pictures: pictures.collect::<Result<_, _>>()? })
     };
     FIGURES.par_iter().map(draw).collect()
+}
+
+/// The same figure of one group's runs.
+fn of_group(figure: &Figure, group: &Group) -> Vec<Drawing> {
+    let mut drawings = (figure.draw)(&group.evidence);
+    for drawing in &mut drawings {
+        drawing.suffix = format!("-{}", group.title.replace(' ', ""));
+        drawing.plot.title = format!("{}, {}", drawing.plot.title, group.title);
+    }
+    drawings
 }
 
 /// A method's label may hold what links and file systems dislike.
@@ -126,7 +147,8 @@ fn share_axis() -> Axis {
 
 /// The x axis of figures by task, counted from 1.
 fn task_axis(evidence: &Evidence) -> Axis {
-    Axis::linear(0.5, evidence.tasks().max(1) as f64 + 0.5)
+    let first = evidence.first_task as f64;
+    Axis::linear(first + 0.5, first + evidence.tasks().max(1) as f64 + 0.5)
 }
 
 /// The x axis of figures by update.

@@ -3,7 +3,7 @@
 use super::plot::{Key, Mark, Panel, Pen, Plot};
 use super::style::{REFERENCE, schedule_pen};
 use super::{Drawing, Figure, figure_n, panel_height, share_axis, task_axis};
-use crate::report::evidence::{CEILING, Evidence, across_seeds, interval_band, mean_curve};
+use crate::report::evidence::{Evidence, across_seeds};
 
 /// The registry's entry.
 pub const FIGURE: Figure = Figure {
@@ -13,16 +13,20 @@ pub const FIGURE: Figure = Figure {
               trainability: each task is equally hard, and the network learns it less well. The grey line is the \
               ceiling, a network that is reset at every task; the dashed line is chance. The constant schedule is \
               the wide black line, so that a schedule identical to it shows as a coloured line on a black one.",
+    absent: "",
     draw,
 };
+
+/// The key of the ceiling.
+pub(super) const CEILING_LABEL: &str = "reset at every task (ceiling)";
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let methods = evidence.trained_methods();
     let panels = methods.iter().map(|method| panel(evidence, method)).collect::<Vec<_>>();
     let lines = evidence.schedules.iter().map(|s| Key::line(s, schedule_pen(s, &evidence.schedules)));
     let mut legend: Vec<_> = lines.collect();
-    if evidence.methods.iter().any(|m| m == CEILING) {
-        legend.push(Key::line("reset at every task (ceiling)", ceiling_pen()));
+    if !evidence.ceilings.is_empty() {
+        legend.push(Key::line(CEILING_LABEL, ceiling_pen()));
     }
     if evidence.classes.is_some() {
         legend.push(Key::line("chance", chance_pen()));
@@ -47,7 +51,7 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     vec![Drawing { suffix: String::new(), plot }]
 }
 
-fn ceiling_pen() -> Pen {
+pub(super) fn ceiling_pen() -> Pen {
     Pen::solid(REFERENCE, 4.0)
 }
 
@@ -60,8 +64,11 @@ fn panel(evidence: &Evidence, method: &str) -> Panel {
     if let Some(classes) = evidence.classes {
         marks.push(Mark::Horizontal { y: 1.0 / classes, pen: chance_pen() });
     }
-    if let Some(ceiling) = evidence.ceiling() {
-        marks.push(Mark::Line { points: mean_curve(&across_seeds(&ceiling, "online_accuracy")), pen: ceiling_pen() });
+    if let Some(ceiling) = evidence.ceiling(method) {
+        marks.push(Mark::Line {
+            points: evidence.mean_curve(&across_seeds(&ceiling, "online_accuracy")),
+            pen: ceiling_pen(),
+        });
     }
     let mut lines = Vec::new();
     for schedule in &evidence.schedules {
@@ -69,14 +76,14 @@ fn panel(evidence: &Evidence, method: &str) -> Panel {
         let values = across_seeds(&runs, "online_accuracy");
         let pen = schedule_pen(schedule, &evidence.schedules);
         if runs.len() >= 3 {
-            marks.push(Mark::Band { points: interval_band(&values), colour: pen.colour });
+            marks.push(Mark::Band { points: evidence.interval_band(&values), colour: pen.colour });
         } else if runs.len() == 2 {
             lines.extend(runs.iter().map(|run| {
-                let points = mean_curve(&across_seeds(&[*run], "online_accuracy"));
+                let points = evidence.mean_curve(&across_seeds(&[*run], "online_accuracy"));
                 Mark::Line { points, pen: Pen { width: 1.5, ..pen } }
             }));
         }
-        lines.push(Mark::Line { points: mean_curve(&values), pen });
+        lines.push(Mark::Line { points: evidence.mean_curve(&values), pen });
     }
     marks.extend(lines);
     Panel { title: method.into(), note: String::new(), x: task_axis(evidence), y: share_axis(), marks }

@@ -20,16 +20,19 @@ pub struct Indexed {
 /// Keeps the `needed` colours and the most frequent others, and replaces the rest by the nearest of these: in a chart
 /// only shades at edges move. Colours that the legend explains are needed, however rare their ink.
 pub fn index(rgb: &[u8], needed: &[Rgb]) -> Indexed {
-    let colours = || rgb.chunks_exact(3).map(|p| [p[0], p[1], p[2]]);
+    // Flat areas are long stretches of one colour, each of which is looked up once.
+    let stretches = || rgb.as_chunks::<3>().0.chunk_by(|left, right| left == right);
     let mut counts: HashMap<Rgb, usize> = HashMap::new();
-    for colour in colours() {
-        *counts.entry(colour).or_default() += 1;
+    for stretch in stretches() {
+        *counts.entry(stretch[0]).or_default() += stretch.len();
     }
     let mut ranked: Vec<_> = counts.into_iter().collect();
     ranked.sort_by_key(|&(colour, count)| (!needed.contains(&colour), Reverse(count), colour));
     let kept: Vec<Rgb> = ranked.iter().take(SIZE).map(|(colour, _)| *colour).collect();
     let places: HashMap<Rgb, u8> = ranked.iter().map(|(colour, _)| (*colour, nearest(&kept, *colour))).collect();
-    Indexed { palette: kept.concat(), pixels: colours().map(|colour| places[&colour]).collect() }
+    let mut pixels = Vec::with_capacity(rgb.len() / 3);
+    stretches().for_each(|stretch| pixels.resize(pixels.len() + stretch.len(), places[&stretch[0]]));
+    Indexed { palette: kept.concat(), pixels }
 }
 
 fn nearest(kept: &[Rgb], colour: Rgb) -> u8 {

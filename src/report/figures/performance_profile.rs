@@ -14,6 +14,7 @@ pub const FIGURE: Figure = Figure {
               another at every value is better however runs are summed up, and curves that cross help some runs and \
               harm others. Bands are 95 % bootstrap intervals over seeds within each method, each at its value alone; no band \
               means that redrawing these few runs changes nothing, not that the share is certain.",
+    absent: "",
     draw,
 };
 

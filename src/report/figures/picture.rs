@@ -1,13 +1,13 @@
-//! From a plot to the bytes of a PNG file.
+//! From a plot to the bytes of a PNG and of an SVG file.
 
-use plotters::prelude::{BitMapBackend, IntoDrawingArea};
+use plotters::prelude::{BitMapBackend, IntoDrawingArea, SVGBackend};
 use plotters::style::WHITE;
 
 use super::canvas::{Canvas, DrawError};
 use super::palette::{Indexed, Rgb, index};
 use super::panels::{height, paint};
 use super::plot::Plot;
-use super::style::WIDTH;
+use super::style::{FAMILY, SUBTITLE, WIDTH};
 
 /// Device pixels for each pixel of the image: plotters smooths neither thick lines nor areas, averaging does.
 const FINE: usize = 2;
@@ -25,9 +25,24 @@ pub struct Picture {
     pub height: u32,
     /// The PNG file.
     pub png: Vec<u8>,
+    /// The same as SVG.
+    pub svg: String,
 }
 
-/// Draws the plot as PNG.
+impl Picture {
+    /// The name of the SVG file.
+    pub fn svg_file(&self) -> String {
+        format!("{}.svg", self.file.strip_suffix(".png").unwrap_or(&self.file))
+    }
+
+    /// What stands within the SVG's root element, if that takes a page less room than the PNG in base64.
+    pub fn smaller_svg(&self) -> Option<&str> {
+        let (_, content) = self.svg.split_once('\n')?;
+        (content.len() < self.png.len().div_ceil(3) * 4).then_some(content)
+    }
+}
+
+/// Draws the plot as PNG and as SVG; `file` is the name of the PNG.
 ///
 /// # Errors
 /// Only when the drawing backend or the encoder fails.
@@ -44,7 +59,37 @@ pub fn render(plot: &Plot, file: String) -> Result<Picture, DrawError> {
     let pixels = average(&fine, fine_width as usize);
     let needed: Vec<Rgb> = plot.legend.iter().map(|key| key.colour()).collect();
     let png = encode(&index(&pixels, &needed), width, height).map_err(|e| DrawError(e.to_string()))?;
-    Ok(Picture { file, alt: format!("{}. {}", plot.title, plot.subtitle), width, height, png })
+    let svg = vector(plot, width, height)?;
+    Ok(Picture { file, alt: format!("{}. {}", plot.title, plot.subtitle), width, height, png, svg })
+}
+
+/// The plot as SVG, its text as text.
+fn vector(plot: &Plot, width: u32, height: u32) -> Result<String, DrawError> {
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
+        area.fill(&WHITE).map_err(|e| DrawError(e.to_string()))?;
+        paint(plot, &Canvas::vector(&area))?;
+        area.present().map_err(|e| DrawError(e.to_string()))?;
+    }
+    Ok(compact(&svg))
+}
+
+/// The same SVG without what goes without saying: attributes that have their default value or that of the whole image,
+/// and decimals that nobody sees. Text cannot be mistaken for an attribute, since its quotation marks are escaped.
+fn compact(svg: &str) -> String {
+    let said = svg.replacen("<svg ", &format!("<svg font-family=\"{FAMILY}\" "), 1);
+    let usual = [" opacity=\"1\"", " stroke=\"none\"", " stroke-width=\"1\"", &format!(" font-family=\"{FAMILY}\"")];
+    let (head, body) = said.split_once('\n').unwrap_or((&said, ""));
+    let body = usual.iter().fold(body.replace(" \"/>", "\"/>"), |body, usual| body.replace(usual, ""));
+    let mut parts = body.split(" font-size=\"");
+    let mut compact = format!("{head}\n{}", parts.next().unwrap_or_default());
+    for part in parts {
+        let (size, rest) = part.split_once('"').unwrap_or((part, ""));
+        let size: f64 = size.parse().unwrap_or(SUBTITLE);
+        compact.push_str(&format!(" font-size=\"{}\"{rest}", (size * 10.0).round() / 10.0));
+    }
+    compact
 }
 
 /// Averages squares of `FINE` x `FINE` pixels.
@@ -75,4 +120,33 @@ fn encode(image: &Indexed, width: u32, height: u32) -> Result<Vec<u8>, png::Enco
     writer.write_image_data(&image.pixels)?;
     writer.finish()?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smaller_of_the_two_is_for_pages() {
+        let picture = |png: usize, svg: &str| Picture {
+            file: "a.png".into(),
+            alt: String::new(),
+            width: 1,
+            height: 1,
+            png: vec![0; png],
+            svg: format!("<svg>\n{svg}"),
+        };
+        assert_eq!(picture(3, "<g/>").smaller_svg(), None, "three bytes are four letters in base64");
+        assert_eq!(picture(4, "<g/>").smaller_svg(), Some("<g/>"));
+        assert_eq!(picture(3, "").svg_file(), "a.svg");
+    }
+
+    #[test]
+    fn what_goes_without_saying_is_left_out_of_attributes_and_not_of_text() {
+        let svg = "<svg width=\"9\">\n<text font-family=\"sans-serif\" font-size=\"20.967\" opacity=\"1\">\nopacity=&quot;1&quot;\n</text>\n\
+                   <circle opacity=\"0.85\" stroke=\"none\"/>\n</svg>";
+        let expected = "<svg font-family=\"sans-serif\" width=\"9\">\n<text font-size=\"21\">\nopacity=&quot;1&quot;\n</text>\n\
+                        <circle opacity=\"0.85\"/>\n</svg>";
+        assert_eq!(compact(svg), expected);
+    }
 }

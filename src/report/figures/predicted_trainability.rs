@@ -4,7 +4,7 @@ use super::plot::{Key, Mark, Panel, Plot};
 use super::style::{ACTUAL_PEN, RAW_PEN, SCALED_PEN};
 use super::{Drawing, Figure, counted, panel_height, share_axis, task_axis};
 use crate::analysis::trainability::{predicted_trainability, rescaled_to_accuracy};
-use crate::report::evidence::{Evidence, across_seeds, by_task, interval_band, mean_curve};
+use crate::report::evidence::{Evidence, across_seeds, by_task};
 use crate::report::results::Run;
 
 /// The registry's entry.
@@ -15,6 +15,7 @@ pub const FIGURE: Figure = Figure {
               bound; 1 − rho predicts trainability. The dashed line is the same prediction rescaled, run by run, to \
               the range of the run's own accuracy, as the paper draws it: rescaling uses the outcome, so that only \
               the raw line is a prediction, and only it is scored.",
+    absent: "",
     draw,
 };
 
@@ -50,13 +51,13 @@ fn panel(evidence: &Evidence, method: &str, runs: &[&Run]) -> Panel {
         raw.iter().zip(runs).map(|(raw, run)| rescaled_to_accuracy(raw, run.series.online_accuracy())).collect();
     let mut marks = Vec::new();
     if runs.len() >= 3 {
-        marks.push(Mark::Band { points: interval_band(&accuracy), colour: ACTUAL_PEN.colour });
+        marks.push(Mark::Band { points: evidence.interval_band(&accuracy), colour: ACTUAL_PEN.colour });
     }
-    marks.push(Mark::Line { points: mean_curve(&accuracy), pen: ACTUAL_PEN });
-    marks.push(Mark::Line { points: mean_curve(&by_task(&raw)), pen: RAW_PEN });
+    marks.push(Mark::Line { points: evidence.mean_curve(&accuracy), pen: ACTUAL_PEN });
+    marks.push(Mark::Line { points: evidence.mean_curve(&by_task(&raw)), pen: RAW_PEN });
     let mut note = format!("n = {}", counted(runs.len(), "seed"));
     match scaled {
-        Ok(scaled) => marks.push(Mark::Line { points: mean_curve(&by_task(&scaled)), pen: SCALED_PEN }),
+        Ok(scaled) => marks.push(Mark::Line { points: evidence.mean_curve(&by_task(&scaled)), pen: SCALED_PEN }),
         Err(_) => note.push_str("; not rescaled: constant"),
     }
     let x = task_axis(evidence);

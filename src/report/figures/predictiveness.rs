@@ -22,6 +22,7 @@ pub const FIGURE: Figure = Figure {
               none; 0.5 is a coin. Each indicator is read in the direction in which it separates best on these very \
               data, which flatters weak ones: an interval that reaches down to 0.5 says that nothing was found. An \
               indicator earns its keep only to the right of both vertical lines, the predictors that cost nothing.",
+    absent: "",
     draw,
 };
 

@@ -18,6 +18,7 @@ pub const FIGURE: Figure = Figure {
               indicator that explains trainability by itself would draw one curve through all methods. Separate \
               clouds at the same value of the indicator are the paper's objection. Spearman's correlation pools all \
               points; tasks of one run are not independent, so that n overstates what is known.",
+    absent: "",
     draw,
 };
 

@@ -10,7 +10,7 @@ use crate::analysis::correlation::{FEWEST_PAIRS, spearman};
 use crate::analysis::outcomes::defined;
 use crate::analysis::predictiveness::ranked;
 use crate::probe::catalogue::catalogue;
-use crate::report::evidence::{CEILING, Evidence, role_name};
+use crate::report::evidence::{Evidence, role_name};
 use crate::report::results::Run;
 use crate::report::tables::HORIZON;
 
@@ -22,6 +22,7 @@ pub const FIGURE: Figure = Figure {
               accuracy of the next. A row of one colour is an indicator that means the same everywhere; a row of blue \
               and red is one whose rise announces loss in one configuration and recovery in another. Rows stand in the \
               order of AUROC over all configurations; white is no correlation, and a gap is an undefined one.",
+    absent: "",
     draw,
 };
 
@@ -29,7 +30,7 @@ pub const FIGURE: Figure = Figure {
 const STEPS: i32 = 5;
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
-    let arms: Vec<_> = evidence.arms().into_iter().filter(|arm| arm.method != CEILING).collect();
+    let arms: Vec<_> = evidence.arms().into_iter().filter(|arm| !evidence.is_ceiling(&arm.method)).collect();
     let definitions = catalogue();
     let rows: Vec<_> = ranked(&evidence.scores, HORIZON)
         .into_iter()

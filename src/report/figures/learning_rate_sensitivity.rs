@@ -1,0 +1,68 @@
+//! How much of what a method or a schedule achieves is the choice of the base learning rate.
+
+use super::abscissa::{Abscissa, Course, axis, courses, legend, marks, seeds_at_points};
+use super::plot::{Panel, Plot};
+use super::{Drawing, Figure, panel_height, seeds, share_axis};
+use crate::analysis::aggregate::{last_quarter, mean};
+use crate::report::evidence::{CONTROL, Evidence};
+use crate::report::results::Run;
+use crate::report::setting::option;
+
+/// The registry's entry.
+pub const FIGURE: Figure = Figure {
+    name: "learning_rate_sensitivity",
+    title: "Late accuracy by base learning rate",
+    caption: "Mean online accuracy over the last quarter of the tasks, against the learning rate that a run starts from. \
+              A schedule that is more than a better rate lies above the constant schedule's highest point, not only \
+              above the constant rate that it starts from; a flat line is one for which the rate need not be tuned.",
+    absent: "No schedule was run with two base learning rates: a grid over training.learning_rate, or constant schedules with \
+             a learning_rate of their own as in configs/controls.json, make a figure of the sensitivity to it.",
+    draw,
+};
+
+const RATE: Abscissa = Abscissa { key: "training.learning_rate", value: rate, schedule };
+
+/// A schedule's own rate, or the base one.
+fn rate(run: &Run) -> Option<f64> {
+    let own = option(run, "schedule.learning_rate").and_then(|rate| rate.as_f64());
+    own.or_else(|| option(run, "training.learning_rate")?.as_f64())
+}
+
+/// Constant schedules are one, whatever their rate.
+fn schedule(run: &Run) -> String {
+    let name = option(run, "schedule.name").and_then(|name| name.as_str());
+    if name == Some(CONTROL) { CONTROL.to_owned() } else { run.arm.schedule.clone() }
+}
+
+fn draw(evidence: &Evidence) -> Vec<Drawing> {
+    let courses = courses(evidence, &RATE);
+    if courses.is_empty() {
+        return Vec::new();
+    }
+    let late = |accuracy: &[f64]| mean(last_quarter(accuracy)).ok();
+    let panel = |course: &Course| Panel {
+        title: course.method.clone(),
+        note: String::new(),
+        x: axis(&courses),
+        y: share_axis(),
+        marks: marks(evidence, course, late),
+    };
+    let panels: Vec<Panel> = courses.iter().map(panel).collect();
+    let (least, most) = seeds_at_points(&courses);
+    let plot = Plot {
+        title: FIGURE.title.into(),
+        subtitle: format!(
+            "Points are means over seeds, bands their 95 % bootstrap intervals over seeds; {} a point.",
+            seeds(least, most)
+        ),
+        legend: legend(evidence, &courses),
+        columns: panels.len().clamp(1, 3),
+        panel_height: panel_height(panels.len(), 3, 330.0),
+        panels,
+        x_label: "base learning rate (log scale)".into(),
+        y_label: "online accuracy, last quarter".into(),
+        shared_x: true,
+        shared_y: true,
+    };
+    vec![Drawing { suffix: String::new(), plot }]
+}
