@@ -32,9 +32,10 @@ endef
 run-all: build ## everything: set up, build, sweep configs/quick.json, report; a second call goes on where the first stopped
 	$(call sweep-and-report,quick)
 
-smoke: build ## the same with configs/smoke.json and smoke-schedules.json: every method and every schedule, in a minute
+smoke: build ## the same with configs/smoke*.json: every method, every schedule and a convolutional network, in a minute
 	$(call sweep-and-report,smoke)
 	$(call sweep-and-report,smoke-schedules)
+	$(call sweep-and-report,smoke-convolutional)
 
 paper: build ## the same with configs/paper.json, the setting of the paper: many hours
 	$(call sweep-and-report,paper)
