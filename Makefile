@@ -32,11 +32,12 @@ endef
 run-all: build ## everything: set up, build, sweep configs/quick.json, report; a second call goes on where the first stopped
 	$(call sweep-and-report,quick)
 
-smoke: build ## the same with configs/smoke*.json: every method, schedule and stream, in a minute
+smoke: build ## the same with configs/smoke*.json: every method, schedule, stream and kind of network, in a minute
 	$(call sweep-and-report,smoke)
 	$(call sweep-and-report,smoke-schedules)
 	$(call sweep-and-report,smoke-streams)
 	$(call sweep-and-report,smoke-fraction)
+	$(call sweep-and-report,smoke-convolutional)
 
 paper: build ## the same with configs/paper.json, the setting of the paper: many hours
 	$(call sweep-and-report,paper)

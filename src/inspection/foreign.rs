@@ -131,6 +131,11 @@ fn read_network(
     activation: Box<dyn Activation>,
     precision: Option<Precision>,
 ) -> Result<Network, InspectionError> {
+    let convolution = |name: &&str| file.floats(name, "").is_ok_and(|tensor| tensor.dim() == 4);
+    if let Some(name) = file.names().find(convolution) {
+        let found = shape_of(&file.floats(name, "")?);
+        return Err(file.refuse(name, found, "a multi-layer perceptron, whose weights are matrices: no convolutions"));
+    }
     let count = (1..).take_while(|index| file.contains(&format!("fc{index}.weight"))).count().max(1);
     let own = |name: &str| (1..=count).any(|i| name == format!("fc{i}.weight") || name == format!("fc{i}.bias"));
     if let Some(other) = file.names().find(|name| file.contains("fc1.weight") && !own(name)) {

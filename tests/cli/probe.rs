@@ -264,6 +264,10 @@ fn bad_files_are_refused() {
         (network().without("fc2.bias").bytes(), &["net has no `fc2.bias`"]),
         (network().without("fc1.weight").bytes(), &["net has no `fc1.weight`"]),
         (network().without("fc2.weight").bytes(), &["net: `fc2.bias` is no tensor of"]),
+        (
+            network().with("conv1.weight", some(&[4, 1, 3, 3])).bytes(),
+            &["net: `conv1.weight` is of shape [4, 1, 3, 3], expected a multi-layer perceptron", "no convolutions"],
+        ),
         (network().with("norm.weight", some(&[4])).bytes(), &["net: `norm.weight` is no tensor of"]),
         (network().with("fc2.weight", some(&[2, 5])).bytes(), &["`fc2.weight` is of shape [2, 5], expected [2, 4]"]),
         (network().with("fc1.weight", some(&[12])).bytes(), &["`fc1.weight` is of shape [12], expected a matrix"]),

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use trainability::analysis::{Arm, Series};
 use trainability::config::{Experiment, ImageFacts, Plan};
-use trainability::data::{Idx, ImageSet};
+use trainability::data::{Idx, ImageSet, ImageShape};
 use trainability::report::evidence::Evidence;
 use trainability::report::figures::{FIGURES, panels};
 use trainability::report::results::{Run as RunFolder, Sweep, read_tasks};
@@ -173,7 +173,8 @@ pub fn configuration(bytes: &[u8]) {
     let written = serde_json::to_value(&experiment).unwrap();
     let again = Experiment::parse(&written.to_string(), &[], "fuzz.json", "other").unwrap();
     assert_eq!(again, experiment);
-    let facts = ImageFacts::bare(60_000, "none");
+    let shape = Some(ImageShape { channels: 1, rows: 28, columns: 28 });
+    let facts = ImageFacts { shape, ..ImageFacts::bare(60_000, "none") };
     let Ok(plan) = Plan::new(experiment, &facts) else { return };
     let again = Plan::new(again, &facts).unwrap();
     assert_eq!(plan.runs.len(), again.runs.len());

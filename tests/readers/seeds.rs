@@ -40,7 +40,7 @@ fn every_seed_is_read_or_refused() {
 #[test]
 fn whole_seeds_are_accepted() {
     use trainability::config::{Experiment, ImageFacts, Plan};
-    use trainability::data::{Idx, ImageSet};
+    use trainability::data::{Idx, ImageSet, ImageShape};
     use trainability::report::{results::read_tasks, trace};
     use trainability::train::{RunRecord, checkpoint};
 
@@ -56,7 +56,8 @@ fn whole_seeds_are_accepted() {
                 "configuration" => {
                     let text = String::from_utf8(bytes).unwrap();
                     let experiment = Experiment::parse(&text, &[], "seed", "seed").unwrap();
-                    Plan::new(experiment, &ImageFacts::bare(60_000, "")).is_ok()
+                    let shape = Some(ImageShape { channels: 1, rows: 28, columns: 28 });
+                    Plan::new(experiment, &ImageFacts { shape, ..ImageFacts::bare(60_000, "") }).is_ok()
                 }
                 "run_record" => name.contains("sweep") || serde_json::from_slice::<RunRecord>(&bytes).is_ok(),
                 other => panic!("{other} has no reader here"),
@@ -94,7 +95,7 @@ fn write_the_seeds() {
     write("tasks/whole", inputs::TASKS);
     write("controls/whole", inputs::CONTROLS);
     write("run_record/whole", &serde_json::to_vec_pretty(&inputs::scheduled_record()).unwrap());
-    for name in ["smoke", "quick", "paper"] {
+    for name in ["smoke", "smoke-convolutional", "quick", "paper"] {
         let text = fs::read(folder().join(format!("../../configs/{name}.json"))).unwrap();
         write(&format!("configuration/whole-{name}"), &text);
     }
