@@ -154,3 +154,23 @@ fn singular(found: Extremes, ends: Ends) -> Extremes {
     let largest = if ends == Ends::Both && found.largest.value < 0.0 { zero } else { found.largest };
     Extremes { largest, smallest, ..found }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_is_an_eigenvalue_of_a_block_that_was_reduced() {
+        let ends_of = |smallest: f64, largest: f64, ends| {
+            let [largest, smallest] = [largest, smallest].map(|value| Eigenvalue { value, residual: 0.1 });
+            let found = singular(Extremes { largest, smallest, products: 1, converged: true }, ends);
+            (found.smallest.value, found.largest.value)
+        };
+        assert_eq!(ends_of(-1.0, 2.0, Ends::Both), (-1.0, 2.0));
+        assert_eq!(ends_of(1.0, 2.0, Ends::Both), (0.0, 2.0));
+        assert_eq!(ends_of(-2.0, -1.0, Ends::Both), (-2.0, 0.0));
+        // What was not looked for is not believed.
+        assert_eq!(ends_of(-1.0, 2.0, Ends::Largest), (0.0, 2.0));
+        assert!(ends_of(f64::NAN, f64::NAN, Ends::Both).1.is_nan(), "what was lost stays lost");
+    }
+}

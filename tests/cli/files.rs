@@ -142,6 +142,28 @@ fn a_report_writes_its_tables_pages_and_figures() {
 }
 
 #[test]
+fn layers_whose_bound_was_never_defined_have_empty_fields_and_a_warning() {
+    let work = Workdir::new();
+    let methods = json!(["batch_norm", "layer_norm"]);
+    work.experiment(&[("methods", methods), ("schedules", json!(["constant", "paper"])), ("seeds", json!(1))]);
+    work.sweep("out", &[]).succeeded();
+    for (method, hidden) in [("batch_norm", false), ("layer_norm", true)] {
+        let [_, controls] = work.rows("out", &format!("{method}/paper/seed-0"));
+        for row in controls.lines().skip(1) {
+            let fields: Vec<&str> = row.split(',').collect();
+            let defined = hidden || fields[2] == "fc3";
+            assert_eq!(!fields[6].is_empty(), defined, "{method}: {row}");
+            assert_eq!(fields[18] != "undefined", defined, "{method}: {row}");
+        }
+    }
+    let said = work.run(&["report", "out", "--plots", "plots"]).succeeded().tells(&[
+        "batch_norm/paper: the bound that the schedule keeps to was undefined at every control event in fc1, fc2 in 1 of \
+         1 runs, so that it acted on the other layers alone.",
+    ]);
+    assert!(!said.stdout.contains("layer_norm/paper: the bound"));
+}
+
+#[test]
 fn a_schedule_that_never_fired_is_warned_about_in_terminal_markdown_and_html() {
     let work = Workdir::new();
     work.experiment(&[("control", json!({ "floor": 1e9, "warm_window": "off" })), ("seeds", json!(2))]);

@@ -230,6 +230,7 @@ fn crelu_doubles_the_next_layers_inputs() {
 fn bad_methods_and_numbers_are_refused() {
     let work = workdir();
     refuse(&work, &["--method", "reset"], &["`reset` acts on training alone"]);
+    refuse(&work, &["--method", "layer_norm"], &["the method's `layer_norm` is not read from a checkpoint"]);
     refuse(&work, &["--method", "l2_los"], &["l2_los", "did you mean l2_loss?"]);
     refuse(&work, &["--method", r#"{"name": "l2_loss", "coefficient": 0}"#], &["coefficient", "above 0"]);
     refuse(&work, &["--method", "{"], &["is not valid JSON"]);

@@ -1,7 +1,8 @@
 //! Normalisations: what becomes of a hidden layer's pre-activation z before it enters the activation.
 //!
 //! z is standardised to z_hat, and gain * z_hat + shift enters the activation. Gain and shift are parameters of the layer,
-//! one of each a unit, that begin at 1 and 0. The output layer is not normalised.
+//! one of each a unit, that begin at 1 and 0. The output layer is not normalised. Penalties over all tensors treat them like
+//! biases, so that L2 pulls a gain towards 0 and a distance from the initial parameters towards 1; `spectral` is for weights.
 
 use std::fmt::Debug;
 
