@@ -178,3 +178,71 @@ fn short(value: &Value) -> String {
     let text = crate::config::label::of_value(value);
     if text.chars().count() > 16 { text.chars().take(12).chain("…".chars()).collect() } else { text }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::setting::tests::{options, run};
+    use super::*;
+    use crate::train::record::Status;
+
+    fn sweep(name: &str, runs: Vec<Run>) -> Sweep {
+        Sweep { name: name.to_owned(), provenance: None, runs }
+    }
+
+    fn names(selected: &Selected) -> Vec<String> {
+        let name = |run: &Run| format!("{} {} {}", run.arm.method, run.arm.schedule, run.seed);
+        selected.sweep.runs.iter().map(name).collect()
+    }
+
+    #[test]
+    fn equal_options_are_one_arm_and_others_are_told_apart() {
+        let mut other_schedule = options("relu", 5);
+        other_schedule["schedule"]["bounds"]["noise"] = "debiased".into();
+        let one = sweep(
+            "one",
+            vec![
+                run("relu", "constant", 0, options("relu", 5)),
+                run("relu", "paper", 0, options("relu", 5)),
+                run("crelu", "constant", 0, options("crelu", 5)),
+            ],
+        );
+        let two = sweep(
+            "two",
+            vec![
+                run("relu", "constant", 1, options("relu", 5)),
+                run("relu", "paper", 1, other_schedule),
+                run("crelu", "constant", 0, options("crelu", 9)),
+            ],
+        );
+        let selected = together(vec![one, two]).unwrap();
+        let mut found = names(&selected);
+        found.sort();
+        let expected = [
+            "one/crelu constant 0",
+            "relu constant 0",
+            "relu constant 1",
+            "relu one/paper 0",
+            "relu two/paper 1",
+            "two/crelu constant 0",
+        ];
+        assert_eq!(found, expected);
+        assert!(selected.sweep.runs.iter().all(|run| run.series.arm == run.arm), "the numbers go by the same name");
+    }
+
+    #[test]
+    fn a_run_that_is_in_both_counts_once_and_the_finished_one_is_it() {
+        let mut broken = run("relu", "constant", 0, options("relu", 5));
+        broken.record.as_mut().unwrap().status = Status::Failed;
+        let whole = run("relu", "constant", 0, options("relu", 5));
+        let selected = together(vec![sweep("one", vec![broken]), sweep("two", vec![whole])]).unwrap();
+        assert_eq!(names(&selected), ["relu constant 0"]);
+        assert!(selected.sweep.runs[0].finished());
+        assert!(selected.slice[1].starts_with("1 run is in more than one"), "{:?}", selected.slice);
+    }
+
+    #[test]
+    fn one_name_for_two_sweeps_is_refused() {
+        let error = together(vec![sweep("one", Vec::new()), sweep("one", Vec::new())]).unwrap_err().to_string();
+        assert!(error.contains("called one"), "{error}");
+    }
+}

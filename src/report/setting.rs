@@ -140,8 +140,80 @@ pub fn references(sweep: &Sweep) -> BTreeMap<Arm, Option<Arm>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::analysis::Series;
+    use crate::train::record::RunRecord;
+
+    /// A finished run of one task with these options.
+    pub fn run(method: &str, schedule: &str, seed: u64, options: Value) -> Run {
+        let record = serde_json::json!({
+            "status": "finished", "configuration_hash": "", "method": method, "schedule": schedule, "seed": seed,
+            "options": options, "updates": 1, "tasks": 1, "seconds": {}, "events": [], "scheduled": false,
+            "diverged_at_task": null, "error": null, "checksums": {}
+        });
+        let arm = Arm { method: method.to_owned(), schedule: schedule.to_owned() };
+        let columns = BTreeMap::from([("online_accuracy".to_owned(), vec![Some(0.5)])]);
+        Run {
+            folder: Default::default(),
+            arm: arm.clone(),
+            seed,
+            record: Some(serde_json::from_value::<RunRecord>(record).unwrap()),
+            damage: None,
+            series: Series { arm, seed, columns },
+            traces: Vec::new(),
+        }
+    }
+
+    /// Options of one part and so many epochs.
+    pub fn options(part: &str, epochs: u64) -> Value {
+        serde_json::json!({
+            "stream": { "epochs": epochs },
+            "measure": { "interval": epochs },
+            "method": { "parts": [{ "name": part, "options": {} }] },
+            "schedule": { "name": "constant", "bounds": { "noise": "plug_in" } }
+        })
+    }
+
+    #[test]
+    fn every_arm_is_held_against_the_reset_arm_of_its_own_setting() {
+        let provenance = serde_json::json!({ "experiment": { "grid": { "control.cool": [0.5, 0.9] } } });
+        let runs = vec![
+            run("reset@cool=0.5", "constant", 0, options("reset", 5)),
+            run("reset@cool=0.9", "constant", 0, options("reset", 5)),
+            run("fresh", "constant", 0, options("reset", 9)),
+            run("relu@cool=0.9", "paper", 0, options("relu", 5)),
+            run("long", "paper", 0, options("relu", 9)),
+            run("longest", "paper", 0, options("relu", 99)),
+        ];
+        let sweep = Sweep { provenance: Some(provenance), runs, ..Sweep::default() };
+        let found = references(&sweep);
+        let of = |method: &str| {
+            let (_, reference) = found.iter().find(|(arm, _)| arm.method == method).unwrap();
+            reference.as_ref().map(|arm| arm.method.as_str())
+        };
+        assert_eq!(found.len(), 3, "no reset arm has one");
+        assert_eq!(of("relu@cool=0.9"), Some("reset@cool=0.9"), "that of its own point, where several are alike");
+        assert_eq!((of("long"), of("longest")), (Some("fresh"), None));
+    }
+
+    #[test]
+    fn values_are_found_in_labels_and_options() {
+        let keys = ["control.cool".to_owned()];
+        let run = run("relu@cool=0.9", "paper", 3, options("relu", 5));
+        let value = |key: &str| value_of(&run, key, &keys);
+        for (key, expected) in [
+            ("method", "relu@cool=0.9"),
+            ("schedule", "paper"),
+            ("seed", "3"),
+            ("stream.epochs", "5"),
+            ("control.cool", "0.9"),
+            ("control.noise", "plug_in"),
+        ] {
+            assert_eq!(value(key).as_deref(), Some(expected), "{key}");
+        }
+        assert_eq!([value("stream"), value("stream.tasks"), value("")], [None, None, None]);
+    }
 
     #[test]
     fn a_grid_point_is_taken_off_a_label() {

@@ -85,12 +85,7 @@ fn tasks_can_be_chosen() {
     let accuracies: Vec<f64> = (0..2)
         .flat_map(|seed| {
             let [tasks, _] = work.rows("results/one", &format!("relu/paper/seed-{seed}"));
-            let rows = tasks
-                .lines()
-                .skip(2)
-                .map(|line| line.split(',').nth(2).unwrap().parse().unwrap())
-                .collect::<Vec<f64>>();
-            rows
+            tasks.lines().skip(2).map(|line| line.split(',').nth(2).unwrap().parse().unwrap()).collect::<Vec<f64>>()
         })
         .collect();
     assert_eq!(accuracies.len(), 4);
