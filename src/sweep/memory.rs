@@ -120,16 +120,17 @@ pub fn estimate(run: &RunPlan, set: &ImageSet) -> f64 {
     let work = SPARE * element * largest(&[measured, task_end, evaluation, saved, fisher + 2.0 * probe * widths]);
     // All images as they are, and the chosen ones three times in double precision while they are normalised.
     let beginning = set.images.len() as f64 + 3.0 * images * features * 8.0;
-    // Permuted images lie beside the original ones, those of the task before until they are no longer needed; while one
-    // order gives way to another, both are there twice.
-    let copies = match (run.stream.entry().permutes_pixels, run.stream.transition > 0.0) {
-        (false, _) => 1.0,
-        (true, false) => 3.0,
-        (true, true) => 6.0,
-    };
     let own = set.test.as_ref().map_or(0, |test| test.count);
     let tested = if run.stream.entry().true_labels { run.data.test_images.unwrap_or(own) as f64 } else { 0.0 };
-    let kept = (copies * images + tested) * features;
+    let kept = (images + tested) * features;
+    // Permuted images lie beside the original ones, and so do those of the task before until they are no longer needed,
+    // each with what differs from its background; while one order gives way to another, both are there twice.
+    let copies = match (run.stream.entry().permutes_pixels, run.stream.transition > 0.0) {
+        (false, _) => 0.0,
+        (true, false) => 4.0,
+        (true, true) => 9.0,
+    };
+    let work = work + element * copies * images * features;
     let window = run.measure.window as f64 * layers.len() as f64 * WINDOW_VALUE;
     PER_JOB + element * (kept + state) + window + work.max(beginning)
 }

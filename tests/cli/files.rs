@@ -132,9 +132,15 @@ fn a_report_writes_its_tables_pages_and_figures() {
     }
     let (markdown, html) = (work.read("out/report.md"), work.read("out/report.html"));
     assert!(markdown.contains("../figures/online_accuracy.png"), "figures are linked from where the report lies");
-    assert!(html.starts_with("<!") && html.contains("data:image/png;base64,"), "one file holds all");
+    assert!(html.starts_with("<!"), "{html}");
     let figures: Vec<String> =
         work.snapshot("figures").into_keys().map(|path| path.to_str().unwrap().to_owned()).collect();
+    let inlined = html.matches("<svg role=").count() + html.matches("data:image/png;base64,").count();
+    assert_eq!(
+        inlined,
+        figures.iter().filter(|name| name.ends_with(".png")).count(),
+        "one file holds all: {figures:?}"
+    );
     for figure in ["online_accuracy", "learning_rate", "effective_step_bounds-relu", "rejected_indicators"] {
         let name = format!("{figure}.png");
         assert!(figures.contains(&name), "{name} is not in {figures:?}");
