@@ -46,6 +46,6 @@ pub fn run(setting: &Setting, set: &ImageSet) -> Result<Run> {
         "seeds": 1
     });
     let experiment = Experiment::from_value(experiment, "the benchmark", "bench")?;
-    let plan = Plan::new(experiment, &ImageFacts::of(&set))?;
+    let plan = Plan::new(experiment, &ImageFacts::of(set))?;
     Ok(Run::new(&plan.runs[0], set))
 }

@@ -84,7 +84,7 @@ fn memory(set: &ImageSet) -> Result<Vec<Row>> {
         "seeds": 1
     });
     let experiment = Experiment::from_value(experiment, "the benchmark of memory", "memory")?;
-    let plan = Plan::new(experiment, &ImageFacts::of(&set))?;
+    let plan = Plan::new(experiment, &ImageFacts::of(set))?;
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let mut recorder = Recorder::create(folder.path()).context("cannot write to the temporary folder")?;
     let mut run = Run::new(&plan.runs[0], set);
