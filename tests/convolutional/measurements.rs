@@ -231,8 +231,8 @@ fn a_unit_of_a_convolution_is_a_channel_on_all_images_and_positions() {
         }
         assert!(layer_mean(&dead)[0] > 0.0 && layer_mean(&dead)[1] > 0.0);
 
-        for layer in 0..3 {
-            let activations = case.network.activation().forward(&trace[layer].pre_activation);
+        for (layer, passed) in trace[..3].iter().enumerate() {
+            let activations = case.network.activation().forward(&passed.pre_activation);
             let values: Vec<f64> = Vec::try_from(activations.reshape([6, -1]).svd(true, false).1).unwrap();
             let total: f64 = values.iter().sum();
             let effective = values.iter().filter(|v| **v > 0.0).map(|v| -(v / total) * (v / total).ln()).sum::<f64>();
