@@ -43,6 +43,19 @@ fn defaults_follow_the_kind_and_those_of_a_perceptron_are_written_as_ever() {
 }
 
 #[test]
+fn the_example_on_cifar_is_an_experiment() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/cifar.json");
+    let facts = ImageFacts {
+        count: 50_000,
+        checksum: "none".to_owned(),
+        shape: Some(ImageShape { channels: 3, rows: 32, columns: 32 }),
+    };
+    let plan = Plan::new(Experiment::load(&path, &[]).unwrap(), &facts).unwrap();
+    assert_eq!(plan.runs.len(), 27);
+    assert!(plan.runs.iter().all(|run| run.images() == 2560 && run.network.kind == NetworkKind::Convolutional));
+}
+
+#[test]
 fn sizes_can_be_in_the_grid() {
     let grid = json!({ "network.channels": [[4], [4, 8]], "network.hidden": [[], [16]] });
     let runs = plan(json!({ "kind": "convolutional" }), grid, DIGITS).unwrap().runs;
