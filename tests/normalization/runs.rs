@@ -108,7 +108,10 @@ fn what_needs_no_noise_goes_on_under_batch_norm_and_all_does_under_layer_norm() 
         if method != "batch_norm" {
             assert!(controls.iter().all(|row| row.noise_variance.is_some_and(|variance| variance > 0.0)));
             assert!(
-                tasks.iter().all(|task| field(task, "hessian_rank") != "" && field(task, "gradient_confidence") != "")
+                tasks
+                    .iter()
+                    .all(|task| !field(task, "hessian_rank").is_empty()
+                        && !field(task, "gradient_confidence").is_empty())
             );
         }
     }
