@@ -113,15 +113,24 @@ fn linear_ticks(low: f64, high: f64, wanted: usize) -> Vec<Tick> {
         .collect()
 }
 
+/// Within a decade, from many ticks to few.
+const STEPS: [&[f64]; 4] = [&[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0], &[1.0, 2.0, 5.0], &[1.0, 3.0], &[1.0]];
+
 fn log_ticks(low: f64, high: f64, wanted: usize) -> Vec<Tick> {
     let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
     let decades = (high / low).log10();
     let within = |v: &f64| *v >= low * 0.999 && *v <= high * 1.001;
     if decades < 1.6 {
-        let steps: &[f64] = if decades < 0.7 { &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0] } else { &[1.0, 2.0, 5.0] };
-        let values = (first..=last).flat_map(|e| steps.iter().map(move |m| m * 10f64.powi(e)));
         let label = if high < 0.05 || low >= 1e4 { scientific } else { short };
-        return values.filter(within).map(|value| Tick { value, label: label(value) }).collect();
+        let ticks = |steps: &[f64]| -> Vec<Tick> {
+            let values = (first..=last).flat_map(|e| steps.iter().map(move |m| m * 10f64.powi(e)));
+            values.filter(within).map(|value| Tick { value, label: label(value) }).collect()
+        };
+        let finest = if decades < 0.7 { 0 } else { 1 };
+        let mut choices: Vec<Vec<Tick>> = STEPS[finest..].iter().map(|steps| ticks(steps)).collect();
+        choices.retain(|ticks| !ticks.is_empty());
+        let fits = choices.iter().position(|ticks| ticks.len() <= wanted + 1);
+        return fits.map(|index| choices.swap_remove(index)).or_else(|| choices.pop()).unwrap_or_default();
     }
     let every = ((decades / wanted.max(1) as f64).ceil() as i32).max(1);
     (first..=last)
@@ -201,6 +210,10 @@ mod tests {
         assert_eq!(labels(&Axis::log(1e-4, 1e-1), 5), ["10⁻⁴", "10⁻³", "10⁻²", "10⁻¹"]);
         assert_eq!(labels(&Axis::log(1e-4, 1e6), 5), ["10⁻⁴", "10⁻²", "10⁰", "10²", "10⁴", "10⁶"]);
         assert_eq!(labels(&Axis::log(2e-4, 1e-3), 5), ["2·10⁻⁴", "3·10⁻⁴", "4·10⁻⁴", "5·10⁻⁴", "7·10⁻⁴", "10⁻³"]);
+        assert_eq!(labels(&Axis::log(2.8e-4, 1.1e-3), 3), ["5·10⁻⁴", "10⁻³"]);
+        assert_eq!(labels(&Axis::log(2.8e-4, 1.1e-3), 1), ["5·10⁻⁴", "10⁻³"]);
+        assert_eq!(labels(&Axis::log(1e-3, 2e-2), 1), ["10⁻³", "10⁻²"]);
+        assert_eq!(labels(&Axis::log(2.1e-3, 4.9e-3), 0), ["3·10⁻³"]);
     }
 
     #[test]
