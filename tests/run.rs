@@ -2,13 +2,18 @@
 //! cannot do is recorded.
 
 use serde_json::{Value, json};
-use trainability::config::{Experiment, ImageFacts, Plan, RunPlan};
+use trainability::config::{ImageFacts, RunPlan};
 use trainability::data::ImageSet;
 use trainability::random::Generator;
 use trainability::schedule::SCHEDULES;
 use trainability::train::recorder::TaskRow;
-use trainability::train::{ControlRow, Run, checkpoint};
+use trainability::train::{Run, checkpoint};
 use trainability_baselines::{PARTS, State, Stateful};
+
+use self::tiny::finish;
+
+#[path = "common/tiny.rs"]
+mod tiny;
 
 fn images() -> ImageSet {
     // As in a sweep: several threads in each of several tests only wait for each other.
@@ -45,32 +50,7 @@ fn plans(settings: Value) -> Vec<RunPlan> {
 }
 
 fn plans_of(set: &ImageSet, settings: Value) -> Vec<RunPlan> {
-    let mut experiment = json!({
-        "stream": { "tasks": 3, "epochs": 3 },
-        "network": { "hidden": [12, 8] },
-        "training": { "batch_size": 20, "learning_rate": 0.01 },
-        "measure": { "interval": 2, "window": 3, "probe_images": 16 },
-        "control": { "cool": 0.9, "floor": 0.0 },
-        "methods": ["relu"],
-        "schedules": ["constant"],
-        "seeds": 1
-    });
-    for (key, value) in settings.as_object().unwrap() {
-        experiment[key] = value.clone();
-    }
-    let experiment = Experiment::from_value(experiment, "test.json", "test").unwrap();
-    Plan::new(experiment, &ImageFacts::bare(set.count, "none")).unwrap().runs
-}
-
-/// Everything that a run writes, from where it stands to its end.
-fn finish(run: &mut Run) -> (Vec<TaskRow>, Vec<ControlRow>) {
-    let (mut tasks, mut controls) = (Vec::new(), Vec::new());
-    while !run.is_over() {
-        let advance = run.advance().unwrap();
-        controls.extend(advance.controls);
-        tasks.extend(advance.task);
-    }
-    (tasks, controls)
+    tiny::plans(&ImageFacts::bare(set.count, "none"), &[&settings])
 }
 
 fn accuracies(tasks: &[TaskRow]) -> Vec<String> {

@@ -9,4 +9,6 @@ mod experiments;
 mod measurements;
 mod network;
 mod runs;
+#[path = "../common/tiny.rs"]
+mod tiny;
 mod units;

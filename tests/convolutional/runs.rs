@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use trainability::config::{Experiment, ImageFacts, Plan, RunPlan};
+use trainability::config::{ImageFacts, RunPlan};
 use trainability::data::ImageSet;
 use trainability::random::Generator;
-use trainability::train::recorder::TaskRow;
-use trainability::train::{ControlRow, Run, checkpoint};
+use trainability::train::{Run, checkpoint};
 use trainability_baselines::{PARTS, State, Stateful};
+
+use super::tiny::{self, finish};
 
 /// Colour images of 6 x 5 pixels, most of which are background.
 fn images() -> ImageSet {
@@ -31,31 +32,13 @@ fn images() -> ImageSet {
 }
 
 fn plans(settings: Value) -> Vec<RunPlan> {
-    let mut experiment = json!({
+    let own = json!({
         "stream": { "tasks": 2, "epochs": 2 },
         "network": { "kind": "convolutional", "channels": [3, 4], "hidden": [8] },
-        "training": { "batch_size": 64, "learning_rate": 0.01 },
-        "measure": { "interval": 1, "window": 3, "probe_images": 16 },
-        "control": { "cool": 0.9, "floor": 0.0 },
-        "methods": ["relu"],
-        "schedules": ["constant"],
-        "seeds": 1
+        "training": { "batch_size": 64 },
+        "measure": { "interval": 1 }
     });
-    for (key, value) in settings.as_object().unwrap() {
-        experiment[key] = value.clone();
-    }
-    let experiment = Experiment::from_value(experiment, "test.json", "test").unwrap();
-    Plan::new(experiment, &ImageFacts::of(&images())).unwrap().runs
-}
-
-fn finish(run: &mut Run) -> (Vec<TaskRow>, Vec<ControlRow>) {
-    let (mut tasks, mut controls) = (Vec::new(), Vec::new());
-    while !run.is_over() {
-        let advance = run.advance().unwrap();
-        controls.extend(advance.controls);
-        tasks.extend(advance.task);
-    }
-    (tasks, controls)
+    tiny::plans(&ImageFacts::of(&images()), &[&own, &settings])
 }
 
 /// Parameters and moments, byte for byte.

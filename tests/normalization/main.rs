@@ -4,6 +4,8 @@ mod forward;
 mod measured;
 mod plain;
 mod runs;
+#[path = "../common/tiny.rs"]
+mod tiny;
 
 use serde_json::{Value, json};
 use tch::{Kind, Tensor};

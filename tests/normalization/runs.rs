@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 use trainability::config::{Experiment, ImageFacts, Plan, RunPlan};
 use trainability::data::ImageSet;
 use trainability::random::Generator;
+use trainability::train::Run;
 use trainability::train::recorder::TaskRow;
-use trainability::train::{ControlRow, Run};
 use trainability_baselines::{PARTS, State, Stateful};
 
 use super::numbers;
+use super::tiny::{self, finish};
 
 fn images(count: usize) -> ImageSet {
     tch::set_num_threads(1);
@@ -29,31 +30,8 @@ fn images(count: usize) -> ImageSet {
 
 /// Minibatches of 20, 20 and 8 images, or with 41 images of 20, 20 and 1.
 fn plan(count: usize, settings: Value) -> RunPlan {
-    let mut experiment = json!({
-        "stream": { "tasks": 2, "epochs": 4 },
-        "network": { "hidden": [12, 8] },
-        "training": { "batch_size": 20, "learning_rate": 0.01 },
-        "measure": { "interval": 2, "window": 3, "probe_images": 16 },
-        "control": { "cool": 0.9, "floor": 0.0 },
-        "methods": ["batch_norm"],
-        "schedules": ["constant"],
-        "seeds": 1
-    });
-    for (key, value) in settings.as_object().unwrap() {
-        experiment[key] = value.clone();
-    }
-    let experiment = Experiment::from_value(experiment, "test.json", "test").unwrap();
-    Plan::new(experiment, &ImageFacts::bare(count, "none")).unwrap().runs.remove(0)
-}
-
-fn finish(run: &mut Run) -> (Vec<TaskRow>, Vec<ControlRow>) {
-    let (mut tasks, mut controls) = (Vec::new(), Vec::new());
-    while !run.is_over() {
-        let advance = run.advance().unwrap();
-        controls.extend(advance.controls);
-        tasks.extend(advance.task);
-    }
-    (tasks, controls)
+    let own = json!({ "stream": { "tasks": 2, "epochs": 4 }, "methods": ["batch_norm"] });
+    tiny::plans(&ImageFacts::bare(count, "none"), &[&own, &settings]).remove(0)
 }
 
 fn field<'a>(row: &'a TaskRow, name: &str) -> &'a str {

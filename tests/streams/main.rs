@@ -3,4 +3,6 @@
 mod contents;
 mod runs;
 mod smoke;
+#[path = "../common/tiny.rs"]
+mod tiny;
 mod transitions;

@@ -2,17 +2,19 @@
 
 use serde_json::{Value, json};
 use tch::{Kind, Tensor};
-use trainability::config::{Experiment, ImageFacts, Plan, RunPlan};
+use trainability::config::{ImageFacts, RunPlan};
 use trainability::data::ImageSet;
 use trainability::network::{Network, Shape, cross_entropy, logits};
 use trainability::optimizer::{Adam, AdamOptions};
 use trainability::random::Generator;
 use trainability::stream::{Start, Stream};
 use trainability::train::recorder::TaskRow;
-use trainability::train::{ControlRow, Run, checkpoint, select_images};
+use trainability::train::{Run, checkpoint, select_images};
 use trainability_baselines::activation::relu::Relu;
 use trainability_baselines::method::WeightDecay;
 use trainability_baselines::{State, Stateful};
+
+use super::tiny::{self, finish};
 
 const IMAGES: usize = 48;
 
@@ -37,24 +39,7 @@ fn images(count: usize, background: i64) -> ImageSet {
 
 /// Three tasks of three epochs of three updates, changed by some settings.
 fn plans(set: &ImageSet, settings: &Value) -> Vec<RunPlan> {
-    let mut experiment = json!({
-        "stream": { "tasks": 3, "epochs": 3 },
-        "network": { "hidden": [12, 8] },
-        "training": { "batch_size": 20, "learning_rate": 0.01 },
-        "measure": { "interval": 2, "window": 3, "probe_images": 16 },
-        "control": { "cool": 0.9, "floor": 0.0 },
-        "methods": ["relu"],
-        "schedules": ["debiased"],
-        "seeds": 1
-    });
-    for (key, value) in settings.as_object().unwrap() {
-        match (value, experiment[key].as_object_mut()) {
-            (Value::Object(own), Some(section)) => section.extend(own.clone()),
-            _ => experiment[key] = value.clone(),
-        }
-    }
-    let experiment = Experiment::from_value(experiment, "test.json", "test").unwrap();
-    Plan::new(experiment, &ImageFacts::of(set)).unwrap().runs
+    tiny::plans(&ImageFacts::of(set), &[&json!({ "schedules": ["debiased"] }), settings])
 }
 
 /// The `stream` sections that there should be: every kind, with and without every option.
@@ -75,16 +60,6 @@ fn streams() -> Vec<Value> {
         }
     }
     streams
-}
-
-fn finish(run: &mut Run) -> (Vec<TaskRow>, Vec<ControlRow>) {
-    let (mut tasks, mut controls) = (Vec::new(), Vec::new());
-    while !run.is_over() {
-        let advance = run.advance().unwrap();
-        controls.extend(advance.controls);
-        tasks.extend(advance.task);
-    }
-    (tasks, controls)
 }
 
 fn column(tasks: &[TaskRow], wanted: &str) -> Vec<String> {
