@@ -24,6 +24,10 @@ use trainability_baselines::penalty::Penalty;
 use trainability_baselines::spectrum::SpectrumOptions;
 use trainability_baselines::{LayerTrace, State, Stateful};
 
+#[path = "common/tiny.rs"]
+#[allow(dead_code)]
+mod tiny;
+
 fn indicator(name: &str) -> &'static dyn Indicator {
     *INDICATORS.iter().find(|indicator| indicator.definition().name == name).unwrap()
 }
@@ -614,19 +618,7 @@ const PIXELS: usize = 16;
 const COUNT: usize = 48;
 
 fn images() -> ImageSet {
-    let pixels = Generator::named("pixels", 0).labels(COUNT * PIXELS, 256);
-    ImageSet {
-        name: "synthetic".to_owned(),
-        images: Vec::<i64>::try_from(pixels).unwrap().into_iter().map(|pixel| pixel as u8).collect(),
-        labels: vec![0; COUNT],
-        count: COUNT,
-        rows: 4,
-        columns: 4,
-        channels: 1,
-        classes: 10,
-        checksum: "none".to_owned(),
-        test: None,
-    }
+    tiny::images(COUNT, [1, 4, 4], 0)
 }
 
 /// The images in the order in which a run of seed 0 holds them, normalised.

@@ -4,10 +4,9 @@
 use serde_json::{Value, json};
 use trainability::config::{ImageFacts, RunPlan};
 use trainability::data::ImageSet;
-use trainability::random::Generator;
 use trainability::schedule::SCHEDULES;
+use trainability::train::Run;
 use trainability::train::recorder::TaskRow;
-use trainability::train::{Run, checkpoint};
 use trainability_baselines::{PARTS, State, Stateful};
 
 use self::tiny::finish;
@@ -16,33 +15,12 @@ use self::tiny::finish;
 mod tiny;
 
 fn images() -> ImageSet {
-    // As in a sweep: several threads in each of several tests only wait for each other.
-    tch::set_num_threads(1);
-    let count = 48;
-    let pixels = Generator::named("pixels", 0).labels(count * 16, 256);
-    ImageSet {
-        name: "synthetic".to_owned(),
-        images: Vec::<i64>::try_from(pixels).unwrap().into_iter().map(|pixel| pixel as u8).collect(),
-        labels: vec![0; count],
-        count,
-        rows: 4,
-        columns: 4,
-        channels: 1,
-        classes: 10,
-        checksum: "none".to_owned(),
-        test: None,
-    }
+    tiny::images(48, [1, 4, 4], 0)
 }
 
 /// Images whose background, four pixels of five, is left out in minibatches of 64.
 fn digits() -> ImageSet {
-    let mut set = images();
-    set.count = 96;
-    let pixels = Generator::named("pixels", 1).labels(set.count * 16, 256);
-    let pixels = Vec::<i64>::try_from(pixels).unwrap().into_iter();
-    set.images = pixels.map(|pixel| if pixel < 205 { 0 } else { pixel as u8 }).collect();
-    set.labels = vec![0; set.count];
-    set
+    tiny::images(96, [1, 4, 4], 205)
 }
 
 fn plans(settings: Value) -> Vec<RunPlan> {
@@ -103,29 +81,7 @@ fn goes_on_with_the_same_bits(plan: &RunPlan) {
 }
 
 fn goes_on_with_the_same_bits_on(set: &ImageSet, plan: &RunPlan) {
-    let mut whole = Run::new(plan, set);
-    let expected = finish(&mut whole);
-    for stop in [0, 5, 9] {
-        let mut first = Run::new(plan, set);
-        let (mut tasks, mut controls) = (Vec::new(), Vec::new());
-        for _ in 0..stop {
-            let advance = first.advance().unwrap();
-            controls.extend(advance.controls);
-            tasks.extend(advance.task);
-        }
-        let mut state = State::default();
-        first.save(&mut state);
-        let state = checkpoint::from_bytes(&checkpoint::to_bytes(&state).unwrap()).unwrap();
-        // Another run has moved on before it takes the state over: nothing of its own may be left.
-        let mut second = Run::new(plan, set);
-        (0..7).for_each(|_| drop(second.advance().unwrap()));
-        second.restore(&state).unwrap();
-        let rest = finish(&mut second);
-        tasks.extend(rest.0);
-        controls.extend(rest.1);
-        assert_eq!((&tasks, &controls), (&expected.0, &expected.1), "{} stopped at {stop}", plan.name());
-        assert_eq!(second.events(), whole.events());
-    }
+    tiny::goes_on_with_the_same_bits(set, plan, [0, 5, 9]);
 }
 
 #[test]

@@ -2,8 +2,31 @@
 
 use serde_json::{Value, json};
 use trainability::config::{Experiment, ImageFacts, Plan, RunPlan};
+use trainability::data::ImageSet;
+use trainability::random::Generator;
 use trainability::train::recorder::TaskRow;
-use trainability::train::{ControlRow, Run};
+use trainability::train::{ControlRow, Run, checkpoint};
+use trainability_baselines::{State, Stateful};
+
+/// Images of random pixels, all of class 0; of 255 values those below `background` are the background, 0.
+pub fn images(count: usize, [channels, rows, columns]: [usize; 3], background: i64) -> ImageSet {
+    // As in a sweep: several threads in each of several tests only wait for each other.
+    tch::set_num_threads(1);
+    let pixels = Generator::named("pixels", 0).labels(count * channels * rows * columns, 256);
+    let pixels = Vec::<i64>::try_from(pixels).unwrap().into_iter();
+    ImageSet {
+        name: "synthetic".to_owned(),
+        images: pixels.map(|pixel| if pixel < background { 0 } else { pixel as u8 }).collect(),
+        labels: vec![0; count],
+        count,
+        rows,
+        columns,
+        channels,
+        classes: 10,
+        checksum: "none".to_owned(),
+        test: None,
+    }
+}
 
 /// The runs of an experiment of three tasks of three epochs, over which each of the `layers` lays its options: those of a
 /// section are added to it, everything else is replaced.
@@ -37,4 +60,31 @@ pub fn finish(run: &mut Run) -> (Vec<TaskRow>, Vec<ControlRow>) {
         tasks.extend(advance.task);
     }
     (tasks, controls)
+}
+
+/// Stops a run after so many updates, and lets another go on from there.
+pub fn goes_on_with_the_same_bits(set: &ImageSet, plan: &RunPlan, stops: impl IntoIterator<Item = u64>) {
+    let mut whole = Run::new(plan, set);
+    let expected = finish(&mut whole);
+    for stop in stops {
+        let mut first = Run::new(plan, set);
+        let (mut tasks, mut controls) = (Vec::new(), Vec::new());
+        for _ in 0..stop {
+            let advance = first.advance().unwrap();
+            controls.extend(advance.controls);
+            tasks.extend(advance.task);
+        }
+        let mut state = State::default();
+        first.save(&mut state);
+        let state = checkpoint::from_bytes(&checkpoint::to_bytes(&state).unwrap()).unwrap();
+        // Another run has moved on before it takes the state over: nothing of its own may be left.
+        let mut second = Run::new(plan, set);
+        (0..plan.updates().min(7)).for_each(|_| drop(second.advance().unwrap()));
+        second.restore(&state).unwrap();
+        let rest = finish(&mut second);
+        tasks.extend(rest.0);
+        controls.extend(rest.1);
+        assert_eq!((&tasks, &controls), (&expected.0, &expected.1), "{} stopped at {stop}", plan.name());
+        assert_eq!(second.events(), whole.events());
+    }
 }

@@ -10,5 +10,6 @@ mod measurements;
 mod network;
 mod runs;
 #[path = "../common/tiny.rs"]
+#[allow(dead_code)]
 mod tiny;
 mod units;

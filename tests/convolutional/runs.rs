@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use trainability::config::{ImageFacts, RunPlan};
 use trainability::data::ImageSet;
-use trainability::random::Generator;
 use trainability::train::{Run, checkpoint};
 use trainability_baselines::{PARTS, State, Stateful};
 
@@ -13,22 +12,7 @@ use super::tiny::{self, finish};
 
 /// Colour images of 6 x 5 pixels, most of which are background.
 fn images() -> ImageSet {
-    tch::set_num_threads(1);
-    let (count, features) = (96, 90);
-    let pixels = Generator::named("pixels", 0).labels(count * features, 256);
-    let pixels = Vec::<i64>::try_from(pixels).unwrap().into_iter();
-    ImageSet {
-        name: "synthetic".to_owned(),
-        images: pixels.map(|pixel| if pixel < 205 { 0 } else { pixel as u8 }).collect(),
-        labels: vec![0; count],
-        count,
-        rows: 6,
-        columns: 5,
-        channels: 3,
-        classes: 10,
-        test: None,
-        checksum: "none".to_owned(),
-    }
+    tiny::images(96, [3, 6, 5], 205)
 }
 
 fn plans(settings: Value) -> Vec<RunPlan> {
@@ -85,26 +69,7 @@ fn every_method_goes_on_from_the_middle_of_a_task_with_the_same_bits() {
     let plans = plans(json!({ "methods": methods, "schedules": ["debiased"] }));
     assert_eq!(plans.len(), PARTS.len() + 1);
     for plan in plans {
-        let expected = finish(&mut Run::new(&plan, &images()));
-        assert_eq!(expected.0.len(), 2);
-        let mut first = Run::new(&plan, &images());
-        let (mut tasks, mut controls) = (Vec::new(), Vec::new());
-        for _ in 0..5 {
-            let advance = first.advance().unwrap();
-            controls.extend(advance.controls);
-            tasks.extend(advance.task);
-        }
-        let mut state = State::default();
-        first.save(&mut state);
-        let state = checkpoint::from_bytes(&checkpoint::to_bytes(&state).unwrap()).unwrap();
-        // Another run has moved on before it takes the state over: nothing of its own may be left.
-        let mut second = Run::new(&plan, &images());
-        (0..3).for_each(|_| drop(second.advance().unwrap()));
-        second.restore(&state).unwrap();
-        let rest = finish(&mut second);
-        tasks.extend(rest.0);
-        controls.extend(rest.1);
-        assert_eq!((tasks, controls), expected, "{}", plan.name());
+        tiny::goes_on_with_the_same_bits(&images(), &plan, [5]);
     }
 }
 

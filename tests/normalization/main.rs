@@ -5,6 +5,7 @@ mod measured;
 mod plain;
 mod runs;
 #[path = "../common/tiny.rs"]
+#[allow(dead_code)]
 mod tiny;
 
 use serde_json::{Value, json};

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 use trainability::config::{Experiment, ImageFacts, Plan, RunPlan};
 use trainability::data::ImageSet;
-use trainability::random::Generator;
 use trainability::train::Run;
 use trainability::train::recorder::TaskRow;
 use trainability_baselines::{PARTS, State, Stateful};
@@ -12,20 +11,7 @@ use super::numbers;
 use super::tiny::{self, finish};
 
 fn images(count: usize) -> ImageSet {
-    tch::set_num_threads(1);
-    let pixels = Generator::named("pixels", 0).labels(count * 16, 256);
-    ImageSet {
-        name: "synthetic".to_owned(),
-        images: Vec::<i64>::try_from(pixels).unwrap().into_iter().map(|pixel| pixel as u8).collect(),
-        labels: vec![0; count],
-        count,
-        rows: 4,
-        columns: 4,
-        channels: 1,
-        classes: 10,
-        test: None,
-        checksum: "none".to_owned(),
-    }
+    tiny::images(count, [1, 4, 4], 0)
 }
 
 /// Minibatches of 20, 20 and 8 images, or with 41 images of 20, 20 and 1.

@@ -4,3 +4,6 @@
 mod decays;
 mod network_scope;
 mod runs;
+#[path = "../common/tiny.rs"]
+#[allow(dead_code)]
+mod tiny;

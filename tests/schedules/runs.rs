@@ -6,28 +6,14 @@ use std::path::Path;
 use serde_json::{Value, json};
 use trainability::config::{Experiment, ImageFacts, Plan, RunPlan};
 use trainability::data::ImageSet;
-use trainability::random::Generator;
 use trainability::schedule::SCHEDULES;
 use trainability::train::{ControlRow, Run};
 
 use crate::decays::rates;
+use crate::tiny;
 
 fn images() -> ImageSet {
-    // As in a sweep: several threads in each of several tests only wait for each other.
-    tch::set_num_threads(1);
-    let pixels = Generator::named("pixels", 0).labels(48 * 16, 256);
-    ImageSet {
-        name: "synthetic".to_owned(),
-        images: Vec::<i64>::try_from(pixels).unwrap().into_iter().map(|pixel| pixel as u8).collect(),
-        labels: vec![0; 48],
-        count: 48,
-        rows: 4,
-        columns: 4,
-        channels: 1,
-        classes: 10,
-        checksum: "none".to_owned(),
-        test: None,
-    }
+    tiny::images(48, [1, 4, 4], 0)
 }
 
 /// The base rate of the runs.

@@ -4,5 +4,6 @@ mod contents;
 mod runs;
 mod smoke;
 #[path = "../common/tiny.rs"]
+#[allow(dead_code)]
 mod tiny;
 mod transitions;

@@ -9,7 +9,7 @@ use trainability::optimizer::{Adam, AdamOptions};
 use trainability::random::Generator;
 use trainability::stream::{Start, Stream};
 use trainability::train::recorder::TaskRow;
-use trainability::train::{Run, checkpoint, select_images};
+use trainability::train::{Run, select_images};
 use trainability_baselines::activation::relu::Relu;
 use trainability_baselines::method::WeightDecay;
 use trainability_baselines::{State, Stateful};
@@ -21,20 +21,8 @@ const IMAGES: usize = 48;
 /// Images of 4 x 4 pixels; `background` of 255 pixel values are the background, which is left out in minibatches of 64 or
 /// more where that is most of them.
 fn images(count: usize, background: i64) -> ImageSet {
-    tch::set_num_threads(1);
-    let pixels: Vec<i64> = Vec::try_from(Generator::named("pixels", 0).labels(count * 16, 256)).unwrap();
-    ImageSet {
-        name: "synthetic".to_owned(),
-        images: pixels.into_iter().map(|pixel| if pixel < background { 0 } else { pixel as u8 }).collect(),
-        labels: (0..count).map(|image| (image * image % 10) as u8).collect(),
-        count,
-        rows: 4,
-        columns: 4,
-        channels: 1,
-        classes: 10,
-        checksum: "none".to_owned(),
-        test: None,
-    }
+    let labels = (0..count).map(|image| (image * image % 10) as u8).collect();
+    ImageSet { labels, ..tiny::images(count, [1, 4, 4], background) }
 }
 
 /// Three tasks of three epochs of three updates, changed by some settings.
@@ -83,24 +71,7 @@ fn every_stream_goes_on_from_a_checkpoint_with_the_same_bits() {
             let expected = finish(&mut Run::new(plan, &set));
             assert_eq!(column(&expected.0, "updates").last(), Some(&plan.updates().to_string()));
             let total = plan.updates();
-            for stop in [0, total / 3, total / 2, 2 * total / 3 + 1] {
-                let mut first = Run::new(plan, &set);
-                let (mut tasks, mut controls) = (Vec::new(), Vec::new());
-                for _ in 0..stop {
-                    let advance = first.advance().unwrap();
-                    controls.extend(advance.controls);
-                    tasks.extend(advance.task);
-                }
-                let state = checkpoint::from_bytes(&checkpoint::to_bytes(&state_of(&first)).unwrap()).unwrap();
-                // Another run has moved on before it takes the state over: nothing of its own may be left.
-                let mut second = Run::new(plan, &set);
-                (0..4).for_each(|_| drop(second.advance().unwrap()));
-                second.restore(&state).unwrap();
-                let rest = finish(&mut second);
-                tasks.extend(rest.0);
-                controls.extend(rest.1);
-                assert_eq!((tasks, controls), expected, "{stream} stopped at {stop}");
-            }
+            tiny::goes_on_with_the_same_bits(&set, plan, [0, total / 3, total / 2, 2 * total / 3 + 1]);
         }
     }
 }
