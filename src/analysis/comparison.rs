@@ -11,7 +11,7 @@ use super::aggregate::{
 };
 use super::bootstrap::{Bootstrap, BootstrapOptions};
 use super::estimate::{Estimate, Undefined};
-use super::outcomes::defined;
+use super::outcomes::all_defined;
 use super::paired_tests::{holm_defined, paired_t, sign_flip};
 use super::series::{Arm, Series};
 
@@ -88,11 +88,6 @@ pub fn compare_arms(
 
 /// The column of accuracy on images that nobody trained on, which runs of some streams and of earlier versions lack.
 const TEST: &str = "test_accuracy";
-
-/// All values of a column, if each is defined.
-fn all_defined(column: &[Option<f64>]) -> Option<Vec<f64>> {
-    column.iter().copied().map(defined).collect()
-}
 
 /// The mean online accuracies of the seeds that both arms have.
 type Pairs = (Vec<f64>, Vec<f64>);

@@ -176,6 +176,11 @@ pub fn defined(value: Option<f64>) -> Option<f64> {
     value.filter(|value| !value.is_nan())
 }
 
+/// All values of a column, if each is defined.
+pub fn all_defined(column: &[Option<f64>]) -> Option<Vec<f64>> {
+    column.iter().copied().map(defined).collect()
+}
+
 fn defined_mean(values: &[Option<f64>]) -> Option<f64> {
     let sum = values.iter().try_fold(0.0, |sum, &value| Some(sum + defined(value)?))?;
     (!values.is_empty()).then(|| sum / values.len() as f64)

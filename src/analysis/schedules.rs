@@ -12,7 +12,7 @@ use super::aggregate::{
 use super::bootstrap::{Bootstrap, BootstrapOptions};
 use super::comparison::CONTROL_SCHEDULE;
 use super::estimate::{Estimate, Interval, Undefined};
-use super::outcomes::defined;
+use super::outcomes::all_defined;
 use super::paired_tests::{holm_defined, paired_t, sign_flip};
 use super::series::Series;
 
@@ -63,7 +63,7 @@ type Scores<'a> = BTreeMap<&'a str, BTreeMap<u64, f64>>;
 pub fn compare_schedules(finished: &[Series], excluded: &[&str], options: BootstrapOptions) -> Vec<ScheduleSummary> {
     let mut by_schedule: BTreeMap<&str, Scores<'_>> = BTreeMap::new();
     for run in finished.iter().filter(|run| !excluded.contains(&run.arm.method.as_str())) {
-        let accuracy: Option<Vec<f64>> = run.online_accuracy().iter().copied().map(defined).collect();
+        let accuracy = all_defined(run.online_accuracy());
         if let Some(score) = accuracy.and_then(|accuracy| mean(&accuracy).ok()) {
             let scores = by_schedule.entry(run.arm.schedule.as_str()).or_default();
             scores.entry(run.arm.method.as_str()).or_default().insert(run.seed, score);

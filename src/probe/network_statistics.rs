@@ -8,10 +8,10 @@ use super::statistics::{EffectiveStep, Probe, Scene, SharpnessScale, normalisati
 impl Probe {
     /// The whole network's statistics, from those of its layers at the same update.
     ///
-    /// Squared gradient norm and per-sample variance are sums over the layers, the latter undefined if one layer's is. The root mean square of Adam's second
-    /// moment is over all weights. Sharpness is the largest of the layers', which is that of the block-diagonal Hessian
-    /// exactly and bounds that of the full Hessian from below; its window is the network's own. The learning rate is the
-    /// first layer's: under the scope `network` there is one for all.
+    /// Squared gradient norm and per-sample variance are sums over the layers, the latter undefined if one layer's is. The
+    /// root mean square of Adam's second moment is over all weights. Sharpness is the largest of the layers', which is that
+    /// of the block-diagonal Hessian exactly and bounds that of the full Hessian from below; its window is the network's
+    /// own. The learning rate is the first layer's: under the scope `network` there is one for all.
     pub fn measure_network(&mut self, scene: &Scene, layers: &[LayerStatistics]) -> LayerStatistics {
         let largest = layers.iter().filter(|layer| layer.sharpness.is_some()).max_by(|a, b| {
             let value = |layer: &LayerStatistics| layer.sharpness.unwrap_or(f64::NEG_INFINITY);

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use super::figures::counted;
 use super::results::{Run, Sweep};
 use super::selection::Selected;
+use super::setting::leaves;
 
 /// Puts sweeps together; one is left as it is.
 ///
@@ -136,7 +137,11 @@ fn differences(sweeps: &[Sweep]) -> Option<String> {
         let provenance = sweep.provenance.as_ref();
         for section in ["data", "stream", "network", "training", "measure", "control"] {
             let options = provenance.and_then(|value| value.pointer(&format!("/experiment/{section}")));
-            flatten(options.unwrap_or(&Value::Null), section, &mut values);
+            leaves(options.unwrap_or(&Value::Null), section, &mut |key, value| {
+                if !value.is_null() {
+                    values.insert(key.to_owned(), short(value));
+                }
+            });
         }
         let checksum = provenance.and_then(|value| value.pointer("/data/checksum"));
         values.insert("the images' checksum".to_owned(), checksum.map_or("unknown".into(), short));
@@ -160,18 +165,6 @@ fn differences(sweeps: &[Sweep]) -> Option<String> {
             different.join("; ")
         )
     })
-}
-
-fn flatten(value: &Value, path: &str, values: &mut BTreeMap<String, String>) {
-    match value {
-        Value::Object(object) => {
-            object.iter().for_each(|(key, value)| flatten(value, &format!("{path}.{key}"), values));
-        }
-        Value::Null => {}
-        other => {
-            values.insert(path.to_owned(), short(other));
-        }
-    }
 }
 
 fn short(value: &Value) -> String {

@@ -95,11 +95,15 @@ impl fmt::Display for Filter {
 
 impl Filter {
     fn matches(&self, run: &Run, keys: &[String]) -> bool {
-        let Wanted::Values(patterns) = &self.wanted else { return true };
         // A ceiling is what others are held against, whatever their method and schedule.
         let kept = ["method", "schedule"].contains(&self.key.as_str()) && is_ceiling(run, keys);
-        kept || value_of(run, &self.key, keys)
-            .is_some_and(|value| patterns.iter().any(|pattern| pattern.matches(&value)))
+        kept || self.names(run, keys)
+    }
+
+    /// Whether the run is matched by itself, and not kept as a ceiling.
+    fn names(&self, run: &Run, keys: &[String]) -> bool {
+        let Wanted::Values(patterns) = &self.wanted else { return true };
+        value_of(run, &self.key, keys).is_some_and(|value| patterns.iter().any(|pattern| pattern.matches(&value)))
     }
 
     /// Refuses a key that no run has, and a value that none has under it.
@@ -171,7 +175,7 @@ pub fn select(folders: &[PathBuf], filters: &[Filter]) -> Result<Selected> {
         ensure!(kept.iter().any(named), "--filter {together} together match none of the {}", counted(all.len(), "run"));
         slice = described(&together, &all, &kept, &keys, filters);
         for sweep in &mut sweeps {
-            sweep.runs.retain(|run| filters.iter().all(|filter| filter.matches(run, &keys)));
+            sweep.runs.retain(wanted);
         }
     }
     for (sweep, folder) in sweeps.iter_mut().zip(folders) {
@@ -186,14 +190,6 @@ pub fn select(folders: &[PathBuf], filters: &[Filter]) -> Result<Selected> {
         }
     }
     Ok(selected)
-}
-
-impl Filter {
-    /// Whether the run is matched by itself, and not kept as a ceiling.
-    fn names(&self, run: &Run, keys: &[String]) -> bool {
-        let Wanted::Values(patterns) = &self.wanted else { return true };
-        value_of(run, &self.key, keys).is_some_and(|value| patterns.iter().any(|pattern| pattern.matches(&value)))
-    }
 }
 
 /// What the slice is, for the top of the report.

@@ -89,21 +89,20 @@ pub fn option<'r>(run: &'r Run, key: &str) -> Option<&'r Value> {
 pub fn option_keys<'r>(runs: impl IntoIterator<Item = &'r Run>) -> Vec<String> {
     let mut keys = Vec::new();
     for record in runs.into_iter().filter_map(|run| run.record.as_ref()) {
-        collect_keys(&record.options, "", &mut keys);
+        leaves(&record.options, "", &mut |path, _| keys.push(path.to_owned()));
     }
+    keys.retain(|key| !key.is_empty() && key != "seed");
     keys.sort();
     keys.dedup();
     keys
 }
 
-fn collect_keys(value: &Value, path: &str, keys: &mut Vec<String>) {
-    match value {
-        Value::Object(object) => object.iter().for_each(|(key, value)| {
-            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-            collect_keys(value, &path, keys);
-        }),
-        _ if !path.is_empty() && path != "seed" => keys.push(path.to_owned()),
-        _ => {}
+/// Visits every value that is no object within `value`, which lies at `path`, with its own path.
+pub fn leaves(value: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {
+    let Value::Object(object) = value else { return visit(path, value) };
+    for (key, value) in object {
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        leaves(value, &path, visit);
     }
 }
 
@@ -116,7 +115,7 @@ pub fn is_ceiling(run: &Run, keys: &[String]) -> bool {
     }
 }
 
-/// Data, stream, network and training of a run as one text.
+/// Data, stream, network and training of a run.
 fn setting(run: &Run) -> Option<Vec<&Value>> {
     let options = run.record.as_ref().map(|record| &record.options)?;
     Some(SETTING.iter().map(|section| options.get(section).unwrap_or(&Value::Null)).collect())

@@ -46,7 +46,7 @@ fn order(set: &ImageSet, seed: u64) -> Tensor {
 /// Some images of a set, normalised by the moments of `by`.
 fn normalised(by: &ImageSet, set: &ImageSet, chosen: &Tensor, kind: Kind) -> Tensor {
     let (mean, deviation) = moments(&by.images);
-    let features = (set.rows * set.columns * set.channels) as i64;
+    let features = set.shape().features() as i64;
     let all = Tensor::from_slice(&set.images).view([set.count as i64, features]);
     ((all.index_select(0, chosen).to_kind(Kind::Double) - mean) / deviation).to_kind(kind)
 }

@@ -38,8 +38,8 @@ pub trait Subject {
     /// dimension), without graph, for at most `samples` images.
     fn hidden_activations(&self, samples: usize) -> Vec<Tensor>;
 
-    /// Weights of `units` units of a layer (units x in, or units x in x 3 x 3), drawn from the layer's initial distribution by surgery's own
-    /// generator.
+    /// Weights of `units` units of a layer (units x in, or units x in x 3 x 3), drawn from the layer's initial distribution
+    /// by surgery's own generator.
     fn draw_weights(&mut self, layer: usize, units: usize) -> Tensor;
 
     /// Surgery's own generator: what it draws shifts nobody else's numbers.

@@ -3,7 +3,8 @@
 //! A unit's score is its mean |h| over samples divided by the mean of that over the units of its layer; it is dormant
 //! at a score of at most `threshold`. h is taken after the activation, on the first `samples` images of the task; a
 //! CReLU unit's |h| is the sum of its two features, which is |z|. In a layer that passes on nothing all units are
-//! dormant. A channel of a convolution is one unit, its |h| taken over images and positions. What becomes of a dormant unit is [`units::replace`].
+//! dormant. A channel of a convolution is one unit, its |h| taken over images and positions. What becomes of a dormant unit
+//! is [`units::replace`].
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;

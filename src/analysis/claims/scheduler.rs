@@ -10,7 +10,7 @@ use super::super::aggregate::{mean, weighted_mean};
 use super::super::bootstrap::{Bootstrap, BootstrapOptions};
 use super::super::comparison::CONTROL_SCHEDULE;
 use super::super::estimate::{Estimate, Undefined};
-use super::super::outcomes::defined;
+use super::super::outcomes::all_defined;
 use super::super::paired_tests::{holm_defined, paired_t};
 use super::super::series::{Arm, Series};
 use super::{Claim, Finding, Grounds, LEVEL, Verdict, signed};
@@ -67,7 +67,7 @@ impl<'a> Scores<'a> {
     fn of(runs: &'a [Series]) -> Self {
         let mut scores: BTreeMap<&Arm, BTreeMap<u64, f64>> = BTreeMap::new();
         for run in runs {
-            let accuracy: Option<Vec<f64>> = run.online_accuracy().iter().copied().map(defined).collect();
+            let accuracy = all_defined(run.online_accuracy());
             if let Some(score) = accuracy.and_then(|accuracy| mean(&accuracy).ok()) {
                 scores.entry(&run.arm).or_default().insert(run.seed, score);
             }

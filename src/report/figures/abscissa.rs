@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::online_accuracy::{CEILING_LABEL, ceiling_pen};
-use super::plot::{Axis, Key, Mark, Shape};
+use super::plot::{Axis, Key, Mark, Panel, Plot, Shape};
 use super::style::schedule_pen;
+use super::{Drawing, Figure, panel_height, seeds, share_axis};
 use crate::analysis::aggregate::{mean, weighted_mean};
 use crate::analysis::bootstrap::{Bootstrap, BootstrapOptions};
-use crate::analysis::outcomes::defined;
+use crate::analysis::outcomes::all_defined;
 use crate::report::evidence::Evidence;
 use crate::report::results::Run;
 use crate::report::setting::without;
@@ -25,15 +26,15 @@ pub(super) struct Abscissa {
 }
 
 /// The runs of one method and everything else that is not varied: by schedule, then by value.
-pub(super) struct Course<'a> {
+struct Course<'a> {
     /// The method.
-    pub method: String,
+    method: String,
     /// By schedule: the value, and the runs with it.
-    pub lines: BTreeMap<String, Vec<(f64, Vec<&'a Run>)>>,
+    lines: BTreeMap<String, Vec<(f64, Vec<&'a Run>)>>,
 }
 
 /// Every method under which some schedule was run with two values or more, and of it these schedules.
-pub(super) fn courses<'a>(evidence: &'a Evidence, abscissa: &Abscissa) -> Vec<Course<'a>> {
+fn courses<'a>(evidence: &'a Evidence, abscissa: &Abscissa) -> Vec<Course<'a>> {
     let mut found: Vec<(Option<String>, Course<'a>)> = Vec::new();
     for run in evidence.sweep.finished().filter(|run| !evidence.is_ceiling(&run.arm.method)) {
         let (Some(value), Some(record)) = ((abscissa.value)(run), &run.record) else { continue };
@@ -75,8 +76,57 @@ fn rest(run: &Run, key: &str) -> Option<String> {
     Some(options.to_string())
 }
 
+/// A heading, and what it reads of a run's accuracies by task.
+pub(super) type Score = (&'static str, fn(&[f64]) -> Option<f64>);
+
+/// How a figure of this kind is laid out.
+pub(super) struct Layout {
+    /// What each method is drawn by, a panel each.
+    pub scores: &'static [Score],
+    /// Panels beside each other, at most.
+    pub columns: usize,
+    /// Height of a panel in pixels, where there are few.
+    pub height: f64,
+    pub x_label: &'static str,
+    pub y_label: &'static str,
+}
+
+/// The figure; nothing where no schedule was run with two values.
+pub(super) fn draw(figure: &Figure, evidence: &Evidence, abscissa: &Abscissa, layout: &Layout) -> Vec<Drawing> {
+    let courses = courses(evidence, abscissa);
+    if courses.is_empty() {
+        return Vec::new();
+    }
+    let panel = |course: &Course, (heading, score): Score| Panel {
+        title: if heading.is_empty() { course.method.clone() } else { format!("{} · {heading}", course.method) },
+        note: String::new(),
+        x: axis(&courses),
+        y: share_axis(),
+        marks: marks(evidence, course, score),
+    };
+    let panels: Vec<Panel> =
+        courses.iter().flat_map(|course| layout.scores.iter().map(|score| panel(course, *score))).collect();
+    let (least, most) = seeds_at_points(&courses);
+    let plot = Plot {
+        title: figure.title.into(),
+        subtitle: format!(
+            "Points are means over seeds, bands their 95 % bootstrap intervals over seeds; {} a point.",
+            seeds(least, most)
+        ),
+        legend: legend(evidence, &courses),
+        columns: panels.len().clamp(1, layout.columns),
+        panel_height: panel_height(panels.len(), layout.columns, layout.height),
+        panels,
+        x_label: layout.x_label.into(),
+        y_label: layout.y_label.into(),
+        shared_x: true,
+        shared_y: true,
+    };
+    vec![Drawing { suffix: String::new(), plot }]
+}
+
 /// The lines of one method with their intervals over seeds; `score` reads a run's accuracies by task.
-pub(super) fn marks(evidence: &Evidence, course: &Course, score: fn(&[f64]) -> Option<f64>) -> Vec<Mark> {
+fn marks(evidence: &Evidence, course: &Course, score: fn(&[f64]) -> Option<f64>) -> Vec<Mark> {
     let (mut bands, mut lines) = (Vec::new(), Vec::new());
     for (schedule, points) in &course.lines {
         let pen = schedule_pen(schedule, &evidence.schedules);
@@ -114,25 +164,24 @@ fn ceiling(evidence: &Evidence, course: &Course, score: fn(&[f64]) -> Option<f64
 }
 
 /// The keys of all schedules, and of the ceiling if there is one.
-pub(super) fn legend(evidence: &Evidence, courses: &[Course]) -> Vec<Key> {
+fn legend(evidence: &Evidence, courses: &[Course]) -> Vec<Key> {
     let key = |name: &String| Key::line(name, schedule_pen(name, &evidence.schedules));
     let ceiling = (!evidence.ceilings.is_empty()).then(|| Key::line(CEILING_LABEL, ceiling_pen()));
     schedules(evidence, courses).iter().map(key).chain(ceiling).collect()
 }
 
 fn of_run(run: &Run, score: fn(&[f64]) -> Option<f64>) -> Option<f64> {
-    let accuracy: Option<Vec<f64>> = run.series.online_accuracy().iter().copied().map(defined).collect();
-    score(&accuracy?)
+    score(&all_defined(run.series.online_accuracy())?)
 }
 
 /// The values of all lines.
-pub(super) fn axis(courses: &[Course]) -> Axis {
+fn axis(courses: &[Course]) -> Axis {
     let points = courses.iter().flat_map(|course| course.lines.values().flatten());
     Axis::log_around(points.map(|(value, _)| *value))
 }
 
 /// The fewest and the most seeds at a point.
-pub(super) fn seeds_at_points(courses: &[Course]) -> (usize, usize) {
+fn seeds_at_points(courses: &[Course]) -> (usize, usize) {
     let ns = || courses.iter().flat_map(|course| course.lines.values().flatten()).map(|(_, runs)| runs.len());
     (ns().min().unwrap_or(0), ns().max().unwrap_or(0))
 }

@@ -1,8 +1,7 @@
 //! How much of what a method or a schedule achieves is the choice of the base learning rate.
 
-use super::abscissa::{Abscissa, Course, axis, courses, legend, marks, seeds_at_points};
-use super::plot::{Panel, Plot};
-use super::{Drawing, Figure, panel_height, seeds, share_axis};
+use super::abscissa::{self, Abscissa, Layout};
+use super::{Drawing, Figure};
 use crate::analysis::aggregate::{last_quarter, mean};
 use crate::report::evidence::{CONTROL, Evidence};
 use crate::report::results::Run;
@@ -35,34 +34,12 @@ fn schedule(run: &Run) -> String {
 }
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
-    let courses = courses(evidence, &RATE);
-    if courses.is_empty() {
-        return Vec::new();
-    }
-    let late = |accuracy: &[f64]| mean(last_quarter(accuracy)).ok();
-    let panel = |course: &Course| Panel {
-        title: course.method.clone(),
-        note: String::new(),
-        x: axis(&courses),
-        y: share_axis(),
-        marks: marks(evidence, course, late),
+    let layout = Layout {
+        scores: &[("", |accuracy| mean(last_quarter(accuracy)).ok())],
+        columns: 3,
+        height: 330.0,
+        x_label: "base learning rate (log scale)",
+        y_label: "online accuracy, last quarter",
     };
-    let panels: Vec<Panel> = courses.iter().map(panel).collect();
-    let (least, most) = seeds_at_points(&courses);
-    let plot = Plot {
-        title: FIGURE.title.into(),
-        subtitle: format!(
-            "Points are means over seeds, bands their 95 % bootstrap intervals over seeds; {} a point.",
-            seeds(least, most)
-        ),
-        legend: legend(evidence, &courses),
-        columns: panels.len().clamp(1, 3),
-        panel_height: panel_height(panels.len(), 3, 330.0),
-        panels,
-        x_label: "base learning rate (log scale)".into(),
-        y_label: "online accuracy, last quarter".into(),
-        shared_x: true,
-        shared_y: true,
-    };
-    vec![Drawing { suffix: String::new(), plot }]
+    abscissa::draw(&FIGURE, evidence, &RATE, &layout)
 }
