@@ -38,7 +38,7 @@ impl MethodPlan {
             Value::Object(object) => {
                 let mut part = object.clone();
                 let label = read_label(experiment, &key, &part)?;
-                part.remove("label");
+                part.retain(|key, _| key != "label");
                 (label, vec![(key.clone(), Value::Object(part))])
             }
             other => return Err(experiment.refuse(&key, other, "a name or an object with `name` or `parts`")),
@@ -160,7 +160,7 @@ fn read_part(
         Value::String(name) => (name.as_str(), Map::new()),
         Value::Object(object) => {
             let mut options = object.clone();
-            options.remove("name");
+            options.retain(|key, _| key != "name");
             (read_name(experiment, key, object)?, options)
         }
         other => return Err(experiment.refuse(key, other, "a name or an object with `name`")),

@@ -12,17 +12,7 @@ use trainability_baselines::method::OptionError;
 
 use crate::probe::LayerStatistics;
 
-pub mod bounds;
-pub mod constant;
-pub mod controller;
-pub mod cosine;
-pub mod decay;
-pub mod exponential;
-pub mod linear;
-pub mod noise_curvature;
-pub mod stability_cap;
-pub mod step;
-pub mod warmup_stable_decay;
+automod::dir!(pub "src/schedule");
 
 pub use bounds::{BoundEstimator, BoundOptions, Bounds};
 

@@ -4,12 +4,7 @@
 //! [`STREAMS`]. [`Stream`] makes the sequence of it: the order of images, lengths, recurrence and gradual change, which
 //! are the same for every kind.
 
-pub mod content;
-pub mod label_permutation;
-mod lengths;
-pub mod pixel_permutation;
-pub mod random_labels;
-mod sequence;
+automod::dir!(pub "src/stream");
 
 pub use content::{Content, Labels, Material, Source};
 pub use lengths::Lengths;

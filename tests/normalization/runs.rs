@@ -1,11 +1,11 @@
 //! Whole runs on a tiny stream.
 
 use serde_json::{Value, json};
-use trainability::config::{Experiment, ImageFacts, Plan, RunPlan};
+use trainability::config::{ImageFacts, RunPlan};
 use trainability::data::ImageSet;
 use trainability::train::Run;
 use trainability::train::recorder::TaskRow;
-use trainability_baselines::{PARTS, State, Stateful};
+use trainability_baselines::{State, Stateful};
 
 use super::numbers;
 use super::tiny::{self, finish};
@@ -165,15 +165,4 @@ fn a_replaced_unit_begins_with_fresh_running_statistics() {
     assert_eq!(fresh(2), 0);
     let replaced = fresh(1);
     assert!((1..12).contains(&replaced), "{replaced} units are fresh");
-}
-
-#[test]
-fn the_smoke_sweep_has_every_part() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/smoke.json");
-    let experiment = Experiment::load(&path, &[]).unwrap();
-    let plan = Plan::new(experiment, &ImageFacts::bare(5000, "none")).unwrap();
-    let parts: Vec<&String> = plan.runs.iter().flat_map(|run| run.method.parts.iter().map(|(name, _)| name)).collect();
-    for part in PARTS {
-        assert!(parts.iter().any(|name| *name == part.name), "configs/smoke.json leaves out {}", part.name);
-    }
 }

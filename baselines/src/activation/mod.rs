@@ -4,11 +4,7 @@ use std::fmt::Debug;
 
 use tch::Tensor;
 
-pub mod crelu;
-pub mod identity;
-pub mod leaky_relu;
-pub mod relu;
-pub mod tanh;
+automod::dir!(pub "src/activation");
 
 /// How many units hidden layers have, given the configured numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

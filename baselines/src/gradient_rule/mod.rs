@@ -9,8 +9,7 @@ use std::fmt::Debug;
 use crate::layers::Gradients;
 use crate::slices::sum_of_squares;
 
-pub mod clipping;
-pub mod normalization;
+automod::dir!(pub "src/gradient_rule");
 
 /// A function of the whole gradient, without memory.
 pub trait GradientRule: Debug + Send {

@@ -6,21 +6,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-mod dead_units;
-mod definition;
-mod effective_rank;
-mod gradient_confidence;
-mod gradient_norm;
-mod hessian_rank;
-mod hessian_spectral_rank;
-mod observation;
-mod sharpness;
-mod stable_rank;
-mod unit_sign_entropy;
-mod update_norm;
-mod update_to_weight;
-mod weight_norm;
-mod weight_norm_l2;
+automod::dir!("src/indicator");
 
 pub use definition::{Definition, Role};
 pub use hessian_rank::fisher_rank;

@@ -12,8 +12,7 @@ use crate::layers::LayerParameters;
 use crate::method::OptionError;
 use crate::state::Stateful;
 
-pub mod batch_norm;
-pub mod layer_norm;
+automod::dir!(pub "src/normalization");
 
 /// What z is standardised by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,14 +7,7 @@ use tch::Tensor;
 use crate::layers::{Gradients, LayerParameters};
 use crate::state::Stateful;
 
-pub mod adamw;
-pub mod anti_regularization;
-pub mod curvature;
-pub mod l2_adam;
-pub mod l2_init;
-pub mod l2_loss;
-pub mod spectral;
-pub mod wasserstein;
+automod::dir!(pub "src/penalty");
 
 pub use curvature::Curvature;
 

@@ -9,12 +9,7 @@ use crate::activation::Activation;
 use crate::layers::LayerParameters;
 use crate::state::Stateful;
 
-pub mod continual_backprop;
-pub mod period;
-pub mod redo;
-pub mod reset;
-pub mod shrink_perturb;
-pub mod units;
+automod::dir!(pub "src/surgery");
 
 /// What surgery may look at and change of a run. Layers are counted from 0; all but the last are hidden.
 pub trait Subject {

@@ -12,28 +12,7 @@ use self::plot::{Axis, Plot};
 use super::evidence::Evidence;
 use super::groups::Group;
 
-pub mod axis;
-pub mod canvas;
-pub mod palette;
-pub mod panels;
-pub mod picture;
-pub mod plot;
-pub mod style;
-
-mod abscissa;
-mod cost;
-mod counter_examples;
-mod effective_step_bounds;
-mod learning_rate;
-mod learning_rate_sensitivity;
-mod mirrored_decay;
-mod online_accuracy;
-mod performance_profile;
-mod predicted_trainability;
-mod predictiveness;
-mod rejected_indicators;
-mod task_length;
-mod within_run_correlation;
+automod::dir!(pub "src/report/figures");
 
 /// All figures, in the report's order.
 pub const FIGURES: &[Figure] = &[

@@ -17,6 +17,7 @@ use trainability_baselines::{Gradients, LayerTrace, LinearMap};
 
 use self::boundary::Announced;
 pub(crate) use self::observe::EVALUATION_CHUNK;
+use super::allocation::keep_freed_memory;
 use super::images::{HeldOut, select_classes, select_images};
 use super::record::{ControlRow, LayerEvents};
 use super::recorder::TaskRow;
@@ -91,6 +92,7 @@ pub struct Run {
 impl Run {
     /// Sets up the run that a plan describes.
     pub fn new(plan: &RunPlan, set: &ImageSet) -> Run {
+        keep_freed_memory();
         let kind = match plan.training.precision {
             Precision::F32 => Kind::Float,
             Precision::F64 => Kind::Double,
