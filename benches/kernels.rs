@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use tch::{Kind, Tensor};
-use trainability::network::{Network, Shape, TaskImages, cross_entropy, logits};
+use trainability::network::{CrossEntropy, Network, Shape, TaskImages, cross_entropy, logits};
 use trainability::probe::curvature::layer_curvatures;
 use trainability::probe::hessian::Hessian;
 use trainability::probe::noise::noise_variance;
@@ -71,8 +71,8 @@ fn training_passes(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let pass = network.training_pass(images.inputs(&rows));
-                let loss = cross_entropy(pass.logits(), &labels);
-                network.training_gradients(&pass, &loss, false)
+                let loss = CrossEntropy::of(pass.logits(), &labels);
+                network.backward(&pass, &loss, false)
             })
         });
     }

@@ -18,10 +18,10 @@ mod sparse_images;
 mod training;
 
 pub use initialisation::kaiming_uniform;
-pub use loss::{correct, cross_entropy};
+pub use loss::{CrossEntropy, correct, cross_entropy};
 pub use shape::{Convolutions, LayerShape, Shape};
 pub use sparse_images::SparseImages;
-pub use training::{Inputs, TaskImages, TrainingPass};
+pub use training::{Backward, Inputs, TaskImages, TrainingPass};
 
 /// A network with the convolutions `conv1`, `conv2`, ..., if it has any, and the dense layers `fc1`, `fc2`, ...
 #[derive(Debug)]
@@ -153,7 +153,7 @@ impl Network {
     /// The gradients of each sample's own cross-entropy in each layer, from the mean loss of a training pass; `None` where
     /// samples are coupled, in a layer that normalises over the minibatch and in all below it.
     pub fn deltas(trace: &[LayerTrace], mean_loss: &Tensor) -> Vec<Option<LayerDelta>> {
-        let samples = trace[0].input.size()[0] as f64;
+        let samples = logits(trace).size()[0] as f64;
         let couples =
             |layer: &LayerTrace| layer.normalised.as_ref().is_some_and(|normalised| normalised.couples_samples);
         let coupled = trace.iter().rposition(couples).map_or(0, |last| last + 1);

@@ -7,9 +7,9 @@ use tch::{Tensor, no_grad};
 use trainability_baselines::layers::tensors;
 use trainability_baselines::normalization::Pass;
 use trainability_baselines::slices::view;
-use trainability_baselines::{Gradients, LayerParameters, LayerTrace, LinearMap};
+use trainability_baselines::{Gradients, LayerDelta, LayerParameters, LayerTrace, LinearMap};
 
-use super::{Network, SparseImages, logits};
+use super::{CrossEntropy, Network, SparseImages, logits};
 
 /// The smallest minibatch with which leaving the background out is faster.
 const LEAST_BATCH: usize = 64;
@@ -90,13 +90,22 @@ impl Inputs {
     }
 }
 
-/// A forward pass. Where the first layer is dense, its graph begins at that layer's pre-activation: what lies before has no
-/// need of autograd.
+/// A forward pass. It has a graph where the network needs autograd; where the first layer is dense, that begins at its
+/// pre-activation, as what lies before has no need of it.
 #[derive(Debug)]
 pub struct TrainingPass {
     inputs: Inputs,
     /// The first layer's pre-activation is a leaf of the graph where the layer is dense; its input is left out.
     trace: Vec<LayerTrace>,
+}
+
+/// What the backward pass of an update finds.
+#[derive(Debug)]
+pub struct Backward {
+    /// At all parameters, of the mean cross-entropy.
+    pub gradients: Gradients,
+    /// Of each sample's own cross-entropy, as [`Network::deltas`] gives them; empty if they were not asked for.
+    pub deltas: Vec<Option<LayerDelta>>,
 }
 
 impl TrainingPass {
@@ -129,6 +138,7 @@ impl TrainingPass {
 impl Network {
     /// The forward pass of an update.
     pub fn training_pass(&self, inputs: Inputs) -> TrainingPass {
+        let _guard = self.is_plain().then(tch::no_grad_guard);
         let layer = &self.layers[0];
         let (inputs, first) = match (layer.map(), inputs) {
             (LinearMap::Convolution, Inputs::Dense(images)) => {
@@ -145,9 +155,48 @@ impl Network {
         TrainingPass { inputs, trace }
     }
 
-    /// The gradient at all parameters of a scalar that was computed from the pass's logits. The graph is kept if it is
-    /// needed again.
-    pub fn training_gradients(&self, pass: &TrainingPass, loss: &Tensor, keep_graph: bool) -> Gradients {
+    /// Whether its gradients are a few products, for which autograd would take longer than for finding them out: layers
+    /// are dense, nothing normalises, and the activation is linear between kinks.
+    fn is_plain(&self) -> bool {
+        self.is_piecewise_linear() && self.layers.iter().all(|layer| layer.map() == LinearMap::Dense)
+    }
+
+    /// The backward pass of an update, and the deltas if they are asked for. The loss is that of the pass's logits.
+    pub fn backward(&self, pass: &TrainingPass, loss: &CrossEntropy, with_deltas: bool) -> Backward {
+        if self.is_plain() {
+            return self.plain_backward(pass, loss, with_deltas);
+        }
+        let gradients = self.autograd_gradients(pass, loss.mean(), with_deltas);
+        let deltas = if with_deltas { Network::deltas(&pass.trace, loss.mean()) } else { Vec::new() };
+        Backward { gradients, deltas }
+    }
+
+    /// Back-propagation written out, to the bits that autograd comes to.
+    fn plain_backward(&self, pass: &TrainingPass, loss: &CrossEntropy, with_deltas: bool) -> Backward {
+        let _guard = tch::no_grad_guard();
+        let samples = pass.logits().size()[0] as f64;
+        let (mut gradients, mut deltas) = (Vec::new(), Vec::new());
+        let mut delta = loss.at_logits();
+        for (index, layer) in self.layers.iter().enumerate().rev() {
+            let weight = match index {
+                0 => pass.inputs.weight_gradient(&delta),
+                _ => delta.tr().mm(&pass.trace[index].input),
+            };
+            gradients.push(vec![weight, delta.sum_dim_intlist([0i64].as_slice(), false, delta.kind())]);
+            if with_deltas {
+                deltas.push(Some(LayerDelta { pre_activation: &delta * samples, normalised: None }));
+            }
+            if index > 0 {
+                delta = self.activation.pull_back(&pass.trace[index - 1].pre_activation, &delta.mm(layer.weight()));
+            }
+        }
+        gradients.reverse();
+        deltas.reverse();
+        Backward { gradients, deltas }
+    }
+
+    /// By autograd from the scalar loss. The graph is kept if it is needed again.
+    fn autograd_gradients(&self, pass: &TrainingPass, loss: &Tensor, keep_graph: bool) -> Gradients {
         if self.layers[0].map() == LinearMap::Convolution {
             return self.gradients(loss, keep_graph);
         }

@@ -1,6 +1,5 @@
 //! One run: the loop, the recorder that writes its files, the checkpoint.
 
-mod allocation;
 pub mod checkpoint;
 mod images;
 pub mod record;

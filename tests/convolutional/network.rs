@@ -1,7 +1,7 @@
 //! Shapes, the forward pass and gradients.
 
 use tch::{Kind, Tensor};
-use trainability::network::{Network, Shape, TaskImages, cross_entropy, logits};
+use trainability::network::{Backward, CrossEntropy, Network, Shape, TaskImages, cross_entropy, logits};
 use trainability::random::Generator;
 use trainability_baselines::activation::crelu::Crelu;
 use trainability_baselines::activation::relu::Relu;
@@ -71,8 +71,8 @@ fn the_forward_pass_and_both_ways_to_gradients_are_those_of_plain_code() {
         let task = TaskImages::whole(&images.flip([0i64]));
         let pass = network.training_pass(task.inputs(&rows));
         assert!(pass.logits().allclose(logits(&trace), 1e-12, 1e-12, false));
-        let loss = cross_entropy(pass.logits(), labels);
-        let found = network.training_gradients(&pass, &loss, true);
+        let loss = CrossEntropy::of(pass.logits(), labels);
+        let Backward { gradients: found, deltas } = network.backward(&pass, &loss, true);
         let plain = network.gradients(&cross_entropy(logits(&trace), labels), true);
         for (layer, expected) in expected.iter().enumerate() {
             for gradients in [&found[layer], &plain[layer]] {
@@ -88,7 +88,7 @@ fn the_forward_pass_and_both_ways_to_gradients_are_those_of_plain_code() {
             assert!(found.input.allclose(&expected.input, 1e-12, 1e-12, false));
             assert!(found.pre_activation.allclose(&expected.pre_activation, 1e-12, 1e-12, false));
         }
-        for (found, expected) in Network::deltas(&retraced, &loss).iter().zip(&case.measure().1) {
+        for (found, expected) in deltas.iter().zip(&case.measure().1) {
             let [found, expected] = [found, expected].map(|delta| &delta.as_ref().unwrap().pre_activation);
             assert!(found.allclose(expected, 1e-12, 1e-12, false));
         }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tch::{Kind, Tensor};
-use trainability::network::{Inputs, Network, Shape, TaskImages, cross_entropy, logits};
+use trainability::network::{CrossEntropy, Inputs, Network, Shape, TaskImages, cross_entropy, logits};
 use trainability::random::Generator;
 use trainability_baselines::{LayerTrace, State, Stateful};
 
@@ -81,7 +81,7 @@ fn a_training_pass_has_the_gradients_of_autograd() {
         let trace = case.network.forward_training(&case.images.index_select(0, &rows));
         let expected = case.network.gradients(&cross_entropy(logits(&trace), &labels), false);
         let pass = case.network.training_pass(TaskImages::new(&case.images, 64).inputs(&rows));
-        let found = case.network.training_gradients(&pass, &cross_entropy(pass.logits(), &labels), false);
+        let found = case.network.backward(&pass, &CrossEntropy::of(pass.logits(), &labels), false).gradients;
         for (layer, (found, expected)) in found.iter().zip(&expected).enumerate() {
             assert_eq!(found.len(), if layer < 2 { 4 } else { 2 });
             for (found, expected) in found.iter().zip(expected) {
@@ -108,7 +108,7 @@ fn leaving_the_background_out_gives_the_same_to_rounding() {
             let inputs = TaskImages::new(&images, batch_size).inputs(&rows);
             assert_eq!(matches!(inputs, Inputs::Sparse { .. }), batch_size == 64);
             let pass = network.training_pass(inputs);
-            network.training_gradients(&pass, &cross_entropy(pass.logits(), &labels), false)
+            network.backward(&pass, &CrossEntropy::of(pass.logits(), &labels), false).gradients
         };
         for (sparse, dense) in of(64).iter().flatten().zip(of(63).iter().flatten()) {
             assert!(sparse.allclose(dense, 1e-4, 1e-6, false));
@@ -178,8 +178,8 @@ fn a_minibatch_of_one_sample_is_normalised_by_what_training_left_and_leaves_it()
     case.network.follow(&pass);
     assert_eq!(running(&case.network), before);
     assert_eq!(numbers(pass.logits()), all_logits(&case.network.forward(&one)));
-    let loss = cross_entropy(pass.logits(), &case.labels.narrow(0, 3, 1));
-    let gradients = case.network.training_gradients(&pass, &loss, false);
+    let loss = CrossEntropy::of(pass.logits(), &case.labels.narrow(0, 3, 1));
+    let gradients = case.network.backward(&pass, &loss, false).gradients;
     assert!(gradients.iter().flatten().all(|gradient| gradient.isfinite().all().int64_value(&[]) == 1));
     assert!(gradients[0][0].norm().double_value(&[]) > 0.0);
 }

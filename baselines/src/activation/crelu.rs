@@ -43,9 +43,7 @@ impl Activation for Crelu {
 
     fn pull_back(&self, pre_activation: &Tensor, gradient: &Tensor) -> Tensor {
         let halves = gradient.chunk(2, unit_dimension(gradient));
-        let positive = pre_activation.gt(0.0).to_kind(gradient.kind());
-        let negative = pre_activation.lt(0.0).to_kind(gradient.kind());
-        &halves[0] * positive - &halves[1] * negative
+        pre_activation.threshold_backward(&halves[0], 0.0) - pre_activation.neg().threshold_backward(&halves[1], 0.0)
     }
 
     fn piecewise_linear(&self) -> bool {

@@ -55,8 +55,7 @@ impl Activation for LeakyRelu {
     }
 
     fn pull_back(&self, pre_activation: &Tensor, gradient: &Tensor) -> Tensor {
-        let positive = pre_activation.gt(0.0).to_kind(gradient.kind());
-        gradient * (positive * (1.0 - self.slope) + self.slope)
+        gradient * self.slope + pre_activation.threshold_backward(&(gradient * (1.0 - self.slope)), 0.0)
     }
 
     fn piecewise_linear(&self) -> bool {

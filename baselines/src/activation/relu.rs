@@ -38,7 +38,7 @@ impl Activation for Relu {
     }
 
     fn pull_back(&self, pre_activation: &Tensor, gradient: &Tensor) -> Tensor {
-        gradient * pre_activation.gt(0.0).to_kind(gradient.kind())
+        pre_activation.threshold_backward(gradient, 0.0)
     }
 
     fn piecewise_linear(&self) -> bool {

@@ -17,14 +17,13 @@ use trainability_baselines::{Gradients, LayerTrace, LinearMap};
 
 use self::boundary::Announced;
 pub(crate) use self::observe::EVALUATION_CHUNK;
-use super::allocation::keep_freed_memory;
 use super::images::{HeldOut, select_classes, select_images};
 use super::record::{ControlRow, LayerEvents};
 use super::recorder::TaskRow;
 use super::summary::TaskSummary;
 use crate::config::{Precision, RunPlan};
 use crate::data::ImageSet;
-use crate::network::{Network, TaskImages, correct, cross_entropy};
+use crate::network::{Backward, CrossEntropy, Network, TaskImages, correct};
 use crate::optimizer::{Adam, AdamOptions};
 use crate::probe::{LayerStatistics, Probe, Scene};
 use crate::random::Generator;
@@ -92,7 +91,6 @@ pub struct Run {
 impl Run {
     /// Sets up the run that a plan describes.
     pub fn new(plan: &RunPlan, set: &ImageSet) -> Run {
-        keep_freed_memory();
         let kind = match plan.training.precision {
             Precision::F32 => Kind::Float,
             Precision::F64 => Kind::Double,
@@ -257,22 +255,19 @@ impl Run {
         let pass = self.network.training_pass(self.images.inputs(&batch.rows));
         let samples = batch.labels.size()[0];
         self.summary.add_accuracy(correct(pass.logits(), &batch.labels) as f64 / samples as f64);
-        let loss = cross_entropy(pass.logits(), &batch.labels);
-        let value = loss.double_value(&[]);
+        let loss = CrossEntropy::of(pass.logits(), &batch.labels);
+        let value = loss.mean().double_value(&[]);
         if !value.is_finite() {
             return Err(self.diverged("the loss", value, self.update + 1));
         }
         self.last_finite = value;
-        let mut gradients = self.network.training_gradients(&pass, &loss, measured);
+        let Backward { mut gradients, deltas } = self.network.backward(&pass, &loss, measured);
         self.network.follow(&pass);
         self.count_seconds("forward_backward", start);
 
         let activations = if self.surgeries.is_empty() { Vec::new() } else { pass.hidden_activations() };
         let measurement = measured.then(|| {
-            let start = Instant::now();
             let trace = pass.into_trace(self.images.dense(&batch.rows));
-            let deltas = Network::deltas(&trace, &loss);
-            self.count_seconds("variance", start);
             let copies = |layer: &Vec<Tensor>| layer.iter().map(Tensor::copy).collect();
             let cross_entropy_gradients: Gradients = gradients.iter().map(copies).collect();
             let trace: Vec<LayerTrace> = trace.iter().map(LayerTrace::detach).collect();
