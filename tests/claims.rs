@@ -169,6 +169,13 @@ fn smaller_steps_are_rivals_where_there_are_any() {
     assert_eq!(decays.1, Verdict::Contradicted, "{decays:?}");
     assert!(decays.2.starts_with("against the best of 2, linear: −0.1"), "{}", decays.2);
     assert_eq!(cap.1, Verdict::Undecided, "{cap:?}");
+
+    // The best of all constants is often the one that everybody begins with.
+    let gains = [("constant", 0.1), ("paper", 0.1), ("constant-learning_rate=0.0003", 0.0)];
+    let findings = judged(&schedules("crelu", 4, &gains), &[], &[]);
+    let (subject, verdict, evidence) = of(&findings, Claim::SchedulerBeatsSmallerSteps)[0];
+    assert_eq!((subject, verdict), ("crelu/paper against constant step sizes", Verdict::Undecided));
+    assert!(evidence.starts_with("against the best of 2, constant: "), "{evidence}");
 }
 
 #[test]

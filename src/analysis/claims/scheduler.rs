@@ -153,13 +153,19 @@ pub(super) fn controls(grounds: &Grounds<'_>) -> Vec<Finding> {
     let scores = Scores::of(grounds.runs);
     let arms = scores.arms(ScheduleRole::Scheduler, &grounds.schedules);
     let kinds = [
-        ("other constant step sizes", ScheduleRole::OtherConstant),
+        ("constant step sizes", ScheduleRole::OtherConstant),
         ("decayed step sizes", ScheduleRole::Decay),
         ("a mere cap", ScheduleRole::Cap),
     ];
     let mut findings = Vec::new();
     for (kind, role) in kinds {
-        let rivals: Vec<&Arm> = scores.arms(role, &grounds.schedules);
+        let mut rivals: Vec<&Arm> = scores.arms(role, &grounds.schedules);
+        if role == ScheduleRole::OtherConstant {
+            // The best constant may be the base one; alone, it is what claim (c) asks about.
+            let base = |arm: &&&Arm| arm.schedule == CONTROL_SCHEDULE && rivals.iter().any(|r| r.method == arm.method);
+            let bases: Vec<&Arm> = scores.0.keys().filter(base).copied().collect();
+            rivals.extend(bases);
+        }
         let pairs: Vec<(&Arm, &Arm)> = arms
             .iter()
             .flat_map(|arm| rivals.iter().filter(|rival| rival.method == arm.method).map(|rival| (*arm, *rival)))
