@@ -10,7 +10,7 @@ use plotters::style::{Color, FontStyle, FontTransform, RGBAColor, RGBColor, Text
 
 use super::plot::{Pen, Shape};
 use super::style::{FAMILY, embed_fonts};
-use crate::text::printable;
+use crate::text::{pieces, printable};
 
 /// A figure could not be drawn, which only a broken backend or typeface can cause.
 #[derive(Debug, thiserror::Error)]
@@ -183,6 +183,21 @@ pub fn wrap(text: &str, width: f64, set: Type) -> Vec<String> {
     lines
 }
 
+/// Breaks a heading that does not fit into `width` into two lines, between a label's options too, and shortens what
+/// still does not fit.
+pub fn two_lines(text: &str, width: f64, set: Type) -> Vec<String> {
+    let mut end = 0;
+    for piece in pieces(text, &[' ', '-', '+', '@', ',']) {
+        let longer = end + piece.len();
+        if longer > MOST_CHARACTERS || text_width(text[..longer].trim_end(), set) > width {
+            break;
+        }
+        end = longer;
+    }
+    let lines = [&text[..end], &text[end..]].map(str::trim);
+    lines.into_iter().filter(|line| !line.is_empty()).map(|line| shorten(line, width, set)).collect()
+}
+
 /// More characters than fit side by side into an image.
 const MOST_CHARACTERS: usize = 400;
 
@@ -256,6 +271,18 @@ mod tests {
         assert!(lines.len() > 1);
         assert!(lines.iter().all(|line| text_width(line, set) <= 300.0));
         assert_eq!(lines.join(" "), text);
+    }
+
+    #[test]
+    fn a_heading_takes_a_second_line_before_it_is_cut() {
+        let set = Type { size: 29.0, bold: true, colour: RGBColor(0, 0, 0) };
+        let lines = |text: &str| two_lines(text, 330.0, set);
+        assert_eq!(lines("relu · fc1"), ["relu · fc1"]);
+        assert_eq!(lines("spectral-coefficient=0.01 · fc1"), ["spectral-", "coefficient=0.01 · fc1"]);
+        let long = lines("anti_regularization-coefficient=0.001-radius=1.5 · fc1");
+        assert!(long.len() == 2 && long[0] == "anti_regularization-" && long[1].contains('…'), "{long:?}");
+        assert!(long.iter().all(|line| text_width(line, set) <= 330.0));
+        assert_eq!(lines(&"x".repeat(1_000_000)).len(), 1, "at once");
     }
 
     #[test]
