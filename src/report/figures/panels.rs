@@ -299,14 +299,17 @@ fn paint_y_axis<DB: DrawingBackend>(
     Ok(())
 }
 
+/// Where a polyline runs between the values that are not finite.
+fn stretches(frame: &Frame, points: &[(f64, f64)]) -> Vec<Vec<(f64, f64)>> {
+    let finite = |p: &(f64, f64)| p.0.is_finite() && p.1.is_finite();
+    points.split(|p| !finite(p)).map(|piece| piece.iter().map(|p| frame.at(*p)).collect()).collect()
+}
+
 fn paint_mark<DB: DrawingBackend>(canvas: &Canvas<DB>, frame: &Frame, mark: &Mark) -> Result<(), DrawError> {
     match mark {
-        Mark::Line { points, pen } => {
-            let finite = |p: &(f64, f64)| p.0.is_finite() && p.1.is_finite();
-            points.split(|p| !finite(p)).try_for_each(|piece| {
-                let piece: Vec<_> = piece.iter().map(|p| frame.at(*p)).collect();
-                canvas.line(&piece, *pen)
-            })
+        Mark::Line { points, pen } => stretches(frame, points).iter().try_for_each(|piece| canvas.line(piece, *pen)),
+        Mark::Shared { points, pens } => {
+            stretches(frame, points).iter().try_for_each(|piece| canvas.in_turn(piece, pens))
         }
         Mark::Band { points, colour } => paint_band(canvas, frame, points, *colour),
         Mark::Points { points, colour, shape, size } => points

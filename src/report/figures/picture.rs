@@ -124,7 +124,8 @@ fn encode(image: &Indexed, width: u32, height: u32) -> Result<Vec<u8>, png::Enco
 
 #[cfg(test)]
 mod tests {
-    use super::super::plot::{Axis, Mark, Panel};
+    use super::super::plot::{Axis, Mark, Panel, Pen};
+    use super::super::style::{KEPT, LOST};
     use super::*;
 
     /// The SVG of a panel among three columns.
@@ -142,6 +143,13 @@ mod tests {
         let height =
             |svg: &str| svg.split("height=\"").nth(1).unwrap().split('"').next().unwrap().parse::<u32>().unwrap();
         assert!(height(&long) > height(&drawn("relu · fc1", Vec::new())) + 30);
+    }
+
+    #[test]
+    fn every_pen_shows_on_a_shared_line() {
+        let pens = [KEPT, LOST].map(|colour| Pen::solid(colour, 3.0)).to_vec();
+        let svg = drawn("", vec![Mark::Shared { points: vec![(0.0, 0.5), (1.0, 0.5)], pens }]);
+        assert!(svg.matches("#0072B2").count() > 5 && svg.matches("#D55E00").count() > 5, "{svg}");
     }
 
     #[test]
