@@ -1,4 +1,4 @@
-//! Text: bytes as digits, and what comes out of files on its way to a terminal or a page, where what is not seen, or moves
+//! Text: bytes as digits, where long labels break, and what comes out of files on its way to a terminal or a page, where what is not seen, or moves
 //! what is seen, is spelt out.
 
 use std::borrow::Cow;
@@ -33,6 +33,29 @@ fn is_hidden(character: char) -> bool {
     (character.is_control() && character != '\n') || turns || hides
 }
 
+/// The pieces that a label is better broken into than within: each ends with one of the `joints`, and a number keeps its
+/// sign.
+///
+/// ```
+/// use trainability::text::pieces;
+///
+/// assert_eq!(pieces("crelu+l2_loss-coefficient=1e-3", &['-', '+']), ["crelu+", "l2_loss-", "coefficient=1e-3"]);
+/// ```
+pub fn pieces<'l>(label: &'l str, joints: &[char]) -> Vec<&'l str> {
+    let mut pieces = Vec::new();
+    let mut begin = 0;
+    for (place, joint) in label.match_indices(joints) {
+        let end = place + joint.len();
+        let of_number = "-+".contains(joint) && label[end..].starts_with(|c: char| c.is_ascii_digit());
+        if !of_number && end < label.len() {
+            pieces.push(&label[begin..end]);
+            begin = end;
+        }
+    }
+    pieces.push(&label[begin..]);
+    pieces
+}
+
 /// Bytes as hexadecimal digits, such as those of a digest.
 pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -41,6 +64,14 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_are_the_whole_label() {
+        for label in ["", "relu", "a-", "-", "a@width=64x32 · fc1", "l2_init-coefficient=-1", "größe+二-つ"] {
+            assert_eq!(pieces(label, &['-', '+', '=', '@']).concat(), label);
+        }
+        assert_eq!(pieces("a@rate=-1 · fc1", &['=', ' ', '-']), ["a@rate=", "-1 ", "· ", "fc1"]);
+    }
 
     #[test]
     fn only_what_is_not_seen_is_spelt_out() {

@@ -9,8 +9,10 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 use trainability::analysis::claims::ClaimRow;
 use trainability::analysis::{PredictivenessRow, SummaryRow};
-use trainability::report::{self, Format, ReportFiles};
+use trainability::report::{self, Format, ReportFiles, html, markdown};
+use trainability::schedule::Entry;
 use trainability::train::record::{ControlRow, LayerEvents, RunRecord, Status, read_record};
+use trainability_baselines::method::Part;
 
 const METHODS: [&str; 5] = ["relu", "crelu", "l2_adam", "l2_loss", "wasserstein"];
 const SCHEDULES: [&str; 4] = ["constant", "paper", "as_run", "debiased"];
@@ -281,6 +283,9 @@ fn a_sweep_becomes_tables_figures_and_reports() {
         (html.matches("src=\"data:image/png;base64,iVBOR").count(), html.matches("<svg ").count());
     assert_eq!(bitmaps + drawings, files.figures.len());
     assert!(html.contains("0123abc") && markdown.contains("0123abc"), "provenance stands in both");
+    for about in [Part::named("l2_adam").unwrap().about, Entry::named("as_run").unwrap().about] {
+        assert!(markdown.contains(&markdown::escape(about)) && html.contains(&html::escape(about)), "{about}");
+    }
     assert_eq!(html.matches("<script").count(), 1);
     assert!(!html.contains("http://") && !html.contains("https://"), "the page asks for nothing from elsewhere");
     let last = terminal.lines().last().unwrap();

@@ -112,6 +112,17 @@ fn every_method_and_schedule_goes_on_from_a_checkpoint_with_the_same_bits() {
 }
 
 #[test]
+fn where_two_runs_differ_is_told_by_row_and_column() {
+    let row = |loss: &str| vec![("task", "0".to_owned()), ("final_loss", loss.to_owned())];
+    let (whole, other) = ([row("0.5"), row("0.25")], [row("0.5"), row("0.125")]);
+    assert_eq!(tiny::first_difference(&whole, &whole), None);
+    let told = tiny::first_difference(&other, &whole).unwrap();
+    assert_eq!(told, "row 1, final_loss: \"0.125\", expected \"0.25\"");
+    assert_eq!(tiny::first_difference(&whole[..1], &whole).unwrap(), "1 rows, expected 2");
+    assert_eq!(tiny::first_difference(&[row("1")[..1].to_vec()], &[row("1")]).unwrap(), "row 0: 1 columns, expected 2");
+}
+
+#[test]
 fn every_schedule_of_the_registry_goes_on_from_a_checkpoint_with_the_same_bits() {
     let mut schedules: Vec<Value> = SCHEDULES.iter().map(|entry| json!(entry.name)).collect();
     schedules.push(json!({ "name": "cosine", "restart": "task" }));

@@ -341,7 +341,9 @@ pub(super) fn set(target: &mut Value, key: &str, new: Value) -> Result<(), Strin
     let mut at = target;
     for part in key.split('.') {
         let Value::Object(object) = at else {
-            return Err(format!("`{part}` of `{key}` lies inside something that is no object"));
+            let whole =
+                if at.is_array() { "; a list is set whole, as in --set 'methods=[\"relu\",\"crelu\"]'" } else { "" };
+            return Err(format!("`{part}` of `{key}` lies inside something that is no object{whole}"));
         };
         at = object.entry(part).or_insert_with(|| Value::Object(serde_json::Map::new()));
     }

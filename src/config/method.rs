@@ -96,7 +96,7 @@ impl MethodPlan {
             if !known.contains(&name) {
                 return Err(ConfigError::Value {
                     path: source.to_owned(),
-                    key: "activation".to_owned(),
+                    key: "--activation".to_owned(),
                     found: format!("{name:?}"),
                     expected: label::expected_one_of(name, &known),
                 });
@@ -116,11 +116,16 @@ impl MethodPlan {
         }
         let experiment = json!({
             "stream": { "tasks": 1, "epochs": 1 },
-            "methods": [{ "label": "method", "parts": values }],
+            "methods": [{ "label": "method", "parts": &values }],
             "schedules": ["constant"],
             "seeds": 1
         });
-        MethodPlan::read(&Experiment::from_value(experiment, source, "method")?, 0)
+        MethodPlan::read(&Experiment::from_value(experiment, source, "method")?, 0).map_err(|mut error| {
+            if let ConfigError::Value { key, .. } | ConfigError::Shape { key, .. } = &mut error {
+                *key = as_given(key, &values);
+            }
+            error
+        })
     }
 
     /// Builds the parts, fresh.
@@ -134,6 +139,16 @@ impl MethodPlan {
             })
             .collect();
         Method::of(contributions).expect("planned parts do not contradict each other")
+    }
+}
+
+/// The key in an experiment's list as whoever gave `--method` knows it: the option, and where a key of a part is meant, the
+/// part's name and that key.
+fn as_given(key: &str, parts: &[Value]) -> String {
+    let own = key.strip_prefix("methods[0].parts[").and_then(|rest| rest.split_once(']'));
+    match own.and_then(|(place, rest)| Some((parts.get(place.parse::<usize>().ok()?)?.get("name")?.as_str()?, rest))) {
+        Some((name, rest)) if !rest.is_empty() => format!("--method {name}{rest}"),
+        _ => format!("--method{}", own.map_or("", |(_, rest)| rest)),
     }
 }
 

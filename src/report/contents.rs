@@ -6,6 +6,7 @@ use super::claims;
 use super::document::{Block, Document};
 use super::evidence::{Evidence, role_name};
 use super::figures::{Drawn, seeds};
+use super::glossary;
 use super::table::Table;
 use super::tables::HORIZON;
 use crate::analysis::predictiveness::leading;
@@ -34,6 +35,10 @@ pub fn document<'a>(evidence: &Evidence, warnings: &[String], tables: Vec<Table>
     }));
     let absent = drawn.iter().filter(|drawn| drawn.pictures.is_empty()).map(|drawn| drawn.figure.absent);
     blocks.extend(absent.filter(|text| !text.is_empty()).map(|text| Block::Paragraph(text.into())));
+    blocks.push(section("What the methods and schedules are", "methods"));
+    blocks.push(Block::Paragraph(glossary::NOTE.into()));
+    blocks.push(Block::Table(glossary::methods(evidence)));
+    blocks.push(Block::Table(glossary::schedules(evidence)));
     blocks.push(section("What the indicators are", "indicators"));
     blocks.push(Block::Definitions(definitions()));
     blocks.push(section("Configuration and provenance", "provenance"));

@@ -1,9 +1,9 @@
 //! From a sweep's folder to what people read: tables in the terminal, figures, and a report as Markdown and HTML.
 //!
 //! The way of the data: [`results`] reads the folder, [`evidence`] computes every statistic once, [`figures`], [`tables`]
-//! and [`warnings`] draw on it, [`claims`] judges the paper's, [`contents`] puts them in order,
-//! [`markdown`], [`html`] and [`latex`] write them down. Nothing here
-//! touches a tensor, and nothing but the files named in [`ReportFiles`] is written.
+//! and [`warnings`] draw on it, [`claims`] judges the paper's, [`glossary`] says what the arms are, [`contents`] puts them in
+//! order, [`markdown`], [`html`] and [`latex`] write them down. Nothing here touches a tensor, and nothing but the files
+//! named in [`ReportFiles`] is written.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,7 @@ pub mod document;
 pub mod evidence;
 pub mod figures;
 pub mod files;
+pub mod glossary;
 pub mod groups;
 pub mod html;
 pub mod latex;

@@ -2,7 +2,12 @@
 
 use comfy_table::{Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, TableComponent, presets};
 
-use crate::text::printable;
+use crate::text::{pieces, printable};
+
+/// Where a label may break in a terminal: no text holds it once it is printable, and it is taken out of what is printed.
+const BREAK: char = '\u{200b}';
+/// After which characters it may.
+const JOINTS: [char; 5] = ['-', '+', '=', '@', ','];
 
 /// A table with its heading and the sentence that says how to read it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,7 +50,12 @@ impl Table {
         table.set_header(self.columns.iter().map(|(heading, _)| Cell::new(heading).add_attribute(Attribute::Bold)));
         for (cells, reference) in self.rows.iter().zip(&self.reference) {
             let style = |cell: &String| {
-                let cell = Cell::new(printable(cell));
+                let text = printable(cell);
+                let cell = if text.contains(' ') {
+                    Cell::new(text)
+                } else {
+                    Cell::new(pieces(&text, &JOINTS).join(&BREAK.to_string())).set_delimiter(BREAK)
+                };
                 if *reference { cell.add_attribute(Attribute::Italic) } else { cell }
             };
             let row = Row::from(cells.iter().map(style));
@@ -58,7 +68,7 @@ impl Table {
                 column.set_constraint(ColumnConstraint::ContentWidth);
             }
         }
-        table.trim_fmt()
+        table.trim_fmt().replace(BREAK, "")
     }
 }
 
@@ -106,5 +116,16 @@ mod tests {
         let mut table = Table::new("t", "", &["method", "#n"]);
         table.push(vec!["a very long method label, ".repeat(12), "5".into()], false);
         assert!(table.terminal(100).lines().all(|line| line.chars().count() <= 100));
+    }
+
+    #[test]
+    fn labels_without_spaces_break_between_their_options() {
+        let mut table = Table::new("t", "", &["method", "schedule", "#n"]);
+        let label = "anti_regularization-coefficient=0.001-radius=1.5+shrink_perturb-shrink=0.99@learning_rate=1e-3";
+        table.push(vec![label.into(), "relu".into(), "5".into()], false);
+        let printed = table.terminal(60);
+        let lines: Vec<&str> = printed.lines().skip(2).filter_map(|line| line.split(' ').next()).collect();
+        assert!(lines.len() > 1 && lines.concat() == label, "{printed}");
+        assert!(lines[..lines.len() - 1].iter().all(|line| line.ends_with(['-', '+', '=', '@'])), "{printed}");
     }
 }

@@ -91,6 +91,8 @@ fn arguments_that_make_no_sense() {
         refuse(&["--set", setting], &[&format!("--set {setting}"), "expected the form a.b=value"]);
     }
     refuse(&["--set", "seeds.x=3"], &["--set seeds.x=3", "`x` of `seeds.x`", "no object"]);
+    let whole = "no object; a list is set whole, as in --set 'methods=[\"relu\",\"crelu\"]'";
+    refuse(&["--set", "methods.1=crelu"], &["`1` of `methods.1`", whole]);
     refuse(&["--set", "stream.task=3"], &["tiny.json (with --set stream.task=3)", "`stream.task`", "`tasks`"]);
     refuse(&["--set", "stream.tasks=0"], &["(with --set stream.tasks=0): `stream.tasks` is 0, expected at least 1"]);
     for seeds in ["", "a", "3..3", "5..x", "1,,2", "-1"] {

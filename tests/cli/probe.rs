@@ -231,10 +231,19 @@ fn bad_methods_and_numbers_are_refused() {
     let work = workdir();
     refuse(&work, &["--method", "reset"], &["`reset` acts on training alone"]);
     refuse(&work, &["--method", "layer_norm"], &["the method's `layer_norm` is not read from a checkpoint"]);
-    refuse(&work, &["--method", "l2_los"], &["l2_los", "did you mean l2_loss?"]);
-    refuse(&work, &["--method", r#"{"name": "l2_loss", "coefficient": 0}"#], &["coefficient", "above 0"]);
+    refuse(&work, &["--method", "l2_los"], &["the command line: `--method` is \"l2_los\"", "did you mean l2_loss?"]);
+    for (part, complaint) in [
+        (
+            r#"{"name": "l2_loss", "coefficient": 0}"#,
+            "`--method l2_loss.coefficient` is 0, expected a finite number above 0",
+        ),
+        (r#"{"name": "l2_loss", "coefficient": "a"}"#, "at `--method l2_loss.coefficient`: invalid type: string \"a\""),
+        (r#"{"coefficient": 0.1}"#, "`--method.name` is missing, expected a name in quotes"),
+    ] {
+        refuse(&work, &["--method", "adamw", "--method", part], &["the command line", complaint]);
+    }
     refuse(&work, &["--method", "{"], &["is not valid JSON"]);
-    refuse(&work, &["--activation", "l2_loss"], &["`activation` is \"l2_loss\", expected one of relu, crelu"]);
+    refuse(&work, &["--activation", "l2_loss"], &["`--activation` is \"l2_loss\", expected one of relu, crelu"]);
     refuse(&work, &["--activation", "relu", "--method", "crelu"], &["one activation, not two"]);
     refuse(&work, &["--learning-rate", "0"], &["--learning-rate", "above 0"]);
     refuse(&work, &["--beta2", "1"], &["--beta2", "below 1"]);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use trainability::config::{Experiment, ImageFacts, Plan, RunPlan};
 use trainability::data::ImageSet;
 use trainability::random::Generator;
-use trainability::train::recorder::TaskRow;
+use trainability::train::recorder::{CONTROL_COLUMNS, TaskRow};
 use trainability::train::{ControlRow, Run, checkpoint};
 use trainability_baselines::{State, Stateful};
 
@@ -84,7 +84,37 @@ pub fn goes_on_with_the_same_bits(set: &ImageSet, plan: &RunPlan, stops: impl In
         let rest = finish(&mut second);
         tasks.extend(rest.0);
         controls.extend(rest.1);
-        assert_eq!((&tasks, &controls), (&expected.0, &expected.1), "{} stopped at {stop}", plan.name());
-        assert_eq!(second.events(), whole.events());
+        for (name, difference) in [
+            ("tasks", first_difference(&tasks, &expected.0)),
+            ("controls", first_difference(&written(&controls), &written(&expected.1))),
+        ] {
+            if let Some(difference) = difference {
+                panic!("{} stopped at {stop}: {name}, {difference}", plan.name());
+            }
+        }
+        assert_eq!(second.events(), whole.events(), "{} stopped at {stop}", plan.name());
     }
+}
+
+/// Rows of `controls.csv` as they are written.
+fn written(rows: &[ControlRow]) -> Vec<TaskRow> {
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    rows.iter().for_each(|row| writer.serialize(row).unwrap());
+    let bytes = writer.into_inner().unwrap();
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&bytes[..]);
+    let fields = |row: csv::StringRecord| CONTROL_COLUMNS.into_iter().zip(row.iter().map(str::to_owned)).collect();
+    reader.records().map(|row| fields(row.unwrap())).collect()
+}
+
+/// The first row and column in which two tables differ, and what stands there: whole tables are too long to be read.
+pub fn first_difference(found: &[TaskRow], expected: &[TaskRow]) -> Option<String> {
+    for (number, (found, expected)) in found.iter().zip(expected).enumerate() {
+        if let Some(((column, found), (_, expected))) = found.iter().zip(expected).find(|(one, other)| one != other) {
+            return Some(format!("row {number}, {column}: {found:?}, expected {expected:?}"));
+        }
+        if found.len() != expected.len() {
+            return Some(format!("row {number}: {} columns, expected {}", found.len(), expected.len()));
+        }
+    }
+    (found.len() != expected.len()).then(|| format!("{} rows, expected {}", found.len(), expected.len()))
 }

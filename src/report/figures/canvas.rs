@@ -10,7 +10,7 @@ use plotters::style::{Color, FontStyle, FontTransform, RGBAColor, RGBColor, Text
 
 use super::plot::{Pen, Shape};
 use super::style::{FAMILY, embed_fonts};
-use crate::text::printable;
+use crate::text::{pieces, printable};
 
 /// A figure could not be drawn, which only a broken backend or typeface can cause.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +86,8 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
     pub fn line(&self, points: &[(f64, f64)], pen: Pen) -> Result<(), DrawError> {
         if pen.dashed {
             let solid = Pen { dashed: false, ..pen };
-            return dashes(points, pen.width * 3.5, pen.width * 2.5).iter().try_for_each(|dash| self.line(dash, solid));
+            let dashes = dashes(points, 0.0, pen.width * 3.5, pen.width * 2.5);
+            return dashes.iter().try_for_each(|dash| self.line(dash, solid));
         }
         let mut points: Vec<_> = points.iter().map(|p| self.at(*p)).collect();
         points.dedup();
@@ -95,6 +96,15 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
         }
         let style = pen.colour.stroke_width((pen.width * self.scale).round().max(1.0) as u32);
         self.area.draw(&PathElement::new(points, style)).map_err(DrawError::from)
+    }
+
+    /// A polyline along which pens take turns, a dash each.
+    pub fn in_turn(&self, points: &[(f64, f64)], pens: &[Pen]) -> Result<(), DrawError> {
+        let others = TURN * pens.len().saturating_sub(1) as f64;
+        pens.iter().enumerate().try_for_each(|(place, pen)| {
+            let own = dashes(points, TURN * place as f64, TURN, others);
+            own.iter().try_for_each(|dash| self.line(dash, *pen))
+        })
     }
 
     /// A point of the given shape; `size` is about its radius.
@@ -183,6 +193,21 @@ pub fn wrap(text: &str, width: f64, set: Type) -> Vec<String> {
     lines
 }
 
+/// Breaks a heading that does not fit into `width` into two lines, between a label's options too, and shortens what
+/// still does not fit.
+pub fn two_lines(text: &str, width: f64, set: Type) -> Vec<String> {
+    let mut end = 0;
+    for piece in pieces(text, &[' ', '-', '+', '@', ',']) {
+        let longer = end + piece.len();
+        if longer > MOST_CHARACTERS || text_width(text[..longer].trim_end(), set) > width {
+            break;
+        }
+        end = longer;
+    }
+    let lines = [&text[..end], &text[end..]].map(str::trim);
+    lines.into_iter().filter(|line| !line.is_empty()).map(|line| shorten(line, width, set)).collect()
+}
+
 /// More characters than fit side by side into an image.
 const MOST_CHARACTERS: usize = 400;
 
@@ -202,14 +227,17 @@ pub fn shorten(text: &str, width: f64, set: Type) -> String {
     shortened
 }
 
-/// Cuts a polyline into dashes of length `on` with gaps of length `off`.
-fn dashes(points: &[(f64, f64)], on: f64, off: f64) -> Vec<Vec<(f64, f64)>> {
+/// The length of a dash where pens take turns, in pixels of the finished image.
+const TURN: f64 = 18.0;
+
+/// Cuts a polyline into dashes of length `on` with gaps of length `off`, after a first gap of length `lead`.
+fn dashes(points: &[(f64, f64)], lead: f64, on: f64, off: f64) -> Vec<Vec<(f64, f64)>> {
     let mut done = Vec::new();
     let Some(first) = points.first().filter(|_| points.iter().all(|p| p.0.is_finite() && p.1.is_finite())) else {
         return done;
     };
-    let mut drawing = true;
-    let mut left = on;
+    let mut drawing = lead == 0.0;
+    let mut left = if drawing { on } else { lead };
     let mut dash = vec![*first];
     for pair in points.windows(2) {
         let (mut from, to) = (pair[0], pair[1]);
@@ -243,9 +271,16 @@ mod tests {
 
     #[test]
     fn dashes_follow_the_line_and_leave_gaps() {
-        let cut = dashes(&[(0.0, 0.0), (10.0, 0.0)], 3.0, 2.0);
+        let cut = dashes(&[(0.0, 0.0), (10.0, 0.0)], 0.0, 3.0, 2.0);
         assert_eq!(cut, [vec![(0.0, 0.0), (3.0, 0.0)], vec![(5.0, 0.0), (8.0, 0.0)]]);
-        assert!(dashes(&[(0.0, 0.0), (f64::NAN, 0.0)], 3.0, 2.0).is_empty(), "a line to nowhere ends");
+        assert!(dashes(&[(0.0, 0.0), (f64::NAN, 0.0)], 0.0, 3.0, 2.0).is_empty(), "a line to nowhere ends");
+    }
+
+    #[test]
+    fn dashes_of_two_that_take_turns_cover_the_line() {
+        let line = [(0.0, 0.0), (4.0, 0.0), (4.0, 5.0)];
+        assert_eq!(dashes(&line, 0.0, 3.0, 3.0), [vec![(0.0, 0.0), (3.0, 0.0)], vec![(4.0, 2.0), (4.0, 5.0)]]);
+        assert_eq!(dashes(&line, 3.0, 3.0, 3.0), [vec![(3.0, 0.0), (4.0, 0.0), (4.0, 2.0)]]);
     }
 
     #[test]
@@ -256,6 +291,18 @@ mod tests {
         assert!(lines.len() > 1);
         assert!(lines.iter().all(|line| text_width(line, set) <= 300.0));
         assert_eq!(lines.join(" "), text);
+    }
+
+    #[test]
+    fn a_heading_takes_a_second_line_before_it_is_cut() {
+        let set = Type { size: 29.0, bold: true, colour: RGBColor(0, 0, 0) };
+        let lines = |text: &str| two_lines(text, 330.0, set);
+        assert_eq!(lines("relu · fc1"), ["relu · fc1"]);
+        assert_eq!(lines("spectral-coefficient=0.01 · fc1"), ["spectral-", "coefficient=0.01 · fc1"]);
+        let long = lines("anti_regularization-coefficient=0.001-radius=1.5 · fc1");
+        assert!(long.len() == 2 && long[0] == "anti_regularization-" && long[1].contains('…'), "{long:?}");
+        assert!(long.iter().all(|line| text_width(line, set) <= 330.0));
+        assert_eq!(lines(&"x".repeat(1_000_000)).len(), 1, "at once");
     }
 
     #[test]

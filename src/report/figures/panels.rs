@@ -4,7 +4,7 @@ use plotters::prelude::{DrawingBackend, RGBColor};
 use plotters::style::Color;
 
 use super::axis::Tick;
-use super::canvas::{Align, Canvas, DrawError, Type, shorten, text_width, wrap};
+use super::canvas::{Align, Canvas, DrawError, Type, shorten, text_width, two_lines, wrap};
 use super::plot::{Axis, Key, Mark, Panel, Pen, Plot, Scale, Swatch};
 use super::style::{FRAME, GRID, HEADING, INK, SOFT, SUBTITLE, TICK, TITLE, WIDTH};
 
@@ -33,6 +33,7 @@ struct Layout {
     right: f64,
     gap: f64,
     panel_width: f64,
+    title_lines: usize,
     heading: f64,
     row_pitch: f64,
     grid_bottom: f64,
@@ -49,12 +50,7 @@ impl Layout {
         let keys_top = MARGIN + title.len() as f64 * TITLE * LINE + subtitle.len() as f64 * SUBTITLE * LINE + 10.0;
         let grid_top = keys_top + key_rows * SUBTITLE * 1.5 + 12.0;
 
-        let lines = if plot.panels.iter().any(|p| !p.note.is_empty()) { 2.0 } else { 1.0 };
-        let headed = plot.panels.iter().any(|p| !p.title.is_empty());
-        let heading = if headed { lines * HEADING * LINE + 8.0 } else { 0.0 };
         let below = plot.panels.iter().map(column_names_height).fold(TICK * 1.6, f64::max);
-        let row_pitch = heading + plot.panel_height + if plot.shared_x { 22.0 } else { below + 14.0 };
-
         let columns = plot.columns.max(1) as f64;
         let tick_width = plot.panels.iter().map(|p| y_labels_width(plot, p)).fold(0.0, f64::max) + 14.0;
         let left = MARGIN + if plot.y_label.is_empty() { 0.0 } else { HEADING * 1.4 };
@@ -62,6 +58,12 @@ impl Layout {
         let right = MARGIN + note_width;
         let gap = if plot.shared_y { 30.0 } else { tick_width + 34.0 };
         let panel_width = (WIDTH - left - tick_width - right - gap * (columns - 1.0)) / columns;
+
+        let titles = plot.panels.iter().map(|p| two_lines(&p.title, panel_width, HEADING_TYPE).len());
+        let title_lines = titles.max().unwrap_or(0);
+        let note_lines = usize::from(plot.panels.iter().any(|p| !p.note.is_empty()));
+        let heading = if title_lines > 0 { (title_lines + note_lines) as f64 * HEADING * LINE + 8.0 } else { 0.0 };
+        let row_pitch = heading + plot.panel_height + if plot.shared_x { 22.0 } else { below + 14.0 };
 
         let rows = plot.panels.len().div_ceil(plot.columns.max(1)) as f64;
         let bottom =
@@ -80,6 +82,7 @@ impl Layout {
             right,
             gap,
             panel_width,
+            title_lines,
             heading,
             row_pitch,
             grid_bottom,
@@ -226,10 +229,14 @@ fn paint_panel<DB: DrawingBackend>(
     let (column, row) = (index % plot.columns.max(1), index / plot.columns.max(1));
     let left = layout.left + layout.tick_width + column as f64 * (layout.panel_width + layout.gap);
     let top = layout.grid_top + row as f64 * layout.row_pitch;
-    let title = shorten(&panel.title, layout.panel_width, HEADING_TYPE);
+    let title = two_lines(&panel.title, layout.panel_width, HEADING_TYPE);
     let note = shorten(&panel.note, layout.panel_width, NOTE_TYPE);
-    canvas.text(&title, (left, top + HEADING * 0.6), Align::Left, HEADING_TYPE)?;
-    canvas.text(&note, (left, top + HEADING * (0.6 + LINE)), Align::Left, NOTE_TYPE)?;
+    // A title of one line stands where the second line of the others does.
+    let line = |number: usize| (left, top + HEADING * (0.6 + LINE * number as f64));
+    for (number, text) in (layout.title_lines - title.len()..).zip(&title) {
+        canvas.text(text, line(number), Align::Left, HEADING_TYPE)?;
+    }
+    canvas.text(&note, line(layout.title_lines), Align::Left, NOTE_TYPE)?;
     let frame = Frame {
         left,
         top: top + layout.heading,
@@ -292,14 +299,17 @@ fn paint_y_axis<DB: DrawingBackend>(
     Ok(())
 }
 
+/// Where a polyline runs between the values that are not finite.
+fn stretches(frame: &Frame, points: &[(f64, f64)]) -> Vec<Vec<(f64, f64)>> {
+    let finite = |p: &(f64, f64)| p.0.is_finite() && p.1.is_finite();
+    points.split(|p| !finite(p)).map(|piece| piece.iter().map(|p| frame.at(*p)).collect()).collect()
+}
+
 fn paint_mark<DB: DrawingBackend>(canvas: &Canvas<DB>, frame: &Frame, mark: &Mark) -> Result<(), DrawError> {
     match mark {
-        Mark::Line { points, pen } => {
-            let finite = |p: &(f64, f64)| p.0.is_finite() && p.1.is_finite();
-            points.split(|p| !finite(p)).try_for_each(|piece| {
-                let piece: Vec<_> = piece.iter().map(|p| frame.at(*p)).collect();
-                canvas.line(&piece, *pen)
-            })
+        Mark::Line { points, pen } => stretches(frame, points).iter().try_for_each(|piece| canvas.line(piece, *pen)),
+        Mark::Shared { points, pens } => {
+            stretches(frame, points).iter().try_for_each(|piece| canvas.in_turn(piece, pens))
         }
         Mark::Band { points, colour } => paint_band(canvas, frame, points, *colour),
         Mark::Points { points, colour, shape, size } => points

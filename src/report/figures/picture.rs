@@ -124,7 +124,33 @@ fn encode(image: &Indexed, width: u32, height: u32) -> Result<Vec<u8>, png::Enco
 
 #[cfg(test)]
 mod tests {
+    use super::super::plot::{Axis, Mark, Panel, Pen};
+    use super::super::style::{KEPT, LOST};
     use super::*;
+
+    /// The SVG of a panel among three columns.
+    fn drawn(title: &str, marks: Vec<Mark>) -> String {
+        let axis = Axis::linear(0.0, 1.0);
+        let panel = Panel { title: title.into(), note: "a note".into(), x: axis.clone(), y: axis, marks };
+        let plot = Plot { panels: vec![panel], columns: 3, panel_height: 200.0, ..Plot::default() };
+        render(&plot, "a.png".into()).unwrap().svg
+    }
+
+    #[test]
+    fn a_long_title_stands_whole_on_two_lines_and_makes_room_for_them() {
+        let long = drawn("log_cosh-scale=0.5-coefficient=0.001 · fc1", Vec::new());
+        assert!(long.contains("\nlog_cosh-scale=0.5-\n") && long.contains("\ncoefficient=0.001 · fc1\n"), "{long}");
+        let height =
+            |svg: &str| svg.split("height=\"").nth(1).unwrap().split('"').next().unwrap().parse::<u32>().unwrap();
+        assert!(height(&long) > height(&drawn("relu · fc1", Vec::new())) + 30);
+    }
+
+    #[test]
+    fn every_pen_shows_on_a_shared_line() {
+        let pens = [KEPT, LOST].map(|colour| Pen::solid(colour, 3.0)).to_vec();
+        let svg = drawn("", vec![Mark::Shared { points: vec![(0.0, 0.5), (1.0, 0.5)], pens }]);
+        assert!(svg.matches("#0072B2").count() > 5 && svg.matches("#D55E00").count() > 5, "{svg}");
+    }
 
     #[test]
     fn the_smaller_of_the_two_is_for_pages() {

@@ -81,6 +81,8 @@ pub struct Row {
 pub enum Mark {
     /// A polyline; a value that is not finite interrupts it.
     Line { points: Vec<(f64, f64)>, pen: Pen },
+    /// A polyline that several share: their pens take turns along it.
+    Shared { points: Vec<(f64, f64)>, pens: Vec<Pen> },
     /// A translucent area between two curves: x, lower, upper.
     Band { points: Vec<(f64, f64, f64)>, colour: RGBColor },
     /// Single points.
