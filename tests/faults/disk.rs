@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use super::harness::{Sweeping, assert_sound, assert_whole, command, long, tell, workplace};
 use super::workdir::{Workdir, assert_contains};
@@ -27,8 +28,16 @@ impl Mount {
         mount(&["--bind", path.to_str().unwrap()], path).then(|| Mount(path.to_owned()))
     }
 
+    /// The kernel refuses to make a place read-only in the moments in which somebody has a file open for writing there.
     fn remount(&self, options: &str) {
-        assert!(mount(&["-o", &format!("remount,{options}")], &self.0), "it was mounted a moment ago");
+        let options = format!("remount,{options}");
+        for _ in 0..500 {
+            if mount(&["-o", &options], &self.0) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("it was mounted a moment ago, and cannot be remounted with {options}");
     }
 }
 
