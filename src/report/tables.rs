@@ -94,7 +94,11 @@ pub fn gains(evidence: &Evidence) -> Table {
 pub fn schedules(evidence: &Evidence) -> Table {
     let methods = evidence.compared_schedules.first().map_or_else(String::new, |summary| summary.methods.join(", "));
     let note = format!(
-        "Over {methods}. IQM is the interquartile mean of the runs' mean online accuracy, seeds redrawn within each method;          n is the number of runs. Gain is the mean paired difference to the constant schedule and P(better) the mean over          methods of the probability of improvement, seeds redrawn for all methods at once; both, and the tests, rest on          the seeds that all share. p is Student's paired t test over seeds corrected by Holm, p (flip) the exact          sign-flip test, which for {}",
+        "Over {methods}. IQM is the interquartile mean of the runs' mean online accuracy, seeds redrawn within each \
+         method; n is the number of runs. Gain is the mean paired difference to the constant schedule and P(better) \
+         the mean over methods of the probability of improvement, seeds redrawn for all methods at once; both, and \
+         the tests, rest on the seeds that all share. p is Student's paired t test over seeds corrected by Holm, p \
+         (flip) the exact sign-flip test, which for {}",
         floor_text(evidence),
     );
     let headings = ["schedule", "#n", "#IQM", "#gain", "#P(better)", "#p", "#p (flip)"];
@@ -179,7 +183,13 @@ pub fn warning_and_gain(evidence: &Evidence) -> Table {
     let pairs = scores.iter().map(|score| score.pairs).max().unwrap_or(0);
     let events = scores.iter().map(|score| score.events).max().unwrap_or(0);
     let note = format!(
-        "AP is average precision in the direction of the alarm; chance is the share of events, {}. Signs are the          configurations in which the correlation within runs has the pooled sign. Lead is the mean number of tasks from          the first alarm to a run's first loss of trainability, at the laxest threshold that alarms at no more than 10 % of          the tasks without one, over up to {runs} runs, those not warned counting 0; alarms tossed with a chance of 10 % lead by          {chance}. Gain is what the indicator adds to task age, or to online accuracy, in a logistic model that has not seen          the configuration it is asked about: the fall of the log-loss in thousandths of a nat a pair, over up to {} pairs.          Brackets are 95 % bootstrap intervals over seeds.",
+        "AP is average precision in the direction of the alarm; chance is the share of events, {}. Signs are the \
+         configurations in which the correlation within runs has the pooled sign. Lead is the mean number of tasks \
+         from the first alarm to a run's first loss of trainability, at the laxest threshold that alarms at no more \
+         than 10 % of the tasks without one, over up to {runs} runs, those not warned counting 0; alarms tossed with \
+         a chance of 10 % lead by {chance}. Gain is what the indicator adds to task age, or to online accuracy, in a \
+         logistic model that has not seen the configuration it is asked about: the fall of the log-loss in \
+         thousandths of a nat a pair, over up to {} pairs. Brackets are 95 % bootstrap intervals over seeds.",
         share_of(events, pairs),
         plain(pairs as f64, 0),
     );
