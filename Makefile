@@ -22,7 +22,7 @@ test: setup ## run every test
 
 # Modules that a folder takes in by itself (automod) are not found by rustfmt, so that all files are named.
 fmt: ## format all files (CHECK=1: only tell whether they are)
-	@cargo fmt --all $(if $(CHECK),--check )-- $$(git ls-files --cached --others --exclude-standard '*.rs')
+	@cargo fmt --all $(if $(CHECK),--check )-- $(wildcard $(shell git ls-files --cached --others --exclude-standard '*.rs'))
 
 faults: setup ## kill sweeps, fill disks, damage files: the long version of what `make test` does of it
 	@TRAINABILITY_FAULTS=long cargo test --test faults -- --nocapture --test-threads=2

@@ -95,7 +95,7 @@ impl Inputs {
 #[derive(Debug)]
 pub struct TrainingPass {
     inputs: Inputs,
-    /// The first layer's pre-activation is a leaf of the graph where the layer is dense; its input is left out.
+    /// The first layer's pre-activation is the leaf of such a graph; its input is left out.
     trace: Vec<LayerTrace>,
 }
 
@@ -138,7 +138,8 @@ impl TrainingPass {
 impl Network {
     /// The forward pass of an update.
     pub fn training_pass(&self, inputs: Inputs) -> TrainingPass {
-        let _guard = self.is_plain().then(tch::no_grad_guard);
+        let plain = self.is_plain();
+        let _guard = plain.then(tch::no_grad_guard);
         let layer = &self.layers[0];
         let (inputs, first) = match (layer.map(), inputs) {
             (LinearMap::Convolution, Inputs::Dense(images)) => {
@@ -147,7 +148,7 @@ impl Network {
                 (Inputs::Dense(images), first)
             }
             (_, inputs) => {
-                let first = inputs.linear(layer).set_requires_grad(true);
+                let first = inputs.linear(layer).set_requires_grad(!plain);
                 (inputs, first)
             }
         };
@@ -155,7 +156,7 @@ impl Network {
         TrainingPass { inputs, trace }
     }
 
-    /// Whether its gradients are a few products, for which autograd would take longer than for finding them out: layers
+    /// Whether back-propagation is a few products that are quickly written out, which autograd takes longer to find: layers
     /// are dense, nothing normalises, and the activation is linear between kinks.
     fn is_plain(&self) -> bool {
         self.is_piecewise_linear() && self.layers.iter().all(|layer| layer.map() == LinearMap::Dense)

@@ -1,4 +1,4 @@
-//! The sweeps that `make smoke` makes of streams.
+//! The sweeps that `make smoke` makes: of every method, and of streams.
 
 use std::fs;
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::path::Path;
 use trainability::config::{Experiment, ImageFacts, Plan};
 use trainability::report::results::Sweep;
 use trainability::stream::STREAMS;
+use trainability_baselines::PARTS;
 
 fn config(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("configs").join(name).display().to_string()
@@ -14,6 +15,23 @@ fn config(name: &str) -> String {
 fn plan(name: &str) -> Plan {
     let experiment = Experiment::load(Path::new(&config(name)), &[]).unwrap();
     Plan::new(experiment, &ImageFacts::bare(5000, "none")).unwrap()
+}
+
+/// A part of one's own need not be in the sweep; one that the README's table promises is.
+#[test]
+fn the_smoke_sweep_has_every_documented_part() {
+    let runs = plan("smoke.json").runs;
+    let swept = |name: &str| runs.iter().any(|run| run.method.parts.iter().any(|(part, _)| part == name));
+    let rows: Vec<&str> = include_str!("../../README.md").lines().filter(|line| line.starts_with("| `")).collect();
+    let documented = |name: &str| {
+        let quoted = format!("`{name}`");
+        rows.iter().any(|row| row.split('|').nth(1).is_some_and(|cell| cell.contains(&quoted)))
+    };
+    let parts: Vec<&str> = PARTS.iter().map(|part| part.name).filter(|name| documented(name)).collect();
+    assert!(parts.len() >= 20, "{parts:?}");
+    for part in parts {
+        assert!(swept(part), "configs/smoke.json leaves out {part}");
+    }
 }
 
 #[test]

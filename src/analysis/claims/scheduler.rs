@@ -4,7 +4,7 @@
 //! Holm for all arms that are asked the same question, reaches 5 %: with three seeds the interval alone covers too little. Fewer than
 //! three decide nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::aggregate::{mean, weighted_mean};
 use super::super::bootstrap::{Bootstrap, BootstrapOptions};
@@ -162,8 +162,8 @@ pub(super) fn controls(grounds: &Grounds<'_>) -> Vec<Finding> {
         let mut rivals: Vec<&Arm> = scores.arms(role, &grounds.schedules);
         if role == ScheduleRole::OtherConstant {
             // The best constant may be the base one; alone, it is what claim (c) asks about.
-            let base = |arm: &&&Arm| arm.schedule == CONTROL_SCHEDULE && rivals.iter().any(|r| r.method == arm.method);
-            let bases: Vec<&Arm> = scores.0.keys().filter(base).copied().collect();
+            let base = |rival: &&Arm| scores.0.get_key_value(&under(rival, CONTROL_SCHEDULE)).map(|(arm, _)| *arm);
+            let bases: BTreeSet<&Arm> = rivals.iter().filter_map(base).collect();
             rivals.extend(bases);
         }
         let pairs: Vec<(&Arm, &Arm)> = arms
