@@ -1,10 +1,10 @@
 //! A research harness for loss of trainability in continual learning.
 //!
-//! Rooms, from the top down; each depends on those below it alone: [`cli`], [`report`], [`analysis`], [`sweep`],
-//! [`inspection`], [`train`], [`schedule`], [`probe`], [`optimizer`], [`network`], [`stream`], [`data`], [`config`], and the crate
-//! `trainability_baselines` below all of them.
+//! Rooms, from the top down; each depends on those below it alone: [`cli`], [`sweep`], [`inspection`], [`train`], [`schedule`],
+//! [`probe`], [`optimizer`], [`network`], [`stream`], [`data`], [`config`], and below all of them the crates
+//! `trainability_baselines` and `trainability_record`. The report is a crate of its own, `trainability_report`, which reads
+//! what a sweep wrote, on the statistics of `trainability_stats`.
 
-pub mod analysis;
 pub mod cli;
 pub mod config;
 pub mod data;
@@ -13,9 +13,7 @@ pub mod network;
 pub mod optimizer;
 pub mod probe;
 pub mod random;
-pub mod report;
 pub mod schedule;
 pub mod stream;
 pub mod sweep;
-pub mod text;
 pub mod train;

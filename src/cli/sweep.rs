@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use trainability_record::label;
 
-use crate::config::{Experiment, ImageFacts, MOST_SEEDS, Plan, label};
+use crate::config::{Experiment, ImageFacts, MOST_SEEDS, Plan};
 use crate::data::{load, load_with_test};
 use crate::sweep::{Outcome, Progress, Signals, SweepOptions, carry_out, choose};
 

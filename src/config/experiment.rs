@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use trainability_record::label;
 
 use super::{ConfigError, Networks, Streams, json, wording};
 use crate::probe::ProbeOptions;
@@ -261,7 +262,7 @@ impl Experiment {
         let (stream, training, measure) = (&self.stream, &self.training, &self.measure);
         let seeds = self.seeds();
         let rules: [(&str, String, bool, &str); 20] = [
-            ("name", format!("{:?}", self.name), super::label::is_valid(&self.name), super::label::RULE),
+            ("name", format!("{:?}", self.name), label::is_valid(&self.name), label::RULE),
             ("data.images", shown(self.data.images), self.data.images != Some(0), "at least 1"),
             (
                 "data.images_at_most",

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 use trainability_baselines::method::{Contribution, Method, PARTS, Part, PartError};
+use trainability_record::label;
 
-use super::label;
 use super::{ConfigError, Experiment, wording};
 
 /// A method of the sweep: its parts with every option resolved.
@@ -73,7 +73,7 @@ impl MethodPlan {
         plan.label = label.unwrap_or_else(|| labels.join("+"));
         let own_name = matches!(&plan.parts[..], [(name, _)] if *name == plan.label);
         let free = own_name || Part::named(&plan.label).is_none();
-        label::check(experiment, &key, &plan.label, free)?;
+        super::label::check(experiment, &key, &plan.label, free)?;
         Ok(plan)
     }
 

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use trainability_baselines::Method;
 use trainability_baselines::activation::Widths;
+use trainability_record::label;
 
 use super::experiment::set;
-use super::label;
 use super::{ConfigError, Data, Experiment, MethodPlan, Networks, SchedulePlan, Streams, Training};
 use crate::data::{ImageSet, ImageShape};
 use crate::network::Shape;
@@ -16,7 +16,6 @@ use crate::probe::ProbeOptions;
 use crate::schedule::Resolved;
 use crate::stream::Lengths;
 use crate::stream::random_labels::redrawn;
-use crate::text::hexadecimal;
 
 /// What a plan has to know of the images.
 #[derive(Clone, Debug, PartialEq)]
@@ -341,6 +340,6 @@ fn with_seed(arm: &RunPlan, seed: u64, images: &ImageFacts) -> RunPlan {
         "schedule": arm.resolved.options,
         "seed": seed,
     });
-    let hash = hexadecimal(&Sha256::digest(options.to_string()));
+    let hash = hex::encode(Sha256::digest(options.to_string()));
     RunPlan { seed, options, hash, ..arm.clone() }
 }

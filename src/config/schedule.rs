@@ -1,8 +1,8 @@
 //! Entries of the `schedules` list.
 
 use serde_json::{Map, Value};
+use trainability_record::label;
 
-use super::label;
 use super::method::{read_label, read_name};
 use super::{ConfigError, Experiment, MethodPlan, wording};
 use crate::schedule::{Entry, Resolved, RunFacts, SCHEDULES, ScheduleError, constant};
@@ -44,7 +44,7 @@ impl SchedulePlan {
         let label = label.unwrap_or_else(|| format!("{name}{}", changed.collect::<String>()));
         // The control that every gain is measured against is found by its name: nothing else may bear it.
         let own_name = label == name && (own.is_empty() || name != constant::ENTRY.name);
-        label::check(experiment, &key, &label, own_name || Entry::named(&label).is_none())?;
+        super::label::check(experiment, &key, &label, own_name || Entry::named(&label).is_none())?;
         Ok(SchedulePlan { label, entry, own, key })
     }
 

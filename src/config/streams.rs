@@ -1,8 +1,9 @@
 //! The `stream` section: which tasks there are, and how they follow each other.
 
 use serde::{Deserialize, Serialize};
+use trainability_record::label;
 
-use super::{ConfigError, Experiment, label};
+use super::{ConfigError, Experiment};
 use crate::stream::{Composition, Entry, FRACTION, Lengths, STREAMS};
 
 /// How the images become tasks. What has its default is not written, so that it changes no hash.

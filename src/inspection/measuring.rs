@@ -14,6 +14,7 @@ use crate::probe::noise::squared_norm;
 use crate::probe::{LayerStatistics, Probe, ProbeOptions, Scene};
 use crate::random::Generator;
 use crate::schedule::{BoundEstimator, BoundOptions, Bounds};
+use crate::train::columns::layer_values;
 use crate::train::summary::TaskSummary;
 
 /// Values by the names of their columns; `None` is undefined.
@@ -117,24 +118,10 @@ fn without_past(statistics: LayerStatistics) -> LayerStatistics {
 
 /// The columns of `controls.csv`, without those that only a run has.
 fn of_layer(statistics: &LayerStatistics, bounds: &Bounds) -> Values {
-    let gradient = statistics.gradient();
-    vec![
-        ("learning_rate", Some(statistics.learning_rate)),
-        ("effective_step", statistics.effective_step),
-        ("gradient_sq_norm", Some(gradient.sq_norm)),
-        ("noise_variance", gradient.noise_variance),
-        ("sharpness", statistics.sharpness),
-        ("sharpness_min", statistics.sharpness_min),
-        ("sharpness_residual", statistics.sharpness_residual),
-        ("normalized_sharpness", statistics.normalized_sharpness),
-        ("sharpness_mean", statistics.sharpness_mean),
-        ("volatility", statistics.volatility),
-        ("noise_bound", bounds.noise),
-        ("noise_bound_debiased", bounds.noise_debiased),
-        ("volatility_bound", bounds.volatility),
-        ("level_bound", bounds.level),
-        ("combined_bound", bounds.combined),
-    ]
+    // One sample has no variance.
+    let statistics = LayerStatistics { noise_variance: statistics.gradient().noise_variance, ..*statistics };
+    let learning_rate = ("learning_rate", Some(statistics.learning_rate));
+    std::iter::once(learning_rate).chain(layer_values(&statistics, bounds)).collect()
 }
 
 /// The update that Adam would make with this gradient, on copies.
@@ -192,14 +179,14 @@ fn check_finite(
 mod tests {
     use super::*;
     use crate::schedule::bounds::tests::statistics;
-    use crate::train::recorder::CONTROL_COLUMNS;
+    use crate::train::columns::columns;
 
     #[test]
     fn a_layer_has_the_columns_of_controls_that_are_not_of_runs_alone() {
         let names: Vec<&str> =
             of_layer(&statistics(4, 1.0, 1.0), &Bounds::default()).into_iter().map(|(name, _)| name).collect();
         let of_runs = ["task", "update", "layer", "action"];
-        let expected: Vec<&str> = CONTROL_COLUMNS.into_iter().filter(|name| !of_runs.contains(name)).collect();
+        let expected: Vec<&str> = columns().controls.into_iter().filter(|name| !of_runs.contains(name)).collect();
         assert_eq!(names, expected);
     }
 }

@@ -13,7 +13,10 @@ use super::standing::checkpoint_path;
 use super::{Listener, SweepOptions};
 use crate::config::RunPlan;
 use crate::data::ImageSet;
-use crate::train::{Recorder, Run, RunRecord, Status, checkpoint};
+use trainability_record::{Recorder, RunRecord, Status};
+
+use crate::train::columns::columns;
+use crate::train::{Run, checkpoint};
 
 /// Rows that may wait for the end of a task, in bytes.
 const MOST_WAITING: usize = 1 << 20;
@@ -180,7 +183,7 @@ fn begin(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener)
             }
         }
     }
-    let recorder = Recorder::create(folder).with_context(|| format!("cannot write to {}", folder.display()))?;
+    let recorder = Recorder::create(folder, &columns()).with_context(|| format!("cannot write to {}", folder.display()))?;
     Ok(Beginning { run: Run::new(plan, set), recorder, seconds: BTreeMap::new(), resumptions: 0 })
 }
 
@@ -200,7 +203,7 @@ fn resume(plan: &RunPlan, set: &ImageSet, folder: &Path) -> Result<Beginning> {
     ensure!(hash == plan.hash, "it was made with other options");
     let mut run = Run::new(plan, set);
     state.restore_part("run", &mut run)?;
-    let recorder = Recorder::resume(folder, &state.value("recorder")?)?;
+    let recorder = Recorder::resume(folder, &columns(), &state.value("recorder")?)?;
     let resumptions = state.value::<u64>("resumptions")? + 1;
     Ok(Beginning { run, recorder, seconds: state.value("seconds")?, resumptions })
 }

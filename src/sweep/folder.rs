@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::config::{Plan, RunPlan};
-use crate::train::read_record;
-use crate::train::sealed::write_json;
+use trainability_record::digest::write_json;
+use trainability_record::read_record;
 
 /// A sweep's folder, locked for this process as long as this lives.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl SweepFolder {
     /// # Errors
     /// What the file system says.
     pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
-        write_json(&self.path.join(name), value)
+        Ok(write_json(&self.path.join(name), value)?)
     }
 }
 

@@ -9,8 +9,7 @@ use anyhow::{Context, Result, bail};
 use super::Listener;
 use super::folder::{SweepFolder, run_folders};
 use crate::config::RunPlan;
-use crate::train::recorder::CSV_FILES;
-use crate::train::{RunRecord, Status, read_record};
+use trainability_record::{CSV_FILES, RunRecord, Status, read_record};
 
 /// The runs of the sweep that is forked.
 ///

@@ -3,6 +3,7 @@
 mod execute;
 mod folder;
 mod fork;
+pub mod glossary;
 pub mod memory;
 mod progress;
 mod provenance;
@@ -20,11 +21,11 @@ use globset::Glob;
 
 use crate::config::{Plan, RunPlan};
 use crate::data::ImageSet;
-use crate::train::sealed::{Seal, read_json};
-use crate::train::{RunRecord, Status};
+use trainability_record::digest::{Digest, read_json};
+use trainability_record::{RunRecord, Status};
 use standing::{Standing, Step};
 
-pub use crate::train::read_record;
+pub use trainability_record::read_record;
 pub use folder::SweepFolder;
 pub use progress::Progress;
 pub use signals::Signals;
@@ -131,7 +132,7 @@ pub fn carry_out(plan: &Plan, set: &ImageSet, options: &SweepOptions, listener: 
     let (mut outcome, left) = select(&folder, &chosen, options.retry_failed, listener);
     let updates = left.iter().map(|run| run.updates()).sum();
     listener.begin(left.len(), updates, outcome.skipped);
-    let earlier = read_json(&options.out.join("sweep.json"), Seal::Optional);
+    let earlier = read_json(&options.out.join("sweep.json"), Digest::Optional);
     match &earlier {
         // What is finished keeps the record of where it came from.
         Ok(_) if left.is_empty() => {

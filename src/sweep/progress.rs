@@ -7,7 +7,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Listener;
 use crate::config::RunPlan;
-use crate::train::{RunRecord, Status};
+use trainability_record::{RunRecord, Status};
 
 /// Shows a sweep on standard error.
 pub struct Progress {

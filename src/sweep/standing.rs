@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::train::recorder::CSV_FILES;
-use crate::train::{Damage, RunRecord, Status, checkpoint, read_record, record::RECORD_FILE};
+use trainability_record::run::RECORD_FILE;
+use trainability_record::{CSV_FILES, Damage, RunRecord, Status, read_record};
+
+use crate::train::checkpoint;
 
 /// Where a run stands before a sweep goes to work.
 #[derive(Debug)]

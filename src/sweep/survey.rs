@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::folder::run_folders;
 use super::standing::Standing;
-use crate::train::sealed::{Seal, read_json};
-use crate::train::{Damage, Status};
+use trainability_record::digest::{Damage, Digest, read_json};
+use trainability_record::run::Status;
 
 /// The standing of a sweep's runs.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub struct Survey {
 /// There is no sweep in the folder, or its `sweep.json` is damaged.
 pub fn survey(results: &Path) -> Result<Survey> {
     let path = results.join("sweep.json");
-    let sweep = match read_json(&path, Seal::Optional) {
+    let sweep = match read_json(&path, Digest::Optional) {
         Ok(sweep) => sweep,
         Err(damage @ Damage::Changed { .. }) => {
             bail!("{damage}; the sweep's own command writes it anew and leaves alone what is whole")

@@ -14,7 +14,6 @@ use sha2::{Digest, Sha256};
 use tch::{Kind, Tensor};
 use trainability_baselines::State;
 
-use crate::text::hexadecimal;
 
 /// The name of the latest checkpoint in its folder.
 pub const FILE: &str = "state.safetensors";
@@ -108,7 +107,7 @@ pub fn read(path: &Path) -> Result<State> {
 /// Puts the digest of the whole file into its place.
 fn seal(bytes: &mut [u8]) -> Result<()> {
     let place = digest_place(bytes).context("the checkpoint has no place for a digest")?;
-    let digest = hexadecimal(&Sha256::digest(&bytes));
+    let digest = hex::encode(Sha256::digest(&bytes));
     bytes[place].copy_from_slice(digest.as_bytes());
     Ok(())
 }
@@ -118,7 +117,7 @@ fn verify(bytes: &mut [u8]) -> Result<()> {
     let place = digest_place(bytes).context("it has no digest")?;
     let found = bytes[place.clone()].to_vec();
     bytes[place].copy_from_slice(UNSEALED.as_bytes());
-    ensure!(found == hexadecimal(&Sha256::digest(&bytes)).as_bytes(), "its content does not fit its digest");
+    ensure!(found == hex::encode(Sha256::digest(&bytes)).as_bytes(), "its content does not fit its digest");
     Ok(())
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use trainability_baselines::indicator::{INDICATORS, Indicator, When};
 use trainability_baselines::{State, StateError, Stateful};
+use trainability_record::TaskRow;
+use trainability_record::tasks::field;
 
-use super::recorder::{TaskRow, field};
 use crate::probe::{LayerStatistics, OWN};
 use crate::schedule::Bounds;
 

@@ -8,9 +8,10 @@ use rand_chacha::ChaCha8Rng;
 
 automod::dir!("src/indicator");
 
-pub use definition::{Definition, Role};
+pub use definition::Definition;
 pub use hessian_rank::fisher_rank;
 pub use observation::{LayerGradient, Observation, Shared, UpdateSummary};
+pub use trainability_record::glossary::Role;
 
 /// Every indicator that is computed from the network, in the order of the columns.
 pub const INDICATORS: &[&dyn Indicator] = &[

@@ -1,19 +1,17 @@
-//! Files that tell when they have been changed: JSON whose last key is a digest of all others, and SHA-256 of files.
+//! Files that show when they were changed: JSON whose last key is a digest of all others, and SHA-256 of whole files.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
-use atomic_write_file::AtomicWriteFile;
 use serde::Serialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
-use crate::text::hexadecimal;
+use crate::atomic::{WriteError, write};
 
 /// The key that holds the digest.
-const DIGEST: &str = "digest";
+const KEY: &str = "digest";
 
 /// Why the content of a file is not to be used.
 #[derive(Debug, thiserror::Error)]
@@ -54,9 +52,9 @@ impl Damage {
     }
 }
 
-/// Whether a file without a digest is taken as it is.
+/// What is thought of a JSON file without a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seal {
+pub enum Digest {
     /// It is damaged.
     Required,
     /// It was written by something else, and is believed.
@@ -66,38 +64,34 @@ pub enum Seal {
 /// Writes a value, a JSON object, with its digest: the old file or the new one, never a part of it.
 ///
 /// # Errors
-/// What the file system says.
-pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let mut value = serde_json::to_value(value)?;
+/// The value is no object, or what the file system says.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), WriteError> {
+    let refuse =
+        |reason: &dyn ToString| WriteError::Content { path: path.to_owned(), format: "JSON", reason: reason.to_string() };
+    let mut value = serde_json::to_value(value).map_err(|error| refuse(&error))?;
     let digest = digest_of(&value);
-    value.as_object_mut().context("only objects are sealed")?.insert(DIGEST.to_owned(), digest.into());
-    let text = serde_json::to_string_pretty(&value)? + "\n";
-    let write = || -> io::Result<()> {
-        let mut file = AtomicWriteFile::open(path)?;
-        file.write_all(text.as_bytes())?;
-        file.commit()
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+    value.as_object_mut().ok_or_else(|| refuse(&"only an object has a digest"))?.insert(KEY.to_owned(), digest.into());
+    write(path, format!("{value:#}\n").as_bytes())
 }
 
 /// The value that [`write_json`] wrote. The digest is over what the JSON means: another layout does no harm.
 ///
 /// # Errors
 /// The file is missing, cannot be read, is no JSON, or does not fit its digest.
-pub fn read_json(path: &Path, seal: Seal) -> Result<Value, Damage> {
+pub fn read_json(path: &Path, digest: Digest) -> Result<Value, Damage> {
     let bytes = fs::read(path).map_err(|error| Damage::of_reading(path, error))?;
     let mut value: Value = serde_json::from_slice(&bytes).map_err(|error| Damage::changed(path, error))?;
     let object = value.as_object_mut().ok_or_else(|| Damage::changed(path, "it is no JSON object"))?;
-    match (object.shift_remove(DIGEST), seal) {
+    match (object.shift_remove(KEY), digest) {
         (Some(found), _) if found == digest_of(&value) => Ok(value),
         (Some(_), _) => Err(Damage::changed(path, "its content does not fit its digest")),
-        (None, Seal::Required) => Err(Damage::changed(path, "it has no digest")),
-        (None, Seal::Optional) => Ok(value),
+        (None, Digest::Required) => Err(Damage::changed(path, "it has no digest")),
+        (None, Digest::Optional) => Ok(value),
     }
 }
 
 fn digest_of(value: &Value) -> String {
-    hexadecimal(&Sha256::digest(value.to_string()))
+    hex::encode(Sha256::digest(value.to_string()))
 }
 
 /// SHA-256 of a file's content in hexadecimal digits.
@@ -107,7 +101,7 @@ fn digest_of(value: &Value) -> String {
 pub fn checksum(path: &Path) -> io::Result<String> {
     let mut hasher = Sha256::new();
     io::copy(&mut File::open(path)?, &mut hasher)?;
-    Ok(hexadecimal(&hasher.finalize()))
+    Ok(hex::encode(hasher.finalize()))
 }
 
 #[cfg(test)]
@@ -121,7 +115,7 @@ mod tests {
         let path = folder.path().join("a.json");
         let value = json!({ "number": 0.1, "text": "a\u{e9}", "inner": { "list": [1, null, u64::MAX] } });
         write_json(&path, &value).unwrap();
-        assert_eq!(read_json(&path, Seal::Required).unwrap(), value);
+        assert_eq!(read_json(&path, Digest::Required).unwrap(), value);
 
         let bytes = fs::read(&path).unwrap();
         for place in 0..bytes.len() {
@@ -129,18 +123,18 @@ mod tests {
                 let mut damaged = bytes.clone();
                 damaged[place] ^= 1 << flipped;
                 fs::write(&path, &damaged).unwrap();
-                let found = read_json(&path, Seal::Required);
+                let found = read_json(&path, Digest::Required);
                 assert!(found.as_ref().map_or(true, |found| *found == value), "byte {place}: {found:?}");
             }
             fs::write(&path, &bytes[..place]).unwrap();
-            let cut = read_json(&path, Seal::Required);
+            let cut = read_json(&path, Digest::Required);
             assert!(cut.is_err() || place == bytes.len() - 1, "cut at {place}: only the last line break may go");
         }
         fs::write(&path, value.to_string()).unwrap();
-        assert!(read_json(&path, Seal::Required).unwrap_err().to_string().ends_with("it has no digest"));
-        assert_eq!(read_json(&path, Seal::Optional).unwrap(), value);
+        assert!(read_json(&path, Digest::Required).unwrap_err().to_string().ends_with("it has no digest"));
+        assert_eq!(read_json(&path, Digest::Optional).unwrap(), value);
         fs::remove_file(&path).unwrap();
-        assert!(matches!(read_json(&path, Seal::Optional), Err(Damage::Missing(_))));
+        assert!(matches!(read_json(&path, Digest::Optional), Err(Damage::Missing(_))));
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! Names of sweeps, methods and schedules: they become folders, so that only harmless characters are allowed.
 
-use super::{ConfigError, Experiment};
-
 /// What [`is_valid`] asks for, in words.
 pub const RULE: &str = "1 to 80 letters, digits or any of _ - + = @ . , beginning with a letter or digit, not ending \
                         with a dot, and no device of Windows such as con or nul";
@@ -26,16 +24,6 @@ fn is_device(label: &str) -> bool {
 /// Whether two labels would be the same folder where upper and lower case are one, as on macOS and Windows.
 pub fn same_folder(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
-}
-
-/// Refuses the label of the entry at `key` if it cannot be a folder, or is not free: the name of something else.
-pub(super) fn check(experiment: &Experiment, key: &str, label: &str, free: bool) -> Result<(), ConfigError> {
-    let refuse = |expected: &str| Err(experiment.refuse(&format!("{key}.label"), format!("{label:?}"), expected));
-    match (is_valid(label), free) {
-        (false, _) => refuse(RULE),
-        (true, false) => refuse("a label that is not the name of something else"),
-        (true, true) => Ok(()),
-    }
 }
 
 /// A value as a part of a label: strings without their quotes.

@@ -1,14 +1,13 @@
-//! What a run leaves behind: the record in `run.json`, and the columns of `tasks.csv` and `controls.csv`.
+//! `run.json`: where a run stands, its options, and the checksums of what it wrote.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::recorder::CSV_FILES;
-use super::sealed::{Damage, Seal, checksum, read_json, write_json};
+use crate::atomic::{WriteError, make_folder};
+use crate::digest::{Damage, Digest, checksum, read_json, write_json};
+use crate::recorder::CSV_FILES;
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,8 +96,8 @@ impl RunRecord {
     ///
     /// # Errors
     /// What the file system says.
-    pub fn write(&self, folder: &Path) -> Result<()> {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    pub fn write(&self, folder: &Path) -> Result<(), WriteError> {
+        make_folder(folder)?;
         write_json(&folder.join(RECORD_FILE), self)
     }
 
@@ -127,52 +126,9 @@ pub const RECORD_FILE: &str = "run.json";
 /// It is there but cannot be read, or is damaged.
 pub fn read_record(folder: &Path) -> Result<Option<RunRecord>, Damage> {
     let path = folder.join(RECORD_FILE);
-    match read_json(&path, Seal::Required) {
+    match read_json(&path, Digest::Required) {
         Ok(value) => serde_json::from_value(value).map(Some).map_err(|error| Damage::changed(&path, error)),
         Err(Damage::Missing(_)) => Ok(None),
         Err(damage) => Err(damage),
     }
-}
-
-/// One row of `controls.csv`: a measured update of one layer. Undefined values are `None`, an empty field.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ControlRow {
-    /// Task, counted from 0.
-    pub task: usize,
-    /// Update, counted from 1 over the whole run.
-    pub update: u64,
-    /// Layer name.
-    pub layer: String,
-    /// Learning rate before the controller acted.
-    pub learning_rate: f64,
-    /// alpha of METHOD.md 2.
-    pub effective_step: Option<f64>,
-    /// Squared L2 norm of the layer's gradient of the total loss.
-    pub gradient_sq_norm: Option<f64>,
-    /// sigma2: per-sample variance of the layer's cross-entropy gradient.
-    pub noise_variance: Option<f64>,
-    /// lambda: largest eigenvalue of the layer's Hessian block.
-    pub sharpness: Option<f64>,
-    /// Smallest eigenvalue of the layer's Hessian block.
-    pub sharpness_min: Option<f64>,
-    /// Residual norm of the largest eigenpair, over the largest absolute Ritz value of the cross-entropy's block.
-    pub sharpness_residual: Option<f64>,
-    /// lambda_bar: lambda times the learning rate over Adam's root mean square.
-    pub normalized_sharpness: Option<f64>,
-    /// mu: mean of the window of lambda_bar.
-    pub sharpness_mean: Option<f64>,
-    /// Vol of METHOD.md 2.
-    pub volatility: Option<f64>,
-    /// alpha_g, the plug-in noise bound.
-    pub noise_bound: Option<f64>,
-    /// The noise bound with the batch's own share of noise taken off.
-    pub noise_bound_debiased: Option<f64>,
-    /// alpha_vol.
-    pub volatility_bound: Option<f64>,
-    /// tau.
-    pub level_bound: Option<f64>,
-    /// alpha_safe, by the run's options.
-    pub combined_bound: Option<f64>,
-    /// What the controller did: `cooled`, `warmed`, `held`, `undefined`, or empty where there is none.
-    pub action: String,
 }

@@ -1,5 +1,5 @@
-//! Text: bytes as digits, where long labels break, and what comes out of files on its way to a terminal or a page, where what is not seen, or moves
-//! what is seen, is spelt out.
+//! Text on its way from a file to a terminal or a page: what is hidden, or turns the text around it, is spelt out. And
+//! where long labels break, and how an error with its causes is told.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use std::borrow::Cow;
 /// it, as its code: a file must not steer a terminal, nor read otherwise than it is written.
 ///
 /// ```
-/// use trainability::text::printable;
+/// use trainability_record::text::printable;
 ///
 /// assert_eq!(printable("relu\u{1b}[2J \u{202e}uler"), r"relu\u{1b}[2J \u{202e}uler");
 /// ```
@@ -37,7 +37,7 @@ fn is_hidden(character: char) -> bool {
 /// sign.
 ///
 /// ```
-/// use trainability::text::pieces;
+/// use trainability_record::text::pieces;
 ///
 /// assert_eq!(pieces("crelu+l2_loss-coefficient=1e-3", &['-', '+']), ["crelu+", "l2_loss-", "coefficient=1e-3"]);
 /// ```
@@ -56,9 +56,20 @@ pub fn pieces<'l>(label: &'l str, joints: &[char]) -> Vec<&'l str> {
     pieces
 }
 
-/// Bytes as hexadecimal digits, such as those of a digest.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// An error and its causes in one line, without a cause that the message before it has told already.
+pub fn sentence(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let cause = error.to_string();
+        if !text.ends_with(&cause) {
+            let colon = if text.is_empty() { "" } else { ": " };
+            text.push_str(colon);
+            text.push_str(&cause);
+        }
+        next = error.source();
+    }
+    printable(&text.lines().map(str::trim).collect::<Vec<_>>().join(" ")).into_owned()
 }
 
 #[cfg(test)]

@@ -8,25 +8,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, ensure};
 use serde_json::{Map, Value};
 
-use super::figures::counted;
-use super::results::{Run, Sweep};
-use super::selection::Selected;
-use super::setting::leaves;
+use crate::error::{Refusal, demand};
+
+use crate::wording::counted;
+use crate::results::{RecordedRun, RecordedSweep};
+use crate::selected::Selected;
+use crate::setting::leaves;
 
 /// Puts sweeps together; one is left as it is.
 ///
 /// # Errors
 /// Two sweeps have one name.
-pub fn together(mut sweeps: Vec<Sweep>) -> Result<Selected> {
+pub fn together(mut sweeps: Vec<RecordedSweep>) -> Result<Selected, Refusal> {
     if sweeps.len() == 1 {
         return Ok(Selected { sweep: sweeps.remove(0), ..Selected::default() });
     }
     let names: Vec<String> = sweeps.iter().map(|sweep| sweep.name.clone()).collect();
     for (place, name) in names.iter().enumerate() {
-        ensure!(
+        demand!(
             !names[..place].contains(name),
             "two of the sweeps are called {name}, expected folders of different names"
         );
@@ -36,9 +37,11 @@ pub fn together(mut sweeps: Vec<Sweep>) -> Result<Selected> {
     let provenance: Map<String, Value> =
         sweeps.iter_mut().filter_map(|sweep| Some((sweep.name.clone(), sweep.provenance.take()?))).collect();
     let provenance = Some(Value::Object(provenance)).filter(|value| value != &Value::Object(Map::new()));
-    let runs: Vec<Run> = sweeps.into_iter().flat_map(|sweep| sweep.runs).collect();
+    let mut glossary = std::mem::take(&mut sweeps[0].glossary);
+    sweeps[1..].iter_mut().for_each(|sweep| glossary.join(std::mem::take(&mut sweep.glossary)));
+    let runs: Vec<RecordedRun> = sweeps.into_iter().flat_map(|sweep| sweep.runs).collect();
     let all = runs.len();
-    let mut sweep = Sweep { name: names.join(" + "), provenance, runs: once(runs) };
+    let mut sweep = RecordedSweep { name: names.join(" + "), provenance, glossary, runs: once(runs) };
     let twice = all - sweep.runs.len();
     sweep.sort();
     let mut slice = vec![format!("These are the sweeps {} together.", names.join(", "))];
@@ -63,7 +66,7 @@ enum Part {
 
 impl Part {
     /// The label in question, with what it is looked at within.
-    fn label(self, run: &Run) -> (String, String) {
+    fn label(self, run: &RecordedRun) -> (String, String) {
         match self {
             Part::Method => (run.arm.method.clone(), String::new()),
             Part::Schedule => (run.arm.schedule.clone(), run.arm.method.clone()),
@@ -71,7 +74,7 @@ impl Part {
     }
 
     /// The options that the label stands for.
-    fn meaning(self, run: &Run) -> Option<String> {
+    fn meaning(self, run: &RecordedRun) -> Option<String> {
         let mut options = run.record.as_ref()?.options.clone();
         let object = options.as_object_mut()?;
         object.shift_remove("seed");
@@ -84,7 +87,7 @@ impl Part {
 }
 
 /// Puts the sweep's name in front of labels with more than one meaning; how many labels that are.
-fn tell_apart(sweeps: &mut [Sweep], part: Part) -> usize {
+fn tell_apart(sweeps: &mut [RecordedSweep], part: Part) -> usize {
     let mut meanings: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     let mut owners: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     for sweep in &*sweeps {
@@ -110,13 +113,13 @@ fn tell_apart(sweeps: &mut [Sweep], part: Part) -> usize {
 }
 
 /// Each run once: the first that has finished, or the first.
-fn once(runs: Vec<Run>) -> Vec<Run> {
-    let mut kept: Vec<Run> = Vec::new();
+fn once(runs: Vec<RecordedRun>) -> Vec<RecordedRun> {
+    let mut kept: Vec<RecordedRun> = Vec::new();
     let mut places = BTreeMap::new();
     for run in runs {
         match places.get(&(run.arm.clone(), run.seed)) {
             Some(&place) => {
-                if !Run::finished(&kept[place]) && run.finished() {
+                if !RecordedRun::finished(&kept[place]) && run.finished() {
                     kept[place] = run;
                 }
             }
@@ -130,7 +133,7 @@ fn once(runs: Vec<Run>) -> Vec<Run> {
 }
 
 /// What the sweeps' configurations do not share, beyond methods, schedules and seeds.
-fn differences(sweeps: &[Sweep]) -> Option<String> {
+fn differences(sweeps: &[RecordedSweep]) -> Option<String> {
     let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (place, sweep) in sweeps.iter().enumerate() {
         let mut values = BTreeMap::new();
@@ -168,22 +171,22 @@ fn differences(sweeps: &[Sweep]) -> Option<String> {
 }
 
 fn short(value: &Value) -> String {
-    let text = crate::config::label::of_value(value);
+    let text = trainability_record::label::of_value(value);
     if text.chars().count() > 16 { text.chars().take(12).chain("…".chars()).collect() } else { text }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::setting::tests::{options, run};
+    use crate::setting::tests::{options, run};
     use super::*;
-    use crate::train::record::Status;
+    use trainability_record::run::Status;
 
-    fn sweep(name: &str, runs: Vec<Run>) -> Sweep {
-        Sweep { name: name.to_owned(), provenance: None, runs }
+    fn sweep(name: &str, runs: Vec<RecordedRun>) -> RecordedSweep {
+        RecordedSweep { name: name.to_owned(), runs, ..RecordedSweep::default() }
     }
 
     fn names(selected: &Selected) -> Vec<String> {
-        let name = |run: &Run| format!("{} {} {}", run.arm.method, run.arm.schedule, run.seed);
+        let name = |run: &RecordedRun| format!("{} {} {}", run.arm.method, run.arm.schedule, run.seed);
         selected.sweep.runs.iter().map(name).collect()
     }
 

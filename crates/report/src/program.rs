@@ -1,21 +1,20 @@
-//! `trainability report`.
+//! The command line of a report: that of the program `trainability-report`, and of `trainability report`.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
-use anyhow::{Result, bail};
 use clap::Args;
+use trainability_record::label;
 
-use super::Reader;
-use crate::config::label;
-use crate::report::results::folder_name;
-use crate::report::selection::Filter;
-use crate::report::{Format, Request, write_request};
+use crate::error::{Refusal, ReportError, refuse};
+use crate::results::folder_name;
+use crate::selection::Filter;
+use crate::write::{Format, Request, write_request};
 
 /// Print the tables of a sweep, and write summary.csv, predictiveness.csv, claims.csv, report.md, report.html and the
 /// figures. Several sweeps are compared in one report.
 #[derive(Debug, Args)]
-pub struct Report {
+pub struct ReportArguments {
     /// The sweep's folder, or those of several sweeps
     #[arg(required = true)]
     results: Vec<PathBuf>,
@@ -38,16 +37,20 @@ pub struct Report {
     format: Format,
 }
 
-impl Report {
-    pub(super) fn run(self) -> Result<ExitCode> {
-        let filters: Vec<Filter> = self.filter.iter().map(|text| text.parse()).collect::<Result<_>>()?;
+impl ReportArguments {
+    /// Writes the report, and prints to standard output.
+    ///
+    /// # Errors
+    /// Whatever kept it from being written.
+    pub fn run(self) -> Result<(), ReportError> {
+        let filters: Vec<Filter> = self.filter.iter().map(|text| text.parse()).collect::<Result<_, Refusal>>()?;
         let name = report_name(&self.results, &self.filter);
         let whole = self.results.len() == 1 && filters.is_empty();
         let out = match &self.out {
             Some(out) => out.clone(),
             None if whole => self.results[0].clone(),
             None if name.chars().count() > 80 || !label::is_valid(&name) => {
-                bail!("the report of several sweeps, or of a part of one, would be called {name:?}, expected --out DIR")
+                refuse!("the report of several sweeps, or of a part of one, would be called {name:?}, expected --out DIR")
             }
             None => beside(&self.results[0], &name),
         };
@@ -55,7 +58,7 @@ impl Report {
         let own = |folder: &Path| folder.join("runs").is_dir() || folder.join("sweep.json").exists();
         let same = whole && out.canonicalize().ok() == self.results[0].canonicalize().ok();
         if own(&out) && !same {
-            bail!("--out is {}, which is a sweep's own folder, expected another", out.display());
+            refuse!("--out is {}, which is a sweep's own folder, expected another", out.display());
         }
         let plots = self.plots.unwrap_or_else(|| {
             PathBuf::from("plots").join(match &self.out {
@@ -65,8 +68,8 @@ impl Report {
         });
         let request =
             Request { results: self.results, out, plots, format: self.format, filters, group_by: self.group_by };
-        write_request(&request, &mut Reader(std::io::stdout().lock()))?;
-        Ok(ExitCode::SUCCESS)
+        write_request(&request, &mut Reader(io::stdout().lock()))?;
+        Ok(())
     }
 }
 
@@ -85,4 +88,23 @@ fn report_name(results: &[PathBuf], filters: &[String]) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "_-+=@.,".contains(c) { c } else { '_' };
     let filters = filters.iter().map(|filter| format!("@{}", filter.chars().map(plain).collect::<String>()));
     sweeps.join("+") + &filters.collect::<String>()
+}
+
+/// Standard output whose reader may leave early, as `head` does: the files are written all the same.
+pub struct Reader<W>(pub W);
+
+impl<W: Write> Write for Reader<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
+            result => result,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            result => result,
+        }
+    }
 }

@@ -2,81 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use trainability_record::controls::{LayerTrace, read_traces};
+use trainability_record::sweep::read_sweep;
+use trainability_record::tasks::read_tasks;
+use trainability_record::{Damage, Glossary, RunRecord, Status, read_record};
 
-use super::trace::{self, LayerTrace};
-use crate::analysis::series::{Arm, Series};
-use crate::train::Damage;
-use crate::train::record::{RunRecord, Status, read_record};
-use crate::train::sealed::{Seal, read_json};
+use crate::results_error::ResultsError;
+use crate::series::{Arm, Series};
 
-/// Why a sweep's folder could not be read, in one sentence.
-#[derive(Debug, thiserror::Error)]
-pub enum ResultsError {
-    /// There is nothing like a sweep.
-    #[error(
-        "{} holds no runs/METHOD/SCHEDULE/seed-N folder; name a folder that `trainability sweep` wrote, such as results/quick",
-        .0.display()
-    )]
-    NotASweep(PathBuf),
-    /// Only the summaries were kept.
-    #[error(
-        "{} keeps only the summaries of its sweep ({} is gone); run the sweep again to draw its report anew",
-        .folder.display(), .missing.display()
-    )]
-    RunsRemoved {
-        /// The sweep's folder.
-        folder: PathBuf,
-        /// The first file that is missing.
-        missing: PathBuf,
-    },
-    /// A file or folder cannot be read.
-    #[error("{} cannot be read: {source}", .path.display())]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// `sweep.json` is not what was written.
-    #[error("{0}; the sweep's own command writes it anew and leaves alone what is whole")]
-    Damaged(Damage),
-    /// A CSV file is not what it should be.
-    #[error("{}{}: {reason}", .path.display(), .line.map_or(String::new(), |line| format!(", line {line}")))]
-    Csv {
-        /// The file.
-        path: PathBuf,
-        /// The line, counted from 1.
-        line: Option<u64>,
-        /// What was there and what would be right.
-        reason: String,
-    },
-    /// Two runs share method, schedule and seed.
-    #[error("{} and {} record the same method, schedule and seed; keep one of them", .0.display(), .1.display())]
-    Twice(PathBuf, PathBuf),
-}
-
-impl ResultsError {
-    pub(super) fn csv(path: &Path, error: &csv::Error) -> Self {
-        let line = error.position().map(csv::Position::line);
-        let reason = match error.kind() {
-            csv::ErrorKind::Io(e) => format!("cannot be read: {e}"),
-            csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                format!("expected {expected_len} fields as in the header, got {len}")
-            }
-            csv::ErrorKind::Deserialize { err, .. } => format!("not a row of this file: {err}"),
-            other => format!("not CSV: {other:?}"),
-        };
-        Self::Csv { path: path.to_owned(), line, reason }
-    }
-}
+/// The column of the effective step in `controls.csv`.
+pub const EFFECTIVE_STEP: &str = "effective_step";
 
 /// One run's folder.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct RecordedRun {
     /// The folder, relative to the sweep's.
     pub folder: PathBuf,
     /// Method and schedule.
@@ -93,14 +35,14 @@ pub struct Run {
     pub traces: Vec<LayerTrace>,
 }
 
-impl Run {
+impl RecordedRun {
     /// Whether the run is complete and its files are what it wrote; only such runs enter statistics.
     pub fn finished(&self) -> bool {
         self.status() == Some(Status::Finished) && self.damage.is_none()
     }
 
     /// Reads the numbers of a finished run.
-    fn read_numbers(&mut self, root: &Path) -> Result<(), ResultsError> {
+    fn read_numbers(&mut self, root: &Path, wanted: &[&str]) -> Result<(), ResultsError> {
         let place = root.join(&self.folder);
         let Some(record) = self.record.as_ref().filter(|record| record.status == Status::Finished) else {
             return Ok(());
@@ -111,11 +53,16 @@ impl Run {
                 let open =
                     |path: &Path| fs::File::open(path).map_err(|source| ResultsError::Io { path: path.into(), source });
                 self.series.columns = read_tasks(&tasks, open(&tasks)?)?;
-                self.traces = trace::read(&controls, open(&controls)?)?;
+                self.traces = read_traces(&controls, open(&controls)?, wanted)?;
             }
             Err(damage) => self.damage = Some(left_out(damage)?),
         }
         Ok(())
+    }
+
+    /// The measured updates of a layer.
+    pub fn trace(&self, layer: &str) -> Option<&LayerTrace> {
+        self.traces.iter().find(|trace| trace.layer == layer)
     }
 
     /// Where the run stands; `None` while it has not written a record.
@@ -126,16 +73,18 @@ impl Run {
 
 /// A sweep: all of its runs, and where it came from.
 #[derive(Clone, Debug, Default)]
-pub struct Sweep {
+pub struct RecordedSweep {
     /// The folder's name.
     pub name: String,
-    /// The content of `sweep.json`: configuration and provenance; absent if there is no such file.
+    /// The configuration and provenance of `sweep.json`; absent if there is no such file.
     pub provenance: Option<serde_json::Value>,
+    /// What the names in the runs' files mean.
+    pub glossary: Glossary,
     /// All runs, by method, schedule and seed in the sweep's order.
-    pub runs: Vec<Run>,
+    pub runs: Vec<RecordedRun>,
 }
 
-impl Sweep {
+impl RecordedSweep {
     /// Reads a sweep's folder. Runs that have not finished, failed, diverged or are damaged are listed without their
     /// numbers.
     ///
@@ -152,12 +101,13 @@ impl Sweep {
     /// # Errors
     /// As [`Sweep::load`].
     pub fn survey(folder: &Path) -> Result<Self, ResultsError> {
-        let provenance = match read_json(&folder.join("sweep.json"), Seal::Optional) {
-            Ok(value) => Some(value),
-            Err(Damage::Missing(_)) => None,
+        let record = match read_sweep(folder) {
+            Ok(record) => record,
             Err(Damage::Unreadable { path, source }) => return Err(ResultsError::Io { path, source }),
             Err(damage) => return Err(ResultsError::Damaged(damage)),
         };
+        let (provenance, glossary) =
+            record.map_or_else(|| (None, Glossary::format2()), |record| (Some(record.provenance), record.glossary));
         let places = find(folder)?;
         if places.is_empty() {
             let missing = PathBuf::from("runs");
@@ -166,7 +116,7 @@ impl Sweep {
             return Err(if summarised { removed } else { ResultsError::NotASweep(folder.to_owned()) });
         }
         let runs: Result<Vec<_>, _> = places.par_iter().map(|place| load_run(folder, place)).collect();
-        let mut sweep = Self { name: folder_name(folder), provenance, runs: runs? };
+        let mut sweep = Self { name: folder_name(folder), provenance, glossary, runs: runs? };
         sweep.sort();
         for pair in sweep.runs.windows(2) {
             if pair[0].arm == pair[1].arm && pair[0].seed == pair[1].seed {
@@ -181,15 +131,16 @@ impl Sweep {
     /// # Errors
     /// When a file cannot be read, or is not what it should be.
     pub fn read_numbers(&mut self, folder: &Path) -> Result<(), ResultsError> {
-        self.runs.par_iter_mut().try_for_each(|run| run.read_numbers(folder))
+        let wanted = traced_columns(&self.glossary);
+        self.runs.par_iter_mut().try_for_each(|run| run.read_numbers(folder, &wanted))
     }
 
     /// The runs that are complete.
-    pub fn finished(&self) -> impl Iterator<Item = &Run> {
+    pub fn finished(&self) -> impl Iterator<Item = &RecordedRun> {
         self.runs.iter().filter(|run| run.finished())
     }
 
-    pub(super) fn sort(&mut self) {
+    pub fn sort(&mut self) {
         let configured = |key| self.provenance.as_ref().map_or_else(Vec::new, |value| labels(value, key));
         let (methods, schedules) = (configured("methods"), configured("schedules"));
         let rank = |order: &[String], label: &str, first: &str, last: &str| {
@@ -203,6 +154,11 @@ impl Sweep {
             (method, schedule, run.seed)
         });
     }
+}
+
+/// The columns of `controls.csv` that the report reads.
+pub fn traced_columns(glossary: &Glossary) -> Vec<&str> {
+    std::iter::once(EFFECTIVE_STEP).chain(glossary.bounds.iter().map(|bound| bound.column.as_str())).collect()
 }
 
 /// A label as what it is sorted by, so that `@epochs=5` stands before `@epochs=10`.
@@ -271,7 +227,7 @@ fn seed_of(place: &Path) -> Option<u64> {
     place.file_name()?.to_str()?.strip_prefix("seed-")?.parse().ok()
 }
 
-fn load_run(root: &Path, place: &Path) -> Result<Run, ResultsError> {
+fn load_run(root: &Path, place: &Path) -> Result<RecordedRun, ResultsError> {
     let label = |up: usize| {
         let part = place.ancestors().nth(up).and_then(Path::file_name);
         part.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
@@ -283,7 +239,7 @@ fn load_run(root: &Path, place: &Path) -> Result<Run, ResultsError> {
         Err(damage) => (None, Some(left_out(damage)?)),
     };
     let series = Series { arm: arm.clone(), seed, columns: BTreeMap::new() };
-    Ok(Run { folder: place.to_owned(), arm, seed, record, damage, series, traces: Vec::new() })
+    Ok(RecordedRun { folder: place.to_owned(), arm, seed, record, damage, series, traces: Vec::new() })
 }
 
 /// Why a run is left out; what cannot be read at all ends the report.
@@ -292,54 +248,4 @@ fn left_out(damage: Damage) -> Result<String, ResultsError> {
         Damage::Unreadable { path, source } => Err(ResultsError::Io { path, source }),
         damage => Ok(damage.to_string()),
     }
-}
-
-/// Reads the bytes of a `tasks.csv` by column; an empty field is an undefined value. `path` is for messages.
-///
-/// # Errors
-/// No CSV, a field that is no number, a share beyond 0 to 1, a column twice, or no column `online_accuracy`.
-pub fn read_tasks(path: &Path, bytes: impl Read) -> Result<BTreeMap<String, Vec<Option<f64>>>, ResultsError> {
-    let refuse = |line, reason| ResultsError::Csv { path: path.to_owned(), line, reason };
-    let mut reader = csv::Reader::from_reader(bytes);
-    let names: Vec<String> =
-        reader.headers().map_err(|e| ResultsError::csv(path, &e))?.iter().map(String::from).collect();
-    let mut columns = vec![Vec::new(); names.len()];
-    for record in reader.records() {
-        let record = record.map_err(|e| ResultsError::csv(path, &e))?;
-        for (index, field) in record.iter().enumerate() {
-            let value = field.parse().ok().filter(|value| is_possible(&names[index], *value));
-            if value.is_none() && !field.is_empty() {
-                let line = record.position().map(csv::Position::line);
-                let expected = if is_share(&names[index]) { "a number from 0 to 1" } else { "a number" };
-                return Err(refuse(
-                    line,
-                    format!("{} holds {field:?}; expected {expected} or an empty field", names[index]),
-                ));
-            }
-            columns[index].push(value);
-        }
-    }
-    if !names.iter().any(|name| name == OUTCOME) {
-        let reason = format!("has no column {OUTCOME}; expected a row a task with the outcome and every indicator");
-        return Err(refuse(Some(1), reason));
-    }
-    let mut by_name = BTreeMap::new();
-    for (name, column) in names.into_iter().zip(columns) {
-        if by_name.insert(name.clone(), column).is_some() {
-            return Err(refuse(Some(1), format!("has the column {name:?} twice; expected each once")));
-        }
-    }
-    Ok(by_name)
-}
-
-/// The column that everything is scored against.
-const OUTCOME: &str = "online_accuracy";
-
-fn is_share(column: &str) -> bool {
-    [OUTCOME, "final_accuracy", "test_accuracy", "rho"].contains(&column)
-}
-
-/// Indicators may be infinite, as bounds are; no value is not-a-number, which is written as an empty field.
-fn is_possible(column: &str, value: f64) -> bool {
-    if is_share(column) { (0.0..=1.0).contains(&value) } else { !value.is_nan() }
 }

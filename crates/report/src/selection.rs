@@ -5,28 +5,17 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::{Result, bail, ensure};
 use globset::{Glob, GlobMatcher};
 
-use super::combine;
-use super::evidence::CONTROL;
-use super::figures::counted;
-use super::results::{Run, Sweep};
-use super::setting::{grid_keys, is_ceiling, option_keys, value_of};
-use crate::config::label::nearest;
+use crate::error::{Refusal, ReportError, demand, refuse};
+use crate::selected::Selected;
 
-/// The runs of a report, and what its reader must know of how they were chosen.
-#[derive(Clone, Debug, Default)]
-pub struct Selected {
-    /// The runs.
-    pub sweep: Sweep,
-    /// What part of which sweeps this is, a sentence each; nothing of one sweep as a whole.
-    pub slice: Vec<String>,
-    /// What the sweeps do not share, a sentence each.
-    pub cautions: Vec<String>,
-    /// The first task that the runs' series begin with, counted from 0.
-    pub first_task: usize,
-}
+use crate::combine;
+use crate::series::CONTROL;
+use crate::wording::counted;
+use crate::results::{RecordedRun, RecordedSweep};
+use crate::setting::{grid_keys, is_ceiling, option_keys, value_of};
+use trainability_record::label::nearest;
 
 /// One `--filter KEY=VALUE[,VALUE...]`.
 #[derive(Clone, Debug)]
@@ -59,29 +48,29 @@ impl Pattern {
 }
 
 impl FromStr for Filter {
-    type Err = anyhow::Error;
+    type Err = Refusal;
 
-    fn from_str(given: &str) -> Result<Filter> {
+    fn from_str(given: &str) -> Result<Filter, Refusal> {
         let Some((key, values)) = given.split_once('=').filter(|(key, values)| !key.is_empty() && !values.is_empty())
         else {
-            bail!("--filter is {given:?}, expected KEY=VALUE[,VALUE...], such as method=relu,crelu or task=1..10");
+            refuse!("--filter is {given:?}, expected KEY=VALUE[,VALUE...], such as method=relu,crelu or task=1..10");
         };
         let wanted = if key == "task" {
             let (first, last) = values.split_once("..").unwrap_or((values, values));
             let number = |text: &str| text.trim().parse().ok().filter(|number: &usize| *number > 0);
             match (number(first), number(last)) {
                 (Some(first), Some(last)) if first <= last => Wanted::Tasks(first, last),
-                _ => bail!(
+                _ => refuse!(
                     "--filter is {given:?}, expected a task or the first and the last, counted from 1, as in task=1..10"
                 ),
             }
         } else {
             let pattern = |text: &str| {
                 let glob = Glob::new(text)
-                    .map_err(|e| anyhow::anyhow!("--filter {given}: {text:?} is no pattern: {}", e.kind()))?;
+                    .map_err(|e| Refusal::new(format_args!("--filter {given}: {text:?} is no pattern: {}", e.kind())))?;
                 Ok(Pattern { text: text.to_owned(), glob: glob.compile_matcher() })
             };
-            Wanted::Values(values.split(',').map(pattern).collect::<Result<_>>()?)
+            Wanted::Values(values.split(',').map(pattern).collect::<Result<_, Refusal>>()?)
         };
         Ok(Filter { given: given.to_owned(), key: key.to_owned(), wanted })
     }
@@ -94,26 +83,26 @@ impl fmt::Display for Filter {
 }
 
 impl Filter {
-    fn matches(&self, run: &Run, keys: &[String]) -> bool {
+    fn matches(&self, run: &RecordedRun, keys: &[String]) -> bool {
         // A ceiling is what others are held against, whatever their method and schedule.
         let kept = ["method", "schedule"].contains(&self.key.as_str()) && is_ceiling(run, keys);
         kept || self.names(run, keys)
     }
 
     /// Whether the run is matched by itself, and not kept as a ceiling.
-    fn names(&self, run: &Run, keys: &[String]) -> bool {
+    fn names(&self, run: &RecordedRun, keys: &[String]) -> bool {
         let Wanted::Values(patterns) = &self.wanted else { return true };
         value_of(run, &self.key, keys).is_some_and(|value| patterns.iter().any(|pattern| pattern.matches(&value)))
     }
 
     /// Refuses a key that no run has, and a value that none has under it.
-    fn check(&self, runs: &[&Run], keys: &[String]) -> Result<()> {
+    fn check(&self, runs: &[&RecordedRun], keys: &[String]) -> Result<(), Refusal> {
         let Wanted::Values(patterns) = &self.wanted else { return Ok(()) };
         let values = values_of(runs, &self.key, keys);
-        ensure!(!values.is_empty(), "--filter {self}: {}", no_such_key(&self.key, runs, keys));
+        demand!(!values.is_empty(), "--filter {self}: {}", no_such_key(&self.key, runs, keys));
         for pattern in patterns {
             let found = values.iter().any(|value| pattern.matches(value));
-            ensure!(
+            demand!(
                 found,
                 "--filter {self}: {:?} matches none of the {}, whose {} is {}",
                 pattern.text,
@@ -127,7 +116,7 @@ impl Filter {
 }
 
 /// The different values that runs have under a key, in the order of the runs.
-pub fn values_of(runs: &[&Run], key: &str, keys: &[String]) -> Vec<String> {
+pub fn values_of(runs: &[&RecordedRun], key: &str, keys: &[String]) -> Vec<String> {
     let mut values = Vec::new();
     for value in runs.iter().filter_map(|run| value_of(run, key, keys)) {
         if !values.contains(&value) {
@@ -138,7 +127,7 @@ pub fn values_of(runs: &[&Run], key: &str, keys: &[String]) -> Vec<String> {
 }
 
 /// The complaint about a key that no run has.
-pub fn no_such_key(key: &str, runs: &[&Run], keys: &[String]) -> String {
+pub fn no_such_key(key: &str, runs: &[&RecordedRun], keys: &[String]) -> String {
     let mut known = ["method", "schedule", "seed", "task"].map(String::from).to_vec();
     known.extend(option_keys(runs.iter().copied()).into_iter().chain(keys.iter().cloned()));
     let guess = nearest(key, known.iter().map(String::as_str));
@@ -160,19 +149,19 @@ fn among(values: &[String]) -> String {
 ///
 /// # Errors
 /// A folder holds no sweep or cannot be read, or a filter matches nothing; in one sentence.
-pub fn select(folders: &[PathBuf], filters: &[Filter]) -> Result<Selected> {
-    let mut sweeps = folders.iter().map(|folder| Sweep::survey(folder)).collect::<Result<Vec<_>, _>>()?;
+pub fn select(folders: &[PathBuf], filters: &[Filter]) -> Result<Selected, ReportError> {
+    let mut sweeps = folders.iter().map(|folder| RecordedSweep::survey(folder)).collect::<Result<Vec<_>, _>>()?;
     let mut slice = Vec::new();
     if !filters.is_empty() {
         let keys: Vec<String> = sweeps.iter().flat_map(|sweep| grid_keys(sweep.provenance.as_ref())).collect();
-        let all: Vec<&Run> = sweeps.iter().flat_map(|sweep| &sweep.runs).collect();
+        let all: Vec<&RecordedRun> = sweeps.iter().flat_map(|sweep| &sweep.runs).collect();
         filters.iter().try_for_each(|filter| filter.check(&all, &keys))?;
-        let wanted = |run: &Run| filters.iter().all(|filter| filter.matches(run, &keys));
-        let kept: Vec<&&Run> = all.iter().filter(|run| wanted(run)).collect();
+        let wanted = |run: &RecordedRun| filters.iter().all(|filter| filter.matches(run, &keys));
+        let kept: Vec<&&RecordedRun> = all.iter().filter(|run| wanted(run)).collect();
         let together = filters.iter().map(Filter::to_string).collect::<Vec<_>>().join(" and ");
         // Ceilings alone are no answer, unless they are what was asked for.
-        let named = |run: &&&Run| !is_ceiling(run, &keys) || filters.iter().all(|filter| filter.names(run, &keys));
-        ensure!(kept.iter().any(named), "--filter {together} together match none of the {}", counted(all.len(), "run"));
+        let named = |run: &&&RecordedRun| !is_ceiling(run, &keys) || filters.iter().all(|filter| filter.names(run, &keys));
+        demand!(kept.iter().any(named), "--filter {together} together match none of the {}", counted(all.len(), "run"));
         slice = described(&together, &all, &kept, &keys, filters);
         for sweep in &mut sweeps {
             sweep.runs.retain(wanted);
@@ -193,7 +182,7 @@ pub fn select(folders: &[PathBuf], filters: &[Filter]) -> Result<Selected> {
 }
 
 /// What the slice is, for the top of the report.
-fn described(together: &str, all: &[&Run], kept: &[&&Run], keys: &[String], filters: &[Filter]) -> Vec<String> {
+fn described(together: &str, all: &[&RecordedRun], kept: &[&&RecordedRun], keys: &[String], filters: &[Filter]) -> Vec<String> {
     let left_out = all.len() - kept.len();
     let read = format!("{} of {} are read, {left_out} left out", kept.len(), counted(all.len(), "run"));
     let mut sentences = vec![format!("This is a slice of what was run, by the filter {together}: {read}.")];
@@ -204,7 +193,7 @@ fn described(together: &str, all: &[&Run], kept: &[&&Run], keys: &[String], filt
             counted(unnamed, "run")
         ));
     }
-    let control = |run: &&&&Run| !is_ceiling(run, keys) && run.arm.schedule == CONTROL;
+    let control = |run: &&&&RecordedRun| !is_ceiling(run, keys) && run.arm.schedule == CONTROL;
     if !kept.iter().any(|run| control(&run)) {
         sentences.push("The constant schedule is not in the slice, so that nothing has a gain over it.".into());
     }
@@ -212,12 +201,12 @@ fn described(together: &str, all: &[&Run], kept: &[&&Run], keys: &[String], filt
 }
 
 /// Keeps some tasks, both ends included.
-fn cut(selected: &mut Selected, first: usize, last: usize, filter: &Filter) -> Result<()> {
-    let tasks = |run: &Run| run.series.online_accuracy().len();
+fn cut(selected: &mut Selected, first: usize, last: usize, filter: &Filter) -> Result<(), Refusal> {
+    let tasks = |run: &RecordedRun| run.series.online_accuracy().len();
     let most = selected.sweep.finished().map(tasks).max().unwrap_or(0);
     let (from, end) = (first - 1, last.min(selected.first_task + most));
     let from = from.max(selected.first_task);
-    ensure!(from < end, "--filter {filter} matches no task of the runs, which have {}", counted(most, "task"));
+    demand!(from < end, "--filter {filter} matches no task of the runs, which have {}", counted(most, "task"));
     for run in &mut selected.sweep.runs {
         let range = (from - selected.first_task).min(tasks(run))..(end - selected.first_task).min(tasks(run));
         // The last update of each task, counted over the whole run.
@@ -225,7 +214,7 @@ fn cut(selected: &mut Selected, first: usize, last: usize, filter: &Filter) -> R
         let before = |task: usize| task.checked_sub(1).and_then(|task| updates.get(task).copied().flatten());
         let (after, until) = (before(range.start).unwrap_or(0.0), before(range.end).unwrap_or(f64::INFINITY));
         for trace in &mut run.traces {
-            trace.rows.retain(|row| row.update as f64 > after && row.update as f64 <= until);
+            trace.retain(|update| update as f64 > after && update as f64 <= until);
         }
         for column in run.series.columns.values_mut() {
             *column = column[range.start.min(column.len())..range.end.min(column.len())].to_vec();

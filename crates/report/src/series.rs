@@ -2,6 +2,12 @@
 
 use std::collections::BTreeMap;
 
+/// The method that starts afresh at every task: the ceiling that the others are held against.
+pub const CEILING: &str = "reset";
+/// The schedule that other schedules of the same method are compared with: `constant` without options, at the run's base
+/// rate. A constant rate of another value has another label, and is an arm like any other.
+pub const CONTROL: &str = "constant";
+
 /// The identity of an arm: everything but the seed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Arm {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::evidence::{CEILING, CONTROL};
-use super::results::{Run, Sweep, lookup};
-use crate::analysis::Arm;
-use crate::config::label::of_value;
+use crate::series::{CEILING, CONTROL};
+use crate::results::{RecordedRun, RecordedSweep, lookup};
+use crate::series::Arm;
+use trainability_record::label::of_value;
 
 /// The sections of a run's options that make its tasks as hard as those of another, whatever the method and schedule.
 const SETTING: [&str; 4] = ["data", "stream", "network", "training"];
@@ -62,7 +62,7 @@ pub fn without(label: &str, keys: &[String], key: &str) -> String {
 }
 
 /// What a run has under a key: `method`, `schedule` and `seed`, or an option by its path, as it stands in labels.
-pub fn value_of(run: &Run, key: &str, keys: &[String]) -> Option<String> {
+pub fn value_of(run: &RecordedRun, key: &str, keys: &[String]) -> Option<String> {
     match key {
         "method" => return Some(run.arm.method.clone()),
         "schedule" => return Some(run.arm.schedule.clone()),
@@ -76,7 +76,7 @@ pub fn value_of(run: &Run, key: &str, keys: &[String]) -> Option<String> {
 }
 
 /// An option of a run by its path; those of `control` are the schedule's.
-pub fn option<'r>(run: &'r Run, key: &str) -> Option<&'r Value> {
+pub fn option<'r>(run: &'r RecordedRun, key: &str) -> Option<&'r Value> {
     let options = &run.record.as_ref()?.options;
     let at = |path: &str| options.pointer(&format!("/{}", path.replace('.', "/")));
     at(key).or_else(|| {
@@ -86,7 +86,7 @@ pub fn option<'r>(run: &'r Run, key: &str) -> Option<&'r Value> {
 }
 
 /// The paths of all single options of the runs.
-pub fn option_keys<'r>(runs: impl IntoIterator<Item = &'r Run>) -> Vec<String> {
+pub fn option_keys<'r>(runs: impl IntoIterator<Item = &'r RecordedRun>) -> Vec<String> {
     let mut keys = Vec::new();
     for record in runs.into_iter().filter_map(|run| run.record.as_ref()) {
         leaves(&record.options, "", &mut |path, _| keys.push(path.to_owned()));
@@ -107,7 +107,7 @@ pub fn leaves(value: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {
 }
 
 /// Whether a run starts afresh at every task, and does nothing else: the ceiling of the others.
-pub fn is_ceiling(run: &Run, keys: &[String]) -> bool {
+pub fn is_ceiling(run: &RecordedRun, keys: &[String]) -> bool {
     let parts = run.record.as_ref().and_then(|record| lookup(record.options.get("method")?, "parts")?.as_array());
     match parts {
         Some(parts) => matches!(&parts[..], [part] if part.get("name").is_some_and(|name| name == CEILING)),
@@ -116,16 +116,16 @@ pub fn is_ceiling(run: &Run, keys: &[String]) -> bool {
 }
 
 /// Data, stream, network and training of a run.
-fn setting(run: &Run) -> Option<Vec<&Value>> {
+fn setting(run: &RecordedRun) -> Option<Vec<&Value>> {
     let options = run.record.as_ref().map(|record| &record.options)?;
     Some(SETTING.iter().map(|section| options.get(section).unwrap_or(&Value::Null)).collect())
 }
 
 /// The reset arm that each other arm is held against: that of the same data, stream, network and training, if there is one.
-pub fn references(sweep: &Sweep) -> BTreeMap<Arm, Option<Arm>> {
+pub fn references(sweep: &RecordedSweep) -> BTreeMap<Arm, Option<Arm>> {
     let keys = grid_keys(sweep.provenance.as_ref());
-    let (ceilings, others): (Vec<&Run>, Vec<&Run>) = sweep.finished().partition(|run| is_ceiling(run, &keys));
-    let candidates: Vec<&&Run> = ceilings.iter().filter(|run| run.arm.schedule == CONTROL).collect();
+    let (ceilings, others): (Vec<&RecordedRun>, Vec<&RecordedRun>) = sweep.finished().partition(|run| is_ceiling(run, &keys));
+    let candidates: Vec<&&RecordedRun> = ceilings.iter().filter(|run| run.arm.schedule == CONTROL).collect();
     let mut references = BTreeMap::new();
     for run in others {
         let alike = || candidates.iter().filter(|ceiling| setting(ceiling) == setting(run));
@@ -141,11 +141,11 @@ pub fn references(sweep: &Sweep) -> BTreeMap<Arm, Option<Arm>> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::analysis::Series;
-    use crate::train::record::RunRecord;
+    use crate::series::Series;
+    use trainability_record::run::RunRecord;
 
     /// A finished run of one task with these options.
-    pub fn run(method: &str, schedule: &str, seed: u64, options: Value) -> Run {
+    pub fn run(method: &str, schedule: &str, seed: u64, options: Value) -> RecordedRun {
         let record = serde_json::json!({
             "status": "finished", "configuration_hash": "", "method": method, "schedule": schedule, "seed": seed,
             "options": options, "updates": 1, "tasks": 1, "seconds": {}, "events": [], "scheduled": false,
@@ -153,7 +153,7 @@ pub(super) mod tests {
         });
         let arm = Arm { method: method.to_owned(), schedule: schedule.to_owned() };
         let columns = BTreeMap::from([("online_accuracy".to_owned(), vec![Some(0.5)])]);
-        Run {
+        RecordedRun {
             folder: Default::default(),
             arm: arm.clone(),
             seed,
@@ -185,7 +185,7 @@ pub(super) mod tests {
             run("long", "paper", 0, options("relu", 9)),
             run("longest", "paper", 0, options("relu", 99)),
         ];
-        let sweep = Sweep { provenance: Some(provenance), runs, ..Sweep::default() };
+        let sweep = RecordedSweep { provenance: Some(provenance), runs, ..RecordedSweep::default() };
         let found = references(&sweep);
         let of = |method: &str| {
             let (_, reference) = found.iter().find(|(arm, _)| arm.method == method).unwrap();

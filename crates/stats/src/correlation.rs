@@ -1,6 +1,6 @@
 //! Spearman's rank correlation, plain and weighted.
 
-use super::estimate::Undefined;
+use super::estimate::{Undefined, at_least_two};
 use super::ranks::Order;
 
 /// The fewest pairs from which a correlation within a run is taken: two points always correlate perfectly.
@@ -16,15 +16,6 @@ pub const FEWEST_PAIRS: usize = 3;
 pub fn spearman(indicator: &[f64], outcome: &[f64]) -> Result<f64, Undefined> {
     let weights = vec![1.0; indicator.len()];
     WeightedSpearman::new(indicator, outcome).value(&weights)
-}
-
-/// Refuses lists too short to correlate.
-pub(super) fn at_least_two(pairs: usize) -> Result<(), Undefined> {
-    match pairs {
-        0 => Err(Undefined::NoValues),
-        1 => Err(Undefined::TooFew { have: 1, need: 2 }),
-        _ => Ok(()),
-    }
 }
 
 /// Spearman's rho of pairs that are sorted once and then weighted again and again.

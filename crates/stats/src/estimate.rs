@@ -67,6 +67,15 @@ pub enum Undefined {
     NoPairedSeed,
 }
 
+/// Refuses fewer than two values.
+pub(crate) fn at_least_two(values: usize) -> Result<(), Undefined> {
+    match values {
+        0 => Err(Undefined::NoValues),
+        1 => Err(Undefined::TooFew { have: 1, need: 2 }),
+        _ => Ok(()),
+    }
+}
+
 /// A 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
@@ -86,7 +95,7 @@ impl Interval {
 /// A statistic with its 95 % interval, or the reason why it has none, and the number of runs behind it.
 ///
 /// ```
-/// use trainability::analysis::{Estimate, Interval, Undefined};
+/// use trainability_stats::{Estimate, Interval, Undefined};
 ///
 /// let estimate = Estimate::new(0.8125, Ok(Interval { low: 0.75, high: 0.9 }), 15);
 /// assert_eq!(format!("{estimate:.2}"), "0.81 [0.75, 0.90] (n = 15)");
@@ -156,7 +165,7 @@ pub fn cells(estimate: &Result<Estimate, Undefined>) -> Cells {
 /// How many of how many.
 ///
 /// ```
-/// use trainability::analysis::Share;
+/// use trainability_stats::Share;
 ///
 /// assert_eq!(Share { part: 3, whole: 4 }.to_string(), "0.750 (3 of 4)");
 /// ```

@@ -2,8 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::correlation::at_least_two;
-use super::estimate::Undefined;
+use super::estimate::{Undefined, at_least_two};
 
 /// Kendall's tau-b: concordant less discordant pairs, over the geometric mean of the pairs untied on either side (M. G. Kendall,
 /// 1945), counted by sorting as in W. R. Knight, *J. Am. Stat. Assoc.* 61, 1966.

@@ -11,8 +11,6 @@
 use super::aggregate::weighted_mean;
 use super::auroc::Direction;
 use super::estimate::{Share, Undefined};
-use super::outcomes::{EventOptions, ScoredRun};
-use super::pooled::Pooled;
 use super::ranks::Order;
 
 /// The share of task pairs without an event at which the indicator may alarm.
@@ -46,22 +44,11 @@ pub struct Leads {
 }
 
 impl Leads {
-    /// Looks up each pooled run's first loss of trainability and the indicator before it.
+    /// What can be warned of in each run; `None` in a run that never loses trainability, or has no value before.
     ///
     /// # Errors
-    /// [`Undefined::NothingToWarnOf`] when that leaves no run.
-    pub fn new(
-        indicator: &str,
-        pooled: &Pooled,
-        runs: &[ScoredRun<'_>],
-        options: &EventOptions,
-        direction: Direction,
-    ) -> Result<Self, Undefined> {
-        let of_run = |place: &usize| {
-            let run = &runs[*place];
-            Before::new(run.series.column(indicator), run.first_loss(options)?, direction)
-        };
-        let before: Vec<_> = pooled.places.iter().map(of_run).collect();
+    /// [`Undefined::NothingToWarnOf`] when that is no run.
+    pub fn new(before: Vec<Option<Before>>) -> Result<Self, Undefined> {
         if before.iter().all(Option::is_none) { Err(Undefined::NothingToWarnOf) } else { Ok(Self { before }) }
     }
 

@@ -1,18 +1,12 @@
-//! Slow and obvious second implementations, and the properties that hold whatever the data: the witnesses of this room.
-
-use std::collections::BTreeMap;
+//! Slow and obvious second implementations, and the properties that hold whatever the data.
 
 use proptest::prelude::*;
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 use super::aggregate::interquartile_mean;
 use super::auroc::{Direction, auroc, average_precision, weighted_auroc, weighted_average_precision};
-use super::bootstrap::Bootstrap;
 use super::correlation::{WeightedSpearman, spearman};
 use super::kendall::kendall;
 use super::ranks::Order;
-use super::{Arm, Indicator, PredictivenessOptions, Series, score_indicators};
 
 /// Values with ties, infinities among them, each with a class, an outcome and a whole weight.
 fn weighted_tasks() -> impl Strategy<Value = Vec<(f64, bool, f64, u8)>> {
@@ -143,44 +137,4 @@ proptest! {
         let expected = middle.iter().sum::<f64>() / middle.len() as f64;
         prop_assert!(near(interquartile_mean(&values).unwrap(), expected));
     }
-}
-
-/// Runs of noise in which about half of the later tasks lose trainability; values repeat.
-fn runs(arms: usize, seeds: u64, tasks: usize) -> Vec<Series> {
-    let mut generator = ChaCha8Rng::seed_from_u64(9);
-    let mut series = |arm: usize, seed: u64| {
-        let mut column = |values: [f64; 3]| (0..tasks).map(|_| Some(values[generator.random_range(0..3)])).collect();
-        let mut accuracy: Vec<Option<f64>> = column([0.4, 0.5, 0.9]);
-        accuracy[0] = Some(0.9);
-        let columns = [("planted", column([1.0, 2.0, f64::INFINITY])), ("online_accuracy", accuracy)];
-        let columns: BTreeMap<_, _> = columns.into_iter().map(|(name, values)| (name.to_owned(), values)).collect();
-        Series { arm: Arm { method: format!("method_{arm}"), schedule: "constant".to_owned() }, seed, columns }
-    };
-    (0..arms).flat_map(|arm| (0..seeds).map(move |seed| (arm, seed))).map(|(arm, seed)| series(arm, seed)).collect()
-}
-
-#[test]
-fn the_interval_equals_a_slow_bootstrap_of_the_definition() {
-    let runs = runs(3, 4, 8);
-    let options = PredictivenessOptions { horizons: vec![1], ..Default::default() };
-    let score = &score_indicators(&runs, &[Indicator::new("planted", "compared")], &options)[0];
-
-    let (mut values, mut events, mut run_of) = (Vec::new(), Vec::new(), Vec::new());
-    for (place, run) in runs.iter().enumerate() {
-        for task in 0..7 {
-            values.push(run.column("planted")[task].unwrap());
-            let accuracy = |task: usize| run.online_accuracy()[task].unwrap();
-            events.push(accuracy(task + 1) < 0.9 * accuracy(0));
-            run_of.push(place);
-        }
-    }
-    let strata: Vec<usize> = (0..12).map(|place| place / 4).collect();
-    let bootstrap = Bootstrap::new(&strata, options.bootstrap);
-    let spread = |weights: &[f64]| run_of.iter().map(|run| weights[*run]).collect::<Vec<f64>>();
-    let slow = bootstrap.interval(|weights| Ok(slow_auroc(&values, &events, &spread(weights)))).unwrap();
-    let fast = score.auroc.unwrap().interval().unwrap();
-    assert!(near(slow.low, fast.low) && near(slow.high, fast.high), "{slow:?} {fast:?}");
-    let slow = bootstrap.interval(|weights| Ok(slow_average_precision(&values, &events, &spread(weights)))).unwrap();
-    let fast = score.average_precision.unwrap().interval().unwrap();
-    assert!(near(slow.low, fast.low) && near(slow.high, fast.high), "{slow:?} {fast:?}");
 }

@@ -11,7 +11,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::distribution::student_t_outside;
-use super::estimate::Undefined;
+use super::estimate::{Undefined, at_least_two};
 
 /// Differences up to which all sign flips are tried; above, as many are drawn.
 const MOST_EXACT: usize = 16;
@@ -86,14 +86,6 @@ pub fn holm_defined(p_values: &[Result<f64, Undefined>]) -> Vec<Result<f64, Unde
     let defined: Vec<f64> = p_values.iter().filter_map(|p| p.ok()).collect();
     let mut adjusted = holm(&defined).into_iter();
     p_values.iter().map(|p| p.map(|p| adjusted.next().unwrap_or(p))).collect()
-}
-
-fn at_least_two(n: usize) -> Result<(), Undefined> {
-    match n {
-        0 => Err(Undefined::NoValues),
-        1 => Err(Undefined::TooFew { have: 1, need: 2 }),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

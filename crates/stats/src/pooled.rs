@@ -1,13 +1,32 @@
 //! All task pairs of one indicator at one horizon: its value at a task of a run, and what came of the run afterwards.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::aggregate::mean;
 use super::correlation::FEWEST_PAIRS;
 use super::estimate::{Share, Undefined};
-use super::outcomes::{Outcome, ScoredRun, defined};
+use super::gaps::defined;
+
+/// The future of a run as seen from one of its tasks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    /// Online accuracy at the target.
+    pub accuracy: f64,
+    /// Whether trainability is lost there.
+    pub event: bool,
+}
+
+/// A run whose pairs are pooled with those of others.
+#[derive(Clone, Copy, Debug)]
+pub struct PooledRun {
+    /// Its place in a list of the caller's.
+    pub place: usize,
+    /// The number of its arm, within which intervals resample.
+    pub arm: usize,
+    /// Its seed.
+    pub seed: u64,
+}
 
 /// The task pairs of all runs, one run after the other. Runs without any pair are not among its runs.
 #[derive(Clone, Debug, Default)]
@@ -33,28 +52,23 @@ pub struct Pooled {
 }
 
 impl Pooled {
-    /// Pairs the indicator's column of each run with the outcomes of that run.
-    pub fn new(indicator: &str, runs: &[ScoredRun<'_>], outcomes: &[Vec<Option<Outcome>>]) -> Self {
-        let mut pooled = Self::default();
-        for (place, (run, outcomes)) in runs.iter().zip(outcomes).enumerate() {
-            let start = pooled.values.len();
-            let column = run.series.column(indicator);
-            for (task, outcome) in outcomes.iter().enumerate() {
-                let Some(outcome) = outcome else { continue };
-                pooled.undefined.whole += 1;
-                match column.get(task).copied().and_then(defined) {
-                    Some(value) => pooled.push(value, task, *outcome),
-                    None => pooled.undefined.part += 1,
-                }
-            }
-            if pooled.values.len() > start {
-                pooled.pairs_of_run.push(start..pooled.values.len());
-                pooled.arms.push(run.arm);
-                pooled.places.push(place);
-                pooled.seeds.insert(run.series.seed);
+    /// Adds the pairs of a run: the indicator's column, and the outcome seen from each task, if there is one.
+    pub fn add_run(&mut self, run: PooledRun, column: &[Option<f64>], outcomes: &[Option<Outcome>]) {
+        let start = self.values.len();
+        for (task, outcome) in outcomes.iter().enumerate() {
+            let Some(outcome) = outcome else { continue };
+            self.undefined.whole += 1;
+            match column.get(task).copied().and_then(defined) {
+                Some(value) => self.push(value, task, *outcome),
+                None => self.undefined.part += 1,
             }
         }
-        pooled
+        if self.values.len() > start {
+            self.pairs_of_run.push(start..self.values.len());
+            self.arms.push(run.arm);
+            self.places.push(run.place);
+            self.seeds.insert(run.seed);
+        }
     }
 
     fn push(&mut self, value: f64, task: usize, outcome: Outcome) {
@@ -85,13 +99,10 @@ impl Pooled {
         self.events.iter().filter(|event| **event).count()
     }
 
-    /// The values of another column at the tasks of the pairs, NaN where undefined.
-    pub fn beside(&self, column: &str, runs: &[ScoredRun<'_>]) -> Vec<f64> {
-        let value = |(run, task): (&usize, &usize)| {
-            let column = runs[self.places[*run]].series.column(column);
-            column.get(*task).copied().flatten().unwrap_or(f64::NAN)
-        };
-        self.run_of.iter().zip(&self.tasks).map(value).collect()
+    /// Another value of each pair, by the place of its run and the task, NaN where undefined.
+    pub fn beside(&self, value: impl Fn(usize, usize) -> Option<f64>) -> Vec<f64> {
+        let places = self.run_of.iter().map(|run| self.places[*run]);
+        places.zip(&self.tasks).map(|(place, task)| value(place, *task).unwrap_or(f64::NAN)).collect()
     }
 
     /// Whether these are the same tasks of the same runs, with the same events, whatever the indicator.

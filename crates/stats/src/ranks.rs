@@ -58,7 +58,7 @@ impl Order {
 /// Ranks from 1, tied numbers sharing the mean of theirs.
 ///
 /// ```
-/// assert_eq!(trainability::analysis::ranks::average_ranks(&[3.0, 1.0, 3.0]), [2.5, 1.0, 2.5]);
+/// assert_eq!(trainability_stats::ranks::average_ranks(&[3.0, 1.0, 3.0]), [2.5, 1.0, 2.5]);
 /// ```
 pub fn average_ranks(values: &[f64]) -> Vec<f64> {
     let mut ranks = vec![0.0; values.len()];

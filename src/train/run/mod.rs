@@ -14,12 +14,12 @@ use trainability_baselines::indicator::When;
 use trainability_baselines::penalty::{Elapsed, Penalty};
 use trainability_baselines::surgery::Surgery;
 use trainability_baselines::{Gradients, LayerTrace, LinearMap};
+use trainability_record::{ControlRow, LayerEvents, TaskRow};
 
 use self::boundary::Announced;
 pub(crate) use self::observe::EVALUATION_CHUNK;
 use super::images::{HeldOut, select_classes, select_images};
-use super::record::{ControlRow, LayerEvents};
-use super::recorder::TaskRow;
+use super::columns::layer_values;
 use super::summary::TaskSummary;
 use crate::config::{Precision, RunPlan};
 use crate::data::ImageSet;
@@ -363,20 +363,7 @@ impl Run {
             update: self.update + 1,
             layer: self.network.layers[index].name.clone(),
             learning_rate: layer.learning_rate,
-            effective_step: layer.effective_step,
-            gradient_sq_norm: Some(layer.gradient_sq_norm),
-            noise_variance: layer.noise_variance,
-            sharpness: layer.sharpness,
-            sharpness_min: layer.sharpness_min,
-            sharpness_residual: layer.sharpness_residual,
-            normalized_sharpness: layer.normalized_sharpness,
-            sharpness_mean: layer.sharpness_mean,
-            volatility: layer.volatility,
-            noise_bound: bounds.noise,
-            noise_bound_debiased: bounds.noise_debiased,
-            volatility_bound: bounds.volatility,
-            level_bound: bounds.level,
-            combined_bound: bounds.combined,
+            values: layer_values(layer, bounds).map(|(name, value)| (name.into(), value)).collect(),
             action: actions.get(index).map_or("", |action| action.name()).to_owned(),
         });
         rows.collect()

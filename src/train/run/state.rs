@@ -1,9 +1,9 @@
 //! Saving and restoring a run: every part by its own [`Stateful`].
 
 use trainability_baselines::{State, StateError, Stateful};
+use trainability_record::LayerEvents;
 
 use super::Run;
-use crate::train::record::LayerEvents;
 
 impl Stateful for Run {
     fn save(&self, state: &mut State) {

@@ -6,18 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::aggregate::{
-    last_quarter, mean, slope, weighted_interquartile_mean, weighted_mean, weighted_probability_of_improvement,
-};
-use super::bootstrap::{Bootstrap, BootstrapOptions};
-use super::estimate::{Estimate, Undefined};
-use super::outcomes::all_defined;
-use super::paired_tests::{holm_defined, paired_t, sign_flip};
-use super::series::{Arm, Series};
-
-/// The schedule that other schedules of the same method are compared with: `constant` without options, at the run's base
-/// rate. A constant rate of another value has another label, and is an arm like any other.
-pub const CONTROL_SCHEDULE: &str = "constant";
+use trainability_stats::aggregate::{last_quarter, mean, slope, weighted_interquartile_mean, weighted_mean, weighted_probability_of_improvement};
+use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
+use trainability_stats::estimate::{Estimate, Undefined};
+use trainability_stats::gaps::all_defined;
+use trainability_stats::paired_tests::{holm_defined, paired_t, sign_flip};
+use crate::series::{Arm, CONTROL, Series};
 
 /// What an arm achieved. The n of every estimate counts seeds.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +63,7 @@ pub fn compare_arms(
     let arms: BTreeSet<&Arm> = seeds_of.keys().copied().chain(diverged.keys()).collect();
     let none = BTreeMap::new();
     let summarise = |arm: &Arm| {
-        let control = Arm { method: arm.method.clone(), schedule: CONTROL_SCHEDULE.to_owned() };
+        let control = Arm { method: arm.method.clone(), schedule: CONTROL.to_owned() };
         let runs = seeds_of.get(arm).unwrap_or(&none);
         let control_runs = seeds_of.get(&control).unwrap_or(&none);
         let pairs = if *arm == control { Err(Undefined::IsControl) } else { paired(runs, control_runs) };

@@ -2,34 +2,37 @@
 
 use std::collections::BTreeMap;
 
-use trainability_baselines::indicator::Role;
 
-use crate::analysis::aggregate::{mean, weighted_mean};
-use crate::analysis::bootstrap::Bootstrap;
-use crate::analysis::claims::Finding;
-use crate::analysis::outcomes::EventOptions;
-use crate::analysis::{
-    Arm, ArmSummary, BootstrapOptions, Indicator, Interval, Predictiveness, PredictivenessOptions, ScheduleSummary,
-    Series, compare_arms, compare_schedules, score_indicators,
-};
-use crate::probe::catalogue::catalogue;
-use crate::train::record::Status;
+use trainability_stats::aggregate::{mean, weighted_mean};
+use trainability_stats::bootstrap::Bootstrap;
+use crate::evidence::claims::finding::Finding;
+use crate::evidence::outcomes::EventOptions;
+use crate::series::{Arm, CONTROL, Series};
+use crate::evidence::comparison::{ArmSummary, compare_arms};
+use trainability_stats::{BootstrapOptions, Interval};
+use crate::evidence::predictiveness::{Indicator, Predictiveness, PredictivenessOptions, score_indicators};
+use crate::evidence::schedules::{ScheduleSummary, compare_schedules};
+use trainability_record::run::Status;
 
-use super::claims;
-use super::results::{Run, Sweep, lookup};
-use super::selection::Selected;
-use super::setting::{grid_keys, is_ceiling, references};
-use super::trace::LayerTrace;
+use crate::evidence::claims::judge;
+use crate::results::{RecordedRun, RecordedSweep, lookup};
+use crate::selected::Selected;
+use crate::setting::{grid_keys, is_ceiling, references};
 
-/// The method that starts afresh at every task: the ceiling that the others are held against.
-pub const CEILING: &str = "reset";
-/// The schedule that changes nothing: the control of every other.
-pub const CONTROL: &str = "constant";
+pub mod claims;
+pub mod comparison;
+pub mod outcomes;
+pub mod pairs;
+pub mod predictiveness;
+pub mod rows;
+pub mod schedules;
+pub mod trainability;
+pub mod warnings;
 
 /// A sweep and what was computed from it.
 pub struct Evidence {
     /// The sweep.
-    pub sweep: Sweep,
+    pub sweep: RecordedSweep,
     /// The per-task values of its finished runs.
     pub series: Vec<Series>,
     /// Methods with a finished run, in the sweep's order.
@@ -44,7 +47,7 @@ pub struct Evidence {
     pub compared_schedules: Vec<ScheduleSummary>,
     /// What the runs say of the paper's claims.
     pub findings: Vec<Finding>,
-    /// How well each indicator of the catalogue foretells, horizon by horizon.
+    /// How well each indicator of the glossary foretells, horizon by horizon.
     pub scores: Vec<Predictiveness>,
     /// The definition of the event, with the reset arm that each arm is held against.
     pub event: EventOptions,
@@ -62,7 +65,7 @@ pub struct Evidence {
 
 impl Evidence {
     /// Collects the finished runs of a sweep and computes its statistics.
-    pub fn new(sweep: Sweep) -> Self {
+    pub fn new(sweep: RecordedSweep) -> Self {
         Self::of(Selected { sweep, ..Selected::default() })
     }
 
@@ -89,11 +92,12 @@ impl Evidence {
         let excluded: Vec<&str> = ceilings.iter().map(String::as_str).collect();
         let mut compared_schedules = compare_schedules(&series, &excluded, BootstrapOptions::default());
         compared_schedules.sort_by_key(|summary| schedules.iter().position(|label| *label == summary.schedule));
-        let indicators: Vec<_> = catalogue().iter().map(|d| Indicator::new(d.name, role_name(d.role))).collect();
+        let indicators: Vec<_> =
+            sweep.glossary.indicators.iter().map(|i| Indicator::new(i.name.clone(), i.role.name())).collect();
         let event = EventOptions { references: references(&sweep), ..EventOptions::default() };
         let options = PredictivenessOptions { event: event.clone(), ..PredictivenessOptions::default() };
         let scores = score_indicators(&series, &indicators, &options);
-        let findings = claims::judge(&sweep, &series, &scores, &event);
+        let findings = judge(&sweep, &series, &scores, &event);
         let options = sweep.finished().filter_map(|run| run.record.as_ref()).map(|record| &record.options);
         let classes = sweep.provenance.iter().chain(options).find_map(|value| lookup(value, "classes")?.as_f64());
         Self {
@@ -116,7 +120,7 @@ impl Evidence {
     }
 
     /// The finished runs of an arm, by seed.
-    pub fn arm(&self, method: &str, schedule: &str) -> Vec<&Run> {
+    pub fn arm(&self, method: &str, schedule: &str) -> Vec<&RecordedRun> {
         self.sweep.finished().filter(|run| run.arm.method == method && run.arm.schedule == schedule).collect()
     }
 
@@ -149,7 +153,7 @@ impl Evidence {
     }
 
     /// The runs of the ceiling of a method, if there is one.
-    pub fn ceiling(&self, method: &str) -> Option<Vec<&Run>> {
+    pub fn ceiling(&self, method: &str) -> Option<Vec<&RecordedRun>> {
         let of_method = |(arm, reference): (&Arm, &Option<Arm>)| reference.clone().filter(|_| arm.method == method);
         let arm = self.event.references.iter().find_map(of_method)?;
         Some(self.arm(&arm.method, &arm.schedule)).filter(|runs| !runs.is_empty())
@@ -176,6 +180,11 @@ impl Evidence {
         layers
     }
 
+    /// An indicator as tables and figures name it.
+    pub fn title<'a>(&'a self, indicator: &'a str) -> &'a str {
+        self.sweep.glossary.indicator(indicator).map_or(indicator, |known| &known.title)
+    }
+
     /// The most tasks of any run.
     pub fn tasks(&self) -> usize {
         self.series.iter().map(|series| series.online_accuracy().len()).max().unwrap_or(0)
@@ -184,7 +193,7 @@ impl Evidence {
     /// The last measured update of any run.
     pub fn updates(&self) -> u64 {
         let traces = self.sweep.finished().flat_map(|run| &run.traces);
-        traces.filter_map(|trace| trace.rows.last()).map(|row| row.update).max().unwrap_or(0)
+        traces.filter_map(|trace| trace.updates.last().copied()).max().unwrap_or(0)
     }
 
     /// The fewest finished seeds of any arm.
@@ -198,25 +207,8 @@ impl Evidence {
     }
 }
 
-impl Run {
-    /// The measured updates of a layer.
-    pub fn trace(&self, layer: &str) -> Option<&LayerTrace> {
-        self.traces.iter().find(|trace| trace.layer == layer)
-    }
-}
-
-/// The role as the CSV files name it.
-pub fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Rejected => "rejected",
-        Role::Compared => "compared",
-        Role::Method => "method",
-        Role::Trivial => "trivial",
-    }
-}
-
 /// A column's values by task, then by run; undefined values are NaN.
-pub fn across_seeds(runs: &[&Run], column: &str) -> Vec<Vec<f64>> {
+pub fn across_seeds(runs: &[&RecordedRun], column: &str) -> Vec<Vec<f64>> {
     by_task(&runs.iter().map(|run| run.series.column(column)).collect::<Vec<_>>())
 }
 

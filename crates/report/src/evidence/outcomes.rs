@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use super::aggregate::last_quarter;
-use super::series::{Arm, Series};
+use trainability_stats::aggregate::last_quarter;
+use trainability_stats::gaps::{defined, defined_mean};
+use trainability_stats::pooled::Outcome;
+use crate::series::{Arm, Series};
 
 /// Which of the tasks k+1 .. k+h the outcome at horizon h is taken from. At horizon 1 both are the next task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,15 +90,6 @@ impl Default for EventOptions {
     }
 }
 
-/// The future of a run as seen from one of its tasks.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Outcome {
-    /// Online accuracy at the target.
-    pub accuracy: f64,
-    /// Whether trainability is lost there.
-    pub event: bool,
-}
-
 /// A run that is scored, with its reference and the number of its arm.
 #[derive(Clone, Debug)]
 pub struct ScoredRun<'a> {
@@ -169,21 +162,6 @@ impl ScoredRun<'_> {
         };
         (0..accuracy.len()).map(outcome).collect()
     }
-}
-
-/// The value, if there is one; NaN is none.
-pub fn defined(value: Option<f64>) -> Option<f64> {
-    value.filter(|value| !value.is_nan())
-}
-
-/// All values of a column, if each is defined.
-pub fn all_defined(column: &[Option<f64>]) -> Option<Vec<f64>> {
-    column.iter().copied().map(defined).collect()
-}
-
-fn defined_mean(values: &[Option<f64>]) -> Option<f64> {
-    let sum = values.iter().try_fold(0.0, |sum, &value| Some(sum + defined(value)?))?;
-    (!values.is_empty()).then(|| sum / values.len() as f64)
 }
 
 #[cfg(test)]

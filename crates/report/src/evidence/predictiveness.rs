@@ -7,17 +7,19 @@
 
 use rayon::prelude::*;
 
-use super::auroc::{Direction, auroc, average_precision, weighted_auroc, weighted_average_precision};
-use super::bootstrap::{Bootstrap, BootstrapOptions};
-use super::correlation::{WeightedSpearman, spearman};
-use super::estimate::{Estimate, Interval, Share, Undefined};
-use super::gain::{Baseline, HeldOut};
-use super::kendall::kendall;
-use super::lead::{Leads, threshold};
-use super::outcomes::{EventOptions, Outcome, Reference, ScoredRun, Target, scored_runs};
-use super::pooled::Pooled;
-use super::ranks::Order;
-use super::series::Series;
+use trainability_stats::auroc::{Direction, auroc, average_precision, weighted_auroc, weighted_average_precision};
+use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
+use trainability_stats::correlation::{WeightedSpearman, spearman};
+use trainability_stats::estimate::{Estimate, Interval, Share, Undefined};
+use trainability_stats::gain::{Baseline, HeldOut};
+use trainability_stats::kendall::kendall;
+use trainability_stats::lead::threshold;
+use crate::evidence::pairs::{beside, leads, pairs_of};
+use crate::evidence::outcomes::{EventOptions, Reference, ScoredRun, Target, scored_runs};
+use trainability_stats::pooled::Outcome;
+use trainability_stats::pooled::Pooled;
+use trainability_stats::ranks::Order;
+use crate::series::Series;
 
 /// The baseline that knows how many tasks there have been.
 pub const TASK_AGE: &str = "task_age";
@@ -83,13 +85,13 @@ pub struct Predictiveness {
     pub kendall_within: Result<Estimate, Undefined>,
     /// Arms in which the correlation within runs has the pooled sign (Spearman).
     pub sign_consistency: Result<Share, Undefined>,
-    /// Mean number of tasks from the first alarm to a run's first loss of trainability, at 10 % false alarms. See [`super::lead`].
+    /// Mean number of tasks from the first alarm to a run's first loss of trainability, at 10 % false alarms. See [`trainability_stats::lead`].
     pub lead_time: Result<Estimate, Undefined>,
     /// Runs that are warned before their first loss, of those that could be.
     pub warned: Result<Share, Undefined>,
     /// The mean lead on the same runs of alarms that are tossed with a chance of 10 %.
     pub lead_time_by_chance: Result<f64, Undefined>,
-    /// Nats a task pair that the indicator adds to [`TASK_AGE`] on left-out configurations. See [`super::gain`].
+    /// Nats a task pair that the indicator adds to [`TASK_AGE`] on left-out configurations. See [`trainability_stats::gain`].
     pub gain_over_task_age: Result<Estimate, Undefined>,
     /// Nats a task pair that the indicator adds to [`ONLINE_ACCURACY`] on left-out configurations.
     pub gain_over_online_accuracy: Result<Estimate, Undefined>,
@@ -127,7 +129,7 @@ pub fn score_indicators(
     let reference = scored.iter().map(|run| run.reference).reduce(Reference::and);
     let at_horizon = |&horizon: &usize| {
         let outcomes: Vec<_> = scored.iter().map(|run| run.outcomes(horizon, &options.event)).collect();
-        let baselines = [TASK_AGE, ONLINE_ACCURACY].map(|name| Baseline::new(Pooled::new(name, &scored, &outcomes)));
+        let baselines = [TASK_AGE, ONLINE_ACCURACY].map(|name| Baseline::new(pairs_of(name, &scored, &outcomes)));
         let pairs = Pairs { runs: &scored, outcomes: &outcomes, baselines: &baselines, reference };
         let score = |indicator: &Indicator| score(indicator, horizon, &pairs, options);
         indicators.par_iter().map(score).collect::<Vec<_>>()
@@ -146,7 +148,7 @@ struct Pairs<'a> {
 
 fn score(indicator: &Indicator, horizon: usize, pairs: &Pairs<'_>, options: &PredictivenessOptions) -> Predictiveness {
     let Pairs { runs, outcomes, baselines, reference } = *pairs;
-    let pooled = Pooled::new(&indicator.name, runs, outcomes);
+    let pooled = pairs_of(&indicator.name, runs, outcomes);
     let points = Points::of(&pooled);
     let bootstrap = Bootstrap::new(&pooled.arms, options.bootstrap);
     let [auroc, average_precision, spearman_pooled, spearman_within, kendall_within] =
@@ -157,7 +159,7 @@ fn score(indicator: &Indicator, horizon: usize, pairs: &Pairs<'_>, options: &Pre
             Err(reason) => (Err(reason), Err(reason), Err(reason)),
         };
     let gain_over = |name: &str, baseline: &Baseline| {
-        let held_out = HeldOut::beside(&pooled, &pooled.beside(name, runs), Some(baseline))?;
+        let held_out = HeldOut::beside(&pooled, &beside(&pooled, name, runs), Some(baseline))?;
         let interval = bootstrap.interval(|weights| held_out.resampled(weights));
         Ok(Estimate::new(held_out.gain()?, interval, held_out.runs()))
     };
@@ -214,7 +216,7 @@ fn warnings(
     options: &PredictivenessOptions,
 ) -> Result<Warnings, Undefined> {
     let direction = Direction::of(points.auroc?);
-    let leads = Leads::new(&indicator.name, pooled, runs, &options.event, direction)?;
+    let leads = leads(&indicator.name, pooled, runs, &options.event, direction)?;
     let order = Order::of(&pooled.values);
     let laxest = |weights: &[f64]| threshold(&order, &pooled.values, &pooled.events, weights, direction);
     let over_all = laxest(&vec![1.0; pooled.pairs()])?;

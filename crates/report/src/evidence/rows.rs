@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::auroc::Direction;
-use super::comparison::ArmSummary;
-use super::estimate::{Estimate, Share, Undefined, cells};
-use super::outcomes::Reference;
-use super::paired_tests::sign_flip_floor;
-use super::predictiveness::Predictiveness;
+use trainability_stats::auroc::Direction;
+use crate::evidence::comparison::ArmSummary;
+use trainability_stats::estimate::{Estimate, Share, Undefined, cells};
+use crate::evidence::outcomes::Reference;
+use trainability_stats::paired_tests::sign_flip_floor;
+use crate::evidence::predictiveness::Predictiveness;
 
 /// A line of `predictiveness.csv`: one indicator at one horizon. See [`Predictiveness`] for the definitions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,15 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::aggregate::{
-    mean, performance_profile, weighted_interquartile_mean, weighted_mean, weighted_probability_of_improvement,
-};
-use super::bootstrap::{Bootstrap, BootstrapOptions};
-use super::comparison::CONTROL_SCHEDULE;
-use super::estimate::{Estimate, Interval, Undefined};
-use super::outcomes::all_defined;
-use super::paired_tests::{holm_defined, paired_t, sign_flip};
-use super::series::Series;
+use trainability_stats::aggregate::{mean, performance_profile, weighted_interquartile_mean, weighted_mean, weighted_probability_of_improvement};
+use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
+use crate::series::CONTROL;
+use trainability_stats::estimate::{Estimate, Interval, Undefined};
+use trainability_stats::gaps::all_defined;
+use trainability_stats::paired_tests::{holm_defined, paired_t, sign_flip};
+use crate::series::Series;
 
 /// Steps of tau in a performance profile from 0 to 1.
 pub const PROFILE_STEPS: usize = 100;
@@ -74,7 +72,7 @@ pub fn compare_schedules(finished: &[Series], excluded: &[&str], options: Bootst
         return Vec::new();
     };
     by_schedule.values_mut().for_each(|scores| scores.retain(|method, _| methods.contains(method)));
-    let control = by_schedule.get(CONTROL_SCHEDULE);
+    let control = by_schedule.get(CONTROL);
     let mut summaries: Vec<ScheduleSummary> =
         by_schedule.iter().map(|(schedule, scores)| summary(schedule, scores, control, options)).collect();
     let p_values: Vec<_> = summaries.iter().map(|summary| summary.p_paired_t).collect();
@@ -104,7 +102,7 @@ fn summary(
         Some(ProfilePoint { tau, share: performance_profile(&all, &ones, tau).ok()?, interval })
     };
     let pairs = match control {
-        _ if schedule == CONTROL_SCHEDULE => Err(Undefined::IsControl),
+        _ if schedule == CONTROL => Err(Undefined::IsControl),
         Some(control) => Pairs::new(scores, control),
         None => Err(Undefined::NoPairedSeed),
     };
@@ -174,7 +172,7 @@ impl Pairs {
 
 #[cfg(test)]
 mod tests {
-    use super::super::series::Arm;
+    use crate::series::Arm;
     use super::*;
 
     fn runs(schedule: &str, scores: &[(&str, [f64; 3])]) -> Vec<Series> {

@@ -1,7 +1,7 @@
 //! Predicted trainability: what the method's own criterion says about a task, on its own scale and on that of the accuracy.
 
-use super::estimate::Undefined;
-use super::outcomes::defined;
+use trainability_stats::estimate::Undefined;
+use trainability_stats::gaps::defined;
 
 /// Predicted trainability of each task, `1 - rho`, rho being the share of the task's measured updates at which any layer's
 /// effective step exceeded its combined bound (arXiv 2509.19698).

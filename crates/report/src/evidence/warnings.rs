@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::outcomes::defined;
-use super::series::{Arm, Series};
+use trainability_stats::gaps::defined;
+use crate::series::{Arm, Series};
 
 /// Seeds an arm below which intervals over seeds deserve a warning.
 pub const FEWEST_SEEDS: usize = 5;

@@ -1,6 +1,6 @@
 //! Scales: from values to positions, and ticks that people would choose.
 
-use super::plot::{Axis, Scale};
+use crate::plot::data::{Axis, Scale};
 
 /// A tick: where, and its text.
 #[derive(Clone, Debug, PartialEq)]

@@ -8,9 +8,9 @@ use plotters::prelude::{DrawingArea, DrawingBackend, IntoFont};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, FontTransform, RGBAColor, RGBColor, TextStyle};
 
-use super::plot::{Pen, Shape};
-use super::style::{FAMILY, embed_fonts};
-use crate::text::{pieces, printable};
+use crate::plot::data::{Pen, Shape};
+use crate::plot::style::{FAMILY, embed_fonts};
+use trainability_record::text::{pieces, printable};
 
 /// A figure could not be drawn, which only a broken backend or typeface can cause.
 #[derive(Debug, thiserror::Error)]

@@ -3,10 +3,10 @@
 use plotters::prelude::{DrawingBackend, RGBColor};
 use plotters::style::Color;
 
-use super::axis::Tick;
-use super::canvas::{Align, Canvas, DrawError, Type, shorten, text_width, two_lines, wrap};
-use super::plot::{Axis, Key, Mark, Panel, Pen, Plot, Scale, Swatch};
-use super::style::{FRAME, GRID, HEADING, INK, SOFT, SUBTITLE, TICK, TITLE, WIDTH};
+use crate::plot::axis::Tick;
+use crate::plot::canvas::{Align, Canvas, DrawError, Type, shorten, text_width, two_lines, wrap};
+use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot, Scale, Swatch};
+use crate::plot::style::{FRAME, GRID, HEADING, INK, SOFT, SUBTITLE, TICK, TITLE, WIDTH};
 
 const MARGIN: f64 = 30.0;
 const LINE: f64 = 1.3;

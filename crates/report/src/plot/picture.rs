@@ -3,11 +3,11 @@
 use plotters::prelude::{BitMapBackend, IntoDrawingArea, SVGBackend};
 use plotters::style::WHITE;
 
-use super::canvas::{Canvas, DrawError};
-use super::palette::{Indexed, Rgb, index};
-use super::panels::{height, paint};
-use super::plot::Plot;
-use super::style::{FAMILY, SUBTITLE, WIDTH};
+use crate::plot::canvas::{Canvas, DrawError};
+use crate::plot::palette::{Indexed, Rgb, index};
+use crate::plot::panels::{height, paint};
+use crate::plot::data::Plot;
+use crate::plot::style::{FAMILY, SUBTITLE, WIDTH};
 
 /// Device pixels for each pixel of the image: plotters smooths neither thick lines nor areas, averaging does.
 const FINE: usize = 2;
@@ -124,8 +124,8 @@ fn encode(image: &Indexed, width: u32, height: u32) -> Result<Vec<u8>, png::Enco
 
 #[cfg(test)]
 mod tests {
-    use super::super::plot::{Axis, Mark, Panel, Pen};
-    use super::super::style::{KEPT, LOST};
+    use crate::plot::data::{Axis, Mark, Panel, Pen};
+    use crate::plot::style::{KEPT, LOST};
     use super::*;
 
     /// The SVG of a panel among three columns.

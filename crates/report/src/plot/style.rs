@@ -6,9 +6,9 @@
 use std::sync::OnceLock;
 
 use plotters::style::{FontStyle, RGBColor, register_font};
-use trainability_baselines::indicator::Role;
+use trainability_record::glossary::{DescribedBound, Role};
 
-use super::plot::{Pen, Shape};
+use crate::plot::data::{Pen, Shape};
 
 /// Width of every image, in pixels: twice what a README shows.
 pub const WIDTH: f64 = 1600.0;
@@ -116,15 +116,13 @@ pub fn diverging(value: f64) -> RGBColor {
 /// The line of the effective step.
 pub const STEP_PEN: Pen = Pen { colour: BLACK, width: 4.5, dashed: false };
 
-/// The bounds on the effective step, in the order of [`crate::report::trace::BOUNDS`]: name and line. The combined bound
-/// is wide and painted first, since it often lies on the noise bound.
-pub const BOUNDS: [(&str, Pen); 5] = [
-    ("noise bound", Pen { colour: BLUE, width: 3.5, dashed: false }),
-    ("debiased noise bound", Pen { colour: SKY, width: 3.0, dashed: false }),
-    ("volatility bound", Pen { colour: ORANGE, width: 3.0, dashed: false }),
-    ("level bound", Pen { colour: PURPLE, width: 3.0, dashed: false }),
-    ("combined bound", Pen { colour: VERMILLION, width: 8.0, dashed: false }),
-];
+/// The line of a bound, as a glossary describes it; grey where its colour is none.
+pub fn bound_pen(bound: &DescribedBound) -> Pen {
+    let channels = bound.colour.strip_prefix('#').and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    let channels = channels.filter(|_| bound.colour.len() == 7).map(u32::to_be_bytes);
+    let colour = channels.map_or(REFERENCE, |[_, red, green, blue]| RGBColor(red, green, blue));
+    Pen::solid(colour, bound.width)
+}
 
 /// What was measured, in figures of prediction against outcome.
 pub const ACTUAL_PEN: Pen = Pen { colour: BLACK, width: 4.0, dashed: false };

@@ -7,15 +7,17 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
-use trainability::analysis::aggregate::weighted_mean;
-use trainability::analysis::auroc::Direction;
-use trainability::analysis::bootstrap::Bootstrap;
-use trainability::analysis::outcomes::Reference;
-use trainability::analysis::predictiveness::{leading, ranked};
-use trainability::analysis::{
-    Arm, BootstrapOptions, Estimate, Indicator, Predictiveness, PredictivenessOptions, PredictivenessRow, Series,
-    SummaryRow, Undefined, compare_arms, score_indicators, warnings,
-};
+use trainability_stats::aggregate::weighted_mean;
+use trainability_stats::auroc::Direction;
+use trainability_stats::bootstrap::Bootstrap;
+use crate::evidence::outcomes::Reference;
+use crate::evidence::predictiveness::{leading, ranked};
+use crate::series::{Arm, Series};
+use trainability_stats::{BootstrapOptions, Estimate, Undefined};
+use crate::evidence::predictiveness::{Indicator, Predictiveness, PredictivenessOptions, score_indicators};
+use crate::evidence::rows::{PredictivenessRow, SummaryRow};
+use crate::evidence::comparison::compare_arms;
+use crate::evidence::warnings;
 
 fn arm(method: &str, schedule: &str) -> Arm {
     Arm { method: method.to_owned(), schedule: schedule.to_owned() }

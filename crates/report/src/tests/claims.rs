@@ -4,9 +4,15 @@ use std::collections::BTreeMap;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use trainability::analysis::claims::{Claim, Finding, Grounds, ScheduleRole, Trajectory, Verdict, examine, overall};
-use trainability::analysis::outcomes::EventOptions;
-use trainability::analysis::{Arm, BootstrapOptions, Indicator, PredictivenessOptions, Series, score_indicators};
+use crate::evidence::claims::finding::{Claim, Finding, Verdict, overall};
+use crate::evidence::claims::inputs::ClaimInputs;
+use crate::evidence::claims::roles::ScheduleRole;
+use crate::evidence::claims::trajectory::Trajectory;
+use crate::evidence::claims::examine;
+use crate::evidence::outcomes::EventOptions;
+use crate::series::{Arm, Series};
+use trainability_stats::BootstrapOptions;
+use crate::evidence::predictiveness::{Indicator, PredictivenessOptions, score_indicators};
 
 const TASKS: usize = 16;
 
@@ -42,7 +48,7 @@ fn judged(runs: &[Series], indicators: &[(&str, &str)], trajectories: &[Trajecto
     let options = PredictivenessOptions { horizons: vec![1], ..Default::default() };
     let scores = score_indicators(runs, &indicators, &options);
     let role = |label: &str| (label.to_owned(), ScheduleRole::of(label.split('-').next().unwrap(), None, label));
-    examine(&Grounds {
+    examine(&ClaimInputs {
         runs,
         scores: &scores,
         schedules: runs.iter().map(|run| role(&run.arm.schedule)).collect(),

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
-use trainability::analysis::claims::ClaimRow;
-use trainability::analysis::{PredictivenessRow, SummaryRow};
-use trainability::report::{self, Format, ReportFiles, html, markdown};
+use crate::evidence::claims::finding::ClaimRow;
+use crate::evidence::rows::{PredictivenessRow, SummaryRow};
+use ::crate;
+use crate::{Format, ReportFiles};
+use crate::writers::{html, markdown};
 use trainability::schedule::Entry;
-use trainability::train::record::{ControlRow, LayerEvents, RunRecord, Status, read_record};
+use trainability_record::run::{ControlRow, LayerEvents, RunRecord, Status, read_record};
 use trainability_baselines::method::Part;
 
 const METHODS: [&str; 5] = ["relu", "crelu", "l2_adam", "l2_loss", "wasserstein"];

@@ -1,64 +1,8 @@
-//! The paper's claims against this sweep: what they are judged by, and the tables of verdicts and findings.
+//! The paper's claims against this sweep: the tables of verdicts and findings.
 
-use std::collections::BTreeMap;
-
-use super::evidence::Evidence;
-use super::results::{Run, Sweep};
-use super::table::Table;
-use crate::analysis::claims::{Claim, Finding, Grounds, ScheduleRole, Trajectory, examine, overall, tally};
-use crate::analysis::outcomes::EventOptions;
-use crate::analysis::{BootstrapOptions, Predictiveness, Series};
-
-/// Points of a trajectory that are enough to fit a decay to.
-const MOST_POINTS: usize = 200;
-
-/// Judges every claim.
-pub fn judge(sweep: &Sweep, runs: &[Series], scores: &[Predictiveness], event: &EventOptions) -> Vec<Finding> {
-    let schedules = roles(sweep);
-    let scheduled = |run: &&Run| schedules.get(&run.arm.schedule) == Some(&ScheduleRole::Scheduler);
-    let trajectories: Vec<Trajectory> = sweep.finished().filter(scheduled).flat_map(trajectories).collect();
-    examine(&Grounds {
-        runs,
-        scores,
-        schedules,
-        trajectories: &trajectories,
-        event: event.clone(),
-        bootstrap: BootstrapOptions::default(),
-    })
-}
-
-/// What each schedule is to the claims, by its label.
-pub fn roles(sweep: &Sweep) -> BTreeMap<String, ScheduleRole> {
-    let role = |run: &Run| {
-        let label = run.arm.schedule.as_str();
-        let options = run.record.as_ref().and_then(|record| record.options.get("schedule"));
-        let text = |key| options.and_then(|options| options.get(key)?.as_str());
-        let name = text("name").unwrap_or(label);
-        (label.to_owned(), ScheduleRole::of(name, text("limit"), label))
-    };
-    sweep.finished().map(role).collect()
-}
-
-/// The learning rates of a run's layers, over time from 0 to 1, thinned to what a fit needs.
-pub fn trajectories(run: &Run) -> Vec<Trajectory> {
-    let updates = run.record.as_ref().map_or(0, |record| record.updates);
-    let of_layer = |trace: &super::trace::LayerTrace| {
-        let stride = trace.rows.len().div_ceil(MOST_POINTS).max(1);
-        let last = trace.rows.last().map_or(0, |row| row.update).max(updates).max(1) as f64;
-        Trajectory {
-            arm: run.arm.clone(),
-            seed: run.seed,
-            layer: trace.layer.clone(),
-            points: trace
-                .rows
-                .iter()
-                .step_by(stride)
-                .map(|row| (row.update as f64 / last, row.learning_rate))
-                .collect(),
-        }
-    };
-    run.traces.iter().map(of_layer).collect()
-}
+use crate::evidence::Evidence;
+use crate::evidence::claims::finding::{Claim, overall, tally};
+use crate::views::table::Table;
 
 /// The checklist: a row a claim.
 pub fn checklist(evidence: &Evidence) -> Table {

@@ -1,16 +1,16 @@
 //! What the report says, and in which order.
 
-use trainability_baselines::indicator::Role;
+use trainability_record::glossary::{DescribedIndicator, Role};
 
-use super::claims;
-use super::document::{Block, Document};
-use super::evidence::{Evidence, role_name};
-use super::figures::{Drawn, seeds};
-use super::glossary;
-use super::table::Table;
-use super::tables::HORIZON;
-use crate::analysis::predictiveness::leading;
-use crate::probe::catalogue::catalogue;
+use crate::views::claims;
+use crate::views::document::{Block, Document};
+use crate::evidence::Evidence;
+use crate::views::figures::Drawn;
+use crate::wording::seeds;
+use crate::views::glossary;
+use crate::views::table::Table;
+use crate::views::tables::HORIZON;
+use crate::evidence::predictiveness::leading;
 
 /// Puts the report together.
 pub fn document<'a>(evidence: &Evidence, warnings: &[String], tables: Vec<Table>, drawn: &'a [Drawn]) -> Document<'a> {
@@ -40,7 +40,7 @@ pub fn document<'a>(evidence: &Evidence, warnings: &[String], tables: Vec<Table>
     blocks.push(Block::Table(glossary::methods(evidence)));
     blocks.push(Block::Table(glossary::schedules(evidence)));
     blocks.push(section("What the indicators are", "indicators"));
-    blocks.push(Block::Definitions(definitions()));
+    blocks.push(Block::Definitions(definitions(evidence)));
     blocks.push(section("Configuration and provenance", "provenance"));
     blocks.push(provenance(evidence));
     Document { title: format!("Loss of trainability: {}", evidence.sweep.name), blocks }
@@ -66,10 +66,8 @@ fn scope(evidence: &Evidence) -> String {
 
 /// Which indicators beat the trivial ones beyond their intervals.
 fn verdict(evidence: &Evidence) -> String {
-    let leaders = leading(&evidence.scores, HORIZON, role_name(Role::Trivial));
-    let titled =
-        |name: &str| catalogue().iter().find(|d| d.name == name).map_or(name.to_owned(), |d| d.title.to_owned());
-    let names: Vec<_> = leaders.iter().map(|score| titled(&score.indicator.name)).collect();
+    let leaders = leading(&evidence.scores, HORIZON, Role::Trivial.name());
+    let names: Vec<_> = leaders.iter().map(|score| evidence.title(&score.indicator.name)).collect();
     let bar = "its interval lies above those of task age and of online accuracy, and above 0.5";
     match names.as_slice() {
         [] => format!("At horizon {HORIZON} no indicator beats both trivial predictors in the sense that {bar}."),
@@ -82,12 +80,12 @@ fn verdict(evidence: &Evidence) -> String {
     }
 }
 
-fn definitions() -> Vec<(String, String)> {
-    let term = |title: &str, name: &str, role| format!("{title} ({name}, {})", role_name(role));
-    catalogue()
-        .into_iter()
-        .map(|d| (term(d.title, d.name, d.role), format!("{}.", d.text.trim_end_matches('.'))))
-        .collect()
+fn definitions(evidence: &Evidence) -> Vec<(String, String)> {
+    let definition = |indicator: &DescribedIndicator| {
+        let DescribedIndicator { name, title, role, text } = indicator;
+        (format!("{title} ({name}, {})", role.name()), format!("{}.", text.trim_end_matches('.')))
+    };
+    evidence.sweep.glossary.indicators.iter().map(definition).collect()
 }
 
 fn provenance<'a>(evidence: &Evidence) -> Block<'a> {

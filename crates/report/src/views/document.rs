@@ -1,7 +1,7 @@
 //! The report as a list of blocks of plain text, which the Markdown and the HTML writer each render and escape.
 
-use super::figures::picture::Picture;
-use super::table::Table;
+use crate::plot::picture::Picture;
+use crate::views::table::Table;
 
 /// A report: title and blocks.
 pub struct Document<'a> {

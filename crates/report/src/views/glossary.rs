@@ -1,21 +1,20 @@
-//! What the sweep's methods and schedules are: the registries' words for each, and the options that are its own.
+//! What the sweep's methods and schedules are: the words of the sweep's glossary for each, and the options that are its own.
 
-use serde_json::{Map, Value, json};
-use trainability_baselines::method::Part;
+use serde_json::{Map, Value};
+use trainability_record::Glossary;
 
-use super::evidence::Evidence;
-use super::results::Run;
-use super::setting::base;
-use super::table::Table;
-use crate::config::label::of_value;
-use crate::schedule::{Entry, RunFacts};
+use crate::evidence::Evidence;
+use crate::results::RecordedRun;
+use crate::setting::base;
+use crate::views::table::Table;
+use trainability_record::label::of_value;
 
 /// How to read both tables.
 pub const NOTE: &str = "Options that are not listed have their defaults; several values are those of different arms.";
 
 /// What a run says of its method or its schedule.
 struct Account {
-    /// What it is, in the registry's words.
+    /// What it is, in the glossary's words.
     about: String,
     /// Its options.
     options: Vec<Setting>,
@@ -37,21 +36,22 @@ struct Shared {
 
 /// A row a method, whatever the point of the grid.
 pub fn methods(evidence: &Evidence) -> Table {
-    let label = |run: &Run| base(&run.arm.method, &evidence.grid_keys).to_owned();
-    table(evidence, "Methods", "method", label, |run| method(run, &label(run)))
+    let label = |run: &RecordedRun| base(&run.arm.method, &evidence.grid_keys).to_owned();
+    table(evidence, "Methods", "method", label, |run| method(&evidence.sweep.glossary, run, &label(run)))
 }
 
 /// A row a schedule.
 pub fn schedules(evidence: &Evidence) -> Table {
-    table(evidence, "Schedules", "schedule", |run| run.arm.schedule.clone(), schedule)
+    let label = |run: &RecordedRun| run.arm.schedule.clone();
+    table(evidence, "Schedules", "schedule", label, |run| schedule(&evidence.sweep.glossary, run))
 }
 
 fn table(
     evidence: &Evidence,
     title: &str,
     noun: &str,
-    label: impl Fn(&Run) -> String,
-    account: impl Fn(&Run) -> Account,
+    label: impl Fn(&RecordedRun) -> String,
+    account: impl Fn(&RecordedRun) -> Account,
 ) -> Table {
     let mut rows: Vec<(String, String, Vec<Shared>)> = Vec::new();
     for run in evidence.sweep.finished() {
@@ -85,7 +85,7 @@ fn remember(options: &mut Vec<Shared>, Setting { key, value, changed }: Setting)
 }
 
 /// The parts of a run's method: name and options. A run that does not record them has the part that it is called after.
-fn parts(run: &Run, label: &str) -> Vec<(String, Map<String, Value>)> {
+fn parts(run: &RecordedRun, label: &str) -> Vec<(String, Map<String, Value>)> {
     let recorded = run.record.as_ref().and_then(|record| record.options.pointer("/method/parts")?.as_array());
     let part = |value: &Value| {
         let options = value.get("options").and_then(Value::as_object).cloned().unwrap_or_default();
@@ -94,33 +94,31 @@ fn parts(run: &Run, label: &str) -> Vec<(String, Map<String, Value>)> {
     recorded.map_or_else(|| vec![(label.to_owned(), Map::new())], |parts| parts.iter().filter_map(part).collect())
 }
 
-fn method(run: &Run, label: &str) -> Account {
+fn method(glossary: &Glossary, run: &RecordedRun, label: &str) -> Account {
     let parts = parts(run, label);
     let (mut about, mut options) = (Vec::new(), Vec::new());
     for (name, used) in &parts {
-        let part = Part::named(name);
-        about.push(told(label, name, part.map(|part| part.about)));
+        let part = glossary.parts.get(name);
+        about.push(told(label, name, part.map(|part| part.about.as_str())));
         let prefix = if parts.len() > 1 { format!("{name}.") } else { String::new() };
-        let defaults = part.map_or(Value::Null, Part::default_options);
-        options.extend(settings(&prefix, used, &defaults));
+        let defaults = part.map_or(&Value::Null, |part| &part.defaults);
+        options.extend(settings(&prefix, used, defaults));
     }
     Account { about: about.join("; "), options }
 }
 
-fn schedule(run: &Run) -> Account {
+fn schedule(glossary: &Glossary, run: &RecordedRun) -> Account {
     let label = run.arm.schedule.as_str();
     let options = run.record.as_ref().map_or(&Value::Null, |record| &record.options);
     let used = options.get("schedule").and_then(Value::as_object).cloned().unwrap_or_default();
     let name = used.get("name").and_then(Value::as_str).unwrap_or(label);
-    let entry = Entry::named(name);
+    let known = glossary.schedules.get(name);
     let learning_rate = options.pointer("/training/learning_rate").and_then(Value::as_f64).unwrap_or(f64::NAN);
     let parts: Vec<String> = parts(run, &run.arm.method).into_iter().map(|(name, _)| name).collect();
-    let facts = RunFacts { parts: &parts, learning_rate };
-    let defaults = entry.and_then(|entry| (entry.resolve)(&json!({}), &json!({}), facts).ok());
-    let defaults = defaults.map_or(Value::Null, |resolved| resolved.options);
+    let defaults = known.map_or(Value::Null, |known| known.defaults_for(&parts, learning_rate));
     // The bounds of a schedule that goes by the clock are recorded, not acted on.
     let own = settings("", &used, &defaults).filter(|setting| !["name", "bounds"].contains(&setting.key.as_str()));
-    Account { about: told(label, name, entry.map(|entry| entry.about)), options: own.collect() }
+    Account { about: told(label, name, known.map(|known| known.about.as_str())), options: own.collect() }
 }
 
 /// What something is, after its name where its label is another.
@@ -144,12 +142,20 @@ fn settings<'v>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::results::Sweep;
-    use crate::report::setting::tests::run;
+    use crate::results::RecordedSweep;
+    use crate::setting::tests::run;
 
-    fn evidence(runs: Vec<Run>, grid: Value) -> Evidence {
+    fn evidence(runs: Vec<RecordedRun>, grid: Value) -> Evidence {
         let provenance = Some(json!({ "experiment": { "grid": grid } }));
-        Evidence::new(Sweep { name: "t".into(), provenance, runs })
+        Evidence::new(RecordedSweep { name: "t".into(), provenance, glossary: Glossary::format2(), runs })
+    }
+
+    fn part(name: &str) -> String {
+        Glossary::format2().parts[name].about.clone()
+    }
+
+    fn about(schedule: &str) -> String {
+        Glossary::format2().schedules[schedule].about.clone()
     }
 
     fn options(parts: Value, schedule: Value) -> Value {
@@ -173,19 +179,19 @@ mod tests {
             ],
             json!({}),
         );
-        let about = Part::named("wasserstein").unwrap().about;
+        let about = part("wasserstein");
         assert_eq!(
             methods(&evidence).rows,
             [
                 vec!["wasserstein".to_owned(), about.to_owned(), String::new()],
                 vec![
                     "mild".to_owned(),
-                    format!("crelu: {}; wasserstein: {about}", Part::named("crelu").unwrap().about),
+                    format!("crelu: {}; wasserstein: {about}", part("crelu")),
                     "wasserstein.coefficient = 0.25".to_owned()
                 ],
             ]
         );
-        let about = Entry::named("constant").unwrap().about;
+        let about = about("constant");
         assert_eq!(
             schedules(&evidence).rows,
             [
@@ -198,16 +204,16 @@ mod tests {
     #[test]
     fn arms_of_a_grid_share_a_row_and_a_preset_is_no_option_of_ones_own() {
         let paper = |beta: f64| {
-            let resolve = Entry::named("paper").unwrap().resolve;
-            let facts = RunFacts { parts: &[], learning_rate: 1e-3 };
-            resolve(&json!({}), &json!({ "beta": beta }), facts).unwrap().options
+            let mut options = Glossary::format2().schedules["paper"].defaults.clone();
+            options["beta"] = json!(beta);
+            options
         };
         let arm = |beta: f64| {
             let parts = json!([{ "name": "relu", "options": {} }]);
             run(&format!("relu@beta={beta}"), "paper", 0, options(parts, paper(beta)))
         };
         let evidence = evidence(vec![arm(1.0), arm(2.5), arm(10.0)], json!({ "control.beta": [1.0, 2.5, 10.0] }));
-        let relu = vec!["relu".to_owned(), Part::named("relu").unwrap().about.to_owned(), String::new()];
+        let relu = vec!["relu".to_owned(), part("relu").to_owned(), String::new()];
         assert_eq!(methods(&evidence).rows, [relu]);
         assert_eq!(schedules(&evidence).rows[0][2], "beta = 1.0 or 2.5 or 10.0", "not what the preset sets");
     }
@@ -218,9 +224,9 @@ mod tests {
         let runs = vec![run("relu", "debiased", 0, json!({})), run("novel", "later", 0, options(unknown, json!({})))];
         let evidence = evidence(runs, json!({}));
         let (methods, schedules) = (methods(&evidence), schedules(&evidence));
-        assert_eq!(methods.rows[0][1], Part::named("relu").unwrap().about);
+        assert_eq!(methods.rows[0][1], part("relu"));
         assert_eq!(methods.rows[1][1..], ["not known to this version", "depth = 3"]);
-        assert_eq!(schedules.rows[0][1], Entry::named("debiased").unwrap().about);
+        assert_eq!(schedules.rows[0][1], about("debiased"));
         assert_eq!(schedules.rows[1][1..], ["not known to this version", ""]);
     }
 }

@@ -2,7 +2,7 @@
 
 use comfy_table::{Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, TableComponent, presets};
 
-use crate::text::{pieces, printable};
+use trainability_record::text::{pieces, printable};
 
 /// Where a label may break in a terminal: no text holds it once it is printable, and it is taken out of what is printed.
 const BREAK: char = '\u{200b}';

@@ -1,20 +1,19 @@
 //! The report's tables: what each arm achieved, what its schedule did for it, and how well each indicator foretells.
 
-use std::collections::BTreeMap;
+use trainability_record::glossary::Role;
 
-use trainability_baselines::indicator::Role;
-
-use super::claims;
-use super::evidence::{CONTROL, Evidence, role_name};
-use super::figures::axis::{plain, short};
-use super::figures::counted;
-use super::table::Table;
-use crate::analysis::claims::LEVEL;
-use crate::analysis::outcomes::Reference;
-use crate::analysis::paired_tests::sign_flip_floor;
-use crate::analysis::predictiveness::ranked;
-use crate::analysis::{Arm, Estimate, Undefined};
-use crate::probe::catalogue::catalogue;
+use crate::views::claims;
+use crate::series::CONTROL;
+use crate::evidence::Evidence;
+use crate::plot::axis::{plain, short};
+use crate::wording::counted;
+use crate::views::table::Table;
+use crate::evidence::claims::finding::LEVEL;
+use crate::evidence::outcomes::Reference;
+use trainability_stats::paired_tests::sign_flip_floor;
+use crate::evidence::predictiveness::ranked;
+use crate::series::Arm;
+use trainability_stats::{Estimate, Undefined};
 
 /// Tasks looked ahead in the table and the figure; `predictiveness.csv` has all horizons.
 pub const HORIZON: usize = 1;
@@ -154,13 +153,11 @@ pub fn predictiveness(evidence: &Evidence) -> Table {
     );
     let headings = ["indicator", "role", "alarm", "#AUROC", "#Spearman\npooled", "#Spearman\nwithin", "#n", "#undef."];
     let mut table = Table::new("Predictiveness at horizon 1", &note, &headings);
-    let titles: BTreeMap<_, _> =
-        catalogue().into_iter().map(|definition| (definition.name, definition.title)).collect();
     for score in scores {
         let name = score.indicator.name.as_str();
         let undefined = score.undefined.value().map_or("–".into(), |share| format!("{:.1} %", 100.0 * share));
         let cells = vec![
-            (*titles.get(name).unwrap_or(&name)).to_owned(),
+            evidence.title(name).to_owned(),
             score.indicator.role.clone(),
             score.direction.map_or("–", |direction| direction.name()).to_owned(),
             coarse(&score.auroc_oriented()),
@@ -169,7 +166,7 @@ pub fn predictiveness(evidence: &Evidence) -> Table {
             plain(score.pairs as f64, 0),
             undefined,
         ];
-        table.push(cells, score.indicator.role == role_name(Role::Trivial));
+        table.push(cells, score.indicator.role == Role::Trivial.name());
     }
     table
 }
@@ -196,20 +193,18 @@ pub fn warning_and_gain(evidence: &Evidence) -> Table {
     let headings =
         ["indicator", "#AP", "#signs", "#lead in tasks", "#gain over\ntask age", "#gain over\nonline accuracy"];
     let mut table = Table::new("Warning and gain at horizon 1", &note, &headings);
-    let titles: BTreeMap<_, _> =
-        catalogue().into_iter().map(|definition| (definition.name, definition.title)).collect();
     for score in scores {
         let name = score.indicator.name.as_str();
         let signs = score.sign_consistency.map_or("–".into(), |share| format!("{}/{}", share.part, share.whole));
         let cells = vec![
-            (*titles.get(name).unwrap_or(&name)).to_owned(),
+            evidence.title(name).to_owned(),
             score.average_precision.map_or("–".into(), |precision| format!("{:.2}", precision.point())),
             signs,
             cell(&score.lead_time, |value| format!("{value:.1}")),
             thousandths(&score.gain_over_task_age),
             thousandths(&score.gain_over_online_accuracy),
         ];
-        table.push(cells, score.indicator.role == role_name(Role::Trivial));
+        table.push(cells, score.indicator.role == Role::Trivial.name());
     }
     table
 }
@@ -250,7 +245,7 @@ fn share(estimate: &Result<Estimate, Undefined>) -> String {
     cell(estimate, |value| format!("{value:.3}"))
 }
 
-pub(super) fn coarse(estimate: &Result<Estimate, Undefined>) -> String {
+pub fn coarse(estimate: &Result<Estimate, Undefined>) -> String {
     cell(estimate, |value| format!("{value:.2}"))
 }
 

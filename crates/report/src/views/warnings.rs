@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::evidence::{CONTROL, Evidence};
-use super::results::{Run, Sweep};
-use crate::analysis::Arm;
-use crate::analysis::warnings as analysis;
-use crate::probe::catalogue::catalogue;
-use crate::train::record::Status;
+use crate::series::CONTROL;
+use crate::evidence::Evidence;
+use crate::results::{RecordedRun, RecordedSweep};
+use crate::series::Arm;
+use crate::evidence::warnings as series;
+use trainability_record::run::Status;
 
 /// Every warning, the gravest first.
 pub fn all(evidence: &Evidence) -> Vec<String> {
@@ -16,11 +16,11 @@ pub fn all(evidence: &Evidence) -> Vec<String> {
     warnings.extend(evidence.cautions.clone());
     warnings.extend(never_fired(evidence));
     warnings.extend(never_decided(evidence));
-    warnings.extend(analysis::identical_arms(&evidence.series));
-    warnings.extend(analysis::few_seeds(&evidence.series));
-    for definition in catalogue() {
-        warnings.extend(analysis::undefined_indicator(&evidence.series, definition.name));
-        warnings.extend(analysis::constant_indicator(&evidence.series, definition.name));
+    warnings.extend(series::identical_arms(&evidence.series));
+    warnings.extend(series::few_seeds(&evidence.series));
+    for indicator in &evidence.sweep.glossary.indicators {
+        warnings.extend(series::undefined_indicator(&evidence.series, &indicator.name));
+        warnings.extend(series::constant_indicator(&evidence.series, &indicator.name));
     }
     warnings.extend(unconverged(evidence));
     if evidence.sweep.provenance.is_none() {
@@ -30,8 +30,8 @@ pub fn all(evidence: &Evidence) -> Vec<String> {
 }
 
 /// Runs whose files are not what they wrote; no statistic counts them.
-pub fn damaged(sweep: &Sweep) -> Vec<String> {
-    let sentence = |run: &Run| {
+pub fn damaged(sweep: &RecordedSweep) -> Vec<String> {
+    let sentence = |run: &RecordedRun| {
         let damage = run.damage.as_ref()?;
         let name = format!("{}, seed {}", label(&run.arm), run.seed);
         Some(format!("{name} is left out: {damage}. No number counts it; the sweep's own command does it again."))
@@ -40,8 +40,8 @@ pub fn damaged(sweep: &Sweep) -> Vec<String> {
 }
 
 /// Runs that are not complete, with the reason; no statistic counts them.
-pub fn unfinished(sweep: &Sweep) -> Vec<String> {
-    let sentence = |run: &Run| {
+pub fn unfinished(sweep: &RecordedSweep) -> Vec<String> {
+    let sentence = |run: &RecordedRun| {
         let name = format!("{}, seed {}", label(&run.arm), run.seed);
         let reason = run.record.as_ref().and_then(|record| record.error.as_deref());
         let because = reason.map_or(String::new(), |reason| format!(": {}", reason.trim_end_matches('.')));
@@ -66,7 +66,7 @@ pub fn unfinished(sweep: &Sweep) -> Vec<String> {
 pub fn never_fired(evidence: &Evidence) -> Vec<String> {
     let sentence = |arm: &Arm| {
         let runs = evidence.arm(&arm.method, &arm.schedule);
-        let idle = |run: &&&Run| run.record.as_ref().is_some_and(|record| record.never_fired());
+        let idle = |run: &&&RecordedRun| run.record.as_ref().is_some_and(|record| record.never_fired());
         let count = runs.iter().filter(idle).count();
         (count > 0).then(|| {
             format!(
@@ -83,7 +83,7 @@ pub fn never_fired(evidence: &Evidence) -> Vec<String> {
 
 /// Arms in which the schedule acted, but could not decide anything in some layers, since their bound was never defined.
 pub fn never_decided(evidence: &Evidence) -> Vec<String> {
-    let blind = |run: &&Run| -> Vec<String> {
+    let blind = |run: &&RecordedRun| -> Vec<String> {
         let Some(record) = run.record.as_ref().filter(|record| !record.never_fired()) else { return Vec::new() };
         let events = record.events.iter();
         let blind =
@@ -114,7 +114,7 @@ pub fn unconverged(evidence: &Evidence) -> Option<String> {
     let mut worst: Option<(f64, String)> = None;
     for arm in evidence.arms() {
         let runs = evidence.arm(&arm.method, &arm.schedule);
-        let rows: usize = runs.iter().flat_map(|run| &run.traces).map(|trace| trace.rows.len()).sum();
+        let rows: usize = runs.iter().flat_map(|run| &run.traces).map(|trace| trace.updates.len()).sum();
         let records = runs.iter().filter_map(|run| run.record.as_ref());
         let count = records.map(|record| record.unconverged_curvature_events).fold(0, u64::saturating_add);
         (lost, all) = (u64::saturating_add(lost, count), all + rows);

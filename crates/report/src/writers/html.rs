@@ -7,11 +7,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use super::document::{Block, Document};
-use super::figures::picture::Picture;
-use super::figures::style::FAMILY;
-use super::table::{Table, point};
-use crate::text::printable;
+use crate::views::document::{Block, Document};
+use crate::plot::picture::Picture;
+use crate::plot::style::FAMILY;
+use crate::views::table::{Table, point};
+use trainability_record::text::printable;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::table::Table;
+use crate::views::table::Table;
 
 /// Characters in a cell beyond which its column is a paragraph.
 const LONG: usize = 40;

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::document::{Block, Document};
-use super::table::Table;
-use crate::text::printable;
+use crate::views::document::{Block, Document};
+use crate::views::table::Table;
+use trainability_record::text::printable;
 
 /// Renders the document; `plots` is the path of the images' folder as seen from the Markdown file.
 pub fn render(document: &Document, plots: &str) -> String {

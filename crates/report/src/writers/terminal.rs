@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::table::Table;
-use crate::text::printable;
+use crate::views::table::Table;
+use trainability_record::text::printable;
 
 /// The width that everything printed keeps to, in characters.
 pub const WIDTH: usize = 100;

@@ -4,14 +4,16 @@
 //! single indicator is read in its better direction, which flatters it, so that a victory over it is worth more. Every comparison must
 //! be won; one that is lost beyond an interval corrected (Bonferroni) for the number of comparisons contradicts.
 
-use super::super::auroc::{Direction, weighted_auroc};
-use super::super::bootstrap::{Bootstrap, CONFIDENCE};
-use super::super::estimate::{Estimate, Undefined};
-use super::super::outcomes::ScoredRun;
-use super::super::pooled::Pooled;
-use super::super::predictiveness::ONLINE_ACCURACY;
-use super::super::ranks::Order;
-use super::{Claim, Finding, Grounds, Verdict, signed};
+use trainability_stats::auroc::{Direction, weighted_auroc};
+use trainability_stats::bootstrap::{Bootstrap, CONFIDENCE};
+use trainability_stats::estimate::{Estimate, Undefined};
+use crate::evidence::outcomes::ScoredRun;
+use trainability_stats::pooled::Pooled;
+use crate::evidence::pairs::{beside, pairs_of};
+use crate::evidence::predictiveness::ONLINE_ACCURACY;
+use trainability_stats::ranks::Order;
+use crate::evidence::claims::finding::{Claim, Finding, Verdict, signed};
+use crate::evidence::claims::inputs::ClaimInputs;
 
 const COMBINED: &str = "step_over_combined_bound";
 const PARTS: [&str; 2] = ["step_over_noise_bound", "step_over_volatility_bound"];
@@ -31,30 +33,30 @@ impl Comparison {
     }
 }
 
-pub(super) fn findings(grounds: &Grounds<'_>, runs: &[ScoredRun<'_>]) -> Vec<Finding> {
-    let singles: Vec<&str> = grounds
+pub(super) fn findings(inputs: &ClaimInputs<'_>, runs: &[ScoredRun<'_>]) -> Vec<Finding> {
+    let singles: Vec<&str> = inputs
         .scores
         .iter()
         .filter(|score| score.horizon == 1 && ["rejected", "compared"].contains(&score.indicator.role.as_str()))
         .map(|score| score.indicator.name.as_str())
         .collect();
     vec![
-        finding(grounds, runs, "against its parts", &PARTS, Some(Direction::High)),
-        finding(grounds, runs, "against single indicators", &singles, None),
+        finding(inputs, runs, "against its parts", &PARTS, Some(Direction::High)),
+        finding(inputs, runs, "against single indicators", &singles, None),
     ]
 }
 
 fn finding(
-    grounds: &Grounds<'_>,
+    inputs: &ClaimInputs<'_>,
     runs: &[ScoredRun<'_>],
     subject: &str,
     rivals: &[&str],
     direction: Option<Direction>,
 ) -> Finding {
-    let outcomes: Vec<_> = runs.iter().map(|run| run.outcomes(1, &grounds.event)).collect();
-    let pooled = Pooled::new(COMBINED, runs, &outcomes);
+    let outcomes: Vec<_> = runs.iter().map(|run| run.outcomes(1, &inputs.event)).collect();
+    let pooled = pairs_of(COMBINED, runs, &outcomes);
     let compared: Vec<(&str, Result<Comparison, Undefined>)> =
-        rivals.iter().map(|rival| (*rival, compare(rival, &pooled, runs, direction, rivals.len(), grounds))).collect();
+        rivals.iter().map(|rival| (*rival, compare(rival, &pooled, runs, direction, rivals.len(), inputs))).collect();
     let comparisons: Vec<&Comparison> =
         compared.iter().filter_map(|(_, comparison)| comparison.as_ref().ok()).collect();
     let undefined = compared.iter().find_map(|(rival, comparison)| Some((rival, comparison.as_ref().err()?)));
@@ -102,10 +104,10 @@ fn compare(
     runs: &[ScoredRun<'_>],
     direction: Option<Direction>,
     comparisons: usize,
-    grounds: &Grounds<'_>,
+    inputs: &ClaimInputs<'_>,
 ) -> Result<Comparison, Undefined> {
     debug_assert_ne!(rival, ONLINE_ACCURACY, "the trivial predictors are no rivals here");
-    let theirs = pooled.beside(rival, runs);
+    let theirs = beside(pooled, rival, runs);
     let kept: Vec<usize> = (0..pooled.pairs()).filter(|pair| !theirs[*pair].is_nan()).collect();
     let pick = |values: &[f64]| kept.iter().map(|pair| values[*pair]).collect::<Vec<f64>>();
     let events: Vec<bool> = kept.iter().map(|pair| pooled.events[*pair]).collect();
@@ -120,7 +122,7 @@ fn compare(
     let point = difference(&ones)?;
     let spread = |run_weights: &[f64]| kept.iter().map(|pair| run_weights[pooled.run_of[*pair]]).collect::<Vec<f64>>();
     let over_seeds = |confidence: f64| {
-        let bootstrap = Bootstrap::at_confidence(&pooled.arms, grounds.bootstrap, confidence);
+        let bootstrap = Bootstrap::at_confidence(&pooled.arms, inputs.bootstrap, confidence);
         bootstrap.interval(|run_weights| difference(&spread(run_weights)))
     };
     let corrected = over_seeds(1.0 - (1.0 - CONFIDENCE) / comparisons as f64);

@@ -16,13 +16,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::aggregate::{last_quarter, mean};
-use super::super::correlation::{FEWEST_PAIRS, spearman};
-use super::super::outcomes::{EventOptions, ScoredRun, defined};
-use super::super::predictiveness::{ONLINE_ACCURACY, leading};
-use super::super::ranks::Order;
-use super::super::series::Arm;
-use super::{Claim, Finding, Grounds, Verdict, signed};
+use trainability_stats::aggregate::{last_quarter, mean};
+use trainability_stats::correlation::{FEWEST_PAIRS, spearman};
+use crate::evidence::outcomes::{EventOptions, ScoredRun};
+use trainability_stats::gaps::defined;
+use crate::evidence::predictiveness::{ONLINE_ACCURACY, leading};
+use trainability_stats::ranks::Order;
+use crate::series::Arm;
+use crate::evidence::claims::finding::{Claim, Finding, Verdict, signed};
+use crate::evidence::claims::inputs::ClaimInputs;
 
 /// The least correlation over tasks of courses that move alike.
 pub const ALIKE: f64 = 0.7;
@@ -162,13 +164,13 @@ fn pooled_ranks(indicator: &str, runs: &[ScoredRun<'_>]) -> Vec<Vec<Option<f64>>
 
 /// Claim (a): a counter-example to each rejected indicator. Without one, an indicator that leads the trivial ones and never changes sign
 /// contradicts its rejection; anything less is undecided, since a pair may be missing from the sweep.
-pub(super) fn findings(grounds: &Grounds<'_>, runs: &[ScoredRun<'_>]) -> Vec<Finding> {
-    let rejected = grounds.scores.iter().filter(|score| score.horizon == 1 && score.indicator.role == "rejected");
-    let leaders = leading(grounds.scores, 1, "trivial");
+pub(super) fn findings(inputs: &ClaimInputs<'_>, runs: &[ScoredRun<'_>]) -> Vec<Finding> {
+    let rejected = inputs.scores.iter().filter(|score| score.horizon == 1 && score.indicator.role == "rejected");
+    let leaders = leading(inputs.scores, 1, "trivial");
     let arms = runs.iter().map(|run| &run.series.arm).collect::<BTreeSet<_>>().len();
     let finding = |score: &super::Predictiveness| {
         let name = &score.indicator.name;
-        let found = counter_examples(name, runs, &grounds.event);
+        let found = counter_examples(name, runs, &inputs.event);
         let (verdict, evidence) = match found.first() {
             Some(example) => (Verdict::Supported, told(example, found.len())),
             None => {

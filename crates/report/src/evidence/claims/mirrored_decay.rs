@@ -4,32 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use super::super::decay::{DecayFit, Family, fits};
-use super::super::series::Arm;
-use super::{Claim, Finding, Grounds, ScheduleRole, Verdict};
+use trainability_stats::decay::{DecayFit, Family, fits};
+use crate::evidence::claims::trajectory::Trajectory;
+use crate::series::Arm;
+use crate::evidence::claims::finding::{Claim, Finding, Verdict};
+use crate::evidence::claims::inputs::ClaimInputs;
+use crate::evidence::claims::roles::ScheduleRole;
 
 /// The R2 from which a course counts as mirroring a decay.
 pub const MIRRORED: f64 = 0.9;
 
-/// The learning rate of one layer of one run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Trajectory {
-    /// Method and schedule.
-    pub arm: Arm,
-    /// The seed.
-    pub seed: u64,
-    /// The layer.
-    pub layer: String,
-    /// Time, from 0 to 1 over the run, and learning rate.
-    pub points: Vec<(f64, f64)>,
-}
-
 /// One finding an arm: every layer has to mirror a decay in every seed; a layer that does in none contradicts. One seed decides nothing.
-pub(super) fn findings(grounds: &Grounds<'_>) -> Vec<Finding> {
-    let scheduled: Vec<&Trajectory> = grounds
+pub(super) fn findings(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
+    let scheduled: Vec<&Trajectory> = inputs
         .trajectories
         .iter()
-        .filter(|trajectory| grounds.schedules.get(&trajectory.arm.schedule) == Some(&ScheduleRole::Scheduler))
+        .filter(|trajectory| inputs.schedules.get(&trajectory.arm.schedule) == Some(&ScheduleRole::Scheduler))
         .collect();
     let best = |trajectory: &&Trajectory| fits(&trajectory.points).first().copied();
     let fitted: Vec<Option<DecayFit>> = scheduled.par_iter().map(best).collect();

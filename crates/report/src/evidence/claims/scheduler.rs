@@ -6,50 +6,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::aggregate::{mean, weighted_mean};
-use super::super::bootstrap::{Bootstrap, BootstrapOptions};
-use super::super::comparison::CONTROL_SCHEDULE;
-use super::super::estimate::{Estimate, Undefined};
-use super::super::outcomes::all_defined;
-use super::super::paired_tests::{holm_defined, paired_t};
-use super::super::series::{Arm, Series};
-use super::{Claim, Finding, Grounds, LEVEL, Verdict, signed};
+use trainability_stats::aggregate::{mean, weighted_mean};
+use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
+use crate::series::CONTROL;
+use trainability_stats::estimate::{Estimate, Undefined};
+use trainability_stats::gaps::all_defined;
+use trainability_stats::paired_tests::{holm_defined, paired_t};
+use crate::series::{Arm, Series};
+use crate::evidence::claims::finding::{Claim, Finding, LEVEL, Verdict, signed};
+use crate::evidence::claims::inputs::ClaimInputs;
+use crate::evidence::claims::roles::ScheduleRole;
 
 /// The methods that the paper's scheduler is said to help.
 const CLAIMED: [&str; 4] = ["crelu", "l2_adam", "l2_loss", "wasserstein"];
 
 /// Seeds below which no gain is decided, whatever the test says.
 const FEWEST_SEEDS: usize = 3;
-
-/// What a schedule is to the claims.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ScheduleRole {
-    /// The per-layer scheduler as the paper has it, in its text or behind its figures.
-    Scheduler,
-    /// A constant learning rate other than the base one.
-    OtherConstant,
-    /// A decay by the calendar.
-    Decay,
-    /// A cap on the effective step that asks for no bound.
-    Cap,
-    /// Anything else: the base constant, ablations and variants, which the claims are not about.
-    Other,
-}
-
-impl ScheduleRole {
-    /// The role of a schedule by the name of its registry entry, its `limit` if it has one, and its label.
-    pub fn of(name: &str, limit: Option<&str>, label: &str) -> Self {
-        match (name, limit) {
-            ("floor_only", _) | (_, Some("floor_only")) => Self::Cap,
-            ("paper" | "as_run", None | Some("combined")) if label == name => Self::Scheduler,
-            ("constant", _) if label != CONTROL_SCHEDULE => Self::OtherConstant,
-            ("linear" | "exponential" | "cosine" | "step" | "inverse_square_root" | "warmup_stable_decay", _) => {
-                Self::Decay
-            }
-            _ => Self::Other,
-        }
-    }
-}
 
 /// A paired comparison of two arms.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,17 +92,17 @@ fn told(tested: &Tested, corrected: Result<f64, Undefined>) -> String {
 }
 
 /// Claim (c): each claimed method under each form of the scheduler against its constant learning rate.
-pub(super) fn improvement(grounds: &Grounds<'_>) -> Vec<Finding> {
-    let scores = Scores::of(grounds.runs);
+pub(super) fn improvement(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
+    let scores = Scores::of(inputs.runs);
     let mut findings = Vec::new();
     let is = |arm: &Arm, method: &str| arm.method == method || arm.method.starts_with(&format!("{method}-"));
     let arms: Vec<&Arm> = scores
-        .arms(ScheduleRole::Scheduler, &grounds.schedules)
+        .arms(ScheduleRole::Scheduler, &inputs.schedules)
         .into_iter()
         .filter(|arm| CLAIMED.iter().any(|method| is(arm, method)))
         .collect();
     let tests: Vec<Tested> =
-        arms.iter().map(|arm| scores.test(arm, &under(arm, CONTROL_SCHEDULE), grounds.bootstrap)).collect();
+        arms.iter().map(|arm| scores.test(arm, &under(arm, CONTROL), inputs.bootstrap)).collect();
     let corrected = holm_defined(&tests.iter().map(|test| test.p).collect::<Vec<_>>());
     for ((arm, test), corrected) in arms.iter().zip(&tests).zip(corrected) {
         let verdict = match test.difference {
@@ -149,9 +121,9 @@ pub(super) fn improvement(grounds: &Grounds<'_>) -> Vec<Finding> {
 }
 
 /// Claim (d): the scheduler against every constant, decayed or capped step size on the same method; it has to beat all of a kind.
-pub(super) fn controls(grounds: &Grounds<'_>) -> Vec<Finding> {
-    let scores = Scores::of(grounds.runs);
-    let arms = scores.arms(ScheduleRole::Scheduler, &grounds.schedules);
+pub(super) fn controls(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
+    let scores = Scores::of(inputs.runs);
+    let arms = scores.arms(ScheduleRole::Scheduler, &inputs.schedules);
     let kinds = [
         ("constant step sizes", ScheduleRole::OtherConstant),
         ("decayed step sizes", ScheduleRole::Decay),
@@ -159,10 +131,10 @@ pub(super) fn controls(grounds: &Grounds<'_>) -> Vec<Finding> {
     ];
     let mut findings = Vec::new();
     for (kind, role) in kinds {
-        let mut rivals: Vec<&Arm> = scores.arms(role, &grounds.schedules);
+        let mut rivals: Vec<&Arm> = scores.arms(role, &inputs.schedules);
         if role == ScheduleRole::OtherConstant {
             // The best constant may be the base one; alone, it is what claim (c) asks about.
-            let base = |rival: &&Arm| scores.0.get_key_value(&under(rival, CONTROL_SCHEDULE)).map(|(arm, _)| *arm);
+            let base = |rival: &&Arm| scores.0.get_key_value(&under(rival, CONTROL)).map(|(arm, _)| *arm);
             let bases: BTreeSet<&Arm> = rivals.iter().filter_map(base).collect();
             rivals.extend(bases);
         }
@@ -175,7 +147,7 @@ pub(super) fn controls(grounds: &Grounds<'_>) -> Vec<Finding> {
             findings.push(finding(Claim::SchedulerBeatsSmallerSteps, kind.to_owned(), Verdict::NotTested, evidence));
             continue;
         }
-        let tests: Vec<Tested> = pairs.iter().map(|(arm, rival)| scores.test(arm, rival, grounds.bootstrap)).collect();
+        let tests: Vec<Tested> = pairs.iter().map(|(arm, rival)| scores.test(arm, rival, inputs.bootstrap)).collect();
         let corrected = holm_defined(&tests.iter().map(|test| test.p).collect::<Vec<_>>());
         for arm in &arms {
             let of_arm: Vec<usize> = (0..pairs.len()).filter(|place| pairs[*place].0 == *arm).collect();

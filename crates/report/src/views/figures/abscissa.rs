@@ -4,25 +4,26 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::online_accuracy::{CEILING_LABEL, ceiling_pen};
-use super::plot::{Axis, Key, Mark, Panel, Plot, Shape};
-use super::style::schedule_pen;
-use super::{Drawing, Figure, panel_height, seeds, share_axis};
-use crate::analysis::aggregate::{mean, weighted_mean};
-use crate::analysis::bootstrap::{Bootstrap, BootstrapOptions};
-use crate::analysis::outcomes::all_defined;
-use crate::report::evidence::Evidence;
-use crate::report::results::Run;
-use crate::report::setting::without;
+use crate::views::figures::online_accuracy::{CEILING_LABEL, ceiling_pen};
+use crate::plot::data::{Axis, Key, Mark, Panel, Plot, Shape};
+use crate::plot::style::schedule_pen;
+use crate::views::figures::figure::{Drawing, Figure, panel_height, share_axis};
+use crate::wording::seeds;
+use trainability_stats::aggregate::{mean, weighted_mean};
+use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
+use trainability_stats::gaps::all_defined;
+use crate::evidence::Evidence;
+use crate::results::RecordedRun;
+use crate::setting::without;
 
 /// What is varied.
 pub(super) struct Abscissa {
     /// The key that a grid would name.
     pub key: &'static str,
     /// Its value in a run.
-    pub value: fn(&Run) -> Option<f64>,
+    pub value: fn(&RecordedRun) -> Option<f64>,
     /// The schedule that a run's belongs to, whatever the value.
-    pub schedule: fn(&Run) -> String,
+    pub schedule: fn(&RecordedRun) -> String,
 }
 
 /// The runs of one method and everything else that is not varied: by schedule, then by value.
@@ -30,7 +31,7 @@ struct Course<'a> {
     /// The method.
     method: String,
     /// By schedule: the value, and the runs with it.
-    lines: BTreeMap<String, Vec<(f64, Vec<&'a Run>)>>,
+    lines: BTreeMap<String, Vec<(f64, Vec<&'a RecordedRun>)>>,
 }
 
 /// Every method under which some schedule was run with two values or more, and of it these schedules.
@@ -63,7 +64,7 @@ fn courses<'a>(evidence: &'a Evidence, abscissa: &Abscissa) -> Vec<Course<'a>> {
 
 /// The options that two points of a line share, as text: all but the varied one, the schedule's, the seed and what is
 /// measured, which changes no training.
-fn rest(run: &Run, key: &str) -> Option<String> {
+fn rest(run: &RecordedRun, key: &str) -> Option<String> {
     let mut options = run.record.as_ref()?.options.clone();
     for unrelated in ["seed", "schedule", "measure"] {
         options.as_object_mut()?.shift_remove(unrelated);
@@ -170,7 +171,7 @@ fn legend(evidence: &Evidence, courses: &[Course]) -> Vec<Key> {
     schedules(evidence, courses).iter().map(key).chain(ceiling).collect()
 }
 
-fn of_run(run: &Run, score: fn(&[f64]) -> Option<f64>) -> Option<f64> {
+fn of_run(run: &RecordedRun, score: fn(&[f64]) -> Option<f64>) -> Option<f64> {
     score(&all_defined(run.series.online_accuracy())?)
 }
 

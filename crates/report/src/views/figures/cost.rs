@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::axis::plain;
-use super::plot::{Axis, Key, Mark, Panel, Plot, Row, Scale};
-use super::style::{REST, SECTIONS};
-use super::{Drawing, Figure};
-use crate::report::evidence::Evidence;
+use crate::plot::axis::plain;
+use crate::plot::data::{Axis, Key, Mark, Panel, Plot, Row, Scale};
+use crate::plot::style::{REST, SECTIONS};
+use crate::views::figures::figure::{Drawing, Figure};
+use crate::evidence::Evidence;
 
 /// The registry's entry.
 pub const FIGURE: Figure = Figure {

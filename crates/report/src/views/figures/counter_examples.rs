@@ -1,14 +1,14 @@
 //! The rejected indicators' counter-examples: the closest pair of configurations in which each moves alike and accuracy does not.
 
-use trainability_baselines::indicator::{Definition, Role};
+use trainability_record::glossary::{DescribedIndicator, Role};
 
-use super::plot::{Axis, Key, Mark, Panel, Pen, Plot};
-use super::style::{KEPT, LOST};
-use super::{Drawing, Figure, share_axis, task_axis};
-use crate::analysis::claims::{CounterExample, counter_examples};
-use crate::analysis::outcomes::scored_runs;
-use crate::probe::catalogue::catalogue;
-use crate::report::evidence::{Evidence, across_seeds};
+use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot};
+use crate::plot::style::{KEPT, LOST};
+use crate::views::figures::figure::{Drawing, Figure, share_axis, task_axis};
+use crate::evidence::claims::counter_examples::{CounterExample, counter_examples};
+use crate::evidence::outcomes::scored_runs;
+use crate::series::Arm;
+use crate::evidence::{Evidence, across_seeds};
 
 /// The registry's entry.
 pub const FIGURE: Figure = Figure {
@@ -25,18 +25,18 @@ pub const FIGURE: Figure = Figure {
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let event = &evidence.event;
     let runs = scored_runs(&evidence.series, event);
-    let rejected = catalogue().into_iter().filter(|definition| definition.role == Role::Rejected);
+    let rejected = evidence.sweep.glossary.indicators.iter().filter(|indicator| indicator.role == Role::Rejected);
     let mut panels = Vec::new();
     let mut seeds = usize::MAX;
     let (mut found, mut missing) = (0, Vec::new());
-    for definition in rejected {
-        match counter_examples(definition.name, &runs, event).first() {
+    for indicator in rejected {
+        match counter_examples(&indicator.name, &runs, event).first() {
             Some(example) => {
-                panels.extend(pair(evidence, &definition, example));
+                panels.extend(pair(evidence, indicator, example));
                 seeds = seeds.min(example.seeds);
                 found += 1;
             }
-            None => missing.push(definition.title),
+            None => missing.push(indicator.title.as_str()),
         }
     }
     let without = if missing.is_empty() { String::new() } else { format!(" No pair for: {}.", missing.join(", ")) };
@@ -61,7 +61,7 @@ fn mean_pen(colour: plotters::style::RGBColor) -> Pen {
     Pen::solid(colour, 4.5)
 }
 
-fn pair(evidence: &Evidence, definition: &Definition, example: &CounterExample) -> [Panel; 2] {
+fn pair(evidence: &Evidence, indicator: &DescribedIndicator, example: &CounterExample) -> [Panel; 2] {
     let arms = [(&example.lost, LOST), (&example.kept, KEPT)];
     let marks = |column: &str| -> Vec<Mark> {
         let mut marks = Vec::new();
@@ -82,15 +82,15 @@ fn pair(evidence: &Evidence, definition: &Definition, example: &CounterExample) 
         };
         marks.iter().flat_map(of_mark).collect()
     };
-    let name = |arm: &crate::analysis::Arm| format!("{} · {}", arm.method, arm.schedule);
-    let indicator = marks(definition.name);
+    let name = |arm: &Arm| format!("{} · {}", arm.method, arm.schedule);
+    let courses = marks(&indicator.name);
     [
         Panel {
-            title: definition.title.into(),
+            title: indicator.title.clone(),
             note: format!("courses correlate at {:.2} or more", example.correlation),
             x: task_axis(evidence),
-            y: Axis::around(values(&indicator)),
-            marks: indicator,
+            y: Axis::around(values(&courses)),
+            marks: courses,
         },
         Panel {
             title: "online accuracy".into(),

@@ -1,11 +1,11 @@
 //! Effective step against every bound: what each schedule had to decide on.
 
-use super::plot::{Axis, Key, Mark, Panel, Pen, Plot};
-use super::style::{BOUNDS, STEP_PEN};
-use super::{Drawing, Figure, panel_height, seeds, update_axis};
-use crate::report::evidence::Evidence;
-use crate::report::results::Run;
-use crate::report::trace::Measured;
+use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot};
+use crate::plot::style::{STEP_PEN, bound_pen};
+use crate::views::figures::figure::{Drawing, Figure, panel_height, update_axis};
+use crate::wording::seeds;
+use crate::evidence::Evidence;
+use crate::results::{EFFECTIVE_STEP, RecordedRun};
 
 /// The registry's entry.
 pub const FIGURE: Figure = Figure {
@@ -26,30 +26,25 @@ const MOST_POINTS: usize = 160;
 /// No axis goes beyond these.
 const LIMITS: (f64, f64) = (1e-4, 1e6);
 
-type Read = fn(&Measured) -> f64;
-/// In the order of painting: the combined bound at the bottom, the step on top.
-const LINES: [(Read, Pen); 6] = [
-    (|row| row.bounds[4], BOUNDS[4].1),
-    (|row| row.bounds[0], BOUNDS[0].1),
-    (|row| row.bounds[1], BOUNDS[1].1),
-    (|row| row.bounds[2], BOUNDS[2].1),
-    (|row| row.bounds[3], BOUNDS[3].1),
-    (|row| row.effective_step, STEP_PEN),
-];
-
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
     evidence.methods.iter().map(|method| draw_method(evidence, method)).collect()
 }
 
 fn draw_method(evidence: &Evidence, method: &String) -> Drawing {
     let layers = evidence.layers(&[method]);
+    let bounds = &evidence.sweep.glossary.bounds;
+    // In the order of painting: wide lines at the bottom, since one often lies on another; the step on top.
+    let mut lines: Vec<(&str, Pen)> = bounds.iter().map(|bound| (bound.column.as_str(), bound_pen(bound))).collect();
+    lines.sort_by(|(_, left), (_, right)| right.width.total_cmp(&left.width));
+    lines.push((EFFECTIVE_STEP, STEP_PEN));
     let schedules: Vec<_> = evidence.schedules.iter().filter(|s| !evidence.arm(method, s).is_empty()).collect();
     let mut panels = Vec::new();
     for schedule in &schedules {
         let runs = evidence.arm(method, schedule);
         for layer in &layers {
-            let line = |(read, pen): (Read, Pen)| Mark::Line { points: rolling_median(&runs, layer, read), pen };
-            let marks = LINES.map(line).to_vec();
+            let line =
+                |&(column, pen): &(&str, Pen)| Mark::Line { points: rolling_median(&runs, layer, column), pen };
+            let marks = lines.iter().map(line).collect();
             let title = format!("{schedule} · {layer}");
             panels.push(Panel {
                 title,
@@ -65,7 +60,7 @@ fn draw_method(evidence: &Evidence, method: &String) -> Drawing {
     let ns = || schedules.iter().map(|schedule| evidence.arm(method, schedule).len());
     let n = seeds(ns().min().unwrap_or(0), ns().max().unwrap_or(0));
     let step = Key::line("effective step", STEP_PEN);
-    let bounds = BOUNDS.iter().map(|(name, pen)| Key::line(*name, *pen));
+    let bounds = bounds.iter().map(|bound| Key::line(&bound.label, bound_pen(bound)));
     let plot = Plot {
         title: format!("{}: {method}", FIGURE.title),
         subtitle: format!(
@@ -103,19 +98,20 @@ fn common_axis(panels: &[Panel]) -> Axis {
 }
 
 /// The median over a centred window of measured updates and over runs, where at least half of the values are defined.
-fn rolling_median(runs: &[&Run], layer: &str, read: Read) -> Vec<(f64, f64)> {
+fn rolling_median(runs: &[&RecordedRun], layer: &str, column: &str) -> Vec<(f64, f64)> {
     let traces: Vec<_> = runs.iter().filter_map(|run| run.trace(layer)).collect();
-    let length = traces.iter().map(|trace| trace.rows.len()).min().unwrap_or(0);
+    let length = traces.iter().map(|trace| trace.column(column).len()).min().unwrap_or(0);
     let stride = length.div_ceil(MOST_POINTS).max(1);
     let mut window = Vec::new();
     let median_at = |i: usize| {
         let (from, to) = (i.saturating_sub(WINDOW / 2), (i + WINDOW / 2).min(length));
         window.clear();
-        window.extend(traces.iter().flat_map(|trace| trace.rows[from..to].iter().map(read)).filter(|v| !v.is_nan()));
+        let values = traces.iter().flat_map(|trace| &trace.column(column)[from..to]);
+        window.extend(values.filter(|value| !value.is_nan()));
         let enough = 2 * window.len() >= traces.len() * (to - from) && !window.is_empty();
         let middle = window.len() / 2;
         let median = if enough { *window.select_nth_unstable_by(middle, f64::total_cmp).1 } else { f64::NAN };
-        (traces[0].rows[i].update as f64, median)
+        (traces[0].updates[i] as f64, median)
     };
     (0..length).step_by(stride).map(median_at).collect()
 }

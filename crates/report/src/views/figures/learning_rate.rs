@@ -1,11 +1,12 @@
 //! Learning rate by update: what the schedules did, layer by layer.
 
-use super::plot::{Axis, Key, Mark, Panel, Pen, Plot};
-use super::style::schedule_pen;
-use super::{Drawing, Figure, figure_n, panel_height, update_axis};
-use crate::report::evidence::{CONTROL, Evidence};
-use crate::report::results::Run;
-use crate::report::trace::LayerTrace;
+use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot};
+use crate::plot::style::schedule_pen;
+use crate::views::figures::figure::{Drawing, Figure, figure_n, panel_height, update_axis};
+use crate::series::CONTROL;
+use crate::evidence::Evidence;
+use crate::results::RecordedRun;
+use trainability_record::controls::LayerTrace;
 
 /// The registry's entry.
 pub const FIGURE: Figure = Figure {
@@ -95,13 +96,13 @@ fn lines(curves: impl Iterator<Item = Curve>) -> Vec<Mark> {
 }
 
 /// The geometric mean over runs at each measured update, thinned to what an image can show.
-fn mean_rate(runs: &[&Run], layer: &str) -> Vec<(f64, f64)> {
+fn mean_rate(runs: &[&RecordedRun], layer: &str) -> Vec<(f64, f64)> {
     let traces: Vec<&LayerTrace> = runs.iter().filter_map(|run| run.trace(layer)).collect();
-    let length = traces.iter().map(|trace| trace.rows.len()).min().unwrap_or(0);
+    let length = traces.iter().map(|trace| trace.updates.len()).min().unwrap_or(0);
     let stride = length.div_ceil(MOST_POINTS).max(1);
     let at = |i: usize| {
-        let sum: f64 = traces.iter().map(|trace| trace.rows[i].learning_rate.ln()).sum();
-        (traces[0].rows[i].update as f64, (sum / traces.len() as f64).exp())
+        let sum: f64 = traces.iter().map(|trace| trace.learning_rates[i].ln()).sum();
+        (traces[0].updates[i] as f64, (sum / traces.len() as f64).exp())
     };
     (0..length).step_by(stride).map(at).collect()
 }

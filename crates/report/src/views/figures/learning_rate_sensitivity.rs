@@ -1,11 +1,13 @@
 //! How much of what a method or a schedule achieves is the choice of the base learning rate.
 
-use super::abscissa::{self, Abscissa, Layout};
-use super::{Drawing, Figure};
-use crate::analysis::aggregate::{last_quarter, mean};
-use crate::report::evidence::{CONTROL, Evidence};
-use crate::report::results::Run;
-use crate::report::setting::option;
+use crate::views::figures::abscissa;
+use crate::views::figures::abscissa::{Abscissa, Layout};
+use crate::views::figures::figure::{Drawing, Figure};
+use trainability_stats::aggregate::{last_quarter, mean};
+use crate::series::CONTROL;
+use crate::evidence::Evidence;
+use crate::results::RecordedRun;
+use crate::setting::option;
 
 /// The registry's entry.
 pub const FIGURE: Figure = Figure {
@@ -22,13 +24,13 @@ pub const FIGURE: Figure = Figure {
 const RATE: Abscissa = Abscissa { key: "training.learning_rate", value: rate, schedule };
 
 /// A schedule's own rate, or the base one.
-fn rate(run: &Run) -> Option<f64> {
+fn rate(run: &RecordedRun) -> Option<f64> {
     let own = option(run, "schedule.learning_rate").and_then(|rate| rate.as_f64());
     own.or_else(|| option(run, "training.learning_rate")?.as_f64())
 }
 
 /// Constant schedules are one, whatever their rate.
-fn schedule(run: &Run) -> String {
+fn schedule(run: &RecordedRun) -> String {
     let name = option(run, "schedule.name").and_then(|name| name.as_str());
     if name == Some(CONTROL) { CONTROL.to_owned() } else { run.arm.schedule.clone() }
 }

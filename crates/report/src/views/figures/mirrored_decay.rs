@@ -1,12 +1,15 @@
 //! The scheduler's learning rates beside the canonical decay that each is closest to.
 
-use super::plot::{Axis, Key, Mark, Panel, Pen, Plot};
-use super::style::{REFERENCE, schedule_pen};
-use super::{Drawing, Figure, figure_n};
-use crate::analysis::claims::{MIRRORED, ScheduleRole, Trajectory};
-use crate::analysis::decay::{DecayFit, Family, fits};
-use crate::report::claims::{roles, trajectories};
-use crate::report::evidence::Evidence;
+use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot};
+use crate::plot::style::{REFERENCE, schedule_pen};
+use crate::views::figures::figure::{Drawing, Figure, figure_n};
+use crate::evidence::claims::mirrored_decay::MIRRORED;
+use crate::evidence::claims::roles::ScheduleRole;
+use crate::evidence::claims::trajectory::Trajectory;
+use trainability_stats::decay::{DecayFit, Family, fits};
+use crate::evidence::claims::roles::roles;
+use crate::evidence::claims::trajectory::trajectories;
+use crate::evidence::Evidence;
 
 /// The registry's entry.
 pub const FIGURE: Figure = Figure {
@@ -95,7 +98,7 @@ fn mean_course(of_arm: &[Trajectory], layer: &str) -> Vec<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::Arm;
+    use crate::series::Arm;
 
     #[test]
     fn runs_of_other_lengths_have_at_every_time_the_rate_that_they_had_last() {

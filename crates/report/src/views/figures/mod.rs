@@ -1,18 +1,32 @@
 //! Every figure of the report: one file each, one line each in [`FIGURES`].
 //!
-//! A figure turns the evidence into [`plot::Plot`]s, plain data without pixels; [`panels`] lays any plot out and
+//! A figure turns the evidence into [`crate::plot::data::Plot`]s, plain data without pixels; [`crate::plot::panels`] lays any plot out and
 //! paints it, so that all figures share typography, colours and legibility.
 
 use rayon::prelude::*;
 
-use self::canvas::DrawError;
-use self::panels::height;
-use self::picture::{Picture, render};
-use self::plot::{Axis, Plot};
-use super::evidence::Evidence;
-use super::groups::Group;
+use crate::evidence::Evidence;
+use crate::groups::Group;
+use crate::plot::canvas::DrawError;
+use crate::plot::panels::height;
+use crate::plot::picture::{Picture, render};
+use crate::views::figures::figure::{Drawing, Figure};
 
-automod::dir!(pub "src/report/figures");
+mod abscissa;
+mod cost;
+mod counter_examples;
+mod effective_step_bounds;
+pub mod figure;
+mod learning_rate;
+mod learning_rate_sensitivity;
+mod mirrored_decay;
+mod online_accuracy;
+mod performance_profile;
+mod predicted_trainability;
+mod predictiveness;
+mod rejected_indicators;
+mod task_length;
+mod within_run_correlation;
 
 /// All figures, in the report's order.
 pub const FIGURES: &[Figure] = &[
@@ -30,29 +44,6 @@ pub const FIGURES: &[Figure] = &[
     within_run_correlation::FIGURE,
     cost::FIGURE,
 ];
-
-/// A figure: what it is called, how it is read, and how it comes out of the evidence.
-#[derive(Clone, Copy)]
-pub struct Figure {
-    /// Name of its file, without suffix and extension.
-    pub name: &'static str,
-    /// Heading in the report.
-    pub title: &'static str,
-    /// How to read it.
-    pub caption: &'static str,
-    /// What the report says where there is nothing to draw: which configuration would make it appear; empty for nothing.
-    pub absent: &'static str,
-    /// The images that it consists of; none when the evidence holds nothing to draw.
-    pub draw: fn(&Evidence) -> Vec<Drawing>,
-}
-
-/// One image of a figure.
-pub struct Drawing {
-    /// What the file name carries after the figure's name; empty for a figure of one image.
-    pub suffix: String,
-    /// What is drawn.
-    pub plot: Plot,
-}
 
 /// A figure with its finished images.
 pub struct Drawn {
@@ -97,40 +88,4 @@ fn of_group(figure: &Figure, group: &Group) -> Vec<Drawing> {
 fn file_name(name: &str, suffix: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     format!("{name}{}.png", suffix.chars().map(plain).collect::<String>())
-}
-
-/// The number of seeds an arm, as subtitles say it.
-fn figure_n(evidence: &Evidence) -> String {
-    format!("n = {} an arm", seeds(evidence.smallest_n(), evidence.largest_n()))
-}
-
-/// Like `1 seed`, `3 seeds`, `2 to 3 seeds`.
-pub fn seeds(least: usize, most: usize) -> String {
-    if least < most { format!("{least} to {most} seeds") } else { counted(most, "seed") }
-}
-
-/// Like `1 run`, `12 runs`.
-pub fn counted(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
-
-/// The height of panels: what is usual in a grid, but enough for the y label where there is but one row.
-fn panel_height(panels: usize, columns: usize, usual: f64) -> f64 {
-    if panels <= columns { usual.max(420.0) } else { usual }
-}
-
-/// The y axis of shares, with room for lines that lie on 0 or 1.
-fn share_axis() -> Axis {
-    Axis::linear(-0.02, 1.02)
-}
-
-/// The x axis of figures by task, counted from 1.
-fn task_axis(evidence: &Evidence) -> Axis {
-    let first = evidence.first_task as f64;
-    Axis::linear(first + 0.5, first + evidence.tasks().max(1) as f64 + 0.5)
-}
-
-/// The x axis of figures by update.
-fn update_axis(evidence: &Evidence) -> Axis {
-    Axis::linear(0.0, evidence.updates().max(1) as f64)
 }

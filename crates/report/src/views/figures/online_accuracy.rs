@@ -1,9 +1,9 @@
 //! Online accuracy by task: the phenomenon, and what each schedule does about it.
 
-use super::plot::{Key, Mark, Panel, Pen, Plot};
-use super::style::{REFERENCE, schedule_pen};
-use super::{Drawing, Figure, figure_n, panel_height, share_axis, task_axis};
-use crate::report::evidence::{Evidence, across_seeds};
+use crate::plot::data::{Key, Mark, Panel, Pen, Plot};
+use crate::plot::style::{REFERENCE, schedule_pen};
+use crate::views::figures::figure::{Drawing, Figure, figure_n, panel_height, share_axis, task_axis};
+use crate::evidence::{Evidence, across_seeds};
 
 /// The registry's entry.
 pub const FIGURE: Figure = Figure {

@@ -1,10 +1,11 @@
 //! How many runs of a schedule reach how much, over all methods.
 
-use super::plot::{Axis, Key, Mark, Panel, Plot};
-use super::style::schedule_pen;
-use super::{Drawing, Figure, seeds, share_axis};
-use crate::analysis::Undefined;
-use crate::report::evidence::Evidence;
+use crate::plot::data::{Axis, Key, Mark, Panel, Plot};
+use crate::plot::style::schedule_pen;
+use crate::views::figures::figure::{Drawing, Figure, share_axis};
+use crate::wording::seeds;
+use trainability_stats::Undefined;
+use crate::evidence::Evidence;
 
 /// The registry's entry.
 pub const FIGURE: Figure = Figure {

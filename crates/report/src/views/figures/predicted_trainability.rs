@@ -1,11 +1,12 @@
 //! Predicted trainability, 1 - rho, against the accuracy that followed.
 
-use super::plot::{Key, Mark, Panel, Plot};
-use super::style::{ACTUAL_PEN, RAW_PEN, SCALED_PEN};
-use super::{Drawing, Figure, counted, panel_height, share_axis, task_axis};
-use crate::analysis::trainability::{predicted_trainability, rescaled_to_accuracy};
-use crate::report::evidence::{Evidence, across_seeds, by_task};
-use crate::report::results::Run;
+use crate::plot::data::{Key, Mark, Panel, Plot};
+use crate::plot::style::{ACTUAL_PEN, RAW_PEN, SCALED_PEN};
+use crate::views::figures::figure::{Drawing, Figure, panel_height, share_axis, task_axis};
+use crate::wording::counted;
+use crate::evidence::trainability::{predicted_trainability, rescaled_to_accuracy};
+use crate::evidence::{Evidence, across_seeds, by_task};
+use crate::results::RecordedRun;
 
 /// The registry's entry.
 pub const FIGURE: Figure = Figure {
@@ -44,7 +45,7 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     vec![Drawing { suffix: String::new(), plot }]
 }
 
-fn panel(evidence: &Evidence, method: &str, runs: &[&Run]) -> Panel {
+fn panel(evidence: &Evidence, method: &str, runs: &[&RecordedRun]) -> Panel {
     let accuracy = across_seeds(runs, "online_accuracy");
     let raw: Vec<_> = runs.iter().map(|run| predicted_trainability(run.series.column("rho"))).collect();
     let scaled: Result<Vec<_>, _> =

@@ -1,18 +1,16 @@
 //! How well every indicator foretells the loss of trainability, beside the two predictors that cost nothing.
 
-use std::collections::BTreeMap;
+use trainability_record::glossary::{Role};
 
-use trainability_baselines::indicator::{Definition, Role};
-
-use super::axis::{extent, plain};
-use super::plot::{Axis, Key, Mark, Panel, Pen, Plot, Row, Scale, Shape};
-use super::style::{INK, REFERENCE, role_colour};
-use super::{Drawing, Figure, counted};
-use crate::analysis::Predictiveness;
-use crate::analysis::predictiveness::ranked;
-use crate::probe::catalogue::catalogue;
-use crate::report::evidence::Evidence;
-use crate::report::tables::{HORIZON, reference_text};
+use crate::plot::axis::{extent, plain};
+use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot, Row, Scale, Shape};
+use crate::plot::style::{INK, REFERENCE, role_colour};
+use crate::views::figures::figure::{Drawing, Figure};
+use crate::wording::counted;
+use crate::evidence::predictiveness::Predictiveness;
+use crate::evidence::predictiveness::ranked;
+use crate::evidence::Evidence;
+use crate::views::tables::{HORIZON, reference_text};
 
 /// The registry's entry.
 pub const FIGURE: Figure = Figure {
@@ -27,10 +25,9 @@ pub const FIGURE: Figure = Figure {
 };
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
-    let definitions: BTreeMap<&str, Definition> = catalogue().into_iter().map(|d| (d.name, d)).collect();
     let scores: Vec<_> = ranked(&evidence.scores, HORIZON)
         .into_iter()
-        .filter_map(|score| Some((score, definitions.get(score.indicator.name.as_str())?)))
+        .filter_map(|score| Some((score, evidence.sweep.glossary.indicator(&score.indicator.name)?)))
         .collect();
     let Some(most) = scores.iter().map(|(score, _)| *score).max_by_key(|score| score.pairs) else { return Vec::new() };
 
@@ -51,7 +48,7 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     }
     let ends = scores.iter().filter_map(|(score, _)| score.auroc_oriented().ok()?.interval().ok());
     let lowest = extent(ends.map(|interval| interval.low)).map_or(0.45, |(low, _)| low.min(0.45));
-    let rows: Vec<_> = scores.iter().map(|(score, d)| Row { label: d.title.into(), note: note(score) }).collect();
+    let rows: Vec<_> = scores.iter().map(|(score, d)| Row { label: d.title.clone(), note: note(score) }).collect();
     let height = 40.0 * rows.len() as f64;
     let x = Axis::linear((lowest * 20.0).floor() / 20.0, 1.01);
     let y = Axis { scale: Scale::Rows(rows), low: 0.0, high: 1.0 };

@@ -1,14 +1,14 @@
 //! The single indicators that the paper rejects, each against the accuracy that followed.
 
-use trainability_baselines::indicator::{Definition, Role};
+use trainability_record::glossary::{DescribedIndicator, Role};
 
-use super::axis::extent;
-use super::plot::{Axis, Key, Mark, Panel, Plot};
-use super::style::method_point;
-use super::{Drawing, Figure, counted, share_axis};
-use crate::analysis::correlation::spearman;
-use crate::probe::catalogue::catalogue;
-use crate::report::evidence::Evidence;
+use crate::plot::axis::extent;
+use crate::plot::data::{Axis, Key, Mark, Panel, Plot};
+use crate::plot::style::method_point;
+use crate::views::figures::figure::{Drawing, Figure, share_axis};
+use crate::wording::counted;
+use trainability_stats::correlation::spearman;
+use crate::evidence::Evidence;
 
 /// The registry's entry.
 pub const FIGURE: Figure = Figure {
@@ -24,8 +24,8 @@ pub const FIGURE: Figure = Figure {
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let schedule = evidence.control();
-    let definitions = catalogue().into_iter().filter(|definition| definition.role == Role::Rejected);
-    let panels: Vec<_> = definitions.filter_map(|definition| panel(evidence, &schedule, &definition)).collect();
+    let indicators = evidence.sweep.glossary.indicators.iter().filter(|indicator| indicator.role == Role::Rejected);
+    let panels: Vec<_> = indicators.filter_map(|indicator| panel(evidence, &schedule, indicator)).collect();
     let methods = evidence.trained_methods().into_iter().filter(|method| !evidence.arm(method, &schedule).is_empty());
     let keys = methods.map(|method| {
         let (colour, shape) = method_point(method, &evidence.methods);
@@ -52,13 +52,13 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     vec![Drawing { suffix: String::new(), plot }]
 }
 
-fn panel(evidence: &Evidence, schedule: &str, definition: &Definition) -> Option<Panel> {
+fn panel(evidence: &Evidence, schedule: &str, indicator: &DescribedIndicator) -> Option<Panel> {
     let (mut all_x, mut all_y, mut marks) = (Vec::new(), Vec::new(), Vec::new());
     for method in evidence.trained_methods() {
         let mut points = Vec::new();
         for run in evidence.arm(method, schedule) {
             let next = run.series.online_accuracy().iter().skip(1);
-            let pairs = run.series.column(definition.name).iter().zip(next);
+            let pairs = run.series.column(&indicator.name).iter().zip(next);
             points.extend(pairs.filter_map(|(x, y)| (*x).zip(*y)).filter(|(x, y)| x.is_finite() && y.is_finite()));
         }
         all_x.extend(points.iter().map(|p| p.0));
@@ -72,5 +72,5 @@ fn panel(evidence: &Evidence, schedule: &str, definition: &Definition) -> Option
         Ok(rho) => format!("Spearman {rho:+.2}, n = {}", all_x.len()).replace('-', "−"),
         Err(reason) => format!("Spearman undefined ({reason}), n = {}", all_x.len()),
     };
-    Some(Panel { title: definition.title.into(), note, x, y: share_axis(), marks })
+    Some(Panel { title: indicator.title.clone(), note, x, y: share_axis(), marks })
 }

@@ -1,10 +1,11 @@
 //! What the length of a task does: the more updates a task takes, the more there is to lose, and the better each is learned.
 
-use super::abscissa::{self, Abscissa, Layout};
-use super::{Drawing, Figure};
-use crate::analysis::aggregate::{last_quarter, mean};
-use crate::report::evidence::Evidence;
-use crate::report::setting::option;
+use crate::views::figures::abscissa;
+use crate::views::figures::abscissa::{Abscissa, Layout};
+use crate::views::figures::figure::{Drawing, Figure};
+use trainability_stats::aggregate::{last_quarter, mean};
+use crate::evidence::Evidence;
+use crate::setting::option;
 
 /// The registry's entry.
 pub const FIGURE: Figure = Figure {

@@ -1,18 +1,17 @@
 //! Whether an indicator means the same everywhere: its correlation with the next task's accuracy, configuration by configuration.
 
-use trainability_baselines::indicator::Role;
+use trainability_record::glossary::{DescribedIndicator, Role};
 
-use super::plot::{Axis, Key, Mark, Panel, Plot, Row, Scale};
-use super::style::diverging;
-use super::{Drawing, Figure, figure_n};
-use crate::analysis::aggregate::mean;
-use crate::analysis::correlation::{FEWEST_PAIRS, spearman};
-use crate::analysis::outcomes::defined;
-use crate::analysis::predictiveness::ranked;
-use crate::probe::catalogue::catalogue;
-use crate::report::evidence::{Evidence, role_name};
-use crate::report::results::Run;
-use crate::report::tables::HORIZON;
+use crate::plot::data::{Axis, Key, Mark, Panel, Plot, Row, Scale};
+use crate::plot::style::diverging;
+use crate::views::figures::figure::{Drawing, Figure, figure_n};
+use trainability_stats::aggregate::mean;
+use trainability_stats::correlation::{FEWEST_PAIRS, spearman};
+use trainability_stats::gaps::defined;
+use crate::evidence::predictiveness::ranked;
+use crate::evidence::Evidence;
+use crate::results::RecordedRun;
+use crate::views::tables::HORIZON;
 
 /// The registry's entry.
 pub const FIGURE: Figure = Figure {
@@ -31,10 +30,9 @@ const STEPS: i32 = 5;
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let arms: Vec<_> = evidence.arms().into_iter().filter(|arm| !evidence.is_ceiling(&arm.method)).collect();
-    let definitions = catalogue();
     let rows: Vec<_> = ranked(&evidence.scores, HORIZON)
         .into_iter()
-        .filter_map(|score| definitions.iter().find(|definition| definition.name == score.indicator.name))
+        .filter_map(|score| evidence.sweep.glossary.indicator(&score.indicator.name))
         .collect();
     let mut marks = Vec::new();
     for (place, definition) in rows.iter().enumerate() {
@@ -42,7 +40,7 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
             let within: Vec<f64> = evidence
                 .arm(&arm.method, &arm.schedule)
                 .into_iter()
-                .filter_map(|run| correlation(run, definition.name))
+                .filter_map(|run| correlation(run, &definition.name))
                 .collect();
             if let Ok(correlation) = mean(&within) {
                 let (x, y) = (column as f64, place as f64);
@@ -53,9 +51,9 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     if marks.is_empty() {
         return Vec::new();
     }
-    let row = |definition: &&trainability_baselines::indicator::Definition| {
+    let row = |definition: &&DescribedIndicator| {
         let trivial =
-            if definition.role == Role::Trivial { format!(" ({})", role_name(Role::Trivial)) } else { String::new() };
+            if definition.role == Role::Trivial { format!(" ({})", Role::Trivial.name()) } else { String::new() };
         Row { label: format!("{}{trivial}", definition.title), note: String::new() }
     };
     let height = 40.0 * rows.len() as f64;
@@ -95,7 +93,7 @@ fn rounded(correlation: f64) -> f64 {
     (correlation * steps).round() / steps
 }
 
-fn correlation(run: &Run, indicator: &str) -> Option<f64> {
+fn correlation(run: &RecordedRun, indicator: &str) -> Option<f64> {
     let next = run.series.online_accuracy().iter().skip(1);
     let pairs = run.series.column(indicator).iter().zip(next);
     let (x, y): (Vec<f64>, Vec<f64>) = pairs.filter_map(|(x, y)| defined(*x).zip(defined(*y))).unzip();

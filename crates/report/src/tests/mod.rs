@@ -1,0 +1,5 @@
+//! Tests over the whole of a report, and of its statistics on planted effects.
+
+mod analysis;
+mod claims;
+mod report;
