@@ -15,8 +15,8 @@ mod groups;
 pub mod plot;
 #[cfg(feature = "program")]
 pub mod program;
-//READERS
-//READERS2
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod readers;
 mod results;
 mod results_error;
 mod selected;

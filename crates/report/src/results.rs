@@ -249,3 +249,23 @@ fn left_out(damage: Damage) -> Result<String, ResultsError> {
         damage => Ok(damage.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_path_names_a_folder_that_leads_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let quick = folder.path().join("results/quick");
+        fs::create_dir_all(&quick).unwrap();
+        for path in ["", ".", "./", "../quick", "../quick/.", "../../results/quick"] {
+            assert_eq!(folder_name(&quick.join(path)), "quick", "{path:?}");
+        }
+        assert_eq!(folder_name(&quick.join("..")), "results");
+        for path in ["/", "..", ".", "nowhere/..", "nowhere/../.."] {
+            let name = folder_name(Path::new(path));
+            assert!(!name.is_empty() && name != ".." && !name.contains('/'), "{path:?} is called {name:?}");
+        }
+    }
+}

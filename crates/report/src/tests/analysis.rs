@@ -1,5 +1,5 @@
-//! The statistics over the public API: planted and absent effects, the coverage of the intervals, and what is undefined.
-//! Golden numbers and slow second implementations stand beside the code that they witness.
+//! Scores and comparisons of whole sweeps: planted and absent effects, the coverage of the intervals, and what is undefined.
+//! Golden numbers stand beside the code that they check, slow second implementations beside these tests and in the statistics.
 
 use std::collections::BTreeMap;
 

@@ -2,4 +2,8 @@
 
 mod analysis;
 mod claims;
+mod damaged;
+mod format2;
+mod oracles;
 mod report;
+mod round_trips;

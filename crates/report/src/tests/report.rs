@@ -9,16 +9,34 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 use crate::evidence::claims::finding::ClaimRow;
 use crate::evidence::rows::{PredictivenessRow, SummaryRow};
-use ::crate;
-use crate::{Format, ReportFiles};
+use crate::{Format, ReportError, ReportFiles, write};
 use crate::writers::{html, markdown};
-use trainability::schedule::Entry;
-use trainability_record::run::{ControlRow, LayerEvents, RunRecord, Status, read_record};
-use trainability_baselines::method::Part;
+use trainability_record::controls::{ControlRow, control_columns};
+use trainability_record::{Glossary, LayerEvents, RunRecord, Status, read_record};
+
+use trainability_record::text::sentence;
 
 const METHODS: [&str; 5] = ["relu", "crelu", "l2_adam", "l2_loss", "wasserstein"];
 const SCHEDULES: [&str; 4] = ["constant", "paper", "as_run", "debiased"];
 const LAYERS: [&str; 3] = ["fc1", "fc2", "fc3"];
+
+/// Statistics and bounds of a layer.
+const VALUES: [&str; 14] = [
+    "effective_step",
+    "gradient_sq_norm",
+    "noise_variance",
+    "sharpness",
+    "sharpness_min",
+    "sharpness_residual",
+    "normalized_sharpness",
+    "sharpness_mean",
+    "volatility",
+    "noise_bound",
+    "noise_bound_debiased",
+    "volatility_bound",
+    "level_bound",
+    "combined_bound",
+];
 
 /// The shape of a synthetic sweep.
 #[derive(Clone)]
@@ -126,7 +144,8 @@ fn accuracy(method: &str, task: f64, help: f64, noise: f64) -> f64 {
 }
 
 fn write_tasks(place: &Path, plan: &Plan, method: &str, help: f64, random: &mut ChaCha8Rng) {
-    let names: Vec<&str> = trainability::probe::catalogue::catalogue().iter().map(|d| d.name).collect();
+    let glossary = Glossary::format2();
+    let names: Vec<&str> = glossary.indicators.iter().map(|indicator| indicator.name.as_str()).collect();
     let fixed = ["task", "updates", "final_accuracy", "final_loss"];
     let mut writer = csv::Writer::from_path(place.join("tasks.csv")).unwrap();
     writer.write_record(fixed.iter().chain(&names)).unwrap();
@@ -157,6 +176,7 @@ fn write_tasks(place: &Path, plan: &Plan, method: &str, help: f64, random: &mut 
 
 fn write_controls(place: &Path, plan: &Plan, method: &str, schedule: &str, random: &mut ChaCha8Rng) {
     let mut writer = csv::Writer::from_path(place.join("controls.csv")).unwrap();
+    writer.write_record(control_columns(VALUES)).unwrap();
     let mut rates = [1e-3; 3];
     for event in 0..plan.tasks * plan.events {
         for (depth, layer) in LAYERS.iter().enumerate() {
@@ -171,20 +191,22 @@ fn write_controls(place: &Path, plan: &Plan, method: &str, schedule: &str, rando
                 update: (event as u64 + 1) * 10,
                 layer: (*layer).into(),
                 learning_rate: rates[depth],
-                effective_step: Some(step),
-                gradient_sq_norm: Some(spread(0.01, 0.5)),
-                noise_variance: Some(spread(2.0, 0.5)),
-                sharpness: Some(spread(5.0, 0.5)),
-                sharpness_min: Some(-0.2),
-                sharpness_residual: Some(0.01),
-                normalized_sharpness: Some(spread(1.0, 0.5)),
-                sharpness_mean: (event > 0).then_some(1.0),
-                volatility: (event > 0).then_some(1.0 / volatility),
-                noise_bound: Some(noise),
-                noise_bound_debiased: Some(debiased),
-                volatility_bound: (event > 0).then_some(volatility),
-                level_bound: (event > 0).then_some(spread(3.0, 1.0)),
-                combined_bound: Some(1.0 / (1.0 / noise + 1.0 / (256.0 * volatility))),
+                values: VALUES.into_iter().map(Into::into).zip([
+                    Some(step),
+                    Some(spread(0.01, 0.5)),
+                    Some(spread(2.0, 0.5)),
+                    Some(spread(5.0, 0.5)),
+                    Some(-0.2),
+                    Some(0.01),
+                    Some(spread(1.0, 0.5)),
+                    (event > 0).then_some(1.0),
+                    (event > 0).then_some(1.0 / volatility),
+                    Some(noise),
+                    Some(debiased),
+                    (event > 0).then_some(volatility),
+                    (event > 0).then_some(spread(3.0, 1.0)),
+                    Some(1.0 / (1.0 / noise + 1.0 / (256.0 * volatility))),
+                ]).collect(),
                 action: if schedule == "constant" {
                     ""
                 } else if cooled {
@@ -224,9 +246,9 @@ impl Workplace {
         self.folder.path().join("plots/quick")
     }
 
-    fn report(&self) -> (anyhow::Result<ReportFiles>, String) {
+    fn report(&self) -> (Result<ReportFiles, ReportError>, String) {
         let mut terminal = Vec::new();
-        let files = report::write(&self.results(), &self.plots(), Format::Terminal, &mut terminal);
+        let files = write(&self.results(), &self.plots(), Format::Terminal, &mut terminal);
         (files, String::from_utf8(terminal).unwrap())
     }
 
@@ -238,7 +260,7 @@ impl Workplace {
     }
 
     fn error(&self) -> String {
-        format!("{:#}", self.report().0.unwrap_err())
+        sentence(&self.report().0.unwrap_err())
     }
 }
 
@@ -285,7 +307,8 @@ fn a_sweep_becomes_tables_figures_and_reports() {
         (html.matches("src=\"data:image/png;base64,iVBOR").count(), html.matches("<svg ").count());
     assert_eq!(bitmaps + drawings, files.figures.len());
     assert!(html.contains("0123abc") && markdown.contains("0123abc"), "provenance stands in both");
-    for about in [Part::named("l2_adam").unwrap().about, Entry::named("as_run").unwrap().about] {
+    let glossary = Glossary::format2();
+    for about in [&glossary.parts["l2_adam"].about, &glossary.schedules["as_run"].about] {
         assert!(markdown.contains(&markdown::escape(about)) && html.contains(&html::escape(about)), "{about}");
     }
     assert_eq!(html.matches("<script").count(), 1);
@@ -389,7 +412,7 @@ fn tables_hold_what_was_planted() {
 fn tables_for_latex_are_all_that_is_printed() {
     let workplace = Workplace::new(&Plan::small());
     let mut printed = Vec::new();
-    report::write(&workplace.results(), &workplace.plots(), Format::Latex, &mut printed).unwrap();
+    write(&workplace.results(), &workplace.plots(), Format::Latex, &mut printed).unwrap();
     let printed = String::from_utf8(printed).unwrap();
     assert_eq!(printed.matches("\\begin{tabular}").count(), 6, "{printed}");
     assert_eq!(printed.matches("\\end{table}").count(), 6);
@@ -624,6 +647,6 @@ fn a_sweep_without_a_finished_run_says_why() {
         record.error = Some("out of memory".into());
     });
     let (files, terminal) = workplace.report();
-    assert!(format!("{:#}", files.unwrap_err()).contains("none of the 1 runs"));
+    assert!(sentence(&files.unwrap_err()).contains("none of the 1 runs"));
     assert!(terminal.contains("reset/constant, seed 0 failed: out of memory."));
 }
