@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::config::{Experiment, ImageFacts, MOST_SEEDS, Plan, label};
 use crate::data::{load, load_with_test};
-use crate::sweep::{Outcome, Progress, Signals, SweepOptions, carry_out, choose};
+use crate::sweep::{Outcome, ProgressDisplay, Signals, SweepOptions, carry_out, choose};
 
 /// Train every method under every schedule with every seed of an experiment. Calling again goes on: what is unfinished
 /// continues from its checkpoint, what is finished is left alone, and a run whose files are damaged is done again. A run
@@ -89,7 +89,7 @@ impl Sweep {
             checkpoint_every,
             signals: Signals::listen()?,
         };
-        let outcome = carry_out(&plan, &set, &options, &Progress::default())?;
+        let outcome = carry_out(&plan, &set, &options, &ProgressDisplay::default())?;
         Ok(conclude(&outcome, &options))
     }
 

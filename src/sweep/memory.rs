@@ -1,6 +1,5 @@
 //! Whether the runs fit into memory, told before any of them begins.
 
-use anyhow::{Result, ensure};
 use sysinfo::{MemoryRefreshKind, System};
 use trainability_baselines::Method;
 
@@ -135,11 +134,43 @@ pub fn estimate(run: &RunPlan, set: &ImageSet) -> f64 {
     PER_JOB + element * (kept + state) + window + work.max(beginning)
 }
 
+const ADVICE: &str = "choose a smaller network.hidden, training.batch_size, data.images or measure.probe_images";
+
+/// Runs that do not fit into memory.
+#[derive(Debug, thiserror::Error)]
+pub enum MemoryError {
+    /// Not even one at a time.
+    #[error("{run} needs about {} of memory, and {} are free: {}", gigabytes(*.needed), gigabytes(*.available), ADVICE)]
+    Run {
+        /// The name of the run that needs most.
+        run: String,
+        /// Bytes that it needs.
+        needed: f64,
+        /// Bytes that are free.
+        available: f64,
+    },
+    /// Fewer at a time would.
+    #[error(
+        "{jobs} runs at a time need about {} of memory, and {} are free: --jobs {fitting} fits, or {}",
+        gigabytes(*.needed), gigabytes(*.available), ADVICE
+    )]
+    Jobs {
+        /// Runs at a time.
+        jobs: usize,
+        /// Bytes that the largest of them need together.
+        needed: f64,
+        /// Bytes that are free.
+        available: f64,
+        /// How many at a time fit.
+        fitting: usize,
+    },
+}
+
 /// Refuses runs of which `jobs` at a time would not fit into `available` bytes.
 ///
 /// # Errors
 /// In a sentence: what they need, what there is, and what would fit.
-pub fn check(runs: &[&RunPlan], set: &ImageSet, jobs: usize, available: f64) -> Result<()> {
+pub fn check(runs: &[&RunPlan], set: &ImageSet, jobs: usize, available: f64) -> Result<(), MemoryError> {
     let mut needs: Vec<(f64, &RunPlan)> = runs.iter().map(|run| (estimate(run, set), *run)).collect();
     needs.sort_by(|a, b| b.0.total_cmp(&a.0));
     let Some(&(most, run)) = needs.first() else { return Ok(()) };
@@ -147,25 +178,15 @@ pub fn check(runs: &[&RunPlan], set: &ImageSet, jobs: usize, available: f64) -> 
     // The largest together: they may meet.
     let together = |jobs: usize| needs.iter().take(jobs).map(|(need, _)| need).sum::<f64>();
     let fitting = (1..=jobs).take_while(|&jobs| together(jobs) <= available).count();
-    let advice = "choose a smaller network.hidden, training.batch_size, data.images or measure.probe_images";
-    ensure!(
-        fitting > 0,
-        "{} needs about {} of memory, and {} are free: {advice}",
-        run.name(),
-        gigabytes(most),
-        gigabytes(available)
-    );
-    ensure!(
-        fitting == jobs,
-        "{jobs} runs at a time need about {} of memory, and {} are free: --jobs {fitting} fits, or {advice}",
-        gigabytes(together(jobs)),
-        gigabytes(available)
-    );
-    Ok(())
+    match fitting {
+        0 => Err(MemoryError::Run { run: run.name(), needed: most, available }),
+        _ if fitting < jobs => Err(MemoryError::Jobs { jobs, needed: together(jobs), available, fitting }),
+        _ => Ok(()),
+    }
 }
 
 /// Bytes that this process may still take: of the machine, and of its control group if that has a limit.
-pub fn available() -> f64 {
+pub(super) fn available() -> f64 {
     let mut system = System::new();
     system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
     // Where the system does not tell, nothing is refused.
