@@ -6,6 +6,7 @@ pub(crate) mod label;
 mod method;
 mod network;
 mod plan;
+mod same_arms;
 mod schedule;
 mod streams;
 mod wording;
@@ -14,6 +15,7 @@ pub use experiment::{Data, Experiment, MOST_SEEDS, Precision, Training};
 pub use method::MethodPlan;
 pub use network::{NetworkKind, Networks};
 pub use plan::{ImageFacts, Plan, RunPlan};
+pub use same_arms::same_arms;
 pub use schedule::SchedulePlan;
 pub use streams::Streams;
 
