@@ -8,7 +8,8 @@ use trainability_baselines::method::WeightDecay;
 use trainability_baselines::penalty::Penalty;
 use trainability_baselines::{State, Stateful};
 
-use super::{InspectionError, TensorFile};
+use super::error::InspectionError;
+use super::tensor_file::TensorFile;
 use crate::config::{MethodPlan, Precision};
 use crate::network::{Network, Shape};
 use crate::optimizer::{Adam, AdamOptions};

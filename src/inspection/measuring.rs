@@ -6,7 +6,8 @@ use trainability_baselines::lanczos::LanczosOptions;
 use trainability_baselines::spectrum::SpectrumOptions;
 use trainability_baselines::{Gradients, LayerDelta, LayerParameters, LayerTrace, Parameter, State, Stateful};
 
-use super::{Foreign, InspectionError};
+use super::error::InspectionError;
+use super::foreign::Foreign;
 use crate::network::{Network, correct, cross_entropy, logits};
 use crate::optimizer::Adam;
 use crate::probe::hessian::Hessian;

@@ -2,7 +2,7 @@
 
 use trainability_baselines::penalty::Penalty;
 
-use super::Foreign;
+use super::foreign::Foreign;
 use crate::network::{Network, correct, cross_entropy, logits};
 use crate::optimizer::Adam;
 use crate::random::Generator;
