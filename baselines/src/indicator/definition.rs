@@ -1,6 +1,6 @@
 //! How an indicator introduces itself to tables, figures and the report.
 
-use trainability_record::glossary::Role;
+pub use trainability_record::glossary::Role;
 
 /// An indicator's column name and how to read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
