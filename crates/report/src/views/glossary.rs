@@ -141,6 +141,8 @@ fn settings<'v>(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::results::RecordedSweep;
     use crate::setting::tests::run;
@@ -179,24 +181,24 @@ mod tests {
             ],
             json!({}),
         );
-        let about = part("wasserstein");
+        let wasserstein = part("wasserstein");
         assert_eq!(
             methods(&evidence).rows,
             [
-                vec!["wasserstein".to_owned(), about.to_owned(), String::new()],
+                vec!["wasserstein".to_owned(), wasserstein.clone(), String::new()],
                 vec![
                     "mild".to_owned(),
-                    format!("crelu: {}; wasserstein: {about}", part("crelu")),
+                    format!("crelu: {}; wasserstein: {wasserstein}", part("crelu")),
                     "wasserstein.coefficient = 0.25".to_owned()
                 ],
             ]
         );
-        let about = about("constant");
+        let constant = about("constant");
         assert_eq!(
             schedules(&evidence).rows,
             [
-                vec!["constant".to_owned(), about.to_owned(), String::new()],
-                vec!["slow".to_owned(), format!("constant: {about}"), "learning_rate = 0.0001".to_owned()],
+                vec!["constant".to_owned(), constant.clone(), String::new()],
+                vec!["slow".to_owned(), format!("constant: {constant}"), "learning_rate = 0.0001".to_owned()],
             ]
         );
     }
