@@ -234,9 +234,9 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn names_are_unique_and_defaults_build() {
-        for (index, part) in PARTS.iter().enumerate() {
-            assert!(PARTS[..index].iter().all(|other| other.name != part.name), "{} is there twice", part.name);
+    fn every_part_is_found_by_its_name_and_its_defaults_build() {
+        for part in PARTS {
+            assert_eq!(Part::named(part.name).unwrap().about, part.about, "another part is called {}", part.name);
             let (_, used) = part.build(part.default_options()).unwrap();
             assert_eq!(used, part.default_options());
         }
