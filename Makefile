@@ -6,7 +6,7 @@ SECONDS ?= 60
 PROGRAM := target/release/trainability
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test fmt faults run-all smoke paper reference report data bench fuzz clean
+.PHONY: help setup build test faults run-all smoke paper reference report data bench fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,10 +19,6 @@ build: setup ## build the program, optimised
 
 test: setup ## run every test
 	@cargo test --workspace
-
-# Modules that a folder takes in by itself (automod) are not found by rustfmt, so that all files are named.
-fmt: ## format all files (CHECK=1: only tell whether they are)
-	@cargo fmt --all $(if $(CHECK),--check )-- $(wildcard $(shell git ls-files --cached --others --exclude-standard '*.rs'))
 
 faults: setup ## kill sweeps, fill disks, damage files: the long version of what `make test` does of it
 	@TRAINABILITY_FAULTS=long cargo test --test faults -- --nocapture --test-threads=2
