@@ -47,7 +47,7 @@ reference: build ## run the published sweeps again, about two hours, and write d
 	@echo "configs/quick.json at five seeds, then configs/field.json: 423 runs, about two hours on two cores"
 	@$(PROGRAM) sweep configs/quick.json --seeds 0..5 $(ARGS)
 	@$(PROGRAM) sweep configs/field.json $(ARGS)
-	@rm -f docs/reference/quick/sweep.json
+	@rm -rf docs/reference/quick/sweep.json docs/reference/quick/plots
 	@$(PROGRAM) report results/quick --out docs/reference/quick --plots docs/reference/quick/plots
 	@cp results/quick/sweep.json docs/reference/quick
 	@$(PROGRAM) report results/field
