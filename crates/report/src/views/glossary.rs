@@ -2,15 +2,16 @@
 
 use serde_json::{Map, Value};
 use trainability_record::Glossary;
+use trainability_record::label::of_value;
 
 use crate::evidence::Evidence;
 use crate::results::RecordedRun;
 use crate::setting::base;
 use crate::views::table::Table;
-use trainability_record::label::of_value;
 
 /// How to read both tables.
-pub const NOTE: &str = "Options that are not listed have their defaults; several values are those of different arms.";
+pub(crate) const NOTE: &str =
+    "Options that are not listed have their defaults; several values are those of different arms.";
 
 /// What a run says of its method or its schedule.
 struct Account {
@@ -35,13 +36,13 @@ struct Shared {
 }
 
 /// A row a method, whatever the point of the grid.
-pub fn methods(evidence: &Evidence) -> Table {
+pub(crate) fn methods(evidence: &Evidence) -> Table {
     let label = |run: &RecordedRun| base(&run.arm.method, &evidence.grid_keys).to_owned();
     table(evidence, "Methods", "method", label, |run| method(&evidence.sweep.glossary, run, &label(run)))
 }
 
 /// A row a schedule.
-pub fn schedules(evidence: &Evidence) -> Table {
+pub(crate) fn schedules(evidence: &Evidence) -> Table {
     let label = |run: &RecordedRun| run.arm.schedule.clone();
     table(evidence, "Schedules", "schedule", label, |run| schedule(&evidence.sweep.glossary, run))
 }
@@ -145,11 +146,13 @@ mod tests {
 
     use super::*;
     use crate::results::RecordedSweep;
+    use crate::selected::Selected;
     use crate::setting::tests::run;
 
     fn evidence(runs: Vec<RecordedRun>, grid: Value) -> Evidence {
         let provenance = Some(json!({ "experiment": { "grid": grid } }));
-        Evidence::new(RecordedSweep { name: "t".into(), provenance, glossary: Glossary::format2(), runs })
+        let sweep = RecordedSweep { name: "t".into(), provenance, glossary: Glossary::format2(), runs };
+        Evidence::of(Selected { sweep, ..Selected::default() })
     }
 
     fn part(name: &str) -> String {
