@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use trainability_baselines::indicator::When;
 use trainability_baselines::registry::INDICATORS;
-use trainability_tensor::{State, StateError, Stateful};
 use trainability_record::TaskRow;
 use trainability_record::tasks::field;
+use trainability_tensor::{State, StateError, Stateful};
 
 use super::catalogue::{RHO, of_method, step_over};
 use crate::learner::LayerMeasurement;

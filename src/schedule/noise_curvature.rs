@@ -105,8 +105,7 @@ pub fn as_run_variants() -> Vec<Variant> {
 }
 
 fn as_run(facts: RunFacts) -> Value {
-    let mut preset =
-        json!({ "noise": "plug_in", "smoothing": 0.0, "beta": 20.0, "statistic": "normalized_sharpness" });
+    let mut preset = json!({ "noise": "plug_in", "smoothing": 0.0, "beta": 20.0, "statistic": "normalized_sharpness" });
     let fitting = as_run_variants().into_iter().find(|variant| variant.fits(facts.parts, facts.learning_rate));
     for (key, value) in fitting.into_iter().flat_map(|variant| variant.options) {
         preset[key] = value;

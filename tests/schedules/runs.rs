@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use trainability::config::{Experiment, ImageFacts, Plan, RunPlan};
 use trainability::data::ImageSet;
-use trainability::schedule::SCHEDULES;
 use trainability::run::Run;
+use trainability::schedule::SCHEDULES;
 use trainability_record::ControlRow;
 
 use crate::decays::rates;

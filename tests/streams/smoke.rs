@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use trainability::config::{Experiment, ImageFacts, Plan};
-use trainability_record::run::{Status, read_record, run_folders};
-use trainability_record::tasks::read_tasks;
 use trainability::stream::STREAMS;
 use trainability_baselines::PARTS;
+use trainability_record::run::{Status, read_record, run_folders};
+use trainability_record::tasks::read_tasks;
 
 fn config(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("configs").join(name).display().to_string()
@@ -72,7 +72,11 @@ fn they_train_and_report() {
             let tested = &columns["test_accuracy"];
             assert_eq!(tested.len(), 4);
             let has_true_labels = record.method.contains("_permutation");
-            assert!(tested.iter().all(|accuracy| accuracy.is_some() == has_true_labels), "{}: {tested:?}", record.method);
+            assert!(
+                tested.iter().all(|accuracy| accuracy.is_some() == has_true_labels),
+                "{}: {tested:?}",
+                record.method
+            );
             updates.push(columns["updates"].clone());
         }
         // Of one seed, every arm has tasks of the same lengths.
