@@ -19,3 +19,8 @@ pub mod stream;
 pub mod sweep;
 pub mod text;
 pub mod train;
+
+/// The Rust code of the book, compiled by `cargo test --doc`.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/architecture.md")]
+mod book {}

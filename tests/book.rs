@@ -322,7 +322,11 @@ fn the_code_cites_what_is_there() {
                 assert!(there, "{place} cites {kind} {number} of docs/method.md, which has none");
                 seen += usize::from(!file.ends_with("book.rs"));
             }
-            assert!(!text.contains("METHOD\u{2e}md"), "{place} cites a file that nobody has");
+            let strays = text.split("METHOD").skip(1).filter(|rest| {
+                let rest = rest.strip_prefix(".md").unwrap_or(rest);
+                rest.trim_start().starts_with(|c: char| c.is_ascii_digit())
+            });
+            assert_eq!(strays.count(), 0, "{place} cites a METHOD that nobody has, and not docs/method.md");
         }
     }
     assert!(seen >= 10, "{seen} citations");
