@@ -1,4 +1,4 @@
-//! The bounds on the effective step (METHOD 3), from a layer's statistics.
+//! The bounds on the effective step (docs/method.md, section 3), from a layer's statistics.
 
 use serde::{Deserialize, Serialize};
 use trainability_baselines::{State, StateError, Stateful};

@@ -87,8 +87,8 @@ pub const FLOOR_ONLY: Entry = Entry {
     resolve: |control, own, _| resolve("floor_only", &json!({ "limit": "floor_only" }), control, own),
 };
 
-/// The choice that METHOD 3 names for each method. It names none for a plain network, which gets that of L2; and CReLU
-/// has one for each of two learning rates, which a rate between them takes by the nearer on a log scale.
+/// The statistic and beta of each method (docs/method.md, section 3.3). A method that the table does not name gets
+/// those of L2. CReLU has an entry for each of two learning rates; another rate takes the nearer one on a log scale.
 fn as_run(facts: RunFacts) -> Value {
     let has = |name: &str| facts.parts.iter().any(|part| part == name);
     let (statistic, beta) = if has("wasserstein") {

@@ -145,7 +145,7 @@ pub struct ControlRow {
     pub layer: String,
     /// Learning rate before the controller acted.
     pub learning_rate: f64,
-    /// alpha of METHOD.md 2.
+    /// alpha (docs/method.md, equation (5)).
     pub effective_step: Option<f64>,
     /// Squared L2 norm of the layer's gradient of the total loss.
     pub gradient_sq_norm: Option<f64>,
@@ -161,7 +161,7 @@ pub struct ControlRow {
     pub normalized_sharpness: Option<f64>,
     /// mu: mean of the window of lambda_bar.
     pub sharpness_mean: Option<f64>,
-    /// Vol of METHOD.md 2.
+    /// Vol (docs/method.md, equation (11)).
     pub volatility: Option<f64>,
     /// alpha_g, the plug-in noise bound.
     pub noise_bound: Option<f64>,
