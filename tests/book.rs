@@ -144,18 +144,26 @@ fn the_readme_is_short() {
     assert!(lines <= README_LINES, "{lines} lines");
 }
 
-/// The lines of a document's blocks of shell commands.
-fn commands(text: &str) -> Vec<String> {
-    let (mut lines, mut shell) = (Vec::new(), false);
+/// A document's blocks of code in a language.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let (mut blocks, mut block) = (Vec::new(), None::<String>);
     for event in events(text) {
-        match event {
-            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) => shell = &*language == "sh",
-            Event::End(TagEnd::CodeBlock) => shell = false,
-            Event::Text(text) if shell => lines.extend(text.replace("\\\n", " ").lines().map(str::to_owned)),
+        match (event, &mut block) {
+            (Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(found))), _) if &*found == language => {
+                block = Some(String::new());
+            }
+            (Event::Text(part), Some(block)) => block.push_str(&part),
+            (Event::End(TagEnd::CodeBlock), _) => blocks.extend(block.take()),
             _ => {}
         }
     }
-    lines
+    blocks
+}
+
+/// The lines of a document's blocks of shell commands.
+fn commands(text: &str) -> Vec<String> {
+    let lines = |block: String| block.replace("\\\n", " ").lines().map(str::to_owned).collect::<Vec<_>>();
+    blocks(text, "sh").into_iter().flat_map(lines).collect()
 }
 
 /// The words of a shell command, without its comment; quotes hold a word together.
@@ -194,7 +202,8 @@ fn subcommands() -> Vec<String> {
 fn flags(help: &str) -> BTreeSet<String> {
     let of_line = |line: &str| {
         let named = line.trim_start().split(['[', '<']).next().unwrap_or_default().to_owned();
-        let words: Vec<String> = named.split([' ', ',']).filter(|word| word.starts_with('-')).map(str::to_owned).collect();
+        let words: Vec<String> =
+            named.split([' ', ',']).filter(|word| word.starts_with('-')).map(str::to_owned).collect();
         words
     };
     help.lines().filter(|line| line.trim_start().starts_with('-')).flat_map(of_line).collect()
@@ -202,12 +211,18 @@ fn flags(help: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_documented_command_exists_with_its_flags() {
-    let known: BTreeMap<String, BTreeSet<String>> =
-        subcommands().into_iter().filter(|name| name != "help").map(|name| (name.clone(), flags(&help(&[&name])))).collect();
+    let known: BTreeMap<String, BTreeSet<String>> = subcommands()
+        .into_iter()
+        .filter(|name| name != "help")
+        .map(|name| (name.clone(), flags(&help(&[&name]))))
+        .collect();
     assert!(known.len() >= 5 && known["sweep"].contains("--dry-run"), "{known:?}");
     let makefile = read(Path::new("Makefile"));
-    let targets: BTreeSet<&str> =
-        makefile.lines().filter(|line| !line.starts_with(['\t', ' ', '#', '.'])).filter_map(|line| Some(line.split_once(':')?.0)).collect();
+    let targets: BTreeSet<&str> = makefile
+        .lines()
+        .filter(|line| !line.starts_with(['\t', ' ', '#', '.']))
+        .filter_map(|line| Some(line.split_once(':')?.0))
+        .collect();
     let mut seen = BTreeSet::new();
     for page in documents() {
         for line in commands(&read(&page)) {
@@ -234,19 +249,34 @@ fn every_documented_command_exists_with_its_flags() {
     assert_eq!(seen, known.into_keys().collect(), "every command is documented somewhere");
 }
 
+#[test]
+fn every_documented_experiment_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.json");
+    let mut seen = 0;
+    for page in documents() {
+        for block in blocks(&read(&page), "json") {
+            fs::write(&file, &block).unwrap();
+            let mut program = assert_cmd::cargo::cargo_bin_cmd!("trainability");
+            let output = program.arg("sweep").arg(&file).arg("--dry-run").current_dir(&folder).output().unwrap();
+            assert!(output.status.success(), "{}: {}", page.display(), String::from_utf8_lossy(&output.stderr));
+            seen += 1;
+        }
+    }
+    assert!(seen >= 3, "{seen} experiments");
+}
+
 /// The numbers of the equations of docs/method.md in order, and of its sections.
 fn method() -> (Vec<u32>, BTreeSet<String>) {
     let text = read(Path::new("docs/method.md"));
-    let (mut equations, mut sections, mut heading, mut formula) = (Vec::new(), BTreeSet::new(), false, false);
+    let number = |formula: String| -> u32 {
+        let end = formula.trim_end().strip_suffix(')').and_then(|text| text.rsplit_once('('));
+        end.and_then(|(_, number)| number.parse().ok()).unwrap_or_else(|| panic!("no number ends {formula}"))
+    };
+    let equations = blocks(&text, "text").into_iter().map(number).collect();
+    let (mut sections, mut heading) = (BTreeSet::new(), false);
     for event in events(&text) {
         match event {
-            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) => formula = &*language == "text",
-            Event::End(TagEnd::CodeBlock) => formula = false,
-            Event::Text(text) if formula => {
-                let end = text.trim_end().strip_suffix(')').and_then(|text| text.rsplit_once('('));
-                let number = end.and_then(|(_, number)| number.parse().ok());
-                equations.push(number.unwrap_or_else(|| panic!("no number ends {text}")));
-            }
             Event::Start(Tag::Heading { .. }) => heading = true,
             Event::End(TagEnd::Heading(_)) => heading = false,
             Event::Text(text) if heading => {
