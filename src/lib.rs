@@ -1,19 +1,19 @@
 //! A research harness for loss of trainability in continual learning.
 //!
-//! Rooms, from the top down; each depends on those below it alone: [`cli`], [`report`], [`analysis`], [`sweep`],
-//! [`inspection`], [`train`], [`schedule`], [`probe`], [`optimizer`], [`network`], [`stream`], [`data`], [`config`], and the crate
-//! `trainability_baselines` below all of them.
+//! Rooms, from the bottom up; each imports those before it alone: [`data`], [`stream`], [`model`], [`optimizer`], [`probe`],
+//! [`schedule`], [`learner`], [`run`], [`experiment`], [`sweep`], [`inspection`], [`cli`].
 
 pub mod analysis;
 pub mod cli;
-pub mod config;
 pub mod data;
+pub mod experiment;
 pub mod inspection;
-pub mod network;
+pub mod learner;
+pub mod model;
 pub mod optimizer;
 pub mod probe;
-pub mod random;
 pub mod report;
+pub mod run;
 pub mod schedule;
 pub mod stream;
 pub mod sweep;

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::Reader;
-use crate::config::{MethodPlan, Precision};
+use crate::experiment::{MethodPlan, Precision};
 use crate::inspection::{Comparison, Curve, Findings, Foreign, NewTask, Reading, Sources, Values, compare, measure};
 use crate::optimizer::AdamOptions;
 use crate::report::table::Table;

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::Reader;
-use crate::config::label;
+use crate::experiment::label;
 use crate::report::results::folder_name;
 use crate::report::selection::Filter;
 use crate::report::{Format, Request, write_request};

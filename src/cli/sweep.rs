@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::config::{Experiment, ImageFacts, MOST_SEEDS, Plan, label};
+use crate::experiment::{Experiment, ImageFacts, MOST_SEEDS, Plan, label};
 use crate::data::{load, load_with_test};
 use crate::sweep::{Outcome, Progress, Signals, SweepOptions, carry_out, choose};
 

@@ -11,10 +11,12 @@ mod cifar;
 mod error;
 mod idx;
 mod image_set;
+mod options;
 mod registry;
 
 pub use cifar::{BATCH_FILES, TEST_BATCH_FILE};
 pub use error::{DataError, IdxError};
 pub use idx::Idx;
 pub use image_set::{IMAGE_FILES, ImageSet, ImageShape, LABEL_FILES, TEST_IMAGE_FILES, TEST_LABEL_FILES};
+pub use options::DataOptions;
 pub use registry::{SetEntry, cache_folder, load, load_with_test, sets};

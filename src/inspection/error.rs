@@ -2,7 +2,7 @@
 
 use safetensors::SafeTensorError;
 
-use crate::config::ConfigError;
+use crate::experiment::ConfigError;
 
 /// One sentence with the file, the tensor, what was there and what would be right.
 #[derive(Debug, thiserror::Error)]

@@ -6,13 +6,13 @@ use tch::{Kind, Tensor};
 use trainability_baselines::activation::Activation;
 use trainability_baselines::method::WeightDecay;
 use trainability_baselines::penalty::Penalty;
-use trainability_baselines::{State, Stateful};
+use trainability_tensor::{State, Stateful};
 
 use super::{InspectionError, TensorFile};
-use crate::config::{MethodPlan, Precision};
-use crate::network::{Network, Shape};
+use crate::experiment::{MethodPlan, Precision};
+use crate::model::{Network, Shape};
 use crate::optimizer::{Adam, AdamOptions};
-use crate::random::Generator;
+use trainability_tensor::Generator;
 
 /// The files.
 #[derive(Clone, Copy, Debug)]

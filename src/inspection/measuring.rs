@@ -2,17 +2,17 @@
 
 use tch::Tensor;
 use trainability_baselines::indicator::{INDICATORS, LayerGradient, Observation, Shared, UpdateSummary};
-use trainability_baselines::lanczos::LanczosOptions;
-use trainability_baselines::spectrum::SpectrumOptions;
+use trainability_tensor::lanczos::LanczosOptions;
+use trainability_tensor::spectrum::SpectrumOptions;
 use trainability_baselines::{Gradients, LayerDelta, LayerParameters, LayerTrace, Parameter, State, Stateful};
 
 use super::{Foreign, InspectionError};
-use crate::network::{Network, correct, cross_entropy, logits};
+use crate::model::{Network, correct, cross_entropy, logits};
 use crate::optimizer::Adam;
 use crate::probe::hessian::Hessian;
 use crate::probe::noise::squared_norm;
 use crate::probe::{LayerStatistics, Probe, ProbeOptions, Scene};
-use crate::random::Generator;
+use trainability_tensor::Generator;
 use crate::schedule::{BoundEstimator, BoundOptions, Bounds};
 use crate::train::summary::TaskSummary;
 

@@ -3,9 +3,9 @@
 use trainability_baselines::penalty::Penalty;
 
 use super::Foreign;
-use crate::network::{Network, correct, cross_entropy, logits};
+use crate::model::{Network, correct, cross_entropy, logits};
 use crate::optimizer::Adam;
-use crate::random::Generator;
+use trainability_tensor::Generator;
 use crate::stream::{Lengths, Start, Stream};
 
 /// The new task: random labels on the batch's images.

@@ -1,45 +1,51 @@
 //! Adam (Kingma and Ba, arXiv 1412.6980), with weight decay coupled as in the original or decoupled as in AdamW
 //! (Loshchilov and Hutter, arXiv 1711.05101), in one pass over memory.
 
-use multiversion::multiversion;
-use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
 use tch::{Kind, Tensor};
-use trainability_baselines::for_float;
 use trainability_baselines::indicator::UpdateSummary;
-use trainability_baselines::method::WeightDecay;
-use trainability_baselines::slices::{Float, view, view_mut};
-use trainability_baselines::{Gradients, LayerParameters, State, StateError, Stateful};
+use trainability_baselines::options::OptionError;
+use trainability_baselines::weight_decay::WeightDecay;
+use trainability_tensor::slices::{Float, on_host, view, view_mut};
+use trainability_tensor::{Gradients, Layer, Role, State, StateError, Stateful, for_float};
 
-mod restarts;
+use super::adam_update::{AdamOptions, Corrections, Step, update, update_restarted};
+use super::definition::{Decay, EffectiveStep, Optimizer, OptimizerKind, OptimizerOptions, SharpnessScale, Sums};
 
-/// Adam's constants.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AdamOptions {
-    /// Decay of the first moment.
-    pub beta1: f64,
-    /// Decay of the second moment.
-    pub beta2: f64,
-    /// Added to the root of the second moment.
-    pub epsilon: f64,
-}
+/// `adam`.
+pub const KIND: OptimizerKind = OptimizerKind::of::<AdamOptions>("adam", "Adam, or AdamW with decoupled weight decay");
 
-impl Default for AdamOptions {
-    fn default() -> Self {
-        AdamOptions { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+impl OptimizerOptions for AdamOptions {
+    fn check(&self) -> Result<(), OptionError> {
+        for (key, decay) in [("beta1", self.beta1), ("beta2", self.beta2)] {
+            if !(0.0..1.0).contains(&decay) {
+                return Err(OptionError::new(key, decay, "at least 0 and below 1"));
+            }
+        }
+        if !(self.epsilon > 0.0 && self.epsilon.is_finite()) {
+            return Err(OptionError::new("epsilon", self.epsilon, "a finite number above 0"));
+        }
+        Ok(())
+    }
+
+    fn build(&self, weight_decay: WeightDecay, layers: &[Layer]) -> Box<dyn Optimizer> {
+        Box::new(Adam::new(*self, weight_decay, layers))
     }
 }
 
 /// First and second moments of one parameter tensor, in its shape.
 #[derive(Debug)]
-pub struct Moments {
+struct Moments {
     /// The parameter's name.
-    pub name: String,
+    name: String,
+    role: Role,
     /// m, the decaying mean of gradients.
-    pub first: Tensor,
+    first: Tensor,
     /// v, the decaying mean of squared gradients.
-    pub second: Tensor,
+    second: Tensor,
     /// The step count at which each element was last restarted, Int64, 0 for none; absent while no element was.
-    pub restarts: Option<Tensor>,
+    restarts: Option<Tensor>,
 }
 
 /// Adam over the layers of a network.
@@ -49,32 +55,16 @@ pub struct Adam {
     weight_decay: WeightDecay,
     steps: u64,
     moments: Vec<Vec<Moments>>,
-    corrections: restarts::Corrections,
-}
-
-/// What one step needs to know beside the tensors.
-#[derive(Clone, Copy)]
-struct Step {
-    options: AdamOptions,
-    learning_rate: f64,
-    weight_decay: WeightDecay,
-    /// Steps, this one included.
-    count: u64,
-}
-
-/// Sums over the elements of what a step changed.
-#[derive(Clone, Copy, Default)]
-struct Sums {
-    absolute_update: f64,
-    absolute_weight: f64,
+    corrections: Corrections,
 }
 
 impl Adam {
     /// An optimizer with empty moments for these layers.
-    pub fn new(options: AdamOptions, weight_decay: WeightDecay, layers: &[LayerParameters]) -> Adam {
-        let empty = |layer: &LayerParameters| {
+    pub fn new(options: AdamOptions, weight_decay: WeightDecay, layers: &[Layer]) -> Adam {
+        let empty = |layer: &Layer| {
             let moments = layer.parameters.iter().map(|parameter| Moments {
                 name: parameter.name.clone(),
+                role: parameter.role,
                 first: parameter.value.detach().zeros_like(),
                 second: parameter.value.detach().zeros_like(),
                 restarts: None,
@@ -82,26 +72,58 @@ impl Adam {
             moments.collect()
         };
         let moments = layers.iter().map(empty).collect();
-        Adam { options, weight_decay, steps: 0, moments, corrections: restarts::Corrections::default() }
+        Adam { options, weight_decay, steps: 0, moments, corrections: Corrections::default() }
     }
 
-    /// Steps made so far.
-    pub fn steps(&self) -> u64 {
+    /// sqrt(mean(v) / (1 - beta2^t)) over the weights of some layers; undefined before the first step.
+    fn second_moment_rms(&self, layers: Range<usize>) -> Option<f64> {
+        let correction = 1.0 - self.options.beta2.powf(self.steps as f64);
+        let weights = self.moments[layers].iter().flatten().filter(|moments| moments.role == Role::Weight);
+        let (mut sum, mut count) = (0.0, 0);
+        for Moments { second, .. } in weights {
+            sum += second.sum(Kind::Double).double_value(&[]);
+            count += second.numel();
+        }
+        (self.steps > 0).then(|| (sum / count as f64 / correction).sqrt())
+    }
+}
+
+impl Optimizer for Adam {
+    fn step(
+        &mut self,
+        layers: &mut [Layer],
+        gradients: &Gradients,
+        learning_rates: &[f64],
+        summarise: bool,
+    ) -> Option<UpdateSummary> {
+        self.steps += 1;
+        if self.moments.iter().flatten().any(|moments| moments.restarts.is_some()) {
+            self.corrections.extend(self.options, self.steps);
+        }
+        let mut sums = Sums::default();
+        for (index, layer) in layers.iter_mut().enumerate() {
+            let learning_rate = learning_rates[index];
+            let decay = Decay::of(self.weight_decay, learning_rate);
+            let step = Step { options: self.options, learning_rate, decay, count: self.steps };
+            let parameters = layer.parameters.iter_mut().zip(&mut self.moments[index]).zip(&gradients[index]);
+            for ((parameter, moments), gradient) in parameters {
+                sums.of_step(&mut parameter.value, summarise, |value| {
+                    if on_host(value) {
+                        for_float!(value, update_tensor(value, gradient, moments, step, &self.corrections));
+                    } else {
+                        update_elsewhere(value, gradient, moments, step);
+                    }
+                });
+            }
+        }
+        sums.means(summarise)
+    }
+
+    fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// The constants.
-    pub fn options(&self) -> AdamOptions {
-        self.options
-    }
-
-    /// The moments of each parameter of each layer.
-    pub fn moments(&self) -> &[Vec<Moments>] {
-        &self.moments
-    }
-
-    /// Forgets all moments and steps.
-    pub fn clear(&mut self) {
+    fn clear(&mut self) {
         self.steps = 0;
         for moments in self.moments.iter_mut().flatten() {
             let _ = moments.first.zero_();
@@ -110,40 +132,51 @@ impl Adam {
         }
     }
 
-    /// Updates all parameters, layer l with `learning_rates[l]`; sums up the update if it is asked to.
-    pub fn step(
-        &mut self,
-        layers: &mut [LayerParameters],
-        gradients: &Gradients,
-        learning_rates: &[f64],
-        summarise: bool,
-    ) -> Option<UpdateSummary> {
-        self.steps += 1;
-        self.prepare_corrections();
-        let mut total = Sums::default();
-        let mut count = 0;
-        for (index, layer) in layers.iter_mut().enumerate() {
-            let step = Step {
-                options: self.options,
-                learning_rate: learning_rates[index],
-                weight_decay: self.weight_decay,
-                count: self.steps,
-            };
-            for ((parameter, moments), gradient) in
-                layer.parameters.iter_mut().zip(&mut self.moments[index]).zip(&gradients[index])
-            {
-                let value = &mut parameter.value;
-                let sums =
-                    for_float!(value, update_tensor(value, gradient, moments, step, &self.corrections, summarise));
-                total.absolute_update += sums.absolute_update;
-                total.absolute_weight += sums.absolute_weight;
-                count += value.numel();
+    /// The bias corrections of these entries count from their own restart.
+    fn restart(&mut self, layer: usize, role: Role, dimension: i64, indices: &[i64]) {
+        let steps = self.steps as i64;
+        let Some(moments) = self.moments[layer].iter_mut().find(|moments| moments.role == role) else { return };
+        let indices = Tensor::from_slice(indices).to_device(moments.first.device());
+        let _ = moments.first.index_fill_(dimension, &indices, 0.0);
+        let _ = moments.second.index_fill_(dimension, &indices, 0.0);
+        let never = || moments.first.zeros_like().to_kind(Kind::Int64);
+        let _ = moments.restarts.get_or_insert_with(never).index_fill_(dimension, &indices, steps);
+    }
+
+    /// lr / ((1 - beta1^t) (v_rms + eps)), or the mean of that with each element's own root of v.
+    fn effective_step(&self, layers: Range<usize>, learning_rate: f64, form: EffectiveStep) -> Option<f64> {
+        let AdamOptions { beta1, beta2, epsilon } = self.options;
+        let v_rms = self.second_moment_rms(layers.clone())?;
+        let learning_rate = learning_rate / (1.0 - beta1.powf(self.steps as f64));
+        match form {
+            EffectiveStep::Rms => Some(learning_rate / (v_rms + epsilon)),
+            EffectiveStep::Elementwise => {
+                let correction = 1.0 - beta2.powf(self.steps as f64);
+                let (mut sum, mut count) = (0.0, 0);
+                for moments in self.moments[layers].iter().flatten() {
+                    let root = (moments.second.to_kind(Kind::Double) / correction).sqrt() + epsilon;
+                    sum += root.reciprocal().sum(Kind::Double).double_value(&[]);
+                    count += moments.second.numel();
+                }
+                Some(learning_rate * sum / count as f64)
             }
         }
-        summarise.then(|| UpdateSummary {
-            mean_absolute_update: total.absolute_update / count as f64,
-            mean_absolute_weight: total.absolute_weight / count as f64,
-        })
+    }
+
+    /// lr / (v_rms + eps).
+    fn sharpness_factor(&self, layers: Range<usize>, learning_rates: &[f64], scale: SharpnessScale) -> Option<f64> {
+        let epsilon = self.options.epsilon;
+        match scale {
+            SharpnessScale::Layer => {
+                self.second_moment_rms(layers.clone()).map(|v_rms| learning_rates[layers.start] / (v_rms + epsilon))
+            }
+            SharpnessScale::Global => (self.steps > 0).then(|| {
+                let moments = || self.moments.iter().flatten();
+                let sum: f64 = moments().map(|m| m.second.sum(Kind::Double).double_value(&[])).sum();
+                let count: usize = moments().map(|m| m.second.numel()).sum();
+                learning_rates[0] / ((sum / count as f64).sqrt() + epsilon)
+            }),
+        }
     }
 }
 
@@ -152,50 +185,40 @@ fn update_tensor<T: Float>(
     gradient: &Tensor,
     moments: &mut Moments,
     step: Step,
-    corrections: &restarts::Corrections,
-    summarise: bool,
-) -> Sums {
+    corrections: &Corrections,
+) {
     // SAFETY: parameter, gradient and moments are four tensors with memory of their own.
     let (value, gradient, first, second) =
         unsafe { (view_mut::<T>(value), view(gradient), view_mut(&mut moments.first), view_mut(&mut moments.second)) };
-    let before = summarise.then(|| value.to_vec());
     match &moments.restarts {
         None => update(value, gradient, first, second, step),
         // SAFETY: as above; nobody writes to the restarts during a step.
         Some(restarts) => {
-            restarts::update(value, gradient, first, second, unsafe { view(restarts) }, step, corrections);
+            update_restarted(value, gradient, first, second, unsafe { view(restarts) }, step, corrections);
         }
     }
-    before.map_or(Sums::default(), |before| Sums {
-        absolute_update: value.iter().zip(&before).map(|(&new, &old)| (new - old).magnitude().wide()).sum(),
-        absolute_weight: before.iter().map(|theta| theta.magnitude().wide()).sum(),
-    })
 }
 
-/// The loop that all the time goes into: memory-bound, and kept simple enough for the compiler to vectorise, with the
-/// widest vectors that the processor has. The bits do not depend on their width. Moments that have faded below the normal
-/// numbers, as those of dead units do, become zero: what they would still do to a weight is far below its last bit.
-#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
-fn update<T: Float>(value: &mut [T], gradient: &[T], first: &mut [T], second: &mut [T], step: Step) {
+/// The same by tensor operations, wherever the tensors are.
+fn update_elsewhere(value: &mut Tensor, gradient: &Tensor, moments: &mut Moments, step: Step) {
+    let _guard = tch::no_grad_guard();
     let AdamOptions { beta1, beta2, epsilon } = step.options;
-    let correction1 = 1.0 - beta1.powf(step.count as f64);
-    let correction2 = 1.0 - beta2.powf(step.count as f64);
-    let (coupled, shrink) = match step.weight_decay {
-        WeightDecay::None => (0.0, 1.0),
-        WeightDecay::Coupled(coefficient) => (coefficient, 1.0),
-        WeightDecay::Decoupled(coefficient) => (0.0, 1.0 - step.learning_rate * coefficient),
+    let gradient = gradient + &*value * step.decay.coupled;
+    let Moments { first, second, restarts, .. } = moments;
+    let _ = first.g_mul_scalar_(beta1).g_add_(&(&gradient * (1.0 - beta1)));
+    let _ = second.g_mul_scalar_(beta2).g_add_(&(gradient.square() * (1.0 - beta2)));
+    let change = match restarts {
+        None => {
+            let root = second.sqrt() / (1.0 - beta2.powf(step.count as f64)).sqrt() + epsilon;
+            &*first / root * (step.learning_rate / (1.0 - beta1.powf(step.count as f64)))
+        }
+        Some(restarts) => {
+            let age = (&*restarts * -1 + step.count as i64).to_kind(value.kind());
+            let correction = |beta: f64| -(&age * beta.ln()).exp() + 1.0;
+            &*first / correction(beta1) / (second.sqrt() / correction(beta2).sqrt() + epsilon) * step.learning_rate
+        }
     };
-    let (coupled, shrink) = (T::of(coupled), T::of(shrink));
-    let (keep1, take1) = (T::of(beta1), T::of(1.0 - beta1));
-    let (keep2, take2) = (T::of(beta2), T::of(1.0 - beta2));
-    let (root_correction, epsilon) = (T::of(correction2.sqrt()), T::of(epsilon));
-    let step_size = T::of(step.learning_rate / correction1);
-    for (((theta, &g), m), v) in value.iter_mut().zip(gradient).zip(first).zip(second) {
-        let g = g + coupled * *theta;
-        *m = (keep1 * *m + take1 * g).flushed();
-        *v = (keep2 * *v + take2 * g * g).flushed();
-        *theta = shrink * *theta - step_size * (*m / (v.root() / root_correction + epsilon));
-    }
+    let _ = value.g_mul_scalar_(step.decay.shrink).g_sub_(&change);
 }
 
 impl Stateful for Adam {

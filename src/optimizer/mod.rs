@@ -1,5 +1,15 @@
-//! Optimizers with visible moments and one learning rate a layer.
+//! Optimizers with one learning rate a layer, each of which knows its own effective step.
+//!
+//! An optimizer is one file with its options and a `KIND` of its own, named in [`OPTIMIZERS`].
 
-pub mod adam;
+mod adam;
+mod adam_update;
+mod definition;
+mod registry;
+mod sgd;
 
-pub use adam::{Adam, AdamOptions};
+pub use adam::Adam;
+pub use adam_update::AdamOptions;
+pub use definition::{EffectiveStep, Optimizer, OptimizerFactory, OptimizerKind, OptimizerOptions, SharpnessScale};
+pub use registry::{OPTIMIZERS, optimizer};
+pub use sgd::{Sgd, SgdOptions};

@@ -2,49 +2,44 @@
 
 use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
-use trainability_baselines::lanczos::{
+use trainability_baselines::penalty::{Curvature, Penalty};
+use trainability_tensor::lanczos::{
     Eigenvalue, Ends, Extremes, LanczosOptions, SymmetricOperator, extreme_eigenvalues,
 };
-use trainability_baselines::penalty::{Curvature, Penalty};
-use trainability_baselines::{LayerParameters, LayerTrace, LinearMap};
+use trainability_tensor::{Layer, LayerTrace, LinearMap};
 
 use super::gauss_newton::{ParameterSide, SampleSide, logit_factors, output_factor};
 use super::hessian::Hessian;
 use super::patch_side::PatchSide;
 use super::penalised::{PenalisedParameterSide, PenalisedSampleSide};
 use super::smooth::{SmoothParameterSide, SmoothSampleSide};
-use crate::network::Network;
+use super::view::UpdateView;
 
-/// Largest and smallest eigenvalue of every layer's block of the Hessian of the total loss on a batch, from its trace in a
-/// training pass.
-pub fn layer_curvatures(
-    network: &Network,
-    trace: &[LayerTrace],
-    labels: &Tensor,
-    penalties: &[Box<dyn Penalty>],
+/// Largest and smallest eigenvalue of every layer's block of the Hessian of the total loss on the minibatch.
+pub(super) fn layer_curvatures(
+    update: &UpdateView,
     options: LanczosOptions,
     generator: &mut ChaCha8Rng,
 ) -> Vec<Extremes> {
-    let terms: Option<Vec<Terms>> = network.layers.iter().map(|layer| Terms::of(layer, penalties)).collect();
-    match terms {
-        Some(terms) if network.is_piecewise_linear() => {
+    let UpdateView { model, trace, penalties, .. } = *update;
+    let terms: Option<Vec<Terms>> = model.layers().iter().map(|layer| Terms::of(layer, penalties)).collect();
+    let Some(terms) = terms else {
+        let block = |layer| Hessian::of_layer(model, layer, update.inputs, update.labels, penalties);
+        let both = |layer| extreme_eigenvalues(&block(layer), Ends::Both, options, generator);
+        return (0..trace.len()).map(both).collect();
+    };
+    match model.chain() {
+        Some(chain) if chain.is_piecewise_linear() => {
             // A guard and not a closure: it is undone if something inside panics, and the thread goes on with other runs.
             let _guard = tch::no_grad_guard();
-            let factors = logit_factors(network, trace);
-            let blocks = trace.iter().zip(&factors).zip(network.layers.iter().zip(&terms));
-            blocks
-                .map(|((layer, factor), (parameters, terms))| {
-                    gauss_newton_curvature(layer, factor, parameters, terms, options, generator)
-                })
-                .collect()
+            let factors = logit_factors(chain, trace);
+            let blocks = trace.iter().zip(&factors).zip(model.layers().iter().zip(&terms));
+            let curvature = |((layer, factor), (parameters, terms))| {
+                gauss_newton_curvature(layer, factor, parameters, terms, options, generator)
+            };
+            blocks.map(curvature).collect()
         }
-        Some(terms) => smooth_curvatures(network, trace, labels, &terms, options, generator),
-        None => (0..network.layers.len())
-            .map(|layer| {
-                let hessian = Hessian::of_layer(network, layer, &trace[0].input, labels, penalties);
-                extreme_eigenvalues(&hessian, Ends::Both, options, generator)
-            })
-            .collect(),
+        chain => smooth_curvatures(update, &terms, chain.is_some(), options, generator),
     }
 }
 
@@ -58,7 +53,7 @@ struct Terms {
 
 impl Terms {
     /// `None` if a penalty has no closed form, or two are no multiples of the identity.
-    fn of(layer: &LayerParameters, penalties: &[Box<dyn Penalty>]) -> Option<Terms> {
+    fn of(layer: &Layer, penalties: &[Box<dyn Penalty>]) -> Option<Terms> {
         let mut terms = Terms { shift: 0.0, spectral: None };
         for penalty in penalties {
             match penalty.curvature(layer)? {
@@ -75,7 +70,7 @@ impl Terms {
 fn gauss_newton_curvature(
     layer: &LayerTrace,
     factor: &Tensor,
-    parameters: &LayerParameters,
+    parameters: &Layer,
     Terms { shift, spectral }: &Terms,
     options: LanczosOptions,
     generator: &mut ChaCha8Rng,
@@ -85,11 +80,11 @@ fn gauss_newton_curvature(
     let mut find = |operator: &dyn SymmetricOperator, ends| extreme_eigenvalues(operator, ends, options, generator);
     let (count, rows) = (parameters.count() as i64, samples * classes);
     let found = match spectral {
-        None if parameters.map() == LinearMap::Convolution => {
+        None if parameters.map == LinearMap::Convolution => {
             let block = PatchSide::new(input, factor);
             if count > rows { singular(find(&block, Ends::Largest), Ends::Largest) } else { find(&block, Ends::Both) }
         }
-        Some(penalty) if parameters.map() == LinearMap::Convolution => {
+        Some(penalty) if parameters.map == LinearMap::Convolution => {
             let block = PatchSide::new(input, factor);
             find(&PenalisedParameterSide { block, penalty }, Ends::Both)
         }
@@ -107,41 +102,44 @@ fn gauss_newton_curvature(
     found.shifted(*shift)
 }
 
-/// The blocks in a network that is not piecewise linear; the logits are still linear in the output layer's parameters.
+/// The blocks in a network that is not piecewise linear. Where its logits are the last layer's pre-activation, they are linear
+/// in that layer's parameters all the same.
 fn smooth_curvatures(
-    network: &Network,
-    trace: &[LayerTrace],
-    labels: &Tensor,
+    update: &UpdateView,
     terms: &[Terms],
+    ends_linear: bool,
     options: LanczosOptions,
     generator: &mut ChaCha8Rng,
 ) -> Vec<Extremes> {
-    let last = trace.len() - 1;
-    let samples = labels.size()[0];
+    let UpdateView { model, trace, .. } = *update;
+    let smooth = if ends_linear { trace.len() - 1 } else { trace.len() };
+    let samples = update.labels.size()[0];
     let mut found = Vec::with_capacity(trace.len());
-    for (index, layer) in trace[..last].iter().enumerate() {
-        let parameters = &network.layers[index];
+    for (index, layer) in model.layers()[..smooth].iter().enumerate() {
         let mut find = |operator: &dyn SymmetricOperator| extreme_eigenvalues(operator, Ends::Both, options, generator);
-        let block = || SmoothParameterSide::new(network, index, layer, labels);
+        let block = || SmoothParameterSide::new(update, index);
         let extremes = match &terms[index].spectral {
-            spectral if parameters.map() == LinearMap::Convolution => {
-                let block = Hessian::of_layer(network, index, &trace[0].input, labels, &[]);
+            spectral if layer.map != LinearMap::Dense => {
+                let block = Hessian::of_layer(model, index, update.inputs, update.labels, &[]);
                 match spectral {
                     None => find(&block),
                     Some(penalty) => find(&PenalisedParameterSide { block, penalty }),
                 }
             }
-            None if parameters.count() as i64 > SmoothSampleSide::size_of(parameters, samples) => {
-                singular(find(&SmoothSampleSide::new(network, index, layer, labels)), Ends::Both)
+            None if layer.count() as i64 > SmoothSampleSide::size_of(layer, samples) => {
+                singular(find(&SmoothSampleSide::new(update, index)), Ends::Both)
             }
             None => find(&block()),
             Some(penalty) => find(&PenalisedParameterSide { block: block(), penalty }),
         };
         found.push(extremes.shifted(terms[index].shift));
     }
-    let _guard = tch::no_grad_guard();
-    let factor = output_factor(&trace[last].pre_activation).contiguous();
-    found.push(gauss_newton_curvature(&trace[last], &factor, &network.layers[last], &terms[last], options, generator));
+    for index in smooth..trace.len() {
+        let _guard = tch::no_grad_guard();
+        let factor = output_factor(&trace[index].pre_activation).contiguous();
+        let (parameters, terms) = (&model.layers()[index], &terms[index]);
+        found.push(gauss_newton_curvature(&trace[index], &factor, parameters, terms, options, generator));
+    }
     found
 }
 

@@ -7,38 +7,37 @@
 //! rows N_i (x) (a_i, 1), and its nonzero eigenvalues are those of F F^T / B: a matrix of B C rows, whatever the
 //! layer's size, whose products need only N and the B x B Gram matrix of the inputs.
 
-use tch::{Kind, Tensor};
-use trainability_baselines::convolution;
-use trainability_baselines::lanczos::SymmetricOperator;
-use trainability_baselines::slices::{Float, dot, view, view_mut};
-use trainability_baselines::{LayerParameters, LayerTrace, LinearMap, for_float};
+use tch::{Device, Kind, Tensor};
+use trainability_tensor::convolution;
+use trainability_tensor::lanczos::SymmetricOperator;
+use trainability_tensor::slices::{Float, dot, on_host, view, view_mut};
+use trainability_tensor::{Layer, LayerTrace, LinearMap, for_float};
 
-use crate::network::Network;
+use crate::model::{Chain, Model};
 
 /// N_i of the output layer, whose logits are linear in its parameters whatever lies below, B x C x C.
 pub fn output_factor(logits: &Tensor) -> Tensor {
     let probabilities = logits.softmax(1, logits.kind());
     let classes = probabilities.size()[1];
-    let identity = Tensor::eye(classes, (probabilities.kind(), tch::Device::Cpu));
+    let identity = Tensor::eye(classes, (probabilities.kind(), probabilities.device()));
     probabilities.sqrt().unsqueeze(2) * (identity - probabilities.unsqueeze(1))
 }
 
 /// N_i of every layer for every sample, B x C x out, of a convolution B x C x out x H' x W'; the last layer's last.
-pub fn logit_factors(network: &Network, trace: &[LayerTrace]) -> Vec<Tensor> {
+pub fn logit_factors(chain: &Chain, trace: &[LayerTrace]) -> Vec<Tensor> {
     let last = trace.len() - 1;
     let mut factor = output_factor(&trace[last].pre_activation);
     let classes = factor.size()[1];
     let mut factors = Vec::with_capacity(trace.len());
     for index in (0..last).rev() {
         let pre_activation = &trace[index].pre_activation;
-        let below = pull_to_input(&network.layers[index + 1], &factor, &trace[index + 1].input);
-        let below = match pre_activation.size()[..] {
+        let mut below = pull_to_input(&chain.layers()[index + 1], &factor, &trace[index + 1].input);
+        if let (LinearMap::Convolution, [samples, _, height, width]) = (trace[index].map, &pre_activation.size()[..]) {
             // Above a convolution a dense layer has taken the planes one after the other.
-            [samples, _, height, width] => below.reshape([samples, classes, -1, height, width]),
-            _ => below,
-        };
+            below = below.reshape([*samples, classes, -1, *height, *width]);
+        }
         factors.push(factor);
-        factor = network.activation().pull_back(&pre_activation.unsqueeze(1), &below);
+        factor = chain.activation().pull_back(&pre_activation.unsqueeze(1), &below, trace[index].map);
     }
     factors.push(factor);
     factors.reverse();
@@ -46,8 +45,8 @@ pub fn logit_factors(network: &Network, trace: &[LayerTrace]) -> Vec<Tensor> {
 }
 
 /// The factor at a layer's input, from that at its pre-activation.
-fn pull_to_input(layer: &LayerParameters, factor: &Tensor, input: &Tensor) -> Tensor {
-    match (layer.map(), &input.size()[..]) {
+fn pull_to_input(layer: &Layer, factor: &Tensor, input: &Tensor) -> Tensor {
+    match (layer.map, &input.size()[..]) {
         (LinearMap::Convolution, [samples, _, height, width]) => {
             let pulled = convolution::pull_back(&factor.flatten(0, 1), layer.weight(), [*height, *width]);
             pulled.unflatten(0, [*samples, -1])
@@ -76,23 +75,30 @@ impl SymmetricOperator for SampleSide {
         self.factor.size()[0] * self.factor.size()[1]
     }
 
-    fn kind(&self) -> Kind {
-        self.factor.kind()
+    fn options(&self) -> (Kind, Device) {
+        (self.factor.kind(), self.factor.device())
     }
 
     fn apply(&self, vector: &Tensor) -> Tensor {
-        let pulled = for_float!(vector, pull(&self.factor, vector));
-        for_float!(vector, push(&self.factor, &self.gram.mm(&pulled)))
+        push(&self.factor, &self.gram.mm(&pull(&self.factor, vector)))
     }
 }
 
 // A product with a small matrix a sample is no work for a matrix library: its batched products take five times as long.
 
 /// N_i^T y_i of every sample: B C numbers to B x out.
-pub(super) fn pull<T: Float>(factor: &Tensor, vector: &Tensor) -> Tensor {
+pub(super) fn pull(factor: &Tensor, vector: &Tensor) -> Tensor {
+    let (samples, classes, _) = factor.size3().expect("B x C x out");
+    match on_host(factor) {
+        true => for_float!(vector, pull_on_host(factor, vector)),
+        false => factor.transpose(1, 2).bmm(&vector.view([samples, classes, 1])).squeeze_dim(2),
+    }
+}
+
+fn pull_on_host<T: Float>(factor: &Tensor, vector: &Tensor) -> Tensor {
     let (samples, classes, units) = factor.size3().expect("B x C x out");
     let (classes, width) = (classes as usize, units as usize);
-    let mut result = Tensor::zeros([samples, units], (factor.kind(), tch::Device::Cpu));
+    let mut result = Tensor::zeros([samples, units], (factor.kind(), factor.device()));
     // SAFETY: the result is new.
     let sums = unsafe { view_mut::<T>(&mut result) }.chunks_exact_mut(width);
     for (sum, (matrix, weights)) in sums.zip(per_sample::<T>(factor, vector, classes * width, classes)) {
@@ -106,10 +112,18 @@ pub(super) fn pull<T: Float>(factor: &Tensor, vector: &Tensor) -> Tensor {
 }
 
 /// N_i s_i of every sample: B x out to B C numbers.
-pub(super) fn push<T: Float>(factor: &Tensor, signal: &Tensor) -> Tensor {
+pub(super) fn push(factor: &Tensor, signal: &Tensor) -> Tensor {
+    let (samples, _, units) = factor.size3().expect("B x C x out");
+    match on_host(factor) {
+        true => for_float!(signal, push_on_host(factor, signal)),
+        false => factor.bmm(&signal.reshape([samples, units, 1])).flatten(0, -1),
+    }
+}
+
+fn push_on_host<T: Float>(factor: &Tensor, signal: &Tensor) -> Tensor {
     let (samples, classes, units) = factor.size3().expect("B x C x out");
     let (classes, width) = (classes as usize, units as usize);
-    let mut result = Tensor::zeros([samples * classes as i64], (factor.kind(), tch::Device::Cpu));
+    let mut result = Tensor::zeros([samples * classes as i64], (factor.kind(), factor.device()));
     // SAFETY: the result is new.
     let products = unsafe { view_mut::<T>(&mut result) }.chunks_exact_mut(classes);
     for (products, (matrix, signal)) in products.zip(per_sample::<T>(factor, signal, classes * width, width)) {
@@ -142,7 +156,7 @@ pub struct ParameterSide {
 impl ParameterSide {
     /// From the layer's inputs (B x in) and its factor (B x C x out).
     pub fn new(input: &Tensor, factor: &Tensor) -> ParameterSide {
-        let ones = Tensor::ones([input.size()[0], 1], (input.kind(), tch::Device::Cpu));
+        let ones = Tensor::ones([input.size()[0], 1], (input.kind(), input.device()));
         ParameterSide { factor: factor.shallow_clone(), input: Tensor::cat(&[input, &ones], 1) }
     }
 }
@@ -152,8 +166,8 @@ impl SymmetricOperator for ParameterSide {
         self.factor.size()[2] * self.input.size()[1]
     }
 
-    fn kind(&self) -> Kind {
-        self.factor.kind()
+    fn options(&self) -> (Kind, Device) {
+        (self.factor.kind(), self.factor.device())
     }
 
     fn apply(&self, vector: &Tensor) -> Tensor {

@@ -1,12 +1,11 @@
 //! Hessian-vector products by differentiating twice: for the whole network, and for any layer of any network.
 
-use tch::{Kind, Tensor};
-use trainability_baselines::LayerParameters;
-use trainability_baselines::lanczos::SymmetricOperator;
-use trainability_baselines::normalization::Pass;
+use tch::{Device, Kind, Tensor};
+use trainability_tensor::Layer;
+use trainability_tensor::lanczos::SymmetricOperator;
 use trainability_baselines::penalty::{Curvature, Penalty};
 
-use crate::network::{Network, cross_entropy, logits};
+use crate::model::{Model, Pass, cross_entropy};
 
 /// The Hessian of the total loss on a batch over the parameters of some layers: of the loss that an update would see, a
 /// normalisation over the minibatch included.
@@ -20,35 +19,27 @@ pub struct Hessian<'a> {
 impl<'a> Hessian<'a> {
     /// Over all parameters.
     pub fn of_network(
-        network: &'a Network,
-        images: &Tensor,
+        model: &'a dyn Model,
+        inputs: &Tensor,
         labels: &Tensor,
         penalties: &[Box<dyn Penalty>],
     ) -> Hessian<'a> {
-        let loss = cross_entropy(logits(&network.forward_training(images)), labels);
-        Hessian::of(loss, network.layers.iter().collect(), penalties)
+        Hessian::of(loss(model, inputs, labels), model.layers().iter().collect(), penalties)
     }
 
-    /// Over the parameters of one layer, counted from 0: that layer's block. The graph begins at the layer's input.
+    /// Over the parameters of one layer, counted from 0: that layer's block.
     pub fn of_layer(
-        network: &'a Network,
+        model: &'a dyn Model,
         layer: usize,
-        images: &Tensor,
+        inputs: &Tensor,
         labels: &Tensor,
         penalties: &[Box<dyn Penalty>],
     ) -> Hessian<'a> {
-        let input = {
-            let _guard = tch::no_grad_guard();
-            network.forward_training(images).swap_remove(layer).input
-        };
-        let pre_activation = network.layers[layer].forward(&input);
-        let trace = network.forward_from(layer, input, pre_activation, Pass::Training);
-        let loss = cross_entropy(logits(&trace), labels);
-        Hessian::of(loss, vec![&network.layers[layer]], penalties)
+        Hessian::of(loss(model, inputs, labels), vec![&model.layers()[layer]], penalties)
     }
 
     /// From the cross-entropy with its graph over the parameters of these layers.
-    fn of(mut loss: Tensor, layers: Vec<&'a LayerParameters>, penalties: &[Box<dyn Penalty>]) -> Hessian<'a> {
+    fn of(mut loss: Tensor, layers: Vec<&'a Layer>, penalties: &[Box<dyn Penalty>]) -> Hessian<'a> {
         let mut closed = Vec::new();
         for penalty in penalties {
             let known: Option<Vec<Curvature>> = layers.iter().map(|layer| penalty.curvature(layer)).collect();
@@ -69,13 +60,18 @@ impl<'a> Hessian<'a> {
     }
 }
 
+/// The cross-entropy of a batch as an update sees it, with its graph.
+fn loss(model: &dyn Model, inputs: &Tensor, labels: &Tensor) -> Tensor {
+    cross_entropy(&model.forward(inputs, &mut Pass::training().without_trace()), labels)
+}
+
 impl SymmetricOperator for Hessian<'_> {
     fn size(&self) -> i64 {
         self.parameters.iter().map(|parameter| parameter.numel() as i64).sum()
     }
 
-    fn kind(&self) -> Kind {
-        self.parameters[0].kind()
+    fn options(&self) -> (Kind, Device) {
+        (self.parameters[0].kind(), self.parameters[0].device())
     }
 
     fn apply(&self, vector: &Tensor) -> Tensor {

@@ -1,6 +1,5 @@
-//! What is measured at an update: gradient noise, curvature and its window, layer by layer; and the list of indicators.
+//! What is measured at an update: gradient noise, curvature and its window, layer by layer.
 
-pub mod catalogue;
 pub mod curvature;
 pub mod gauss_newton;
 pub mod hessian;
@@ -9,8 +8,9 @@ pub mod noise;
 pub mod patch_side;
 pub mod penalised;
 pub mod smooth;
-pub mod statistics;
+mod statistics;
+mod view;
 pub mod window;
 
-pub use catalogue::{OWN, TRIVIAL, catalogue};
-pub use statistics::{LayerStatistics, Probe, ProbeOptions, Scene};
+pub use statistics::{LayerStatistics, Probe, ProbeOptions, ProbeSeconds};
+pub use view::UpdateView;

@@ -1,8 +1,8 @@
 //! Gradient noise: the per-sample variance of a layer's gradient, without a loop over samples.
 
 use tch::{Kind, Tensor};
-use trainability_baselines::sample_gradients::squared_norms;
-use trainability_baselines::{LayerDelta, LayerTrace};
+use trainability_tensor::sample_gradients::squared_norms;
+use trainability_tensor::{LayerDelta, LayerTrace};
 
 /// Squared L2 norm over several tensors, accumulated in f64.
 pub fn squared_norm<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> f64 {

@@ -6,10 +6,9 @@
 //! N_i^T U_i, summed over positions. F is formed where that is less than the factor, that is on large images with few
 //! channels; elsewhere its products are made of those with U and N.
 
-use tch::{Kind, Tensor};
-use trainability_baselines::convolution::unfold;
-use trainability_baselines::for_float;
-use trainability_baselines::lanczos::SymmetricOperator;
+use tch::{Device, Kind, Tensor};
+use trainability_tensor::convolution::unfold;
+use trainability_tensor::lanczos::SymmetricOperator;
 
 use super::gauss_newton::{as_matrix, as_vector, pull, push};
 
@@ -37,7 +36,7 @@ impl PatchSide {
         let (samples, classes, units) = (factor.size()[0], factor.size()[1], factor.size()[2]);
         let patches = unfold(input).transpose(1, 2);
         let (positions, features) = (patches.size()[1], patches.size()[2] + 1);
-        let ones = Tensor::ones([samples, positions, 1], (patches.kind(), tch::Device::Cpu));
+        let ones = Tensor::ones([samples, positions, 1], (patches.kind(), patches.device()));
         let patches = Tensor::cat(&[patches, ones], 2);
         let form = if features <= positions {
             let rows = factor.reshape([samples, classes * units, positions]).bmm(&patches);
@@ -60,9 +59,9 @@ impl SymmetricOperator for PatchSide {
         }
     }
 
-    fn kind(&self) -> Kind {
+    fn options(&self) -> (Kind, Device) {
         match &self.form {
-            Form::Formed(tensor) | Form::Factored { factor: tensor, .. } => tensor.kind(),
+            Form::Formed(tensor) | Form::Factored { factor: tensor, .. } => (tensor.kind(), tensor.device()),
         }
     }
 
@@ -72,8 +71,8 @@ impl SymmetricOperator for PatchSide {
             Form::Formed(rows) => rows.tr().mv(&rows.mv(&direction.view([-1]))).view([self.units, -1]),
             Form::Factored { factor, patches } => {
                 let change = patches.mm(&direction.tr());
-                let logits = for_float!(vector, push(factor, &change));
-                let pulled = for_float!(vector, pull(factor, &logits));
+                let logits = push(factor, &change);
+                let pulled = pull(factor, &logits);
                 pulled.view([-1, self.units]).tr().mm(patches)
             }
         };

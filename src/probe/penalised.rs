@@ -5,13 +5,12 @@
 //! such a direction and M = diag(1/B, penalty): its nonzero eigenvalues are those of M A^T A, a matrix of
 //! B C + out + in rows.
 
-use tch::{Kind, Tensor};
-use trainability_baselines::lanczos::SymmetricOperator;
+use tch::{Device, Kind, Tensor};
+use trainability_tensor::lanczos::SymmetricOperator;
 use trainability_baselines::penalty::Curvature;
 use trainability_baselines::penalty::curvature::SpectralNormCurvature;
 
 use super::gauss_newton::{pull, push};
-use trainability_baselines::for_float;
 
 /// M A^T A: shares its nonzero eigenvalues with the block, acts on B C + out + in numbers.
 pub struct PenalisedSampleSide<'a> {
@@ -43,8 +42,8 @@ impl SymmetricOperator for PenalisedSampleSide<'_> {
         self.factor.size()[0] * self.factor.size()[1] + self.factor.size()[2] + self.input.size()[1]
     }
 
-    fn kind(&self) -> Kind {
-        self.factor.kind()
+    fn options(&self) -> (Kind, Device) {
+        (self.factor.kind(), self.factor.device())
     }
 
     /// M.
@@ -58,9 +57,9 @@ impl SymmetricOperator for PenalisedSampleSide<'_> {
     fn inner(&self, vector: &Tensor) -> Option<Tensor> {
         let [y, p, x] = self.split(vector);
         let (u, v) = (self.penalty.left(), self.penalty.right());
-        let pulled = for_float!(vector, pull(self.factor, &y));
+        let pulled = pull(self.factor, &y);
         let change = self.gram.mm(&pulled) + self.along.outer(&p) + self.input.mv(&x).outer(u);
-        let logits = for_float!(vector, push(self.factor, &change));
+        let logits = push(self.factor, &change);
         let along_right = pulled.tr().mv(&self.along) + &p + u * x.dot(v);
         let along_left = self.input.tr().mv(&pulled.mv(u)) + v * p.dot(u) + &x;
         Some(Tensor::cat(&[logits, along_right, along_left], 0))
@@ -80,8 +79,8 @@ impl<Block: SymmetricOperator> SymmetricOperator for PenalisedParameterSide<'_, 
         self.block.size()
     }
 
-    fn kind(&self) -> Kind {
-        self.block.kind()
+    fn options(&self) -> (Kind, Device) {
+        self.block.options()
     }
 
     fn apply(&self, vector: &Tensor) -> Tensor {

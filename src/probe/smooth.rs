@@ -7,12 +7,12 @@
 //! with the layer's input a, A A^T multiplies z by the B x B matrix a_i . a_j + 1, so that a layer with many inputs is
 //! measured in B x out numbers.
 
-use tch::{Kind, Tensor};
-use trainability_baselines::lanczos::SymmetricOperator;
-use trainability_baselines::normalization::Pass;
-use trainability_baselines::{LayerParameters, LayerTrace};
+use tch::{Device, Kind, Tensor};
+use trainability_tensor::lanczos::SymmetricOperator;
+use trainability_tensor::Layer;
 
-use crate::network::{Network, cross_entropy, logits};
+use super::view::UpdateView;
+use crate::model::{Pass, cross_entropy};
 
 /// M: the Hessian of the mean cross-entropy over a layer's pre-activation, gain and shift.
 struct Above {
@@ -23,12 +23,13 @@ struct Above {
 }
 
 impl Above {
-    fn new(network: &Network, layer: usize, pre_activation: &Tensor, labels: &Tensor) -> Above {
-        let z = pre_activation.detach().set_requires_grad(true);
-        let trace = network.forward_from(layer, Tensor::new(), z.shallow_clone(), Pass::Training);
-        let normalising = network.layers[layer].parameters[2..].iter().map(|parameter| parameter.value.shallow_clone());
+    fn new(update: &UpdateView, layer: usize) -> Above {
+        let z = update.trace[layer].pre_activation.detach().set_requires_grad(true);
+        let layer = &update.model.layers()[layer];
+        let mut pass = Pass::training().without_trace().with_pre_activation(layer, z.shallow_clone());
+        let loss = cross_entropy(&update.model.forward(update.inputs, &mut pass), update.labels);
+        let normalising = layer.normalising().map(Tensor::shallow_clone);
         let places: Vec<Tensor> = std::iter::once(z).chain(normalising).collect();
-        let loss = cross_entropy(logits(&trace), labels);
         let gradients = Tensor::run_backward(&[loss], &places, true, true);
         Above { places, gradients }
     }
@@ -55,15 +56,14 @@ pub struct SmoothSampleSide {
 
 impl SmoothSampleSide {
     /// Of the layer at `layer`, counted from 0, on the batch that left its trace.
-    pub fn new(network: &Network, layer: usize, trace: &LayerTrace, labels: &Tensor) -> SmoothSampleSide {
-        let gram = trace.input.mm(&trace.input.tr()) + 1.0;
-        SmoothSampleSide { above: Above::new(network, layer, &trace.pre_activation, labels), gram }
+    pub fn new(update: &UpdateView, layer: usize) -> SmoothSampleSide {
+        let input = &update.trace[layer].input;
+        SmoothSampleSide { above: Above::new(update, layer), gram: input.mm(&input.tr()) + 1.0 }
     }
 
     /// The numbers it acts on.
-    pub fn size_of(layer: &LayerParameters, samples: i64) -> i64 {
-        let normalising: i64 = layer.parameters[2..].iter().map(|parameter| parameter.value.numel() as i64).sum();
-        samples * layer.weight().size()[0] + normalising
+    pub fn size_of(layer: &Layer, samples: i64) -> i64 {
+        samples * layer.units() + layer.normalising().map(|parameter| parameter.numel() as i64).sum::<i64>()
     }
 }
 
@@ -72,8 +72,8 @@ impl SymmetricOperator for SmoothSampleSide {
         self.above.sizes().iter().sum()
     }
 
-    fn kind(&self) -> Kind {
-        self.gram.kind()
+    fn options(&self) -> (Kind, Device) {
+        (self.gram.kind(), self.gram.device())
     }
 
     /// M.
@@ -98,9 +98,8 @@ pub struct SmoothParameterSide {
 
 impl SmoothParameterSide {
     /// Of the layer at `layer`, counted from 0, on the batch that left its trace.
-    pub fn new(network: &Network, layer: usize, trace: &LayerTrace, labels: &Tensor) -> SmoothParameterSide {
-        let above = Above::new(network, layer, &trace.pre_activation, labels);
-        SmoothParameterSide { above, input: trace.input.shallow_clone() }
+    pub fn new(update: &UpdateView, layer: usize) -> SmoothParameterSide {
+        SmoothParameterSide { above: Above::new(update, layer), input: update.trace[layer].input.shallow_clone() }
     }
 
     /// Numbers of the weight, the bias, and of gain and shift together.
@@ -116,8 +115,8 @@ impl SymmetricOperator for SmoothParameterSide {
         self.sizes().iter().sum()
     }
 
-    fn kind(&self) -> Kind {
-        self.input.kind()
+    fn options(&self) -> (Kind, Device) {
+        (self.input.kind(), self.input.device())
     }
 
     fn apply(&self, vector: &Tensor) -> Tensor {

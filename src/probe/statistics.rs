@@ -3,41 +3,16 @@
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
 use trainability_baselines::indicator::LayerGradient;
-use trainability_baselines::lanczos::LanczosOptions;
-use trainability_baselines::penalty::Penalty;
-use trainability_baselines::spectrum::SpectrumOptions;
-use trainability_baselines::{Gradients, LayerDelta, LayerTrace, State, StateError, Stateful};
+use trainability_tensor::lanczos::LanczosOptions;
+use trainability_tensor::spectrum::SpectrumOptions;
+use trainability_tensor::{Generator, State, StateError, Stateful};
 
 use super::curvature::layer_curvatures;
 use super::noise::{noise_variance, squared_norm};
+use super::view::UpdateView;
 use super::window::{SharpnessWindow, Volatility};
-use crate::network::Network;
-use crate::optimizer::Adam;
-use crate::random::Generator;
-
-/// How the effective step is formed from Adam's second moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EffectiveStep {
-    /// lr / ((1 - beta1^t) (v_rms + eps)) with v_rms over the layer's weight: as run.
-    #[default]
-    Rms,
-    /// The mean over the layer's parameters of lr / ((1 - beta1^t) (sqrt(v_hat) + eps)): the paper's appendix.
-    Elementwise,
-}
-
-/// What normalises a layer's sharpness.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SharpnessScale {
-    /// The layer's own learning rate and v_rms.
-    #[default]
-    Layer,
-    /// One root mean square over all parameters without bias correction, and the first layer's learning rate: as run.
-    Global,
-}
+use crate::optimizer::{EffectiveStep, SharpnessScale};
 
 /// Named options of the measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,33 +81,27 @@ pub struct LayerStatistics {
 }
 
 impl LayerStatistics {
+    /// The values with the names of their columns in `controls.csv`.
+    pub fn columns(&self) -> [(&'static str, Option<f64>); 10] {
+        [
+            ("learning_rate", Some(self.learning_rate)),
+            ("effective_step", self.effective_step),
+            ("gradient_sq_norm", Some(self.gradient_sq_norm)),
+            ("noise_variance", self.noise_variance),
+            ("sharpness", self.sharpness),
+            ("sharpness_min", self.sharpness_min),
+            ("sharpness_residual", self.sharpness_residual),
+            ("normalized_sharpness", self.normalized_sharpness),
+            ("sharpness_mean", self.sharpness_mean),
+            ("volatility", self.volatility),
+        ]
+    }
+
     /// What indicators see of them.
     pub fn gradient(&self) -> LayerGradient {
         let noise_variance = self.noise_variance.filter(|_| self.batch > 1);
         LayerGradient { sq_norm: self.gradient_sq_norm, noise_variance }
     }
-}
-
-/// One update between its backward pass and its optimizer step.
-pub struct Scene<'a> {
-    /// The network.
-    pub network: &'a Network,
-    /// Its forward pass on the minibatch, without graph.
-    pub trace: &'a [LayerTrace],
-    /// The minibatch's labels, Int64.
-    pub labels: &'a Tensor,
-    /// Per-sample cross-entropy gradients of each layer, as [`Network::deltas`] gives them.
-    pub deltas: &'a [Option<LayerDelta>],
-    /// Gradient of the mean cross-entropy.
-    pub cross_entropy_gradients: &'a Gradients,
-    /// Gradient of the total loss.
-    pub total_gradients: &'a Gradients,
-    /// The optimizer with the moments of earlier updates.
-    pub optimizer: &'a Adam,
-    /// Learning rate of each layer.
-    pub learning_rates: &'a [f64],
-    /// Terms of the loss.
-    pub penalties: &'a [Box<dyn Penalty>],
 }
 
 /// Seconds that a measurement took, by part.
@@ -187,17 +156,10 @@ impl Probe {
     }
 
     /// All statistics of every layer.
-    pub fn measure(&mut self, scene: &Scene) -> (Vec<LayerStatistics>, ProbeSeconds) {
+    pub fn measure(&mut self, update: &UpdateView) -> (Vec<LayerStatistics>, ProbeSeconds) {
         let mut seconds = ProbeSeconds::default();
         let start = Instant::now();
-        let curvatures = layer_curvatures(
-            scene.network,
-            scene.trace,
-            scene.labels,
-            scene.penalties,
-            self.options.lanczos,
-            &mut self.generator.0,
-        );
+        let curvatures = layer_curvatures(update, self.options.lanczos, &mut self.generator.0);
         seconds.curvature = start.elapsed().as_secs_f64();
         let start = Instant::now();
         let mut statistics = Vec::with_capacity(curvatures.len());
@@ -209,13 +171,13 @@ impl Probe {
             let normalized_sharpness = sharpness.zip(scale).map(|(lambda, scale)| lambda * scale);
             let spread = normalized_sharpness.map(|value| self.windows[layer].push(value, self.options.volatility));
             statistics.push(LayerStatistics {
-                batch: scene.labels.size()[0] as usize,
-                learning_rate: scene.learning_rates[layer],
+                batch: update.labels.size()[0] as usize,
+                learning_rate: rates[layer],
                 effective_step: effective_step(scene, layer, self.options.effective_step),
-                gradient_sq_norm: squared_norm(&scene.total_gradients[layer]),
-                noise_variance: scene.deltas[layer]
+                gradient_sq_norm: squared_norm(&update.total_gradients[layer]),
+                noise_variance: update.deltas[layer]
                     .as_ref()
-                    .map(|delta| noise_variance(&scene.trace[layer], delta, &scene.cross_entropy_gradients[layer])),
+                    .map(|delta| noise_variance(&update.trace[layer], delta, &update.cross_entropy_gradients[layer])),
                 sharpness,
                 sharpness_min: finite(curvature.smallest.value),
                 sharpness_residual: finite(curvature.largest.residual),
@@ -232,49 +194,6 @@ impl Probe {
 
 fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
-}
-
-/// sqrt(mean(v) / (1 - beta2^t)) over the layer's weight; undefined before the first step.
-pub fn second_moment_rms(optimizer: &Adam, layer: usize) -> Option<f64> {
-    let correction = 1.0 - optimizer.options().beta2.powf(optimizer.steps() as f64);
-    let weight = &optimizer.moments()[layer][0].second;
-    (optimizer.steps() > 0).then(|| (weight.mean(Kind::Double).double_value(&[]) / correction).sqrt())
-}
-
-fn effective_step(scene: &Scene, layer: usize, form: EffectiveStep) -> Option<f64> {
-    let (optimizer, options) = (scene.optimizer, scene.optimizer.options());
-    let v_rms = second_moment_rms(optimizer, layer)?;
-    let correction1 = 1.0 - options.beta1.powf(optimizer.steps() as f64);
-    let learning_rate = scene.learning_rates[layer] / correction1;
-    match form {
-        EffectiveStep::Rms => Some(learning_rate / (v_rms + options.epsilon)),
-        EffectiveStep::Elementwise => {
-            let correction2 = 1.0 - options.beta2.powf(optimizer.steps() as f64);
-            let (mut sum, mut count) = (0.0, 0);
-            for moments in &optimizer.moments()[layer] {
-                let root = (moments.second.to_kind(Kind::Double) / correction2).sqrt() + options.epsilon;
-                sum += root.reciprocal().sum(Kind::Double).double_value(&[]);
-                count += moments.second.numel();
-            }
-            Some(learning_rate * sum / count as f64)
-        }
-    }
-}
-
-/// What a layer's lambda is multiplied with to give lambda_bar.
-pub(super) fn normalisation(scene: &Scene, layer: usize, scale: SharpnessScale) -> Option<f64> {
-    let epsilon = scene.optimizer.options().epsilon;
-    match scale {
-        SharpnessScale::Layer => {
-            second_moment_rms(scene.optimizer, layer).map(|v_rms| scene.learning_rates[layer] / (v_rms + epsilon))
-        }
-        SharpnessScale::Global => (scene.optimizer.steps() > 0).then(|| {
-            let moments = || scene.optimizer.moments().iter().flatten();
-            let sum: f64 = moments().map(|m| m.second.sum(Kind::Double).double_value(&[])).sum();
-            let count: usize = moments().map(|m| m.second.numel()).sum();
-            scene.learning_rates[0] / ((sum / count as f64).sqrt() + epsilon)
-        }),
-    }
 }
 
 impl Stateful for Probe {

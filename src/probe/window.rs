@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
-use trainability_baselines::{State, StateError, Stateful};
+use trainability_tensor::{State, StateError, Stateful};
 
 /// Which spread of the normalised sharpness counts as its volatility.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

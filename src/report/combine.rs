@@ -168,7 +168,7 @@ fn differences(sweeps: &[Sweep]) -> Option<String> {
 }
 
 fn short(value: &Value) -> String {
-    let text = crate::config::label::of_value(value);
+    let text = crate::experiment::label::of_value(value);
     if text.chars().count() > 16 { text.chars().take(12).chain("…".chars()).collect() } else { text }
 }
 

@@ -10,7 +10,7 @@ use super::glossary;
 use super::table::Table;
 use super::tables::HORIZON;
 use crate::analysis::predictiveness::leading;
-use crate::probe::catalogue::catalogue;
+use crate::run::catalogue;
 
 /// Puts the report together.
 pub fn document<'a>(evidence: &Evidence, warnings: &[String], tables: Vec<Table>, drawn: &'a [Drawn]) -> Document<'a> {

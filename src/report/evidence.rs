@@ -12,7 +12,7 @@ use crate::analysis::{
     Arm, ArmSummary, BootstrapOptions, Indicator, Interval, Predictiveness, PredictivenessOptions, ScheduleSummary,
     Series, compare_arms, compare_schedules, score_indicators,
 };
-use crate::probe::catalogue::catalogue;
+use crate::run::catalogue;
 use crate::train::record::Status;
 
 use super::claims;

@@ -1,14 +1,14 @@
 //! What the sweep's methods and schedules are: the registries' words for each, and the options that are its own.
 
 use serde_json::{Map, Value, json};
-use trainability_baselines::method::Part;
+use trainability_baselines::registry::part as named_part;
 
 use super::evidence::Evidence;
 use super::results::Run;
 use super::setting::base;
 use super::table::Table;
-use crate::config::label::of_value;
-use crate::schedule::{Entry, RunFacts};
+use crate::experiment::label::of_value;
+use crate::schedule::{RunFacts, schedule as named_schedule};
 
 /// How to read both tables.
 pub const NOTE: &str = "Options that are not listed have their defaults; several values are those of different arms.";
@@ -98,7 +98,7 @@ fn method(run: &Run, label: &str) -> Account {
     let parts = parts(run, label);
     let (mut about, mut options) = (Vec::new(), Vec::new());
     for (name, used) in &parts {
-        let part = Part::named(name);
+        let part = named_part(name);
         about.push(told(label, name, part.map(|part| part.about)));
         let prefix = if parts.len() > 1 { format!("{name}.") } else { String::new() };
         let defaults = part.map_or(Value::Null, Part::default_options);
@@ -112,7 +112,7 @@ fn schedule(run: &Run) -> Account {
     let options = run.record.as_ref().map_or(&Value::Null, |record| &record.options);
     let used = options.get("schedule").and_then(Value::as_object).cloned().unwrap_or_default();
     let name = used.get("name").and_then(Value::as_str).unwrap_or(label);
-    let entry = Entry::named(name);
+    let entry = named_schedule(name);
     let learning_rate = options.pointer("/training/learning_rate").and_then(Value::as_f64).unwrap_or(f64::NAN);
     let parts: Vec<String> = parts(run, &run.arm.method).into_iter().map(|(name, _)| name).collect();
     let facts = RunFacts { parts: &parts, learning_rate };
@@ -173,19 +173,19 @@ mod tests {
             ],
             json!({}),
         );
-        let about = Part::named("wasserstein").unwrap().about;
+        let about = named_part("wasserstein").unwrap().about;
         assert_eq!(
             methods(&evidence).rows,
             [
                 vec!["wasserstein".to_owned(), about.to_owned(), String::new()],
                 vec![
                     "mild".to_owned(),
-                    format!("crelu: {}; wasserstein: {about}", Part::named("crelu").unwrap().about),
+                    format!("crelu: {}; wasserstein: {about}", named_part("crelu").unwrap().about),
                     "wasserstein.coefficient = 0.25".to_owned()
                 ],
             ]
         );
-        let about = Entry::named("constant").unwrap().about;
+        let about = named_schedule("constant").unwrap().about;
         assert_eq!(
             schedules(&evidence).rows,
             [
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn arms_of_a_grid_share_a_row_and_a_preset_is_no_option_of_ones_own() {
         let paper = |beta: f64| {
-            let resolve = Entry::named("paper").unwrap().resolve;
+            let resolve = named_schedule("paper").unwrap().resolve;
             let facts = RunFacts { parts: &[], learning_rate: 1e-3 };
             resolve(&json!({}), &json!({ "beta": beta }), facts).unwrap().options
         };
@@ -207,7 +207,7 @@ mod tests {
             run(&format!("relu@beta={beta}"), "paper", 0, options(parts, paper(beta)))
         };
         let evidence = evidence(vec![arm(1.0), arm(2.5), arm(10.0)], json!({ "control.beta": [1.0, 2.5, 10.0] }));
-        let relu = vec!["relu".to_owned(), Part::named("relu").unwrap().about.to_owned(), String::new()];
+        let relu = vec!["relu".to_owned(), named_part("relu").unwrap().about.to_owned(), String::new()];
         assert_eq!(methods(&evidence).rows, [relu]);
         assert_eq!(schedules(&evidence).rows[0][2], "beta = 1.0 or 2.5 or 10.0", "not what the preset sets");
     }
@@ -218,9 +218,9 @@ mod tests {
         let runs = vec![run("relu", "debiased", 0, json!({})), run("novel", "later", 0, options(unknown, json!({})))];
         let evidence = evidence(runs, json!({}));
         let (methods, schedules) = (methods(&evidence), schedules(&evidence));
-        assert_eq!(methods.rows[0][1], Part::named("relu").unwrap().about);
+        assert_eq!(methods.rows[0][1], named_part("relu").unwrap().about);
         assert_eq!(methods.rows[1][1..], ["not known to this version", "depth = 3"]);
-        assert_eq!(schedules.rows[0][1], Entry::named("debiased").unwrap().about);
+        assert_eq!(schedules.rows[0][1], named_schedule("debiased").unwrap().about);
         assert_eq!(schedules.rows[1][1..], ["not known to this version", ""]);
     }
 }

@@ -12,7 +12,7 @@ use super::tables::{self, HORIZON};
 use crate::analysis::auroc::Direction;
 use crate::analysis::predictiveness::ranked;
 use crate::analysis::{Arm, Predictiveness};
-use crate::probe::catalogue::catalogue;
+use crate::run::catalogue;
 
 /// Groups beyond which something else must have been meant, such as the seed.
 const MOST_GROUPS: usize = 24;

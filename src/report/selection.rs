@@ -13,7 +13,7 @@ use super::evidence::CONTROL;
 use super::figures::counted;
 use super::results::{Run, Sweep};
 use super::setting::{grid_keys, is_ceiling, option_keys, value_of};
-use crate::config::label::nearest;
+use crate::experiment::label::nearest;
 
 /// The runs of a report, and what its reader must know of how they were chosen.
 #[derive(Clone, Debug, Default)]

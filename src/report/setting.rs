@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::evidence::{CEILING, CONTROL};
 use super::results::{Run, Sweep, lookup};
 use crate::analysis::Arm;
-use crate::config::label::of_value;
+use crate::experiment::label::of_value;
 
 /// The sections of a run's options that make its tasks as hard as those of another, whatever the method and schedule.
 const SETTING: [&str; 4] = ["data", "stream", "network", "training"];

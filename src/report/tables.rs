@@ -14,7 +14,7 @@ use crate::analysis::outcomes::Reference;
 use crate::analysis::paired_tests::sign_flip_floor;
 use crate::analysis::predictiveness::ranked;
 use crate::analysis::{Arm, Estimate, Undefined};
-use crate::probe::catalogue::catalogue;
+use crate::run::catalogue;
 
 /// Tasks looked ahead in the table and the figure; `predictiveness.csv` has all horizons.
 pub const HORIZON: usize = 1;

@@ -6,7 +6,7 @@ use super::evidence::{CONTROL, Evidence};
 use super::results::{Run, Sweep};
 use crate::analysis::Arm;
 use crate::analysis::warnings as analysis;
-use crate::probe::catalogue::catalogue;
+use crate::run::catalogue;
 use crate::train::record::Status;
 
 /// Every warning, the gravest first.

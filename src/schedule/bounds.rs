@@ -1,7 +1,8 @@
-//! The bounds on the effective step (docs/method.md, section 3), from a layer's statistics.
+//! The bounds on the effective step (docs/method.md, section 3), from a layer's statistics: one table, from which
+//! columns, indicators, figures and limits derive.
 
 use serde::{Deserialize, Serialize};
-use trainability_baselines::{State, StateError, Stateful};
+use trainability_tensor::{State, StateError, Stateful};
 
 use crate::probe::LayerStatistics;
 
@@ -61,21 +62,129 @@ impl Default for BoundOptions {
     }
 }
 
-/// All bounds on one layer's effective step. `None` is undefined, infinity is no constraint.
+/// An upper bound on a layer's effective step: everything that is said of it anywhere.
+#[derive(Debug)]
+pub struct Bound {
+    /// What the option `limit` calls it.
+    pub name: &'static str,
+    /// Its column in `controls.csv`, and in `tasks.csv` where it is the smallest over layers.
+    pub column: &'static str,
+    /// Its name for people.
+    pub title: &'static str,
+    /// Its formula, as a part of a sentence.
+    pub text: &'static str,
+    /// The colour of its line in figures, such as `#0072b2`.
+    pub colour: &'static str,
+    /// The width of that line in pixels of a figure 1,600 wide.
+    pub width: f64,
+    /// The value at a measured update; `None` is undefined, infinity is no constraint.
+    value: fn(&Measured) -> Option<f64>,
+    /// What a schedule holds the step below, where that is not the value itself.
+    limit: Option<fn(&Measured) -> Option<f64>>,
+}
+
+impl PartialEq for Bound {
+    fn eq(&self, other: &Bound) -> bool {
+        self.name == other.name
+    }
+}
+
+/// alpha_g = B |g|^2 / sigma2. As a limit it is the estimate that the options choose, smoothed if they say so.
+pub const NOISE: Bound = Bound {
+    name: "noise",
+    column: "noise_bound",
+    title: "noise bound",
+    text: "B |g|^2 / sigma2",
+    colour: "#0072b2",
+    width: 3.5,
+    value: |measured| measured.noise_bound(measured.plug_in?),
+    limit: Some(|measured| measured.noise_bound(measured.chosen?)),
+};
+
+/// The noise bound without the batch's own noise, of this batch alone.
+pub const NOISE_DEBIASED: Bound = Bound {
+    name: "noise_debiased",
+    column: "noise_bound_debiased",
+    title: "debiased noise bound",
+    text: "the noise bound without the batch's own noise",
+    colour: "#56b4e9",
+    width: 3.0,
+    value: |measured| measured.noise_bound(measured.debiased?.cut_off()),
+    limit: None,
+};
+
+/// alpha_vol = 1 / (kappa Vol).
+pub const VOLATILITY: Bound = Bound {
+    name: "volatility",
+    column: "volatility_bound",
+    title: "volatility bound",
+    text: "1 / (kappa Vol)",
+    colour: "#e69f00",
+    width: 3.0,
+    value: |measured| ratio(1.0, measured.options.kappa * measured.statistics.volatility?),
+    limit: None,
+};
+
+/// tau = 2 mu / (s2 + mu^2).
+pub const LEVEL: Bound = Bound {
+    name: "level",
+    column: "level_bound",
+    title: "level bound",
+    text: "2 mu / (s2 + mu^2)",
+    colour: "#cc79a7",
+    width: 3.0,
+    value: |measured| {
+        let (mean, deviation_sq) = (measured.statistics.sharpness_mean?, measured.statistics.deviation_sq?);
+        ratio(2.0 * mean, deviation_sq + mean * mean)
+    },
+    limit: None,
+};
+
+/// alpha_safe = B |g|^2 / (sigma2 + beta |g|^2 X).
+pub const COMBINED: Bound = Bound {
+    name: "combined",
+    column: "combined_bound",
+    title: "combined bound",
+    text: "alpha_safe by the run's options",
+    colour: "#d55e00",
+    width: 8.0,
+    value: |measured| {
+        let Noisy { signal, variance } = measured.chosen?;
+        let x = curvature_statistic(measured.statistics, measured.options.statistic)?;
+        ratio(measured.batch * signal, variance + measured.options.beta * signal * x)
+    },
+    limit: None,
+};
+
+/// Every bound, in the order of the columns.
+pub const BOUNDS: [&Bound; 5] = [&NOISE, &NOISE_DEBIASED, &VOLATILITY, &LEVEL, &COMBINED];
+
+/// All bounds on one layer's effective step at a measured update.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bounds {
-    /// alpha_g = B |g|^2 / sigma2.
-    pub noise: Option<f64>,
-    /// The same without the batch's own noise, of this batch alone.
-    pub noise_debiased: Option<f64>,
-    /// The noise bound that the options choose, smoothed if they say so: the first part of the combined bound.
-    pub noise_chosen: Option<f64>,
-    /// alpha_vol = 1 / (kappa Vol).
-    pub volatility: Option<f64>,
-    /// tau = 2 mu / (s2 + mu^2).
-    pub level: Option<f64>,
-    /// alpha_safe = B |g|^2 / (sigma2 + beta |g|^2 X).
-    pub combined: Option<f64>,
+    values: [Option<f64>; BOUNDS.len()],
+    limits: [Option<f64>; BOUNDS.len()],
+}
+
+impl Bounds {
+    /// One of them; `None` is undefined, infinity is no constraint.
+    pub fn of(&self, bound: &Bound) -> Option<f64> {
+        self.values[place(bound)]
+    }
+
+    /// What a schedule holds the effective step below.
+    pub fn limit(&self, bound: &Bound) -> Option<f64> {
+        self.limits[place(bound)]
+    }
+
+    /// All of them under their columns.
+    pub fn columns(&self) -> impl Iterator<Item = (&'static str, Option<f64>)> {
+        BOUNDS.iter().map(|bound| bound.column).zip(self.values)
+    }
+}
+
+fn place(bound: &Bound) -> usize {
+    BOUNDS.iter().position(|known| *known == bound).expect("a bound is in the table")
 }
 
 /// A quotient of a nonnegative signal by a limit on it: infinite without a limit, undefined if both vanish.
@@ -99,6 +208,39 @@ impl MovingAverage {
         self.sum = decay * self.sum + (1.0 - decay) * value;
         self.weight = decay * self.weight + (1.0 - decay);
         self.sum / self.weight
+    }
+}
+
+/// A squared gradient norm and the per-sample variance beside it.
+#[derive(Clone, Copy)]
+struct Noisy {
+    signal: f64,
+    variance: f64,
+}
+
+impl Noisy {
+    /// A squared norm is not negative, whatever an unbiased estimate of it says.
+    fn cut_off(self) -> Noisy {
+        Noisy { signal: self.signal.max(0.0), ..self }
+    }
+}
+
+/// What bounds are made of.
+struct Measured<'a> {
+    /// B.
+    batch: f64,
+    plug_in: Option<Noisy>,
+    /// Of this batch alone.
+    debiased: Option<Noisy>,
+    /// By the options.
+    chosen: Option<Noisy>,
+    statistics: &'a LayerStatistics,
+    options: BoundOptions,
+}
+
+impl Measured<'_> {
+    fn noise_bound(&self, Noisy { signal, variance }: Noisy) -> Option<f64> {
+        ratio(self.batch * signal, variance)
     }
 }
 
@@ -126,34 +268,23 @@ impl BoundEstimator {
     pub fn push(&mut self, statistics: &LayerStatistics) -> Bounds {
         let batch = statistics.batch as f64;
         let variance = statistics.noise_variance.filter(|_| statistics.batch > 1);
-        let plug_in = variance.map(|variance| (statistics.gradient_sq_norm, variance));
-        let raw = plug_in.map(|(signal, variance)| (signal - variance / (batch - 1.0), variance));
+        let plug_in = variance.map(|variance| Noisy { signal: statistics.gradient_sq_norm, variance });
+        let debiased =
+            plug_in.map(|Noisy { signal, variance }| Noisy { signal: signal - variance / (batch - 1.0), variance });
         let chosen = match self.options.noise {
             Noise::PlugIn => plug_in,
             // Averaged before it is cut off at 0: the other order would bring back a part of the bias.
-            Noise::Debiased => raw.map(|(signal, variance)| {
-                let signal = self.signal.push(signal, self.options.smoothing).max(0.0);
-                (signal, self.variance.push(variance, self.options.smoothing))
+            Noise::Debiased => debiased.map(|Noisy { signal, variance }| {
+                let signal = self.signal.push(signal, self.options.smoothing);
+                Noisy { signal, variance: self.variance.push(variance, self.options.smoothing) }.cut_off()
             }),
         };
-        let noise_bound = |(signal, variance): (f64, f64)| ratio(batch * signal, variance);
-        let combined =
-            |(signal, variance): (f64, f64), x: f64| ratio(batch * signal, variance + self.options.beta * signal * x);
-        let curvature = curvature_statistic(statistics, self.options.statistic);
+        let measured = Measured { batch, plug_in, debiased, chosen, statistics, options: self.options };
         Bounds {
-            noise: plug_in.and_then(noise_bound),
-            noise_debiased: raw.and_then(|(signal, variance)| noise_bound((signal.max(0.0), variance))),
-            noise_chosen: chosen.and_then(noise_bound),
-            volatility: statistics.volatility.and_then(|volatility| ratio(1.0, self.options.kappa * volatility)),
-            level: level_bound(statistics),
-            combined: chosen.zip(curvature).and_then(|(noise, x)| combined(noise, x)),
+            values: BOUNDS.map(|bound| (bound.value)(&measured)),
+            limits: BOUNDS.map(|bound| bound.limit.unwrap_or(bound.value)(&measured)),
         }
     }
-}
-
-fn level_bound(statistics: &LayerStatistics) -> Option<f64> {
-    let (mean, deviation_sq) = (statistics.sharpness_mean?, statistics.deviation_sq?);
-    ratio(2.0 * mean, deviation_sq + mean * mean)
 }
 
 fn curvature_statistic(statistics: &LayerStatistics, which: CurvatureStatistic) -> Option<f64> {
@@ -186,6 +317,12 @@ impl Stateful for BoundEstimator {
 pub(crate) mod tests {
     use super::*;
 
+    pub(crate) fn bounds(combined: Option<f64>) -> Bounds {
+        let mut bounds = Bounds::default();
+        (bounds.values[place(&COMBINED)], bounds.limits[place(&COMBINED)]) = (combined, combined);
+        bounds
+    }
+
     pub(crate) fn statistics(batch: usize, gradient_sq_norm: f64, noise_variance: f64) -> LayerStatistics {
         LayerStatistics {
             batch,
@@ -211,13 +348,13 @@ pub(crate) mod tests {
     fn every_bound_by_hand() {
         let options = BoundOptions { beta: 0.8, kappa: 2.0, ..BoundOptions::default() };
         let bounds = BoundEstimator::new(options).push(&statistics(10, 6.0, 18.0));
-        close(bounds.noise, 60.0 / 18.0);
-        close(bounds.noise_debiased, 10.0 * (6.0 - 2.0) / 18.0);
-        close(bounds.volatility, 1.0);
-        close(bounds.level, 4.0 / (1.0 + 4.0));
-        close(bounds.combined, 60.0 / (18.0 + 0.8 * 6.0 * 0.5));
+        close(bounds.of(&NOISE), 60.0 / 18.0);
+        close(bounds.of(&NOISE_DEBIASED), 10.0 * (6.0 - 2.0) / 18.0);
+        close(bounds.of(&VOLATILITY), 1.0);
+        close(bounds.of(&LEVEL), 4.0 / (1.0 + 4.0));
+        close(bounds.of(&COMBINED), 60.0 / (18.0 + 0.8 * 6.0 * 0.5));
         // The same as 1 / (1 / alpha_g + beta X / B).
-        close(bounds.combined, 1.0 / (1.0 / bounds.noise.unwrap() + 0.8 * 0.5 / 10.0));
+        close(bounds.of(&COMBINED), 1.0 / (1.0 / bounds.of(&NOISE).unwrap() + 0.8 * 0.5 / 10.0));
     }
 
     #[test]
@@ -231,7 +368,7 @@ pub(crate) mod tests {
         ] {
             let options = BoundOptions { statistic, beta: 20.0, ..BoundOptions::default() };
             let bounds = BoundEstimator::new(options).push(&statistics(10, 6.0, 18.0));
-            close(bounds.combined, 60.0 / (18.0 + 20.0 * 6.0 * x));
+            close(bounds.of(&COMBINED), 60.0 / (18.0 + 20.0 * 6.0 * x));
         }
     }
 
@@ -239,12 +376,12 @@ pub(crate) mod tests {
     fn the_debiased_choice_enters_the_combined_bound_and_is_smoothed() {
         let options = BoundOptions { noise: Noise::Debiased, smoothing: 0.9, ..BoundOptions::default() };
         let mut estimator = BoundEstimator::new(options);
-        close(estimator.push(&statistics(10, 6.0, 18.0)).combined, 40.0 / (18.0 + 4.0 * 0.5));
+        close(estimator.push(&statistics(10, 6.0, 18.0)).of(&COMBINED), 40.0 / (18.0 + 4.0 * 0.5));
         // Bias-corrected averages of 4 then 1, and of 18 then 9: (0.9 * 4 + 1) / 1.9 and (0.9 * 18 + 9) / 1.9.
         let second = estimator.push(&statistics(10, 2.0, 9.0));
-        close(second.noise_chosen, 10.0 * (0.9 * 4.0 + 1.0) / (0.9 * 18.0 + 9.0));
+        close(second.limit(&NOISE), 10.0 * (0.9 * 4.0 + 1.0) / (0.9 * 18.0 + 9.0));
         // The recorded bound is this batch's alone, the same in every arm.
-        close(second.noise_debiased, 10.0 / 9.0);
+        close(second.of(&NOISE_DEBIASED), 10.0 / 9.0);
     }
 
     #[test]
@@ -253,16 +390,16 @@ pub(crate) mod tests {
         let still = LayerStatistics { volatility: Some(0.0), ..statistics(4, 1.0, 0.0) };
         let bounds = estimator.push(&still);
         assert_eq!(
-            (bounds.noise, bounds.volatility, bounds.combined),
+            (bounds.of(&NOISE), bounds.of(&VOLATILITY), bounds.of(&COMBINED)),
             (Some(f64::INFINITY), Some(f64::INFINITY), Some(f64::INFINITY))
         );
         let nothing = estimator.push(&statistics(4, 0.0, 0.0));
-        assert_eq!((nothing.noise, nothing.combined), (None, None));
+        assert_eq!((nothing.of(&NOISE), nothing.of(&COMBINED)), (None, None));
         let negative =
             LayerStatistics { volatility: Some(-1.0), sharpness_mean: Some(-2.0), ..statistics(4, 1.0, 1.0) };
-        assert_eq!(estimator.push(&negative).volatility, None);
+        assert_eq!(estimator.push(&negative).of(&VOLATILITY), None);
         let one = estimator.push(&statistics(1, 1.0, 0.0));
-        assert_eq!((one.noise, one.noise_debiased, one.combined), (None, None, None));
+        assert_eq!((one.of(&NOISE), one.of(&NOISE_DEBIASED), one.of(&COMBINED)), (None, None, None));
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! One learning rate for every layer, for ever. Without options it is the control that every schedule is compared with.
 
 use serde::{Deserialize, Serialize};
-use trainability_baselines::method::OptionError;
+use trainability_baselines::options::OptionError;
 
 use super::decay::{self, Decay};
-use super::{Entry, Progress};
+use super::definition::{ScheduleKind, Progress};
 
 /// `constant`.
-pub const ENTRY: Entry = decay::entry::<Constant>("the base learning rate, unchanged, or another one");
+pub const KIND: ScheduleKind = decay::kind::<Constant>("the base learning rate, unchanged, or another one");
 
 /// Its options.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,13 +1,14 @@
 //! The per-layer controller (docs/method.md, equation (21)): cools a layer whose effective step exceeds its bound,
 //! warms one that is far below it.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
-use trainability_baselines::method::OptionError;
-use trainability_baselines::{State, StateError, Stateful};
+use trainability_baselines::options::OptionError;
+use trainability_tensor::{State, StateError, Stateful};
 
-use super::bounds::{BoundOptions, CurvatureStatistic, Noise};
-use super::{Action, Bounds, Progress, Schedule, ScheduleError, Scope, Start, check_rules};
+use super::bounds::{BOUNDS, Bound, BoundOptions, Bounds, COMBINED, CurvatureStatistic, Noise};
+use super::definition::{Action, Progress, Schedule, ScheduleError, Scope, Start, check_rules};
 use crate::probe::LayerStatistics;
 
 /// The part of a run in which a rate may rise.
@@ -23,21 +24,42 @@ pub enum WarmWindow {
     Off,
 }
 
-/// Which bound the effective step is held below.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// What the effective step is held below.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Limit {
-    /// alpha_safe: the method.
-    #[default]
-    Combined,
-    /// The noise bound that `noise` chooses, alone.
-    Noise,
-    /// The volatility bound alone.
-    Volatility,
-    /// The level bound alone.
-    Level,
+    /// One of the bounds, by name. The method's is the combined one.
+    Bound(&'static Bound),
     /// 0: every event above the floor cools, which shows what a bound adds to a mere cap.
     FloorOnly,
+}
+
+/// The name of [`Limit::FloorOnly`].
+const FLOOR_ONLY: &str = "floor_only";
+
+impl Default for Limit {
+    fn default() -> Self {
+        Limit::Bound(&COMBINED)
+    }
+}
+
+impl Serialize for Limit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            Limit::Bound(bound) => bound.name,
+            Limit::FloorOnly => FLOOR_ONLY,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Limit, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let bound = BOUNDS.into_iter().find(|bound| bound.name == name).map(Limit::Bound);
+        bound.or((name == FLOOR_ONLY).then_some(Limit::FloorOnly)).ok_or_else(|| {
+            let known: Vec<String> = BOUNDS.iter().map(|bound| format!("`{}`", bound.name)).collect();
+            D::Error::custom(format!("unknown variant `{name}`, expected one of {}, `{FLOOR_ONLY}`", known.join(", ")))
+        })
+    }
 }
 
 /// All named options of the controller and its bounds, in the configuration's `control` section and in any schedule
@@ -170,10 +192,7 @@ impl Controller {
 
     fn limit(&self, bounds: &Bounds) -> Option<f64> {
         match self.options.limit {
-            Limit::Combined => bounds.combined,
-            Limit::Noise => bounds.noise_chosen,
-            Limit::Volatility => bounds.volatility,
-            Limit::Level => bounds.level,
+            Limit::Bound(bound) => bounds.limit(bound),
             Limit::FloorOnly => Some(0.0),
         }
     }
@@ -235,7 +254,7 @@ impl Stateful for Controller {
 
 #[cfg(test)]
 mod tests {
-    use super::super::bounds::tests::statistics;
+    use super::super::bounds::tests::{bounds, statistics};
     use super::*;
 
     const START: Start = Start { learning_rate: 1.0, layers: 1 };
@@ -247,8 +266,7 @@ mod tests {
     fn act(options: ControlOptions, effective_step: Option<f64>, bound: Option<f64>, update: u64) -> (Action, f64) {
         let mut controller = Controller::new(options, START);
         let statistics = LayerStatistics { effective_step, ..statistics(8, 1.0, 1.0) };
-        let bounds = Bounds { combined: bound, ..Bounds::default() };
-        (controller.control(at(update), &[statistics], &[bounds])[0], controller.learning_rates()[0])
+        (controller.control(at(update), &[statistics], &[bounds(bound)])[0], controller.learning_rates()[0])
     }
 
     #[test]

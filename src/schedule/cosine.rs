@@ -3,13 +3,13 @@
 use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
-use trainability_baselines::method::OptionError;
+use trainability_baselines::options::OptionError;
 
 use super::decay::{self, Decay, Restart};
-use super::{Entry, Progress, check_rules};
+use super::definition::{ScheduleKind, Progress, check_rules};
 
 /// `cosine`.
-pub const ENTRY: Entry = decay::entry::<Cosine>("the base learning rate, falling along half a cosine");
+pub const KIND: ScheduleKind = decay::kind::<Cosine>("the base learning rate, falling along half a cosine");
 
 /// Its options: base * (end_factor + (1 - end_factor) (1 + cos(pi s)) / 2), s being the share of the run, or of the
 /// task, that is over.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use trainability_baselines::method::OptionError;
-use trainability_baselines::{State, StateError, Stateful};
+use trainability_baselines::options::OptionError;
+use trainability_tensor::{State, StateError, Stateful};
 
 use super::controller::ControlOptions;
-use super::{Action, Bounds, Entry, Progress, Resolved, Rule, RunFacts, Schedule, ScheduleError, Start};
+use super::bounds::Bounds;
+use super::definition::{Action, ScheduleKind, Progress, Resolved, Rule, RunFacts, Schedule, ScheduleError, Start};
 use crate::probe::LayerStatistics;
 
 /// The options of a plain schedule: plain data with defaults, which give the factor at every update.
@@ -62,9 +63,9 @@ pub(super) fn end_rule(end_factor: f64) -> Rule<'static> {
     ("end_factor", end_factor, (0.0..1.0).contains(&end_factor), "at least 0 and below 1")
 }
 
-/// The registry entry of a plain schedule.
-pub const fn entry<D: Decay>(about: &'static str) -> Entry {
-    Entry { name: D::NAME, about, needs_measurement: false, resolve: resolve::<D> }
+/// A plain schedule as a configuration names it.
+pub const fn kind<D: Decay>(about: &'static str) -> ScheduleKind {
+    ScheduleKind { name: D::NAME, about, needs_measurement: false, resolve: resolve::<D> }
 }
 
 /// Of the `control` section only the bounds matter: they are recorded, not acted on.

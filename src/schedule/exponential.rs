@@ -1,13 +1,13 @@
 //! The rate falls by the same share at every update.
 
 use serde::{Deserialize, Serialize};
-use trainability_baselines::method::OptionError;
+use trainability_baselines::options::OptionError;
 
 use super::decay::{self, Decay, Restart};
-use super::{Entry, Progress, check_rules};
+use super::definition::{ScheduleKind, Progress, check_rules};
 
 /// `exponential`.
-pub const ENTRY: Entry = decay::entry::<Exponential>("the base learning rate, falling by the same share every update");
+pub const KIND: ScheduleKind = decay::kind::<Exponential>("the base learning rate, falling by the same share every update");
 
 /// Its options: base * end_factor^s, s being the share of the run, or of the task, that is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,13 +1,13 @@
 //! The rate falls along a straight line.
 
 use serde::{Deserialize, Serialize};
-use trainability_baselines::method::OptionError;
+use trainability_baselines::options::OptionError;
 
 use super::decay::{self, Decay, Restart};
-use super::{Entry, Progress, check_rules};
+use super::definition::{ScheduleKind, Progress, check_rules};
 
 /// `linear`.
-pub const ENTRY: Entry = decay::entry::<Linear>("the base learning rate, falling along a straight line");
+pub const KIND: ScheduleKind = decay::kind::<Linear>("the base learning rate, falling along a straight line");
 
 /// Its options: base * (1 - (1 - end_factor) s), s being the share of the run, or of the task, that is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

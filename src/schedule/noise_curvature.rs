@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use trainability_baselines::method::OptionError;
+use trainability_baselines::options::OptionError;
 
 use super::controller::{ControlOptions, Controller};
-use super::{Entry, Resolved, RunFacts, ScheduleError};
+use super::definition::{ScheduleKind, Resolved, RunFacts, ScheduleError};
 
 /// `noise_curvature`: the options as the configuration gives them.
-pub const ENTRY: Entry = Entry {
+pub const KIND: ScheduleKind = ScheduleKind {
     name: "noise_curvature",
     about: "keeps each layer's effective step below its bound, options as given",
     needs_measurement: true,
@@ -18,7 +18,7 @@ pub const ENTRY: Entry = Entry {
 };
 
 /// `paper`: X = Vol, beta = 1, plug-in noise bound.
-pub const PAPER: Entry = Entry {
+pub const PAPER: ScheduleKind = ScheduleKind {
     name: "paper",
     about: "noise_curvature with X = Vol, beta = 1 and the plug-in noise bound",
     needs_measurement: true,
@@ -29,7 +29,7 @@ pub const PAPER: Entry = Entry {
 };
 
 /// `as_run`: plug-in noise bound, and X and beta as the runs behind the paper's figures had them for each method.
-pub const AS_RUN: Entry = Entry {
+pub const AS_RUN: ScheduleKind = ScheduleKind {
     name: "as_run",
     about: "noise_curvature as the runs behind the paper's figures had it, by method",
     needs_measurement: true,
@@ -37,7 +37,7 @@ pub const AS_RUN: Entry = Entry {
 };
 
 /// `debiased`: X = Vol, beta = 1, debiased and smoothed noise bound.
-pub const DEBIASED: Entry = Entry {
+pub const DEBIASED: ScheduleKind = ScheduleKind {
     name: "debiased",
     about: "noise_curvature with the batch's own noise taken off the noise bound",
     needs_measurement: true,
@@ -48,7 +48,7 @@ pub const DEBIASED: Entry = Entry {
 };
 
 /// `noise_only`: the noise bound alone, that of `noise`.
-pub const NOISE_ONLY: Entry = Entry {
+pub const NOISE_ONLY: ScheduleKind = ScheduleKind {
     name: "noise_only",
     about: "noise_curvature that keeps the noise bound alone",
     needs_measurement: true,
@@ -56,7 +56,7 @@ pub const NOISE_ONLY: Entry = Entry {
 };
 
 /// `volatility_only`: the volatility bound alone.
-pub const VOLATILITY_ONLY: Entry = Entry {
+pub const VOLATILITY_ONLY: ScheduleKind = ScheduleKind {
     name: "volatility_only",
     about: "noise_curvature that keeps the volatility bound alone",
     needs_measurement: true,
@@ -64,7 +64,7 @@ pub const VOLATILITY_ONLY: Entry = Entry {
 };
 
 /// `level_only`: the level bound alone.
-pub const LEVEL_ONLY: Entry = Entry {
+pub const LEVEL_ONLY: ScheduleKind = ScheduleKind {
     name: "level_only",
     about: "noise_curvature that keeps the level bound alone",
     needs_measurement: true,
@@ -72,7 +72,7 @@ pub const LEVEL_ONLY: Entry = Entry {
 };
 
 /// `cooling_only`: the combined bound, and rates that never rise.
-pub const COOLING_ONLY: Entry = Entry {
+pub const COOLING_ONLY: ScheduleKind = ScheduleKind {
     name: "cooling_only",
     about: "noise_curvature that never raises a rate",
     needs_measurement: true,
@@ -80,7 +80,7 @@ pub const COOLING_ONLY: Entry = Entry {
 };
 
 /// `floor_only`: no bound, every event above the floor cools.
-pub const FLOOR_ONLY: Entry = Entry {
+pub const FLOOR_ONLY: ScheduleKind = ScheduleKind {
     name: "floor_only",
     about: "a mere cap: cools every event whose effective step is above the floor",
     needs_measurement: true,
@@ -126,7 +126,7 @@ fn resolve(name: &'static str, preset: &Value, control: &Value, own: &Value) -> 
 mod tests {
     use super::*;
 
-    fn resolved(entry: &Entry, parts: &[&str], learning_rate: f64, own: Value) -> Value {
+    fn resolved(entry: &ScheduleKind, parts: &[&str], learning_rate: f64, own: Value) -> Value {
         let parts: Vec<String> = parts.iter().map(|part| part.to_string()).collect();
         let facts = RunFacts { parts: &parts, learning_rate };
         (entry.resolve)(&json!({ "cool": 0.95 }), &own, facts).unwrap().options

@@ -11,15 +11,16 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use trainability_baselines::method::OptionError;
-use trainability_baselines::{State, StateError, Stateful};
+use trainability_baselines::options::OptionError;
+use trainability_tensor::{State, StateError, Stateful};
 
 use super::controller::ControlOptions;
-use super::{Action, Bounds, Entry, Progress, Resolved, RunFacts, Schedule, ScheduleError, Start};
+use super::bounds::Bounds;
+use super::definition::{Action, ScheduleKind, Progress, Resolved, RunFacts, Schedule, ScheduleError, Start};
 use crate::probe::LayerStatistics;
 
 /// `stability_cap`.
-pub const ENTRY: Entry = Entry {
+pub const KIND: ScheduleKind = ScheduleKind {
     name: "stability_cap",
     about: "the base learning rate, capped where effective step times sharpness would exceed a threshold",
     needs_measurement: true,
@@ -47,7 +48,7 @@ fn resolve(control: &Value, own: &Value, _facts: RunFacts) -> Result<Resolved, S
     }
     let bounds = ControlOptions::layered(&[control])?.bounds();
     Ok(Resolved {
-        options: json!({ "name": ENTRY.name, "threshold": options.threshold, "bounds": bounds }),
+        options: json!({ "name": KIND.name, "threshold": options.threshold, "bounds": bounds }),
         bounds,
         factory: Arc::new(move |start| Box::new(StabilityCap::new(options, start))),
     })

@@ -1,14 +1,14 @@
 //! The rate rises, stays, and falls: a trapezoid (Hu et al., arXiv 2404.06395).
 
 use serde::{Deserialize, Serialize};
-use trainability_baselines::method::OptionError;
+use trainability_baselines::options::OptionError;
 
 use super::decay::{self, Decay, Restart};
-use super::{Entry, Progress, check_rules};
+use super::definition::{ScheduleKind, Progress, check_rules};
 
 /// `warmup_stable_decay`.
-pub const ENTRY: Entry =
-    decay::entry::<WarmupStableDecay>("a linear rise to the base learning rate, a plateau, and a linear fall");
+pub const KIND: ScheduleKind =
+    decay::kind::<WarmupStableDecay>("a linear rise to the base learning rate, a plateau, and a linear fall");
 
 /// Its options. The plateau covers the share of the run, or of the task, that rise and fall leave.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,8 +2,8 @@
 
 use std::fmt::Debug;
 
-use tch::{Device, Kind, Tensor};
-use trainability_baselines::{State, StateError, Stateful};
+use tch::Tensor;
+use trainability_tensor::{State, StateError, Stateful};
 
 /// What a task makes of images and their true classes.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Content {
     pub fn labels(&self, classes: &Tensor) -> Tensor {
         match &self.labels {
             Labels::Drawn { labels, .. } => labels.shallow_clone(),
-            Labels::Renamed(names) => names.index_select(0, classes),
+            Labels::Renamed(names) => names.to_device(classes.device()).index_select(0, classes),
         }
     }
 
@@ -63,13 +63,13 @@ impl Content {
     pub fn labels_of_others(&self, classes: &Tensor) -> Option<Tensor> {
         match &self.labels {
             Labels::Drawn { .. } => None,
-            Labels::Renamed(names) => Some(names.index_select(0, classes)),
+            Labels::Renamed(names) => Some(names.to_device(classes.device()).index_select(0, classes)),
         }
     }
 
     /// Images (M x features) as the task shows them.
     pub fn show(&self, images: &Tensor) -> Tensor {
-        self.pixels.as_ref().map_or_else(|| images.shallow_clone(), |order| images.index_select(1, order))
+        self.pixels.as_ref().map_or_else(|| images.shallow_clone(), |order| images.index_select(1, &order.to_device(images.device())))
     }
 }
 
@@ -96,12 +96,17 @@ impl Stateful for Content {
     }
 }
 
+/// 0, 1, .. to below `count`, Int64.
+pub(super) fn natural_order(count: usize) -> Tensor {
+    Tensor::from_slice(&(0..count as i64).collect::<Vec<_>>())
+}
+
 /// The order of 0 .. `count` that was saved as `name`.
 ///
 /// # Errors
 /// There is none, or it is no order of these.
-pub fn restored_order(state: &State, name: &str, count: usize) -> Result<Tensor, StateError> {
-    let whole = Tensor::arange(count as i64, (Kind::Int64, Device::Cpu));
+pub(super) fn restored_order(state: &State, name: &str, count: usize) -> Result<Tensor, StateError> {
+    let whole = natural_order(count);
     let mut order = whole.zeros_like();
     state.copy_indices_into(name, &mut order, count as i64)?;
     if order.sort(0, false).0 == whole {

@@ -1,14 +1,13 @@
 //! Label permutation: fixed images with their true labels, the classes renamed by a fresh random permutation at every task,
 //! the first included. What an image shows stays a good guide to its label; only the names change.
 
-use trainability_baselines::{State, StateError, Stateful};
+use trainability_tensor::{Generator, State, StateError, Stateful};
 
-use super::Entry;
+use super::kind::StreamKind;
 use super::content::{Content, Labels, Material, Source};
-use crate::random::Generator;
 
 /// `label_permutation`.
-pub const ENTRY: Entry = Entry {
+pub const KIND: StreamKind = StreamKind {
     name: "label_permutation",
     about: "true labels, the classes renamed by a fresh permutation at every task",
     true_labels: true,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rand::RngExt;
 
-use crate::random::Generator;
+use trainability_tensor::Generator;
 
 /// Tasks and their updates, known from the beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,15 +1,13 @@
 //! Pixel permutation: true labels, the pixels of all images put into one fresh random order at every task, the first
 //! included, so that no task is special. The colours of an image count as pixels of their own.
 
-use tch::{Device, Kind, Tensor};
-use trainability_baselines::{State, StateError, Stateful};
+use trainability_tensor::{Generator, State, StateError, Stateful};
 
-use super::Entry;
-use super::content::{Content, Labels, Material, Source};
-use crate::random::Generator;
+use super::kind::StreamKind;
+use super::content::{Content, Labels, Material, Source, natural_order};
 
 /// `pixel_permutation`.
-pub const ENTRY: Entry = Entry {
+pub const KIND: StreamKind = StreamKind {
     name: "pixel_permutation",
     about: "true labels, the pixels of all images in one fresh order at every task, the first included",
     true_labels: true,
@@ -36,7 +34,7 @@ impl PixelPermutation {
 
 impl Source for PixelPermutation {
     fn draw(&mut self, _: Option<&Content>) -> Content {
-        let names = Tensor::arange(self.classes, (Kind::Int64, Device::Cpu));
+        let names = natural_order(self.classes as usize);
         Content { labels: Labels::Renamed(names), pixels: Some(self.generator.permutation(self.features)) }
     }
 }

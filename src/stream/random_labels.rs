@@ -1,14 +1,13 @@
 //! Random-label classification (docs/method.md, section 1): fixed images, all labels redrawn uniformly at every task
 //! start, the first included; or, with `fraction`, a part of them at every task after the first.
 
-use trainability_baselines::{State, StateError, Stateful};
+use trainability_tensor::{Generator, State, StateError, Stateful};
 
 use super::content::{Content, Labels, Material, Source};
-use super::{Entry, FRACTION};
-use crate::random::Generator;
+use super::kind::{FRACTION, StreamKind};
 
 /// `random_labels`.
-pub const ENTRY: Entry = Entry {
+pub const KIND: StreamKind = StreamKind {
     name: "random_labels",
     about: "fixed images, all labels (or the share `fraction`) redrawn uniformly at every task",
     true_labels: false,

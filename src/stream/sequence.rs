@@ -1,11 +1,12 @@
 //! The sequence of tasks that a stream is: what each is about, in which order its images come, and the position in it.
 
-use tch::{Device, Kind, Tensor};
-use trainability_baselines::{State, StateError, Stateful};
+use tch::{Kind, Tensor};
+use trainability_tensor::{Generator, State, StateError, Stateful};
 
-use super::content::{Content, Material, Source, restored_order};
-use super::{Entry, Lengths, random_labels};
-use crate::random::Generator;
+use super::content::{Content, Material, Source, natural_order, restored_order};
+use super::kind::StreamKind;
+use super::lengths::Lengths;
+use super::random_labels;
 
 /// Options that every kind of stream composes with.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -20,9 +21,9 @@ pub struct Composition {
 
 /// What a stream is built from.
 #[derive(Debug)]
-pub struct Start {
+pub struct StreamStart {
     /// The kind.
-    pub entry: &'static Entry,
+    pub kind: &'static StreamKind,
     /// N x features, normalised.
     pub images: Tensor,
     /// The true class of each image, N, Int64.
@@ -39,12 +40,12 @@ pub struct Start {
     pub seed: u64,
 }
 
-impl Start {
+impl StreamStart {
     /// Random labels, all of them at every task, for images (N x features).
-    pub fn random_labels(images: Tensor, classes: i64, lengths: Lengths, seed: u64) -> Start {
-        Start {
-            entry: &random_labels::ENTRY,
-            true_classes: Tensor::zeros([images.size()[0]], (Kind::Int64, Device::Cpu)),
+    pub fn random_labels(images: Tensor, classes: i64, lengths: Lengths, seed: u64) -> StreamStart {
+        StreamStart {
+            kind: &random_labels::KIND,
+            true_classes: Tensor::zeros([images.size()[0]], (Kind::Int64, images.device())),
             images,
             classes,
             lengths,
@@ -75,7 +76,7 @@ struct Task {
 /// A sequence of tasks, and the position in it.
 #[derive(Debug)]
 pub struct Stream {
-    entry: &'static Entry,
+    kind: &'static StreamKind,
     material: Material,
     composition: Composition,
     lengths: Lengths,
@@ -103,22 +104,22 @@ pub struct Stream {
 
 impl Stream {
     /// The stream before its first task.
-    pub fn new(start: Start) -> Stream {
-        let Start { entry, images, true_classes, classes, lengths, fraction, composition, seed } = start;
+    pub fn new(start: StreamStart) -> Stream {
+        let StreamStart { kind, images, true_classes, classes, lengths, fraction, composition, seed } = start;
         let [count, features] = [0, 1].map(|axis| images.size()[axis] as usize);
         let material = Material { images: count, features, classes, fraction, seed };
         Stream {
-            entry,
+            kind,
             material,
             composition,
             lengths,
             true_classes,
-            source: (entry.build)(material),
+            source: (kind.build)(material),
             order_generator: Generator::named("order", seed),
             transition_generator: Generator::named("transition", seed),
             begun: 0,
             given: 0,
-            order: Tensor::arange(count as i64, (Kind::Int64, Device::Cpu)),
+            order: natural_order(count),
             task: None,
             before: None,
             images: images.shallow_clone(),
@@ -143,7 +144,7 @@ impl Stream {
         let restarts =
             self.begun > 0 && self.composition.recurring > 0 && self.begun.is_multiple_of(self.composition.recurring);
         if restarts {
-            self.source = (self.entry.build)(self.material);
+            self.source = (self.kind.build)(self.material);
         }
         let last = self.task.take();
         let content = self.source.draw(last.as_ref().filter(|_| !restarts).map(|task| &task.content));
@@ -166,10 +167,11 @@ impl Stream {
         }
         let first = place * self.lengths.batch_size();
         let length = self.lengths.batch_size().min(count - first);
-        let rows = self.order.narrow(0, first as i64, length as i64);
+        let device = self.originals.device();
+        let rows = self.order.narrow(0, first as i64, length as i64).to_device(device);
         let labels = self.labels().index_select(0, &rows);
         let share = self.old_share();
-        let old = (share > 0.0).then(|| self.transition_generator.events(length, share));
+        let old = (share > 0.0).then(|| self.transition_generator.events(length, share).to_device(device));
         self.given += 1;
         let Some((old, before)) = old.zip(self.before.as_ref()) else { return Minibatch { rows, labels } };
         let labels = before.labels.index_select(0, &rows).where_self(&old, &labels);
@@ -220,7 +222,7 @@ impl Stream {
     }
 
     fn written_out(&self, content: Content) -> Task {
-        Task { labels: content.labels(&self.true_classes), content }
+        Task { labels: content.labels(&self.true_classes).to_device(self.originals.device()), content }
     }
 
     /// All images as the task shows them, N x features. Nobody writes to them: other images are another tensor.
@@ -273,7 +275,7 @@ impl Stateful for Stream {
         state.restore_part("order_generator", &mut self.order_generator)?;
         state.restore_part("transition_generator", &mut self.transition_generator)?;
         // Of the same kind, and so with content of the same form.
-        let fresh = || (self.entry.build)(self.material).draw(None);
+        let fresh = || (self.kind.build)(self.material).draw(None);
         let restored = |name: &str| -> Result<Task, StateError> {
             let mut content = fresh();
             state.restore_part(name, &mut content)?;

@@ -7,11 +7,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use trainability_baselines::State;
+use trainability_tensor::State;
 
 use super::standing::checkpoint_path;
 use super::{Listener, SweepOptions};
-use crate::config::RunPlan;
+use crate::experiment::RunPlan;
 use crate::data::ImageSet;
 use crate::train::{Recorder, Run, RunRecord, Status, checkpoint};
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::config::{Plan, RunPlan};
+use crate::experiment::{Plan, RunPlan};
 use crate::train::read_record;
 use crate::train::sealed::write_json;
 

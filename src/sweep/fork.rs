@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::Listener;
 use super::folder::{SweepFolder, run_folders};
-use crate::config::RunPlan;
+use crate::experiment::RunPlan;
 use crate::train::recorder::CSV_FILES;
 use crate::train::{RunRecord, Status, read_record};
 

@@ -2,11 +2,11 @@
 
 use anyhow::{Result, ensure};
 use sysinfo::{MemoryRefreshKind, System};
-use trainability_baselines::Method;
+use trainability_baselines::method::Method;
 
-use crate::config::{Precision, RunPlan};
+use crate::experiment::{Precision, RunPlan};
 use crate::data::ImageSet;
-use crate::network::Shape;
+use crate::model::Shape;
 use crate::train::run::EVALUATION_CHUNK;
 
 /// What libtorch, the allocator and the stack keep for a thread at work, in bytes.

@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use globset::Glob;
 
-use crate::config::{Plan, RunPlan};
+use crate::experiment::{Plan, RunPlan};
 use crate::data::ImageSet;
 use crate::train::sealed::{Seal, read_json};
 use crate::train::{RunRecord, Status};

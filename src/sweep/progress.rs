@@ -6,7 +6,7 @@ use std::time::Instant;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Listener;
-use crate::config::RunPlan;
+use crate::experiment::RunPlan;
 use crate::train::{RunRecord, Status};
 
 /// Shows a sweep on standard error.

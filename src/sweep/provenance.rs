@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::folder::run_folders;
-use crate::config::Plan;
+use crate::experiment::Plan;
 use crate::data::ImageSet;
 
 /// The content of `sweep.json`.
@@ -55,7 +55,7 @@ impl Provenance {
             program: env!("CARGO_PKG_VERSION"),
             tch: locked_version("tch"),
             libtorch: option_env!("TRAINABILITY_LIBTORCH_VERSION"),
-            mkl: if trainability_baselines::mkl::is_default() { "default" } else { "fast" },
+            mkl: if trainability_tensor::mkl::is_default() { "default" } else { "fast" },
             processor: processor(),
             jobs,
             threads_per_run: 1,

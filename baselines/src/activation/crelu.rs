@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
+use trainability_tensor::LinearMap;
 
-use super::{Activation, Widths, unit_dimension};
-use crate::method::{Contribution, OptionError, Part, PartOptions};
+use super::{Activation, Widths};
+use crate::options::OptionError;
+use crate::part::{Contribution, Part, PartOptions};
 
 /// `crelu`: every unit passes on both of its signs, so that none can die.
 pub const PART: Part = Part::of::<CreluOptions>("crelu", "concatenated ReLU, the next layer's input doubles");
@@ -37,12 +39,12 @@ impl Activation for Crelu {
         2 * units
     }
 
-    fn forward(&self, pre_activation: &Tensor) -> Tensor {
-        Tensor::cat(&[pre_activation.relu(), pre_activation.neg().relu()], unit_dimension(pre_activation))
+    fn forward(&self, pre_activation: &Tensor, map: LinearMap) -> Tensor {
+        Tensor::cat(&[pre_activation.relu(), pre_activation.neg().relu()], map.unit_dimension())
     }
 
-    fn pull_back(&self, pre_activation: &Tensor, gradient: &Tensor) -> Tensor {
-        let halves = gradient.chunk(2, unit_dimension(gradient));
+    fn pull_back(&self, pre_activation: &Tensor, gradient: &Tensor, map: LinearMap) -> Tensor {
+        let halves = gradient.chunk(2, map.unit_dimension());
         pre_activation.threshold_backward(&halves[0], 0.0) - pre_activation.neg().threshold_backward(&halves[1], 0.0)
     }
 

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
+use trainability_tensor::LinearMap;
 
 use super::{Activation, Widths};
-use crate::method::{Contribution, OptionError, Part, PartOptions};
+use crate::options::OptionError;
+use crate::part::{Contribution, Part, PartOptions};
 
 /// `identity`: a deep linear network.
 pub const PART: Part = Part::of::<IdentityOptions>("identity", "no activation: a deep linear network");
@@ -33,11 +35,11 @@ impl Activation for Identity {
         units
     }
 
-    fn forward(&self, pre_activation: &Tensor) -> Tensor {
+    fn forward(&self, pre_activation: &Tensor, _map: LinearMap) -> Tensor {
         pre_activation.shallow_clone()
     }
 
-    fn pull_back(&self, _pre_activation: &Tensor, gradient: &Tensor) -> Tensor {
+    fn pull_back(&self, _pre_activation: &Tensor, gradient: &Tensor, _map: LinearMap) -> Tensor {
         gradient.shallow_clone()
     }
 

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
+use trainability_tensor::LinearMap;
 
 use super::{Activation, Widths};
-use crate::method::{Contribution, OptionError, Part, PartOptions};
+use crate::options::OptionError;
+use crate::part::{Contribution, Part, PartOptions};
 
 /// `leaky_relu`: negative pre-activations pass on a share of themselves.
 pub const PART: Part = Part::of::<LeakyReluOptions>("leaky_relu", "leaky ReLU, negative values pass with a slope");
@@ -49,12 +51,12 @@ impl Activation for LeakyRelu {
         units
     }
 
-    fn forward(&self, pre_activation: &Tensor) -> Tensor {
+    fn forward(&self, pre_activation: &Tensor, _map: LinearMap) -> Tensor {
         // tch's own leaky_relu knows no slope but 0.01. At 0 the derivative of this form is the slope, as in `pull_back`.
         pre_activation * self.slope + pre_activation.relu() * (1.0 - self.slope)
     }
 
-    fn pull_back(&self, pre_activation: &Tensor, gradient: &Tensor) -> Tensor {
+    fn pull_back(&self, pre_activation: &Tensor, gradient: &Tensor, _map: LinearMap) -> Tensor {
         gradient * self.slope + pre_activation.threshold_backward(&(gradient * (1.0 - self.slope)), 0.0)
     }
 

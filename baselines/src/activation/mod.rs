@@ -3,8 +3,13 @@
 use std::fmt::Debug;
 
 use tch::Tensor;
+use trainability_tensor::LinearMap;
 
-automod::dir!(pub "src/activation");
+pub mod crelu;
+pub mod identity;
+pub mod leaky_relu;
+pub mod relu;
+pub mod tanh;
 
 /// How many units hidden layers have, given the configured numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,18 +30,13 @@ pub trait Activation: Debug + Send + Sync {
     /// feature f comes from unit f mod units.
     fn features(&self, units: i64) -> i64;
 
-    /// `pre_activation` (.. x units) to activations (.. x features). Units are where [`unit_dimension`] says.
-    fn forward(&self, pre_activation: &Tensor) -> Tensor;
+    /// `pre_activation` (.. x units) of a layer with that map to activations (.. x features); the units lie along the map's
+    /// [`LinearMap::unit_dimension`].
+    fn forward(&self, pre_activation: &Tensor, map: LinearMap) -> Tensor;
 
     /// Pulls a gradient at the activations (.. x features) back to the pre-activations (.. x units).
-    fn pull_back(&self, pre_activation: &Tensor, gradient: &Tensor) -> Tensor;
+    fn pull_back(&self, pre_activation: &Tensor, gradient: &Tensor, map: LinearMap) -> Tensor;
 
     /// Whether it is linear between kinks, so that a layer's Hessian block is its Gauss-Newton block.
     fn piecewise_linear(&self) -> bool;
-}
-
-/// The dimension of units, counted from the end: the last, but of planes (.. x channels x height x width), which have at
-/// least four dimensions, the channels are the units.
-pub fn unit_dimension(values: &Tensor) -> i64 {
-    if values.dim() >= 4 { -3 } else { -1 }
 }

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
+use trainability_tensor::LinearMap;
 
 use super::{Activation, Widths};
-use crate::method::{Contribution, OptionError, Part, PartOptions};
+use crate::options::OptionError;
+use crate::part::{Contribution, Part, PartOptions};
 
 /// `relu`: nothing added to the network; the arm in which the loss of trainability shows.
 pub const PART: Part = Part::of::<ReluOptions>("relu", "plain ReLU network, nothing added");
@@ -33,11 +35,11 @@ impl Activation for Relu {
         units
     }
 
-    fn forward(&self, pre_activation: &Tensor) -> Tensor {
+    fn forward(&self, pre_activation: &Tensor, _map: LinearMap) -> Tensor {
         pre_activation.relu()
     }
 
-    fn pull_back(&self, pre_activation: &Tensor, gradient: &Tensor) -> Tensor {
+    fn pull_back(&self, pre_activation: &Tensor, gradient: &Tensor, _map: LinearMap) -> Tensor {
         pre_activation.threshold_backward(gradient, 0.0)
     }
 

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
+use trainability_tensor::LinearMap;
 
 use super::{Activation, Widths};
-use crate::method::{Contribution, OptionError, Part, PartOptions};
+use crate::options::OptionError;
+use crate::part::{Contribution, Part, PartOptions};
 
 /// `tanh`: saturating units.
 pub const PART: Part = Part::of::<TanhOptions>("tanh", "hyperbolic tangent units");
@@ -33,11 +35,11 @@ impl Activation for Tanh {
         units
     }
 
-    fn forward(&self, pre_activation: &Tensor) -> Tensor {
+    fn forward(&self, pre_activation: &Tensor, _map: LinearMap) -> Tensor {
         pre_activation.tanh()
     }
 
-    fn pull_back(&self, pre_activation: &Tensor, gradient: &Tensor) -> Tensor {
+    fn pull_back(&self, pre_activation: &Tensor, gradient: &Tensor, _map: LinearMap) -> Tensor {
         gradient * (1.0 - pre_activation.tanh().square())
     }
 

@@ -6,10 +6,11 @@
 
 use std::fmt::Debug;
 
-use crate::layers::Gradients;
-use crate::slices::sum_of_squares;
+use trainability_tensor::layer::Gradients;
+use trainability_tensor::slices::sum_of_squares;
 
-automod::dir!(pub "src/gradient_rule");
+pub mod clipping;
+pub mod normalization;
 
 /// A function of the whole gradient, without memory.
 pub trait GradientRule: Debug + Send {

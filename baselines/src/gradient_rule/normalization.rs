@@ -7,8 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{GradientRule, global_norm, scale};
-use crate::layers::Gradients;
-use crate::method::{Contribution, OptionError, Part, PartOptions};
+use crate::options::OptionError;
+use crate::part::{Contribution, Part, PartOptions};
+use trainability_tensor::layer::Gradients;
 
 /// `gradient_normalization`: the gradient divided by its norm.
 pub const PART: Part = Part::of::<NormalizationOptions>(

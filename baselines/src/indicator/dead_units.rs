@@ -3,8 +3,9 @@
 use rand_chacha::ChaCha8Rng;
 use tch::Kind;
 
-use super::{Definition, Indicator, Layerwise, Observation, Role, When, mean_over_hidden};
-use crate::layers::by_unit;
+use super::definition::{Definition, Role};
+use super::measurement::{Indicator, Layerwise, When, mean_over_hidden};
+use super::observation::Observation;
 
 /// See the definition.
 pub struct DeadUnits;
@@ -34,8 +35,8 @@ impl Indicator for DeadUnits {
 
 impl Layerwise for DeadUnits {
     fn measure_layer(&self, observation: &Observation, index: usize) -> Option<f64> {
-        let layer = observation.hidden().get(index)?;
-        let active = by_unit(&observation.activation.forward(layer.activation_input())).gt(0.0).any_dim(0, false);
+        let layer = observation.hidden_layer(index)?;
+        let active = layer.map.by_unit(layer.features.as_ref()?).gt(0.0).any_dim(0, false);
         Some(1.0 - active.to_kind(Kind::Double).mean(Kind::Double).double_value(&[]))
     }
 }

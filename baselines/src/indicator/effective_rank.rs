@@ -2,7 +2,9 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{Definition, Indicator, Layerwise, Observation, Role, When, mean_over_hidden};
+use super::definition::{Definition, Role};
+use super::measurement::{Indicator, Layerwise, When, mean_over_hidden};
+use super::observation::Observation;
 
 /// See the definition.
 pub struct EffectiveRank;

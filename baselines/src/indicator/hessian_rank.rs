@@ -3,9 +3,11 @@
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
 
-use super::{Definition, Indicator, Layerwise, Observation, Role, When};
-use crate::layers::{LayerDelta, LayerTrace};
-use crate::sample_gradients;
+use super::definition::{Definition, Role};
+use super::measurement::{Indicator, Layerwise, When};
+use super::observation::Observation;
+use trainability_tensor::layer::{LayerDelta, LayerTrace};
+use trainability_tensor::sample_gradients;
 
 /// See the definition.
 pub struct HessianRank;

@@ -2,8 +2,10 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{Definition, Indicator, Observation, Role, When};
-use crate::spectrum::Spectrum;
+use super::definition::{Definition, Role};
+use super::measurement::{Indicator, When};
+use super::observation::Observation;
+use trainability_tensor::spectrum::Spectrum;
 
 /// See the definition.
 pub struct HessianSpectralRank;

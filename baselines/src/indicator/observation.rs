@@ -4,10 +4,9 @@ use std::cell::OnceCell;
 
 use tch::{Kind, Tensor};
 
-use crate::activation::Activation;
-use crate::lanczos::{LanczosOptions, SymmetricOperator};
-use crate::layers::{LayerDelta, LayerParameters, LayerTrace, LinearMap};
-use crate::spectrum::SpectrumOptions;
+use trainability_tensor::lanczos::{LanczosOptions, SymmetricOperator};
+use trainability_tensor::layer::{Layer, LayerDelta, LayerTrace, LinearMap};
+use trainability_tensor::spectrum::SpectrumOptions;
 
 /// Means over all parameters of the network, taken in the optimizer's step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -31,10 +30,8 @@ pub struct LayerGradient {
 /// A network on a batch. What a moment does not offer is `None`.
 pub struct Observation<'a> {
     /// The parameters.
-    pub layers: &'a [LayerParameters],
-    /// The activation between layers.
-    pub activation: &'a dyn Activation,
-    /// Input and pre-activation of each layer on B samples, without graph; the last layer's are the logits.
+    pub layers: &'a [Layer],
+    /// What each layer left of a pass over B samples, without graph.
     pub trace: &'a [LayerTrace],
     /// For each layer the gradients of each sample's own cross-entropy; `None` in a layer where single samples have none.
     pub deltas: Option<&'a [Option<LayerDelta>]>,
@@ -59,9 +56,14 @@ pub struct Shared {
 }
 
 impl Observation<'_> {
-    /// The layers whose units are hidden: all but the last.
-    pub fn hidden(&self) -> &[LayerTrace] {
-        &self.trace[..self.trace.len().saturating_sub(1)]
+    /// The layers whose units are hidden, with their place among all layers.
+    pub fn hidden(&self) -> impl Iterator<Item = (usize, &LayerTrace)> {
+        self.trace.iter().enumerate().filter(|(_, layer)| layer.features.is_some())
+    }
+
+    /// What a hidden layer left; nothing of another.
+    pub fn hidden_layer(&self, layer: usize) -> Option<&LayerTrace> {
+        self.trace.get(layer).filter(|layer| layer.features.is_some())
     }
 
     /// B.
@@ -73,18 +75,20 @@ impl Observation<'_> {
     /// descending order, by f64 arithmetic; undefined where an activation is not finite, and for layers that are not hidden.
     pub fn singular_values(&self, layer: usize) -> Option<&[f64]> {
         let of = |layer: &LayerTrace| {
-            let activations = self.activation.forward(layer.activation_input()).to_kind(Kind::Double);
+            let activations = layer.features.as_ref()?.to_kind(Kind::Double);
             // The decomposition fails on numbers that are not finite.
             let finite = activations.isfinite().all().int64_value(&[]) == 1;
-            let activations = match LinearMap::of(&activations) {
+            let activations = match layer.map {
                 LinearMap::Dense => activations,
                 // One row an image and far more columns: the triangular factor has the same singular values, and svd would
                 // take room for the square of the longer side.
-                LinearMap::Convolution => Tensor::linalg_qr(&activations.flatten(1, -1).tr(), "r").1,
+                LinearMap::Shared | LinearMap::Convolution => {
+                    Tensor::linalg_qr(&activations.flatten(1, -1).tr(), "r").1
+                }
             };
             finite.then(|| Vec::try_from(activations.svd(true, false).1).expect("a vector of f64"))
         };
-        let all = self.shared.singular_values.get_or_init(|| self.hidden().iter().map(of).collect());
+        let all = self.shared.singular_values.get_or_init(|| self.trace.iter().map(of).collect());
         all.get(layer)?.as_deref()
     }
 }

@@ -2,8 +2,10 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{Definition, Indicator, Observation, Role, When};
-use crate::lanczos::{Ends, extreme_eigenvalues};
+use super::definition::{Definition, Role};
+use super::measurement::{Indicator, When};
+use super::observation::Observation;
+use trainability_tensor::lanczos::{Ends, extreme_eigenvalues};
 
 /// See the definition.
 pub struct Sharpness;

@@ -3,8 +3,9 @@
 use rand_chacha::ChaCha8Rng;
 use tch::Kind;
 
-use super::{Definition, Indicator, Layerwise, Observation, Role, When, mean_over_hidden};
-use crate::layers::by_unit;
+use super::definition::{Definition, Role};
+use super::measurement::{Indicator, Layerwise, When, mean_over_hidden};
+use super::observation::Observation;
 
 /// See the definition.
 pub struct UnitSignEntropy;
@@ -34,8 +35,9 @@ impl Indicator for UnitSignEntropy {
 
 impl Layerwise for UnitSignEntropy {
     fn measure_layer(&self, observation: &Observation, index: usize) -> Option<f64> {
-        let layer = observation.hidden().get(index)?;
-        let positive = by_unit(layer.activation_input()).gt(0.0).to_kind(Kind::Double).mean_dim(0, false, Kind::Double);
+        let layer = observation.hidden_layer(index)?;
+        let positive =
+            layer.map.by_unit(layer.activation_input()).gt(0.0).to_kind(Kind::Double).mean_dim(0, false, Kind::Double);
         let negative = positive.ones_like() - &positive;
         // xlogy takes 0 ln 0 as 0: a unit that never switches has no entropy.
         let entropy = -(positive.xlogy(&positive) + negative.xlogy(&negative));

@@ -2,7 +2,9 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{Definition, Indicator, Observation, Role, When};
+use super::definition::{Definition, Role};
+use super::measurement::{Indicator, When};
+use super::observation::Observation;
 
 /// See the definition.
 pub struct UpdateNorm;

@@ -3,8 +3,10 @@
 use rand_chacha::ChaCha8Rng;
 use tch::Kind;
 
-use super::{Definition, Indicator, Layerwise, Observation, Role, When};
-use crate::layers::{LayerParameters, tensors};
+use super::definition::{Definition, Role};
+use super::measurement::{Indicator, Layerwise, When};
+use super::observation::Observation;
+use trainability_tensor::layer::{Layer, tensors};
 
 /// See the definition.
 pub struct WeightNorm;
@@ -38,7 +40,7 @@ impl Layerwise for WeightNorm {
     }
 }
 
-fn mean_magnitude(layers: &[LayerParameters]) -> Option<f64> {
+fn mean_magnitude(layers: &[Layer]) -> Option<f64> {
     let (mut sum, mut count) = (0.0, 0);
     for tensor in tensors(layers) {
         sum += tensor.detach().abs().sum(Kind::Double).double_value(&[]);

@@ -3,8 +3,10 @@
 use rand_chacha::ChaCha8Rng;
 use tch::Kind;
 
-use super::{Definition, Indicator, Layerwise, Observation, Role, When};
-use crate::layers::{LayerParameters, tensors};
+use super::definition::{Definition, Role};
+use super::measurement::{Indicator, Layerwise, When};
+use super::observation::Observation;
+use trainability_tensor::layer::{Layer, tensors};
 
 /// See the definition.
 pub struct WeightNormL2;
@@ -39,7 +41,7 @@ impl Layerwise for WeightNormL2 {
 }
 
 /// Squares are taken and summed in f64.
-fn norm(layers: &[LayerParameters]) -> Option<f64> {
+fn norm(layers: &[Layer]) -> Option<f64> {
     let square = |t: &tch::Tensor| t.detach().to_kind(Kind::Double).square().sum(Kind::Double).double_value(&[]);
     (!layers.is_empty()).then(|| tensors(layers).map(square).sum::<f64>().sqrt())
 }

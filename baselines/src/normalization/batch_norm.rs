@@ -10,10 +10,11 @@
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::{Normalization, Pass, check_epsilon};
-use crate::layers::LayerParameters;
-use crate::method::{Contribution, OptionError, Part, PartOptions};
-use crate::state::{State, StateError, Stateful};
+use super::{Mode, Normalization, check_epsilon};
+use crate::options::OptionError;
+use crate::part::{Contribution, Part, PartOptions};
+use trainability_tensor::layer::Layer;
+use trainability_tensor::state::{State, StateError, Stateful};
 
 /// `batch_norm`: normalises each unit before the activation.
 pub const PART: Part =
@@ -67,8 +68,8 @@ impl Normalization for BatchNorm {
         PART.name
     }
 
-    fn begin(&mut self, hidden: &[LayerParameters]) {
-        let fresh = |layer: &LayerParameters| {
+    fn begin(&mut self, hidden: &[Layer]) {
+        let fresh = |layer: &Layer| {
             let weight = layer.weight();
             let options = (weight.kind(), weight.device());
             let units = weight.size()[0];
@@ -81,9 +82,9 @@ impl Normalization for BatchNorm {
         self.running = hidden.iter().map(fresh).collect();
     }
 
-    fn standardise(&self, layer: usize, pre_activation: &Tensor, pass: Pass) -> Tensor {
+    fn standardise(&self, layer: usize, pre_activation: &Tensor, mode: Mode) -> Tensor {
         let Running { mean, variance, .. } = &self.running[layer];
-        let own = pass == Pass::Training && pre_activation.size()[0] > 1;
+        let own = mode == Mode::Training && pre_activation.size()[0] > 1;
         // Given the running averages together with the minibatch's own, libtorch would move them by itself.
         let (mean, variance) = if own { (None, None) } else { (Some(mean), Some(variance)) };
         let BatchNormOptions { epsilon, momentum } = self.options;

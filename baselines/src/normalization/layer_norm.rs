@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::{Normalization, Pass, check_epsilon};
-use crate::method::{Contribution, OptionError, Part, PartOptions};
-use crate::state::{State, StateError, Stateful};
+use super::{Mode, Normalization, check_epsilon};
+use crate::options::OptionError;
+use crate::part::{Contribution, Part, PartOptions};
+use trainability_tensor::state::Stateful;
 
 /// `layer_norm`: normalises each sample before the activation.
 pub const PART: Part =
@@ -43,7 +44,7 @@ impl Normalization for LayerNorm {
         PART.name
     }
 
-    fn standardise(&self, _layer: usize, pre_activation: &Tensor, _pass: Pass) -> Tensor {
+    fn standardise(&self, _layer: usize, pre_activation: &Tensor, _mode: Mode) -> Tensor {
         let units = pre_activation.size()[1];
         pre_activation.layer_norm([units], None::<&Tensor>, None, self.epsilon, false)
     }
@@ -53,10 +54,4 @@ impl Normalization for LayerNorm {
     }
 }
 
-impl Stateful for LayerNorm {
-    fn save(&self, _state: &mut State) {}
-
-    fn restore(&mut self, _state: &State) -> Result<(), StateError> {
-        Ok(())
-    }
-}
+impl Stateful for LayerNorm {}

@@ -8,15 +8,16 @@ use std::fmt::Debug;
 
 use tch::Tensor;
 
-use crate::layers::LayerParameters;
-use crate::method::OptionError;
-use crate::state::Stateful;
+use crate::options::OptionError;
+use trainability_tensor::layer::Layer;
+use trainability_tensor::state::Stateful;
 
-automod::dir!(pub "src/normalization");
+pub mod batch_norm;
+pub mod layer_norm;
 
 /// What z is standardised by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pass {
+pub enum Mode {
     /// The samples at hand, as an update sees them.
     Training,
     /// What training has left, if it leaves something: the result for one sample does not depend on the others.
@@ -29,10 +30,10 @@ pub trait Normalization: Stateful + Debug + Send {
     fn name(&self) -> &'static str;
 
     /// Begins anew for these hidden layers, as for a fresh network.
-    fn begin(&mut self, _hidden: &[LayerParameters]) {}
+    fn begin(&mut self, _hidden: &[Layer]) {}
 
     /// z_hat of a hidden layer (B x units) from its pre-activation (B x units), with its graph. It remembers nothing.
-    fn standardise(&self, layer: usize, pre_activation: &Tensor, pass: Pass) -> Tensor;
+    fn standardise(&self, layer: usize, pre_activation: &Tensor, mode: Mode) -> Tensor;
 
     /// Takes in the pre-activation (B x units) of an update's pass, once for each update.
     fn follow(&mut self, _layer: usize, _pre_activation: &Tensor) {}

@@ -13,10 +13,11 @@ use tch::Tensor;
 
 use super::{Curvature, Elapsed, Penalty};
 use crate::gradient_rule::global_norm;
-use crate::layers::{Gradients, LayerParameters, tensors};
-use crate::method::{Contribution, OptionError, Part, PartOptions, check_coefficient};
-use crate::slices::sum_of_squares;
-use crate::state::{State, StateError, Stateful};
+use crate::options::{OptionError, check_coefficient};
+use crate::part::{Contribution, Part, PartOptions};
+use trainability_tensor::layer::{Gradients, Layer, tensors};
+use trainability_tensor::slices::sum_of_squares;
+use trainability_tensor::state::{State, StateError, Stateful};
 
 /// `anti_regularization`: parameters pushed away from zero, with safeguards.
 pub const PART: Part = Part::of::<AntiRegularizationOptions>(
@@ -90,7 +91,7 @@ pub struct AntiRegularization {
     initial_norms: Vec<f64>,
 }
 
-fn norm(layer: &LayerParameters) -> f64 {
+fn norm(layer: &Layer) -> f64 {
     layer.parameters.iter().map(|parameter| sum_of_squares(&parameter.value)).sum::<f64>().sqrt()
 }
 
@@ -99,7 +100,7 @@ impl Penalty for AntiRegularization {
         PART.name
     }
 
-    fn begin(&mut self, layers: &[LayerParameters]) {
+    fn begin(&mut self, layers: &[Layer]) {
         self.initial_norms = layers.iter().map(norm).collect();
     }
 
@@ -111,7 +112,7 @@ impl Penalty for AntiRegularization {
         self.now = self.coefficient * (1.0 - passed);
     }
 
-    fn after_step(&self, layers: &mut [LayerParameters]) {
+    fn after_step(&self, layers: &mut [Layer]) {
         let _guard = tch::no_grad_guard();
         for (layer, initial) in layers.iter_mut().zip(&self.initial_norms) {
             let (norm, most) = (norm(layer), self.radius * initial);
@@ -124,12 +125,12 @@ impl Penalty for AntiRegularization {
     }
 
     /// With the coefficient of the update at hand, which its clipping holds constant.
-    fn loss(&self, layers: &[&LayerParameters]) -> Tensor {
+    fn loss(&self, layers: &[&Layer]) -> Tensor {
         let squares = layers.iter().flat_map(|layer| &layer.parameters).map(|p| p.value.square().sum(p.value.kind()));
         squares.sum::<Tensor>() * -self.now
     }
 
-    fn add_gradient(&mut self, layers: &[LayerParameters], gradients: &mut Gradients) {
+    fn add_gradient(&mut self, layers: &[Layer], gradients: &mut Gradients) {
         let theta = tensors(layers).map(sum_of_squares).sum::<f64>().sqrt();
         let most = self.clip * global_norm(gradients);
         if 2.0 * self.now * theta > most {
@@ -141,7 +142,7 @@ impl Penalty for AntiRegularization {
         }
     }
 
-    fn curvature(&self, _layer: &LayerParameters) -> Option<Curvature> {
+    fn curvature(&self, _layer: &Layer) -> Option<Curvature> {
         Some(Curvature::Isotropic(-2.0 * self.now))
     }
 }

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::CoefficientOptions;
-use crate::method::{Contribution, OptionError, Part, PartOptions, WeightDecay, check_coefficient};
+use crate::options::{OptionError, check_coefficient};
+use crate::part::{Contribution, Part, PartOptions};
+use crate::weight_decay::WeightDecay;
 
 /// `l2_adam`: weight decay joined to the gradient before Adam's moments.
 pub const PART: Part =

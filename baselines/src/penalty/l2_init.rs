@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::{CoefficientOptions, Curvature, Penalty};
-use crate::for_float;
-use crate::layers::{Gradients, LayerParameters, tensors};
-use crate::method::{Contribution, OptionError, Part, PartOptions, check_coefficient};
-use crate::slices::{Float, view, view_mut};
-use crate::state::{State, StateError, Stateful};
+use crate::options::{OptionError, check_coefficient};
+use crate::part::{Contribution, Part, PartOptions};
+use trainability_tensor::for_float;
+use trainability_tensor::layer::{Gradients, Layer, tensors};
+use trainability_tensor::slices::{Float, view, view_mut};
+use trainability_tensor::state::{State, StateError, Stateful};
 
 /// `l2_init`: squared distance from the initial parameters in the loss.
 pub const PART: Part = Part::of::<L2InitOptions>("l2_init", "squared distance of the parameters from the initial ones");
@@ -46,12 +47,12 @@ impl Penalty for L2Init {
         PART.name
     }
 
-    fn begin(&mut self, layers: &[LayerParameters]) {
+    fn begin(&mut self, layers: &[Layer]) {
         let parameters = layers.iter().flat_map(|layer| &layer.parameters);
         self.initial = parameters.map(|p| (p.name.clone(), p.value.detach().copy())).collect();
     }
 
-    fn loss(&self, layers: &[&LayerParameters]) -> Tensor {
+    fn loss(&self, layers: &[&Layer]) -> Tensor {
         let distances = layers
             .iter()
             .flat_map(|layer| &layer.parameters)
@@ -59,14 +60,14 @@ impl Penalty for L2Init {
         distances.sum::<Tensor>() * self.coefficient
     }
 
-    fn add_gradient(&mut self, layers: &[LayerParameters], gradients: &mut Gradients) {
+    fn add_gradient(&mut self, layers: &[Layer], gradients: &mut Gradients) {
         let initial = self.initial.iter().map(|(_, initial)| initial);
         for ((value, gradient), initial) in tensors(layers).zip(gradients.iter_mut().flatten()).zip(initial) {
             for_float!(value, add_distance(gradient, value, initial, 2.0 * self.coefficient));
         }
     }
 
-    fn curvature(&self, _layer: &LayerParameters) -> Option<Curvature> {
+    fn curvature(&self, _layer: &Layer) -> Option<Curvature> {
         Some(Curvature::Isotropic(2.0 * self.coefficient))
     }
 }

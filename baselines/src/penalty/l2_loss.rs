@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::{CoefficientOptions, Curvature, Penalty};
-use crate::for_float;
-use crate::layers::{Gradients, LayerParameters, tensors};
-use crate::method::{Contribution, OptionError, Part, PartOptions, check_coefficient};
-use crate::slices::{Float, view, view_mut};
-use crate::state::{State, StateError, Stateful};
+use crate::options::{OptionError, check_coefficient};
+use crate::part::{Contribution, Part, PartOptions};
+use trainability_tensor::for_float;
+use trainability_tensor::layer::{Gradients, Layer, tensors};
+use trainability_tensor::slices::{Float, view, view_mut};
+use trainability_tensor::state::Stateful;
 
 /// `l2_loss`: sum of squares in the loss.
 pub const PART: Part = Part::of::<L2LossOptions>("l2_loss", "sum of squared parameters in the loss");
@@ -35,14 +36,14 @@ impl Penalty for L2Loss {
         PART.name
     }
 
-    fn begin(&mut self, _layers: &[LayerParameters]) {}
+    fn begin(&mut self, _layers: &[Layer]) {}
 
-    fn loss(&self, layers: &[&LayerParameters]) -> Tensor {
+    fn loss(&self, layers: &[&Layer]) -> Tensor {
         let squares = layers.iter().flat_map(|layer| &layer.parameters).map(|p| p.value.square().sum(p.value.kind()));
         squares.sum::<Tensor>() * self.coefficient
     }
 
-    fn add_gradient(&mut self, layers: &[LayerParameters], gradients: &mut Gradients) {
+    fn add_gradient(&mut self, layers: &[Layer], gradients: &mut Gradients) {
         for (value, gradient) in tensors(layers).zip(gradients.iter_mut().flatten()) {
             for_float!(value, add_multiple(gradient, value, 2.0 * self.coefficient));
         }
@@ -52,7 +53,7 @@ impl Penalty for L2Loss {
         false
     }
 
-    fn curvature(&self, _layer: &LayerParameters) -> Option<Curvature> {
+    fn curvature(&self, _layer: &Layer) -> Option<Curvature> {
         Some(Curvature::Isotropic(2.0 * self.coefficient))
     }
 }
@@ -66,10 +67,4 @@ fn add_multiple<T: Float>(gradient: &mut Tensor, value: &Tensor, factor: f64) {
     }
 }
 
-impl Stateful for L2Loss {
-    fn save(&self, _state: &mut State) {}
-
-    fn restore(&mut self, _state: &State) -> Result<(), StateError> {
-        Ok(())
-    }
-}
+impl Stateful for L2Loss {}

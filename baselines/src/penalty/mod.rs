@@ -4,10 +4,17 @@ use std::fmt::Debug;
 
 use tch::Tensor;
 
-use crate::layers::{Gradients, LayerParameters};
-use crate::state::Stateful;
+use trainability_tensor::layer::{Gradients, Layer};
+use trainability_tensor::state::Stateful;
 
-automod::dir!(pub "src/penalty");
+pub mod adamw;
+pub mod anti_regularization;
+pub mod curvature;
+pub mod l2_adam;
+pub mod l2_init;
+pub mod l2_loss;
+pub mod spectral;
+pub mod wasserstein;
 
 pub use curvature::Curvature;
 
@@ -26,25 +33,25 @@ pub trait Penalty: Stateful + Debug + Send {
     fn name(&self) -> &'static str;
 
     /// Looks at the initial parameters, once, before the first update.
-    fn begin(&mut self, layers: &[LayerParameters]);
+    fn begin(&mut self, layers: &[Layer]);
 
     /// Called before each update; a penalty whose coefficient changes over time sets it here.
     fn begin_update(&mut self, _elapsed: Elapsed) {}
 
     /// Called after each optimizer step; a penalty that bounds the parameters does so here.
-    fn after_step(&self, _layers: &mut [LayerParameters]) {}
+    fn after_step(&self, _layers: &mut [Layer]) {}
 
     /// The penalty of these layers as a scalar with its graph: the definition, not the fast way.
     ///
     /// `layers` may be some of the network's; they are recognised by their names.
-    fn loss(&self, layers: &[&LayerParameters]) -> Tensor;
+    fn loss(&self, layers: &[&Layer]) -> Tensor;
 
     /// Adds the penalty's gradient to `gradients` in place, without a graph.
-    fn add_gradient(&mut self, layers: &[LayerParameters], gradients: &mut Gradients);
+    fn add_gradient(&mut self, layers: &[Layer], gradients: &mut Gradients);
 
     /// The Hessian over one layer's parameters almost everywhere, if it has a closed form; else [`Penalty::loss`] is
     /// differentiated twice. Layers do not mix.
-    fn curvature(&self, layer: &LayerParameters) -> Option<Curvature>;
+    fn curvature(&self, layer: &Layer) -> Option<Curvature>;
 
     /// Whether it depends on the parameters that it began with. For a network that was trained elsewhere these have to be
     /// asked for.

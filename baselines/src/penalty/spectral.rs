@@ -9,11 +9,12 @@ use tch::Tensor;
 
 use super::curvature::{LeadingPair, SpectralNormCurvature};
 use super::{CoefficientOptions, Curvature, Penalty};
-use crate::for_float;
-use crate::layers::{Gradients, LayerParameters};
-use crate::method::{Contribution, OptionError, Part, PartOptions, check_coefficient};
-use crate::slices::{Float, dot, view, view_mut};
-use crate::state::{State, StateError, Stateful};
+use crate::options::{OptionError, check_coefficient};
+use crate::part::{Contribution, Part, PartOptions};
+use trainability_tensor::for_float;
+use trainability_tensor::layer::{Gradients, Layer, Role};
+use trainability_tensor::slices::{Float, dot, view, view_mut};
+use trainability_tensor::state::{State, StateError, Stateful};
 
 /// `spectral`: distance of each weight's largest singular value from one.
 pub const PART: Part =
@@ -47,8 +48,8 @@ impl Penalty for Spectral {
 
     /// Starts from the exact vectors: from random ones it would take hundreds of updates to reach them, since the
     /// largest singular values of a random weight lie close together.
-    fn begin(&mut self, layers: &[LayerParameters]) {
-        let start = |layer: &LayerParameters| {
+    fn begin(&mut self, layers: &[Layer]) {
+        let start = |layer: &Layer| {
             let right = LeadingPair::of(&layer.matrix()).right;
             // A weight of zeros has no direction of its own.
             let right =
@@ -58,7 +59,7 @@ impl Penalty for Spectral {
         self.right = layers.iter().map(start).collect();
     }
 
-    fn loss(&self, layers: &[&LayerParameters]) -> Tensor {
+    fn loss(&self, layers: &[&Layer]) -> Tensor {
         let distances = layers.iter().map(|layer| {
             let (_, values, _) = layer.matrix().svd(true, true);
             (values.get(0).square() - 1.0).square()
@@ -66,9 +67,10 @@ impl Penalty for Spectral {
         distances.sum::<Tensor>() * self.coefficient
     }
 
-    fn add_gradient(&mut self, layers: &[LayerParameters], gradients: &mut Gradients) {
+    fn add_gradient(&mut self, layers: &[Layer], gradients: &mut Gradients) {
         for ((layer, (_, right)), gradient) in layers.iter().zip(&mut self.right).zip(gradients) {
-            for_float!(right, add_distance(layer.weight(), right, &mut gradient[0], self.coefficient));
+            let weight = layer.position(Role::Weight).expect("every layer has a weight");
+            for_float!(right, add_distance(layer.weight(), right, &mut gradient[weight], self.coefficient));
         }
     }
 
@@ -76,7 +78,7 @@ impl Penalty for Spectral {
         false
     }
 
-    fn curvature(&self, layer: &LayerParameters) -> Option<Curvature> {
+    fn curvature(&self, layer: &Layer) -> Option<Curvature> {
         let derivatives = |square: f64| (2.0 * self.coefficient * (square - 1.0), 2.0 * self.coefficient);
         Some(Curvature::SpectralNorm(SpectralNormCurvature::new(&layer.matrix(), derivatives)))
     }

@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::{CoefficientOptions, Curvature, Penalty};
-use crate::layers::{Gradients, LayerParameters, tensors};
-use crate::method::{Contribution, OptionError, Part, PartOptions, check_coefficient};
-use crate::ranks::RankSorter;
-use crate::slices::{Float, view, view_mut};
-use crate::state::{State, StateError, Stateful};
+use crate::options::{OptionError, check_coefficient};
+use crate::part::{Contribution, Part, PartOptions};
+use trainability_tensor::layer::{Gradients, Layer, tensors};
+use trainability_tensor::ranks::RankSorter;
+use trainability_tensor::slices::{Float, view, view_mut};
+use trainability_tensor::state::{State, StateError, Stateful};
 
 /// `wasserstein`: distance of the sorted parameters from the sorted initial ones.
 pub const PART: Part =
@@ -55,14 +56,14 @@ impl Penalty for Wasserstein {
         PART.name
     }
 
-    fn begin(&mut self, layers: &[LayerParameters]) {
+    fn begin(&mut self, layers: &[Layer]) {
         let parameters = layers.iter().flat_map(|layer| &layer.parameters);
         self.initial = parameters
             .map(|parameter| (parameter.name.clone(), parameter.value.detach().flatten(0, -1).sort(0, false).0))
             .collect();
     }
 
-    fn loss(&self, layers: &[&LayerParameters]) -> Tensor {
+    fn loss(&self, layers: &[&Layer]) -> Tensor {
         let distances = layers.iter().flat_map(|layer| &layer.parameters).map(|parameter| {
             let sorted = parameter.value.flatten(0, -1).sort(0, false).0;
             (sorted - self.initial(&parameter.name)).square().sum(parameter.value.kind())
@@ -70,7 +71,7 @@ impl Penalty for Wasserstein {
         distances.sum::<Tensor>() * self.coefficient
     }
 
-    fn add_gradient(&mut self, layers: &[LayerParameters], gradients: &mut Gradients) {
+    fn add_gradient(&mut self, layers: &[Layer], gradients: &mut Gradients) {
         let factor = 2.0 * self.coefficient;
         let initial = self.initial.iter().map(|(_, sorted)| sorted);
         for ((value, gradient), initial) in tensors(layers).zip(gradients.iter_mut().flatten()).zip(initial) {
@@ -83,7 +84,7 @@ impl Penalty for Wasserstein {
         }
     }
 
-    fn curvature(&self, _layer: &LayerParameters) -> Option<Curvature> {
+    fn curvature(&self, _layer: &Layer) -> Option<Curvature> {
         Some(Curvature::Isotropic(2.0 * self.coefficient))
     }
 }

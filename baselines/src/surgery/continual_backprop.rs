@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::units::{self, by_feature, by_unit, features_of, means};
-use super::{Intervention, Subject, Surgery};
-use crate::layers::LayerParameters;
-use crate::method::{Contribution, OptionError, Part, PartOptions};
-use crate::state::{State, StateError, Stateful};
+use super::{Intervention, Network, Surgery};
+use crate::options::OptionError;
+use crate::part::{Contribution, Part, PartOptions};
+use trainability_tensor::state::{State, StateError, Stateful};
+use trainability_tensor::{Layer, Role};
 
 /// `continual_backprop`: replaces the units of least utility.
 pub const PART: Part =
@@ -128,17 +129,20 @@ impl UnitRecords {
 
 impl ContinualBackprop {
     /// Adds to the next layer's bias what the units passed on on average, since their outgoing weights will be 0.
-    fn compensate(&self, layer: usize, units: &[i64], subject: &mut dyn Subject) {
+    fn compensate(&self, layer: usize, units: &[i64], network: &mut dyn Network) {
         let records = &self.layers[layer];
         let features: Vec<i64> = units.iter().flat_map(|&unit| records.features(unit)).collect();
         let means: Vec<f64> = units.iter().flat_map(|&unit| records.mean_features(unit, self.options.decay)).collect();
-        let [weight, bias, ..] = &mut subject.layers_mut()[layer + 1].parameters[..] else { return };
+        let next = &mut network.layers_mut()[layer + 1];
         let _guard = tch::no_grad_guard();
-        let outgoing = by_feature(&weight.value, records.activation.len() as i64);
-        let outgoing = outgoing.index_select(1, &Tensor::from_slice(&features));
+        let outgoing = by_feature(next.weight(), records.activation.len() as i64);
+        let device = outgoing.device();
+        let outgoing = outgoing.index_select(1, &Tensor::from_slice(&features).to_device(device));
         let outgoing = outgoing.sum_dim_intlist([2i64].as_slice(), false, Kind::Double);
-        let passed_on = outgoing.mv(&Tensor::from_slice(&means)).to_kind(bias.value.kind());
-        let _ = bias.value.g_add_(&passed_on);
+        let passed_on = outgoing.mv(&Tensor::from_slice(&means).to_device(device));
+        if let Some(bias) = next.parameter_mut(Role::Bias) {
+            let _ = bias.g_add_(&passed_on.to_kind(bias.kind()));
+        }
     }
 }
 
@@ -151,26 +155,26 @@ impl Surgery for ContinualBackprop {
         Intervention::Replacement
     }
 
-    fn after_update(&mut self, _update: u64, activations: &[Tensor], subject: &mut dyn Subject) {
+    fn after_update(&mut self, _update: u64, activations: &[Tensor], network: &mut dyn Network) {
         let options = self.options;
         if self.layers.is_empty() {
-            let of = |layer: &LayerParameters| {
-                let units = layer.weight().size()[0];
-                UnitRecords::of(units as usize, subject.activation().features(units) as usize)
+            let of = |layer: &Layer| {
+                let units = layer.units();
+                UnitRecords::of(units as usize, network.activation().features(units) as usize)
             };
-            self.layers = subject.layers()[..activations.len()].iter().map(of).collect();
+            self.layers = network.layers()[..activations.len()].iter().map(of).collect();
         }
         for (layer, (records, activations)) in self.layers.iter_mut().zip(activations).enumerate() {
-            records.observe(activations, &subject.layers()[layer + 1].weight().detach(), options.decay);
+            records.observe(activations, &network.layers()[layer + 1].weight().detach(), options.decay);
         }
         let chosen: Vec<Vec<i64>> = self.layers.iter_mut().map(|records| records.choose(options)).collect();
         if chosen.iter().all(Vec::is_empty) {
             return;
         }
         for (layer, units) in chosen.iter().enumerate().filter(|(_, units)| !units.is_empty()) {
-            self.compensate(layer, units, subject);
+            self.compensate(layer, units, network);
         }
-        units::replace(subject, &chosen);
+        units::replace(network, &chosen);
         for (records, units) in self.layers.iter_mut().zip(&chosen) {
             units.iter().for_each(|&unit| records.forget(unit));
         }

@@ -6,13 +6,18 @@ use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
 
 use crate::activation::Activation;
-use crate::layers::LayerParameters;
-use crate::state::Stateful;
+use trainability_tensor::state::Stateful;
+use trainability_tensor::{Layer, Role};
 
-automod::dir!(pub "src/surgery");
+pub mod continual_backprop;
+pub mod period;
+pub mod redo;
+pub mod reset;
+pub mod shrink_perturb;
+pub mod units;
 
-/// What surgery may look at and change of a run. Layers are counted from 0; all but the last are hidden.
-pub trait Subject {
+/// A network in training, as far as surgery may look at it and change it. Layers are counted from 0; all but the last are hidden.
+pub trait Network {
     /// Draws all parameters anew from the run's initialisation.
     fn initialise_parameters(&mut self);
 
@@ -20,10 +25,10 @@ pub trait Subject {
     fn clear_optimizer(&mut self);
 
     /// The parameters.
-    fn layers(&self) -> &[LayerParameters];
+    fn layers(&self) -> &[Layer];
 
     /// The parameters, leaves of the graph: to be written to where gradients are off.
-    fn layers_mut(&mut self) -> &mut [LayerParameters];
+    fn layers_mut(&mut self) -> &mut [Layer];
 
     /// What stands between the layers.
     fn activation(&self) -> &dyn Activation;
@@ -42,7 +47,7 @@ pub trait Subject {
 
     /// Puts the optimizer back to its state before the first update for a part of one parameter tensor: the entries at
     /// `indices` along `dimension`, moments and step count.
-    fn restart_optimizer(&mut self, layer: usize, parameter: usize, dimension: i64, indices: &[i64]);
+    fn restart_optimizer(&mut self, layer: usize, role: Role, dimension: i64, indices: &[i64]);
 
     /// Forgets what the normalisation knows of some units of a hidden layer, if there is one that remembers.
     fn restart_normalization(&mut self, layer: usize, units: &[i64]);
@@ -67,10 +72,15 @@ pub trait Surgery: Stateful + Debug + Send {
     /// What it does.
     fn intervention(&self) -> Intervention;
 
+    /// Whether it has to know which weights a unit's output enters, as in a chain of layers.
+    fn needs_chain(&self) -> bool {
+        self.intervention() == Intervention::Replacement
+    }
+
     /// Called before the first update of each task, the first task (0) included.
-    fn at_task_start(&mut self, _task: usize, _subject: &mut dyn Subject) {}
+    fn at_task_start(&mut self, _task: usize, _network: &mut dyn Network) {}
 
     /// Called after each update, `update` being its number, counted from 1 over the run. `activations` is what each
-    /// hidden layer passed on in the update's forward pass, as [`Subject::hidden_activations`] has it, before the step.
-    fn after_update(&mut self, _update: u64, _activations: &[Tensor], _subject: &mut dyn Subject) {}
+    /// hidden layer passed on in the update's forward pass, as [`Network::hidden_activations`] has it, before the step.
+    fn after_update(&mut self, _update: u64, _activations: &[Tensor], _network: &mut dyn Network) {}
 }

@@ -11,10 +11,11 @@ use tch::Tensor;
 
 use super::period::Period;
 use super::units::{self, by_unit, means};
-use super::{Intervention, Subject, Surgery};
-use crate::layers::LayerParameters;
-use crate::method::{Contribution, OptionError, Part, PartOptions};
-use crate::state::{State, StateError, Stateful};
+use super::{Intervention, Network, Surgery};
+use crate::options::OptionError;
+use crate::part::{Contribution, Part, PartOptions};
+use trainability_tensor::layer::Layer;
+use trainability_tensor::state::Stateful;
 
 /// `redo`: recycles dormant units.
 pub const PART: Part = Part::of::<RedoOptions>("redo", "dormant units are drawn anew, their outgoing weights zeroed");
@@ -66,15 +67,15 @@ pub fn dormant(activity: &[f64], threshold: f64) -> Vec<i64> {
 }
 
 impl Redo {
-    fn operate(self, subject: &mut dyn Subject) {
-        let activations = subject.hidden_activations(self.samples);
-        let choose = |(activations, layer): (&Tensor, &LayerParameters)| {
-            let width = layer.weight().size()[0];
-            let features = subject.activation().features(width);
+    fn operate(self, network: &mut dyn Network) {
+        let activations = network.hidden_activations(self.samples);
+        let choose = |(activations, layer): (&Tensor, &Layer)| {
+            let width = layer.units();
+            let features = network.activation().features(width);
             dormant(&by_unit(&means(&activations.abs(), features), width as usize), self.threshold)
         };
-        let chosen: Vec<Vec<i64>> = activations.iter().zip(subject.layers()).map(choose).collect();
-        units::replace(subject, &chosen);
+        let chosen: Vec<Vec<i64>> = activations.iter().zip(network.layers()).map(choose).collect();
+        units::replace(network, &chosen);
     }
 }
 
@@ -87,23 +88,17 @@ impl Surgery for Redo {
         Intervention::Replacement
     }
 
-    fn at_task_start(&mut self, task: usize, subject: &mut dyn Subject) {
+    fn at_task_start(&mut self, task: usize, network: &mut dyn Network) {
         if self.period.is_due_at_task(task) {
-            self.operate(subject);
+            self.operate(network);
         }
     }
 
-    fn after_update(&mut self, update: u64, _activations: &[Tensor], subject: &mut dyn Subject) {
+    fn after_update(&mut self, update: u64, _activations: &[Tensor], network: &mut dyn Network) {
         if self.period.is_due_after(update) {
-            self.operate(subject);
+            self.operate(network);
         }
     }
 }
 
-impl Stateful for Redo {
-    fn save(&self, _state: &mut State) {}
-
-    fn restore(&mut self, _state: &State) -> Result<(), StateError> {
-        Ok(())
-    }
-}
+impl Stateful for Redo {}

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Intervention, Subject, Surgery};
-use crate::method::{Contribution, OptionError, Part, PartOptions};
-use crate::state::{State, StateError, Stateful};
+use super::{Intervention, Network, Surgery};
+use crate::options::OptionError;
+use crate::part::{Contribution, Part, PartOptions};
+use trainability_tensor::state::Stateful;
 
 /// `reset`: starts over at each task.
 pub const PART: Part =
@@ -34,18 +35,12 @@ impl Surgery for Reset {
         Intervention::Reset
     }
 
-    fn at_task_start(&mut self, task: usize, subject: &mut dyn Subject) {
+    fn at_task_start(&mut self, task: usize, network: &mut dyn Network) {
         if task > 0 {
-            subject.initialise_parameters();
-            subject.clear_optimizer();
+            network.initialise_parameters();
+            network.clear_optimizer();
         }
     }
 }
 
-impl Stateful for Reset {
-    fn save(&self, _state: &mut State) {}
-
-    fn restore(&mut self, _state: &State) -> Result<(), StateError> {
-        Ok(())
-    }
-}
+impl Stateful for Reset {}

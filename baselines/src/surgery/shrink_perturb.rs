@@ -8,10 +8,12 @@
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
+use trainability_tensor::Role;
 
-use super::{Intervention, Subject, Surgery};
-use crate::method::{Contribution, OptionError, Part, PartOptions};
-use crate::state::{State, StateError, Stateful};
+use super::{Intervention, Network, Surgery};
+use crate::options::OptionError;
+use crate::part::{Contribution, Part, PartOptions};
+use trainability_tensor::state::Stateful;
 
 /// `shrink_perturb`: shrinks all parameters and adds noise.
 pub const PART: Part = Part::of::<ShrinkPerturbOptions>(
@@ -88,30 +90,31 @@ pub struct ShrinkPerturb {
 }
 
 impl ShrinkPerturb {
-    fn operate(self, subject: &mut dyn Subject) {
+    fn operate(self, network: &mut dyn Network) {
         let _guard = tch::no_grad_guard();
-        for layer in 0..subject.layers().len() {
-            for parameter in 0..subject.layers()[layer].parameters.len() {
-                let noise = self.noise(layer, parameter, subject);
-                let value = &mut subject.layers_mut()[layer].parameters[parameter].value;
+        for layer in 0..network.layers().len() {
+            let roles: Vec<Role> = network.layers()[layer].parameters.iter().map(|parameter| parameter.role).collect();
+            for role in roles {
+                let noise = self.noise(layer, role, network);
+                let Some(value) = network.layers_mut()[layer].parameter_mut(role) else { continue };
                 let _ = value.g_mul_scalar_(1.0 - self.shrink);
                 let _ = value.g_add_(&(noise * self.scale));
             }
         }
     }
 
-    fn noise(self, layer: usize, parameter: usize, subject: &mut dyn Subject) -> Tensor {
-        let value = &subject.layers()[layer].parameters[parameter].value;
-        let (shape, kind) = (value.size(), value.kind());
+    fn noise(self, layer: usize, role: Role, network: &mut dyn Network) -> Tensor {
+        let value = network.layers()[layer].parameter(role).expect("a role that the layer has");
+        let (shape, kind, device) = (value.size(), value.kind(), value.device());
         match self.noise {
             Noise::Gaussian => {
-                let generator = subject.generator();
+                let generator = network.generator();
                 let count = shape.iter().product::<i64>() as usize;
                 let values: Vec<f64> = (0..count).map(|_| StandardNormal.sample(&mut *generator)).collect();
-                Tensor::from_slice(&values).view(shape.as_slice()).to_kind(kind)
+                Tensor::from_slice(&values).view(shape.as_slice()).to_kind(kind).to_device(device)
             }
-            Noise::Initialisation if parameter == 0 => subject.draw_weights(layer, shape[0] as usize),
-            Noise::Initialisation => value.full_like(subject.layers()[layer].parameters[parameter].start()),
+            Noise::Initialisation if role == Role::Weight => network.draw_weights(layer, shape[0] as usize),
+            Noise::Initialisation => value.full_like(role.start()),
         }
     }
 }
@@ -125,23 +128,17 @@ impl Surgery for ShrinkPerturb {
         Intervention::Perturbation
     }
 
-    fn at_task_start(&mut self, task: usize, subject: &mut dyn Subject) {
+    fn at_task_start(&mut self, task: usize, network: &mut dyn Network) {
         if self.per == Per::Task && task > 0 {
-            self.operate(subject);
+            self.operate(network);
         }
     }
 
-    fn after_update(&mut self, _update: u64, _activations: &[Tensor], subject: &mut dyn Subject) {
+    fn after_update(&mut self, _update: u64, _activations: &[Tensor], network: &mut dyn Network) {
         if self.per == Per::Update {
-            self.operate(subject);
+            self.operate(network);
         }
     }
 }
 
-impl Stateful for ShrinkPerturb {
-    fn save(&self, _state: &mut State) {}
-
-    fn restore(&mut self, _state: &State) -> Result<(), StateError> {
-        Ok(())
-    }
-}
+impl Stateful for ShrinkPerturb {}

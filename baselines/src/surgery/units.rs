@@ -10,8 +10,9 @@
 //! the other.
 
 use tch::{Kind, Tensor};
+use trainability_tensor::Role;
 
-use super::Subject;
+use super::Network;
 
 /// The features that the activation makes of a unit.
 pub fn features_of(unit: i64, units: i64, features: i64) -> impl Iterator<Item = i64> {
@@ -47,30 +48,30 @@ pub fn by_feature(values: &Tensor, features: i64) -> Tensor {
 /// shifts are 0 and their gains 1, their outgoing weights are 0, so that they change no output yet, and the optimizer and
 /// what a normalisation remembers begin anew for all of it. Under layer normalisation a fresh unit still moves the others of
 /// its layer, with which it shares mean and variance.
-pub fn replace(subject: &mut dyn Subject, chosen: &[Vec<i64>]) {
+pub fn replace(network: &mut dyn Network, chosen: &[Vec<i64>]) {
     let _guard = tch::no_grad_guard();
     for (layer, units) in chosen.iter().enumerate().filter(|(_, units)| !units.is_empty()) {
-        let fresh = subject.draw_weights(layer, units.len());
-        let indices = Tensor::from_slice(units);
-        let parameters = &mut subject.layers_mut()[layer].parameters;
-        let _ = parameters[0].value.index_copy_(0, &indices, &fresh);
-        for parameter in &mut parameters[1..] {
-            let start = parameter.start();
-            let _ = parameter.value.index_fill_(0, &indices, start);
+        let fresh = network.draw_weights(layer, units.len());
+        let indices = Tensor::from_slice(units).to_device(fresh.device());
+        let parameters = &mut network.layers_mut()[layer].parameters;
+        for parameter in &mut *parameters {
+            let _ = match parameter.role {
+                Role::Weight => parameter.value.index_copy_(0, &indices, &fresh),
+                role => parameter.value.index_fill_(0, &indices, role.start()),
+            };
         }
-        for parameter in 0..parameters.len() {
-            subject.restart_optimizer(layer, parameter, 0, units);
-        }
-        subject.restart_normalization(layer, units);
+        let roles: Vec<Role> = parameters.iter().map(|parameter| parameter.role).collect();
+        roles.into_iter().for_each(|role| network.restart_optimizer(layer, role, 0, units));
+        network.restart_normalization(layer, units);
     }
     // After all rows are drawn: a fresh row in the next layer must not give a replaced unit its output back.
     for (layer, units) in chosen.iter().enumerate().filter(|(_, units)| !units.is_empty()) {
-        let width = subject.layers()[layer].weight().size()[0];
-        let features = subject.activation().features(width);
-        let next = &mut subject.layers_mut()[layer + 1].parameters[0].value;
+        let width = network.layers()[layer].units();
+        let features = network.activation().features(width);
+        let next = network.layers_mut()[layer + 1].parameter_mut(Role::Weight).expect("every layer has a weight");
         let span = next.size()[1] / features;
         let columns: Vec<i64> = units.iter().flat_map(|&unit| columns(unit, width, features, span)).collect();
-        let _ = next.index_fill_(1, &Tensor::from_slice(&columns), 0.0);
-        subject.restart_optimizer(layer + 1, 0, 1, &columns);
+        let _ = next.index_fill_(1, &Tensor::from_slice(&columns).to_device(next.device()), 0.0);
+        network.restart_optimizer(layer + 1, Role::Weight, 1, &columns);
     }
 }

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::{Curvature, Penalty};
-use crate::layers::{Gradients, LayerParameters, tensors};
-use crate::method::{Contribution, OptionError, Part, PartOptions, check_coefficient};
-use crate::state::{State, StateError, Stateful};
+use crate::options::{OptionError, check_coefficient};
+use crate::part::{Contribution, Part, PartOptions};
+use trainability_tensor::layer::{Gradients, Layer, tensors};
+use trainability_tensor::state::Stateful;
 
 /// `cubic`: sum of cubed magnitudes in the loss.
 pub const PART: Part = Part::of::<CubicOptions>("cubic", "sum of cubed magnitudes of the parameters in the loss");
@@ -43,16 +44,16 @@ impl Penalty for Cubic {
     }
 
     /// Sees the initial parameters, of which this one has no need.
-    fn begin(&mut self, _layers: &[LayerParameters]) {}
+    fn begin(&mut self, _layers: &[Layer]) {}
 
     /// The definition, with its graph.
-    fn loss(&self, layers: &[&LayerParameters]) -> Tensor {
+    fn loss(&self, layers: &[&Layer]) -> Tensor {
         let parameters = layers.iter().flat_map(|layer| &layer.parameters).map(|parameter| &parameter.value);
         parameters.map(|theta| theta.abs().pow_tensor_scalar(3).sum(theta.kind())).sum::<Tensor>() * self.coefficient
     }
 
     /// Its gradient, without a graph.
-    fn add_gradient(&mut self, layers: &[LayerParameters], gradients: &mut Gradients) {
+    fn add_gradient(&mut self, layers: &[Layer], gradients: &mut Gradients) {
         let _guard = tch::no_grad_guard();
         for (theta, gradient) in tensors(layers).zip(gradients.iter_mut().flatten()) {
             let _ = gradient.g_add_(&(theta * theta.abs() * (3.0 * self.coefficient)));
@@ -60,7 +61,7 @@ impl Penalty for Cubic {
     }
 
     /// No closed form at hand, so that `loss` is differentiated twice; measurements take several times as long.
-    fn curvature(&self, _layer: &LayerParameters) -> Option<Curvature> {
+    fn curvature(&self, _layer: &Layer) -> Option<Curvature> {
         None
     }
 
@@ -70,10 +71,4 @@ impl Penalty for Cubic {
 }
 
 /// What it keeps from one update to the next goes into checkpoints; here that is nothing.
-impl Stateful for Cubic {
-    fn save(&self, _state: &mut State) {}
-
-    fn restore(&mut self, _state: &State) -> Result<(), StateError> {
-        Ok(())
-    }
-}
+impl Stateful for Cubic {}

@@ -6,11 +6,12 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use tch::{Kind, Tensor};
-use trainability_baselines::method::Contribution;
+use trainability_baselines::part::Contribution;
 use trainability_baselines::penalty::{Curvature, Elapsed, Penalty};
-use trainability_baselines::{Gradients, LayerParameters, PARTS, Parameter};
+use trainability_baselines::registry::PARTS;
+use trainability_tensor::{Gradients, Layer, LinearMap, Parameter};
 // What the file in the book names as the crate's own.
-use trainability_baselines::{layers, method, state};
+use trainability_baselines::{options, part};
 
 mod cubic;
 
@@ -26,26 +27,19 @@ fn normal(shape: &[i64], scale: f64, generator: &mut ChaCha8Rng) -> Tensor {
 }
 
 /// A convolution, a layer that is normalised, and one that is neither; biases and shifts begin at 0.
-fn network(generator: &mut ChaCha8Rng) -> Vec<LayerParameters> {
+fn network(generator: &mut ChaCha8Rng) -> Vec<Layer> {
     let shapes: [&[i64]; 3] = [&[4, 2, 3, 3], &[6, 9], &[3, 6]];
     let of = |(index, shape): (usize, &&[i64])| {
-        let name = format!("fc{}", index + 1);
-        let ones = || Tensor::ones([shape[0]], (Kind::Double, tch::Device::Cpu));
-        let mut values = vec![("weight", normal(shape, 0.3, generator)), ("bias", Tensor::zeros_like(&ones()))];
-        if index == 1 {
-            values.extend([("gain", ones()), ("shift", Tensor::zeros_like(&ones()))]);
-        }
-        let parameters = values
-            .into_iter()
-            .map(|(role, value)| Parameter { name: format!("{name}.{role}"), value: value.set_requires_grad(true) })
-            .collect();
-        LayerParameters { name, parameters }
+        let map = if shape.len() == 4 { LinearMap::Convolution } else { LinearMap::Dense };
+        let bias = Tensor::zeros([shape[0]], (Kind::Double, tch::Device::Cpu));
+        let layer = Layer::of(&format!("fc{}", index + 1), map, normal(shape, 0.3, generator), bias);
+        if index == 1 { layer.normalised() } else { layer }
     };
     shapes.iter().enumerate().map(of).collect()
 }
 
 /// Moves all parameters but a few, which stay at 0.
-fn move_on(layers: &[LayerParameters], generator: &mut ChaCha8Rng) {
+fn move_on(layers: &[Layer], generator: &mut ChaCha8Rng) {
     for Parameter { value, .. } in layers.iter().flat_map(|layer| &layer.parameters) {
         let step = normal(&value.size(), 0.1, generator);
         let _ = value.detach().g_add_(&step.where_scalarother(&value.ne(0.0).logical_or(&step.gt(0.0)), 0.0));
@@ -53,7 +47,7 @@ fn move_on(layers: &[LayerParameters], generator: &mut ChaCha8Rng) {
 }
 
 /// Each penalty at default options, halfway through its run, with layers that have moved since it saw them first.
-fn each_penalty(mut check: impl FnMut(&str, Box<dyn Penalty>, &[LayerParameters], &mut ChaCha8Rng)) {
+fn each_penalty(mut check: impl FnMut(&str, Box<dyn Penalty>, &[Layer], &mut ChaCha8Rng)) {
     let mut seen = 0;
     for part in PARTS.iter().copied().chain([&cubic::PART]) {
         let (Contribution::Penalty(mut penalty), _) = part.build(part.default_options()).unwrap() else { continue };
@@ -69,7 +63,7 @@ fn each_penalty(mut check: impl FnMut(&str, Box<dyn Penalty>, &[LayerParameters]
 }
 
 /// Autograd's gradient of the penalty's loss on some layers, flattened a layer; zero where the loss does not reach.
-fn autograd(penalty: &dyn Penalty, layers: &[&LayerParameters]) -> Vec<Tensor> {
+fn autograd(penalty: &dyn Penalty, layers: &[&Layer]) -> Vec<Tensor> {
     let all: Vec<&Tensor> = layers.iter().flat_map(|layer| &layer.parameters).map(|p| &p.value).collect();
     // Autograd complains of tensors that the scalar has nothing to do with.
     let touch = all.iter().map(|value| value.sum(value.kind())).sum::<Tensor>() * 0.0;
@@ -82,7 +76,7 @@ fn flatten(tensors: impl Iterator<Item = Tensor>) -> Tensor {
 }
 
 /// What the penalty adds, flattened a layer, once an approximation that it keeps from update to update has settled.
-fn settled(penalty: &mut dyn Penalty, layers: &[LayerParameters], generator: &mut ChaCha8Rng) -> Vec<Tensor> {
+fn settled(penalty: &mut dyn Penalty, layers: &[Layer], generator: &mut ChaCha8Rng) -> Vec<Tensor> {
     for _ in 0..200 {
         added(penalty, layers, generator);
     }
@@ -90,7 +84,7 @@ fn settled(penalty: &mut dyn Penalty, layers: &[LayerParameters], generator: &mu
 }
 
 /// What the penalty adds to a gradient that is large beside it, flattened a layer.
-fn added(penalty: &mut dyn Penalty, layers: &[LayerParameters], generator: &mut ChaCha8Rng) -> Vec<Tensor> {
+fn added(penalty: &mut dyn Penalty, layers: &[Layer], generator: &mut ChaCha8Rng) -> Vec<Tensor> {
     let kind = layers[0].weight().kind();
     let large = |p: &Parameter, generator: &mut ChaCha8Rng| normal(&p.value.size(), 1.0, generator).to_kind(kind);
     let mut gradients: Gradients =
@@ -128,7 +122,7 @@ fn single_precision_differs_by_rounding_alone() {
             name: parameter.name.clone(),
             value: value.detach().to_kind(Kind::Float).set_requires_grad(true),
         };
-        let narrow = |layer: &LayerParameters, from: &[LayerParameters]| LayerParameters {
+        let narrow = |layer: &Layer, from: &[Layer]| Layer {
             name: layer.name.clone(),
             parameters: layer
                 .parameters
@@ -151,7 +145,7 @@ fn single_precision_differs_by_rounding_alone() {
     });
 }
 
-fn values_of<'a>(layer: &LayerParameters, from: &'a [LayerParameters]) -> impl Iterator<Item = &'a Tensor> {
+fn values_of<'a>(layer: &Layer, from: &'a [Layer]) -> impl Iterator<Item = &'a Tensor> {
     let found = from.iter().find(|other| other.name == layer.name).expect("the same layers");
     found.parameters.iter().map(|parameter| &parameter.value)
 }
@@ -178,7 +172,7 @@ fn every_penaltys_curvature_is_how_its_gradient_changes() {
 }
 
 /// Central differences of a gradient in every parameter of a layer.
-fn columns(layer: &LayerParameters, step: f64, gradient: impl Fn() -> Tensor) -> Vec<Tensor> {
+fn columns(layer: &Layer, step: f64, gradient: impl Fn() -> Tensor) -> Vec<Tensor> {
     let mut columns = Vec::new();
     for parameter in &layer.parameters {
         let flat = parameter.value.detach().flatten(0, -1);
@@ -197,7 +191,7 @@ fn columns(layer: &LayerParameters, step: f64, gradient: impl Fn() -> Tensor) ->
     columns
 }
 
-fn twice_differentiated(penalty: &dyn Penalty, layer: &LayerParameters) -> Tensor {
+fn twice_differentiated(penalty: &dyn Penalty, layer: &Layer) -> Tensor {
     let all: Vec<&Tensor> = layer.parameters.iter().map(|parameter| &parameter.value).collect();
     let touch = all.iter().map(|value| value.square().sum(value.kind())).sum::<Tensor>();
     let first = Tensor::run_backward(&[penalty.loss(&[layer]) + &touch], &all, true, true);

@@ -7,7 +7,7 @@ use super::style::{KEPT, LOST};
 use super::{Drawing, Figure, share_axis, task_axis};
 use crate::analysis::claims::{CounterExample, counter_examples};
 use crate::analysis::outcomes::scored_runs;
-use crate::probe::catalogue::catalogue;
+use crate::run::catalogue;
 use crate::report::evidence::{Evidence, across_seeds};
 
 /// The registry's entry.

@@ -10,7 +10,7 @@ use super::style::{INK, REFERENCE, role_colour};
 use super::{Drawing, Figure, counted};
 use crate::analysis::Predictiveness;
 use crate::analysis::predictiveness::ranked;
-use crate::probe::catalogue::catalogue;
+use crate::run::catalogue;
 use crate::report::evidence::Evidence;
 use crate::report::tables::{HORIZON, reference_text};
 

@@ -7,7 +7,7 @@ use super::plot::{Axis, Key, Mark, Panel, Plot};
 use super::style::method_point;
 use super::{Drawing, Figure, counted, share_axis};
 use crate::analysis::correlation::spearman;
-use crate::probe::catalogue::catalogue;
+use crate::run::catalogue;
 use crate::report::evidence::Evidence;
 
 /// The registry's entry.

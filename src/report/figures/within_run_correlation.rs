@@ -9,7 +9,7 @@ use crate::analysis::aggregate::mean;
 use crate::analysis::correlation::{FEWEST_PAIRS, spearman};
 use crate::analysis::outcomes::defined;
 use crate::analysis::predictiveness::ranked;
-use crate::probe::catalogue::catalogue;
+use crate::run::catalogue;
 use crate::report::evidence::{Evidence, role_name};
 use crate::report::results::Run;
 use crate::report::tables::HORIZON;

@@ -1,0 +1,47 @@
+//! What an indicator is: a measurement of a network at some moment.
+
+use rand_chacha::ChaCha8Rng;
+
+use super::definition::Definition;
+use super::observation::Observation;
+
+/// The moment at which an indicator is read, which is also its cost class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Once a task, on the probe batch, after relabelling and before the first update.
+    TaskStart,
+    /// At each measured update, on its minibatch; the task's value is the mean.
+    MeasuredUpdate,
+    /// Once a task, on the probe batch, after the last update.
+    TaskEnd,
+}
+
+/// One measurement.
+pub trait Indicator: Sync {
+    /// Its column name and meaning.
+    fn definition(&self) -> Definition;
+
+    /// The moment at which it is read.
+    fn when(&self) -> When;
+
+    /// The value, or `None` where it is undefined.
+    fn measure(&self, observation: &Observation, generator: &mut ChaCha8Rng) -> Option<f64>;
+
+    /// The same measurement of single layers, where it makes sense.
+    fn layerwise(&self) -> Option<&dyn Layerwise> {
+        None
+    }
+}
+
+/// A measurement of one layer.
+pub trait Layerwise {
+    /// The value of the layer at `index`, counted from 0, or `None` where it is undefined.
+    fn measure_layer(&self, observation: &Observation, index: usize) -> Option<f64>;
+}
+
+/// The mean over hidden layers; undefined if one of them is, or where there is none.
+pub(super) fn mean_over_hidden(indicator: &dyn Layerwise, observation: &Observation) -> Option<f64> {
+    let values: Option<Vec<f64>> =
+        observation.hidden().map(|(index, _)| indicator.measure_layer(observation, index)).collect();
+    values.filter(|values| !values.is_empty()).map(|values| values.iter().sum::<f64>() / values.len() as f64)
+}

@@ -1,0 +1,98 @@
+//! A part of a method as a configuration names it: what it adds, and how it is built from its options.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::activation::{Activation, Widths};
+use crate::gradient_rule::GradientRule;
+use crate::normalization::Normalization;
+use crate::options::OptionError;
+use crate::penalty::Penalty;
+use crate::surgery::Surgery;
+use crate::weight_decay::WeightDecay;
+
+/// What a part adds to a method.
+#[derive(Debug)]
+pub enum Contribution {
+    /// Replaces the default activation, and says how wide the layers before it are.
+    Activation(Box<dyn Activation>, Widths),
+    /// Normalises what enters the activation.
+    Normalization(Box<dyn Normalization>),
+    /// Adds a term to the loss.
+    Penalty(Box<dyn Penalty>),
+    /// Sets the optimizer's weight decay.
+    WeightDecay(WeightDecay),
+    /// Changes the gradient before the optimizer takes it.
+    GradientRule(Box<dyn GradientRule>),
+    /// Intervenes on weights and optimizer.
+    Surgery(Box<dyn Surgery>),
+}
+
+/// The options of a part: plain data with defaults, which build the part.
+pub trait PartOptions: DeserializeOwned + Serialize + Default {
+    /// Checks the values and builds the part.
+    ///
+    /// # Errors
+    /// A value that the part cannot work with.
+    fn build(self) -> Result<Contribution, OptionError>;
+}
+
+/// Why a part could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum PartError {
+    /// Unknown keys or values of the wrong type.
+    #[error(transparent)]
+    Options(#[from] serde_json::Error),
+    /// A value out of range.
+    #[error(transparent)]
+    Value(#[from] OptionError),
+}
+
+/// A registry entry.
+#[derive(Debug)]
+pub struct Part {
+    /// The name in configurations.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub about: &'static str,
+    /// Whether schedules other than `constant` make sense with it.
+    pub schedulable: bool,
+    defaults: fn() -> Value,
+    build: fn(Value) -> Result<(Contribution, Value), PartError>,
+}
+
+impl Part {
+    /// An entry whose options are `O`.
+    pub const fn of<O: PartOptions>(name: &'static str, about: &'static str) -> Part {
+        Part { name, about, schedulable: true, defaults: default_options::<O>, build: build::<O> }
+    }
+
+    /// The same, run under the constant schedule alone.
+    pub const fn constant_only(self) -> Part {
+        Part { schedulable: false, ..self }
+    }
+
+    /// The options with their default values, a JSON object.
+    pub fn default_options(&self) -> Value {
+        (self.defaults)()
+    }
+
+    /// Builds the part; also returns all its options with the values that are used.
+    ///
+    /// # Errors
+    /// Unknown keys, values of the wrong type or out of range.
+    pub fn build(&self, options: Value) -> Result<(Contribution, Value), PartError> {
+        (self.build)(options)
+    }
+}
+
+fn default_options<O: PartOptions>() -> Value {
+    serde_json::to_value(O::default()).unwrap_or(Value::Null)
+}
+
+fn build<O: PartOptions>(options: Value) -> Result<(Contribution, Value), PartError> {
+    let options: O = serde_json::from_value(options)?;
+    let used = serde_json::to_value(&options)?;
+    Ok((options.build()?, used))
+}

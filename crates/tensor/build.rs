@@ -1,0 +1,23 @@
+//! Lets every binary, test, benchmark and example of this crate find libtorch without `LD_LIBRARY_PATH`.
+
+use std::env;
+use std::path::Path;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    // torch-sys (`links = "tch"`) passes on the folder of the libtorch that it links.
+    if let Ok(folder) = env::var("DEP_TCH_LIBTORCH_LIB") {
+        println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
+        let cuda = Path::new(&folder).join("libtorch_cuda.so");
+        if cuda.exists() {
+            // Nothing names a symbol of the CUDA half, so that the linker would leave it out.
+            println!("cargo::rustc-link-arg=-Wl,--no-as-needed,{},--as-needed", cuda.display());
+        }
+    }
+    let target = |key: &str| env::var(key).unwrap_or_default();
+    // MKL inside libtorch asks the executable for this function: see baselines/src/mkl.rs.
+    if target("CARGO_CFG_TARGET_OS") == "linux" && target("CARGO_CFG_TARGET_ARCH") == "x86_64" {
+        println!("cargo::rustc-link-arg=-Wl,-u,mkl_serv_intel_cpu_true");
+        println!("cargo::rustc-link-arg=-Wl,--export-dynamic-symbol=mkl_serv_intel_cpu_true");
+    }
+}

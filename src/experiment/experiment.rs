@@ -1,0 +1,304 @@
+//! The experiment file as plain data, its defaults, and the checks of single values.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use trainability_baselines::options::OptionError;
+use trainability_baselines::part::PartError;
+
+use super::error::ConfigError;
+use super::{json, wording};
+use crate::data::DataOptions;
+use crate::learner::Training;
+use crate::model::NetworkOptions;
+use crate::probe::ProbeOptions;
+use crate::run::DeviceOption;
+use crate::stream::{StreamOptions, stream};
+
+/// A number n for the seeds 0 .. n, or the list of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, try_from = "Value")]
+pub(super) enum Seeds {
+    Count(u64),
+    List(Vec<u64>),
+}
+
+impl TryFrom<Value> for Seeds {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Seeds, String> {
+        let list = |list: &Vec<Value>| list.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>();
+        let seeds = match &value {
+            Value::Array(values) => list(values).filter(|list| list.len() <= MOST_SEEDS).map(Seeds::List),
+            other => other.as_u64().filter(|count| *count <= MOST_SEEDS as u64).map(Seeds::Count),
+        };
+        seeds.ok_or_else(|| {
+            format!(
+                "found {}, expected a number of seeds such as 3, or a list such as [0, 2, 3]; at most {MOST_SEEDS}",
+                wording::short(&value.to_string())
+            )
+        })
+    }
+}
+
+/// The most seeds of a sweep.
+pub const MOST_SEEDS: usize = 10_000;
+/// The longest window that is kept in memory for each layer.
+const MOST_WINDOW: usize = 1_000_000;
+/// Sections that must be objects: serde would take a list as well, its values in the order of the keys.
+const SECTIONS: [&str; 7] = ["data", "stream", "network", "training", "measure", "measure/lanczos", "measure/spectrum"];
+
+/// An experiment as it stands in its file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// The sweep's name and folder; the file's name where it is left out.
+    #[serde(default)]
+    pub name: String,
+    /// What the experiment is for, in the author's words.
+    #[serde(default)]
+    pub about: String,
+    /// The images.
+    #[serde(default)]
+    pub data: DataOptions,
+    /// The tasks.
+    pub stream: StreamOptions,
+    /// The network.
+    #[serde(default)]
+    pub network: NetworkOptions,
+    /// The training.
+    #[serde(default)]
+    pub training: Training,
+    /// Where networks are trained: `cpu`, `cuda`, or `cuda:1` for the second of several.
+    #[serde(default, skip_serializing_if = "DeviceOption::is_cpu")]
+    pub device: DeviceOption,
+    /// The measurements.
+    #[serde(default)]
+    pub measure: ProbeOptions,
+    /// Options of every schedule that is a variant of `noise_curvature`.
+    #[serde(default)]
+    pub control: serde_json::Map<String, Value>,
+    /// The methods: names, names joined by `+`, or objects with options.
+    pub methods: Vec<Value>,
+    /// The schedules: names, or objects with options.
+    pub schedules: Vec<Value>,
+    pub(super) seeds: Seeds,
+    /// Lists of values by key path; the sweep runs their product.
+    #[serde(default)]
+    pub grid: BTreeMap<String, Vec<Value>>,
+    /// Where it came from, for messages.
+    #[serde(skip)]
+    pub(super) path: String,
+}
+
+impl Experiment {
+    /// Reads an experiment file and lays `a.b=value` settings over it.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is refused by [`Experiment::parse`].
+    pub fn load(path: &Path, settings: &[String]) -> Result<Experiment, ConfigError> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|problem| ConfigError::Unreadable { path: shown.clone(), problem })?;
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        Experiment::parse(&text, settings, &shown, &stem)
+    }
+
+    /// Reads an experiment from the text of its file and lays `a.b=value` settings over it; `path` is for messages,
+    /// `default_name` for an experiment without a name.
+    ///
+    /// # Errors
+    /// It is not JSON, has unknown keys, a key twice, or values of the wrong type or out of range.
+    pub fn parse(text: &str, settings: &[String], path: &str, default_name: &str) -> Result<Experiment, ConfigError> {
+        let mut value = json::parse(text, path)?;
+        for setting in settings {
+            let failed = |message: &str| ConfigError::Set { given: setting.clone(), message: message.to_owned() };
+            let (key, new) = setting
+                .split_once('=')
+                .filter(|(key, _)| key.split('.').all(|part| !part.is_empty()))
+                .ok_or_else(|| failed("expected the form a.b=value"))?;
+            // What is not JSON is meant as a string: --set data.set=mnist-5k.
+            let new = match json::parse(new, "") {
+                Ok(new) => new,
+                Err(ConfigError::Shape { key, message, .. }) => return Err(failed(&format!("at `{key}`: {message}"))),
+                Err(_) => Value::String(new.to_owned()),
+            };
+            set(&mut value, key, new).map_err(|message| failed(&message))?;
+        }
+        let shown = match settings {
+            [] => path.to_owned(),
+            _ => format!("{path} (with --set {})", settings.join(" --set ")),
+        };
+        Experiment::from_value(value, &shown, default_name)
+    }
+
+    /// Reads an experiment from JSON; `path` is for messages, `default_name` for an experiment without a name.
+    ///
+    /// # Errors
+    /// Unknown keys or values of the wrong type or out of range.
+    pub fn from_value(value: Value, path: &str, default_name: &str) -> Result<Experiment, ConfigError> {
+        let wrong = |key: &str, found: &Value| ConfigError::Value {
+            path: path.to_owned(),
+            key: key.to_owned(),
+            found: found.to_string(),
+            expected: "an object".to_owned(),
+        };
+        if !value.is_object() {
+            return Err(wrong("the whole file", &value));
+        }
+        for section in SECTIONS {
+            if let Some(list @ Value::Array(_)) = value.pointer(&format!("/{section}")) {
+                return Err(wrong(&section.replace('/', "."), list));
+            }
+        }
+        let mut experiment: Experiment = serde_path_to_error::deserialize(value)
+            .map_err(|error| wording::complaint(path, &error.path().to_string(), error.inner()))?;
+        experiment.path = path.to_owned();
+        if experiment.name.is_empty() {
+            experiment.name = default_name.to_owned();
+        }
+        experiment.check()?;
+        experiment.resolve_training()?;
+        Ok(experiment)
+    }
+
+    /// Checks the section `training`, and fills in what the optimizer has by default.
+    fn resolve_training(&mut self) -> Result<(), ConfigError> {
+        let given = self.training.optimizer_options.clone();
+        self.training.resolve().map_err(|error| match error {
+            PartError::Value(error) => self.refuse(&format!("training.{}", error.key), error.found, error.expected),
+            PartError::Options(source) => {
+                let kind = self.training.optimizer_kind();
+                let alone = |option| matches!(kind.read(option), Err(PartError::Options(_)));
+                let key = wording::guilty("training", &given, alone).unwrap_or_else(|| "training".to_owned());
+                wording::complaint(&self.path, &key, &source)
+            }
+        })
+    }
+
+    /// The seeds, in order.
+    pub fn seeds(&self) -> Vec<u64> {
+        match &self.seeds {
+            Seeds::Count(count) => (0..*count).collect(),
+            Seeds::List(list) => list.clone(),
+        }
+    }
+
+    /// Whether any of its streams can be asked about images that nobody trained on.
+    pub fn asks_for_test_images(&self) -> bool {
+        let kinds = self.grid.get("stream.kind").into_iter().flatten().filter_map(Value::as_str);
+        let mut entries = kinds.chain([self.stream.kind.as_str()]).filter_map(stream);
+        entries.any(|kind| kind.true_labels)
+    }
+
+    /// The experiment at one point of its grid: the same with one seed and no grid, whose copies would fill the memory.
+    pub(super) fn without_lists(&self) -> Experiment {
+        Experiment { seeds: Seeds::Count(1), grid: BTreeMap::new(), ..self.clone() }
+    }
+
+    /// Replaces the seeds.
+    pub fn set_seeds(&mut self, seeds: Vec<u64>) {
+        self.seeds = Seeds::List(seeds);
+    }
+
+    /// A complaint about a value of this file.
+    pub(super) fn refuse(&self, key: &str, found: impl ToString, expected: impl ToString) -> ConfigError {
+        ConfigError::Value {
+            path: self.path.clone(),
+            key: key.to_owned(),
+            found: found.to_string(),
+            expected: expected.to_string(),
+        }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let finite = |value: f64| value > 0.0 && value.is_finite();
+        let shown = |value: Option<usize>| value.map_or_else(|| "null".to_owned(), |value| value.to_string());
+        let (stream, measure) = (&self.stream, &self.measure);
+        let seeds = self.seeds();
+        let rules: [(&str, String, bool, &str); 15] = [
+            ("name", format!("{:?}", self.name), super::label::is_valid(&self.name), super::label::RULE),
+            ("data.images", shown(self.data.images), self.data.images != Some(0), "at least 1"),
+            (
+                "data.images_at_most",
+                shown(self.data.images_at_most),
+                self.data.images_at_most.is_none_or(|most| most > 0 && self.data.images.is_none()),
+                "at least 1, and left out where `data.images` is given",
+            ),
+            ("data.test_images", shown(self.data.test_images), self.data.test_images != Some(0), "at least 1"),
+            ("stream.tasks", stream.tasks.to_string(), stream.tasks > 0, "at least 1"),
+            ("stream.epochs", stream.epochs.to_string(), stream.epochs > 0, "at least 1"),
+            (
+                "measure.window",
+                measure.window.to_string(),
+                (1..=MOST_WINDOW).contains(&measure.window),
+                "from 1 to 1000000",
+            ),
+            ("measure.probe_images", measure.probe_images.to_string(), measure.probe_images > 0, "at least 1"),
+            (
+                "measure.lanczos.products",
+                measure.lanczos.products.to_string(),
+                measure.lanczos.products > 0,
+                "at least 1",
+            ),
+            (
+                "measure.lanczos.tolerance",
+                measure.lanczos.tolerance.to_string(),
+                finite(measure.lanczos.tolerance),
+                "a finite number above 0",
+            ),
+            (
+                "measure.spectrum.products",
+                measure.spectrum.products.to_string(),
+                measure.spectrum.products > 0,
+                "at least 1",
+            ),
+            ("methods", "[]".to_owned(), !self.methods.is_empty(), "at least one method"),
+            ("schedules", "[]".to_owned(), !self.schedules.is_empty(), "at least one schedule"),
+            (
+                "seeds",
+                serde_json::to_string(&self.seeds).unwrap_or_default(),
+                !seeds.is_empty(),
+                "a number above 0 or a list of seeds",
+            ),
+            (
+                "seeds",
+                format!("{seeds:?}"),
+                seeds.iter().collect::<BTreeSet<_>>().len() == seeds.len(),
+                "each seed once",
+            ),
+        ];
+        if let Some((key, found, _, expected)) = rules.into_iter().find(|rule| !rule.2) {
+            return Err(self.refuse(key, found, expected));
+        }
+        let refuse = |section: &str, error: OptionError| {
+            self.refuse(&format!("{section}.{}", error.key), error.found, error.expected)
+        };
+        self.stream.check().map_err(|error| refuse("stream", error))?;
+        self.network.check().map_err(|error| refuse("network", error))
+    }
+}
+
+/// More keys than the path of any option has: an object is not made so deep that dropping it would fill the stack.
+const MOST_DEPTH: usize = 8;
+
+/// Sets the value at a path of keys joined by dots, making objects on the way.
+pub(super) fn set(target: &mut Value, key: &str, new: Value) -> Result<(), String> {
+    if key.split('.').count() > MOST_DEPTH {
+        return Err(format!("expected at most {MOST_DEPTH} keys joined by dots"));
+    }
+    let mut at = target;
+    for part in key.split('.') {
+        let Value::Object(object) = at else {
+            let whole =
+                if at.is_array() { "; a list is set whole, as in --set 'methods=[\"relu\",\"crelu\"]'" } else { "" };
+            return Err(format!("`{part}` of `{key}` lies inside something that is no object{whole}"));
+        };
+        at = object.entry(part).or_insert_with(|| Value::Object(serde_json::Map::new()));
+    }
+    *at = new;
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! Experiments: a JSON file becomes validated types, and these become a plan, which is a list of runs.
+
+mod error;
+mod experiment;
+mod json;
+pub(crate) mod label;
+mod labels;
+mod method;
+mod plan;
+mod schedule;
+mod wording;
+
+pub use error::ConfigError;
+pub use experiment::{Experiment, MOST_SEEDS};
+pub use plan::{ImageFacts, Plan};
+pub use schedule::SchedulePlan;

@@ -1,0 +1,290 @@
+//! The plan: every run of a sweep with all its options, and a hash that tells whether two are the same.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::error::ConfigError;
+use super::experiment::{Experiment, set};
+use super::label;
+use super::schedule::SchedulePlan;
+use crate::data::{DataOptions, ImageSet, ImageShape};
+use crate::model::NetworkOptions;
+use crate::run::{MethodPlan, RunPlan};
+use crate::stream::redrawn;
+use crate::text::hexadecimal;
+
+/// What a plan has to know of the images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageFacts {
+    /// How many there are.
+    pub count: usize,
+    /// SHA-256 over their content.
+    pub checksum: String,
+    /// The same of the set's own test images, if it has any and they were read.
+    pub test: Option<String>,
+    /// How the numbers of an image lie; `None` where they are no planes of pixels.
+    pub shape: Option<ImageShape>,
+}
+
+impl ImageFacts {
+    /// Those of a set.
+    pub fn of(set: &ImageSet) -> ImageFacts {
+        let test = set.test.as_ref().map(|test| test.checksum.clone());
+        ImageFacts { count: set.count, checksum: set.checksum.clone(), test, shape: Some(set.shape()) }
+    }
+
+    /// Those of images of which no more is known, and that have no test images.
+    pub fn bare(count: usize, checksum: &str) -> ImageFacts {
+        ImageFacts { count, checksum: checksum.to_owned(), test: None, shape: None }
+    }
+}
+
+/// A sweep: its name and its runs, seed by seed so that every arm of a seed is complete early.
+pub struct Plan {
+    /// The sweep's name.
+    pub name: String,
+    /// The experiment with the settings laid over it.
+    pub experiment: Experiment,
+    /// The runs in the order of work.
+    pub runs: Vec<RunPlan>,
+}
+
+impl Plan {
+    /// Expands an experiment.
+    ///
+    /// # Errors
+    /// Names in no registry, options out of range, labels given twice, more images than there are.
+    pub fn new(experiment: Experiment, images: &ImageFacts) -> Result<Plan, ConfigError> {
+        let seeds = experiment.seeds();
+        let lists = [experiment.methods.len(), experiment.schedules.len(), seeds.len()];
+        let mut lengths = lists.into_iter().chain(experiment.grid.values().map(Vec::len));
+        if lengths.try_fold(1, |product: usize, length| product.checked_mul(length)).is_none_or(|runs| runs > MOST_RUNS)
+        {
+            let expected = format!("at most {MOST_RUNS} runs, the seeds and the values of every grid list counted in");
+            let found = format!("a product of {} methods and {} schedules", lists[0], lists[1]);
+            return Err(experiment.refuse("methods", found, expected));
+        }
+        if let Some(held_out) = experiment.data.test_images.filter(|_| !experiment.asks_for_test_images()) {
+            let expected = format!("left out, since labels of {} say nothing of other images", experiment.stream.kind);
+            return Err(experiment.refuse("data.test_images", held_out, expected));
+        }
+        let (mut arms, mut folders) = (Vec::new(), BTreeSet::new());
+        for point in grid(&experiment)? {
+            let (suffix, point) = point?;
+            for arm in arms_of(&point, &suffix, images)? {
+                if !folders.insert(format!("{}/{}", arm.method.label, arm.schedule).to_ascii_lowercase()) {
+                    let found = format!("a product with {:?} twice", arm.method.label);
+                    return Err(experiment.refuse("grid", found, "each value of a list once"));
+                }
+                arms.push(arm);
+            }
+        }
+        let runs = seeds.iter().flat_map(|&seed| arms.iter().map(move |arm| with_seed(arm, seed, images))).collect();
+        Ok(Plan { name: experiment.name.clone(), experiment, runs })
+    }
+
+    /// Updates of all runs.
+    pub fn updates(&self) -> u64 {
+        self.runs.iter().map(RunPlan::updates).sum()
+    }
+}
+
+/// What may differ between the arms of a sweep: keys, and sections with all of theirs.
+const GRID_KEYS: [&str; 7] =
+    ["data.images", "data.images_at_most", "stream.", "network.", "training.", "measure.", "control."];
+
+/// The product of the grid's lists, the last list's values following each other: a label suffix and the experiment at
+/// each point.
+fn grid(
+    experiment: &Experiment,
+) -> Result<impl Iterator<Item = Result<(String, Experiment), ConfigError>>, ConfigError> {
+    for (key, values) in &experiment.grid {
+        if values.is_empty() {
+            return Err(experiment.refuse(&format!("grid.{key}"), "[]", "at least one value"));
+        }
+        if key == "network.kind" {
+            let expected = "an experiment for each kind, whose other keys and defaults differ";
+            return Err(experiment.refuse("grid", format!("over {key:?}"), expected));
+        }
+        if !GRID_KEYS.iter().any(|known| key == known || (known.ends_with('.') && key.starts_with(known))) {
+            let expected = "`data.images` or a key of stream, network, training, measure or control";
+            return Err(experiment.refuse("grid", format!("over {key:?}"), expected));
+        }
+    }
+    let base = serde_json::to_value(experiment.without_lists()).unwrap_or(Value::Null);
+    let points = experiment.grid.values().map(Vec::len).product();
+    Ok((0..points).map(move |place| point(experiment, &base, place, points)))
+}
+
+/// The point of the grid at one place of `points`.
+fn point(
+    experiment: &Experiment,
+    base: &Value,
+    place: usize,
+    points: usize,
+) -> Result<(String, Experiment), ConfigError> {
+    let (mut suffix, mut point, mut block) = (String::new(), base.clone(), points);
+    for (key, values) in &experiment.grid {
+        block /= values.len();
+        let value = &values[place / block % values.len()];
+        let failed =
+            |message| ConfigError::Shape { path: experiment.path.clone(), key: format!("grid.{key}"), message };
+        set(&mut point, key, value.clone()).map_err(failed)?;
+        let last = key.rsplit('.').next().unwrap_or(key);
+        suffix.push_str(&format!("@{last}={}", label::of_value(value)));
+    }
+    Ok((suffix, Experiment::from_value(point, &experiment.path, &experiment.name)?))
+}
+
+fn arms_of(experiment: &Experiment, suffix: &str, images: &ImageFacts) -> Result<Vec<RunPlan>, ConfigError> {
+    let count = count_images(experiment, images)?;
+    if experiment.training.batch_size > count {
+        let expected = format!("at most {count}, the number of images");
+        return Err(experiment.refuse("training.batch_size", experiment.training.batch_size, expected));
+    }
+    if let Some(channels) = &experiment.network.channels {
+        let Some(shape) = images.shape else {
+            let expected = format!("mlp, since the set {} does not tell height and width", experiment.data.set);
+            return Err(experiment.refuse("network.kind", "convolutional", expected));
+        };
+        let most = NetworkOptions::most_convolutions(shape);
+        if channels.len() > most {
+            let expected = format!(
+                "at most {most} convolutions for {} x {} pixels, each of which halves them",
+                shape.rows, shape.columns
+            );
+            return Err(experiment.refuse("network.channels", format!("{channels:?}"), expected));
+        }
+    }
+    let (stream, updates) = (&experiment.stream, count.div_ceil(experiment.training.batch_size));
+    if redrawn(stream.fraction, count) == 0 {
+        let expected = format!("a share that redraws at least one label of {count} images");
+        return Err(experiment.refuse("stream.fraction", stream.fraction, expected));
+    }
+    let product =
+        [stream.most_epochs(), updates].iter().try_fold(stream.tasks, |product, &factor| product.checked_mul(factor));
+    if product.is_none_or(|product| product as u64 > MOST_UPDATES) {
+        let found = format!("{} with {} epochs of {updates} updates each", stream.tasks, stream.epochs);
+        return Err(experiment.refuse("stream.tasks", found, format!("at most {MOST_UPDATES} updates in a run")));
+    }
+    let schedules: Vec<SchedulePlan> =
+        (0..experiment.schedules.len()).map(|index| SchedulePlan::read(experiment, index)).collect::<Result<_, _>>()?;
+    let constant = Experiment { schedules: vec![json!("constant")], ..experiment.clone() };
+    let constant = [SchedulePlan::read(&constant, 0)?];
+    let methods: Vec<MethodPlan> =
+        (0..experiment.methods.len()).map(|index| MethodPlan::read(experiment, index)).collect::<Result<_, _>>()?;
+    if experiment.network.channels.is_some()
+        && let Some(index) = methods.iter().position(|method| method.build().normalization.is_some())
+    {
+        let expected = "a method without normalisation, which convolutional networks have none of";
+        return Err(experiment.refuse(&format!("methods[{index}]"), &experiment.methods[index], expected));
+    }
+    refuse_twice(experiment, "methods", methods.iter().map(|method| &method.label))?;
+    refuse_twice(experiment, "schedules", schedules.iter().map(|schedule| &schedule.label))?;
+    experiment.device.device().map_err(|expected| experiment.refuse("device", experiment.device, expected))?;
+    let mut arms = Vec::new();
+    for mut method in methods {
+        // The whole `control` section is checked, even where presets lie over it.
+        constant[0].resolve(experiment, &method)?;
+        method.label.push_str(suffix);
+        if !label::is_valid(&method.label) {
+            return Err(experiment.refuse("grid", format!("the label {:?}", method.label), label::RULE));
+        }
+        for schedule in if method.schedulable { &schedules[..] } else { &constant[..] } {
+            arms.push(RunPlan {
+                resolved: schedule.resolve(experiment, &method)?,
+                method: method.clone(),
+                schedule: schedule.label.clone(),
+                seed: 0,
+                device: experiment.device,
+                data: DataOptions { images: Some(count), images_at_most: None, ..experiment.data.clone() },
+                stream: experiment.stream.clone(),
+                network: experiment.network.clone(),
+                training: experiment.training.clone(),
+                measure: experiment.measure,
+                options: Value::Null,
+                hash: String::new(),
+            });
+        }
+    }
+    Ok(arms)
+}
+
+/// How many images are trained on, those that are held out having their place beside them.
+fn count_images(experiment: &Experiment, images: &ImageFacts) -> Result<usize, ConfigError> {
+    let data = &experiment.data;
+    if let Some(held_out) = data.test_images {
+        let expected = match &images.test {
+            Some(_) => Some(format!("left out, since the set {} has test images of its own", data.set)),
+            None if held_out < images.count => None,
+            None => Some(format!("fewer than the {} images that the set {} has", images.count, data.set)),
+        };
+        if let Some(expected) = expected {
+            return Err(experiment.refuse("data.test_images", held_out, expected));
+        }
+    }
+    let most = images.count - data.test_images.unwrap_or(0);
+    let count = data.images.unwrap_or(data.images_at_most.unwrap_or(usize::MAX).min(most));
+    if count > most {
+        let beside = if data.test_images.is_some() { " beside `data.test_images`" } else { "" };
+        let expected = format!("at most {most}, the images that the set {} has{beside}", data.set);
+        return Err(experiment.refuse("data.images", count, expected));
+    }
+    Ok(count)
+}
+
+/// Refuses the second entry of a list with the same label.
+fn refuse_twice<'a>(
+    experiment: &Experiment,
+    list: &str,
+    labels: impl Iterator<Item = &'a String>,
+) -> Result<(), ConfigError> {
+    let mut seen: Vec<&String> = Vec::new();
+    for (index, label) in labels.enumerate() {
+        if seen.iter().any(|other| label::same_folder(other, label)) {
+            let expected = "each once, or a `label` that tells variants apart";
+            return Err(experiment.refuse(&format!("{list}[{index}]"), format!("{label:?} a second time"), expected));
+        }
+        seen.push(label);
+    }
+    Ok(())
+}
+
+/// Updates of a run beyond which something else must have been meant: weeks of work for one core.
+const MOST_UPDATES: u64 = 1_000_000_000;
+
+/// Runs of a sweep beyond which something else must have been meant.
+const MOST_RUNS: usize = 50_000;
+
+/// Changes whenever the same options would give other bytes.
+const FORMAT: u32 = 2;
+
+fn with_seed(arm: &RunPlan, seed: u64, images: &ImageFacts) -> RunPlan {
+    let parts: Vec<Value> =
+        arm.method.parts.iter().map(|(name, options)| json!({ "name": name, "options": options })).collect();
+    let mut data = json!({ "set": arm.data.set, "images": arm.data.images, "checksum": images.checksum });
+    if let Some(count) = arm.data.test_images {
+        data["test_images"] = json!(count);
+    }
+    if let Some(checksum) = images.test.as_ref().filter(|_| arm.stream.kind().true_labels) {
+        data["test_checksum"] = json!(checksum);
+    }
+    let mut options = json!({
+        "format": FORMAT,
+        "data": data,
+        "stream": arm.stream,
+        "network": arm.network,
+        "training": arm.training,
+        "measure": arm.measure,
+        "method": { "parts": parts },
+        "schedule": arm.resolved.options,
+        "seed": seed,
+    });
+    if !arm.device.is_cpu() {
+        options["device"] = json!(arm.device);
+    }
+    let hash = hexadecimal(&Sha256::digest(options.to_string()));
+    RunPlan { seed, options, hash, ..arm.clone() }
+}

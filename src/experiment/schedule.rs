@@ -1,0 +1,77 @@
+//! Entries of the `schedules` list.
+
+use serde_json::{Map, Value};
+
+use super::label;
+use super::labels::{self, read_label, read_name};
+use super::error::ConfigError;
+use super::experiment::Experiment;
+use super::wording;
+use crate::run::MethodPlan;
+use crate::schedule::{Resolved, RunFacts, SCHEDULES, ScheduleError, ScheduleKind, constant, schedule};
+
+/// A schedule of the sweep; its options are resolved with each method.
+#[derive(Clone, Debug)]
+pub struct SchedulePlan {
+    /// Its folder and its name in tables.
+    pub label: String,
+    /// The registry entry.
+    pub entry: &'static ScheduleKind,
+    own: Map<String, Value>,
+    key: String,
+}
+
+impl SchedulePlan {
+    /// Reads the entry at `index` of the list.
+    pub(super) fn read(experiment: &Experiment, index: usize) -> Result<SchedulePlan, ConfigError> {
+        let key = format!("schedules[{index}]");
+        let known: Vec<&str> = SCHEDULES.iter().map(|entry| entry.name).collect();
+        let (name, label, own) = match &experiment.schedules[index] {
+            Value::String(name) => (name.clone(), None, Map::new()),
+            Value::Object(object) => {
+                let label = read_label(experiment, &key, object)?;
+                let name = read_name(experiment, &key, object)?.to_owned();
+                let mut own = object.clone();
+                own.retain(|key, _| key != "label" && key != "name");
+                (name, label, own)
+            }
+            other => return Err(experiment.refuse(&key, other, "a name or an object with `name`")),
+        };
+        let entry = schedule(&name)
+            .ok_or_else(|| experiment.refuse(&key, format!("{name:?}"), label::expected_one_of(&name, &known)))?;
+        if entry.needs_measurement && experiment.measure.interval == 0 {
+            let expected = format!("above 0: `{name}` acts on what is measured");
+            return Err(experiment.refuse("measure.interval", 0, expected));
+        }
+        let changed = own.iter().map(|(key, value)| format!("-{key}={}", label::of_value(value)));
+        let label = label.unwrap_or_else(|| format!("{name}{}", changed.collect::<String>()));
+        // The control that every gain is measured against is found by its name: nothing else may bear it.
+        let own_name = label == name && (own.is_empty() || name != constant::KIND.name);
+        labels::check(experiment, &key, &label, own_name || schedule(&label).is_none())?;
+        Ok(SchedulePlan { label, entry, own, key })
+    }
+
+    /// All options, as they are with this method.
+    pub(super) fn resolve(&self, experiment: &Experiment, method: &MethodPlan) -> Result<Resolved, ConfigError> {
+        let parts: Vec<String> = method.parts.iter().map(|(name, _)| name.clone()).collect();
+        let facts = RunFacts { parts: &parts, learning_rate: experiment.training.learning_rate };
+        let resolve = |control: Value, own: Value| (self.entry.resolve)(&control, &own, facts);
+        let place = |option: &str| {
+            let in_control = !self.own.contains_key(option) && experiment.control.contains_key(option);
+            let key = if in_control { "control" } else { &self.key };
+            format!("{key}.{option}")
+        };
+        let (control, own) = (&experiment.control, &self.own);
+        resolve(control.clone().into(), own.clone().into()).map_err(|error| match error {
+            ScheduleError::Value(value) => experiment.refuse(&place(&value.key), value.found, value.expected),
+            ScheduleError::Options(source) => {
+                let shape = |result| matches!(result, Err(ScheduleError::Options(_)));
+                let key =
+                    wording::guilty(&self.key, own, |option| shape(resolve(Map::new().into(), option))).or_else(|| {
+                        wording::guilty("control", control, |option| shape(resolve(option, Map::new().into())))
+                    });
+                wording::complaint(&experiment.path, key.as_deref().unwrap_or("control"), &source)
+            }
+        })
+    }
+}

@@ -1,0 +1,177 @@
+//! What a learner is made of.
+
+use std::fmt;
+
+use tch::Kind;
+use trainability_baselines::gradient_rule::GradientRule;
+use trainability_baselines::method::Rules;
+use trainability_baselines::penalty::Penalty;
+use trainability_baselines::surgery::Surgery;
+use trainability_tensor::Generator;
+
+use super::events::LayerEvents;
+use crate::model::Model;
+use crate::optimizer::{Optimizer, OptimizerFactory};
+use crate::probe::{Probe, ProbeOptions};
+use crate::schedule::{BoundEstimator, BoundOptions, Schedule, ScheduleFactory, Start};
+
+/// What a learner is built from, beside its model.
+pub struct LearnerOptions {
+    /// Penalties, weight decay, gradient rule and surgery.
+    pub rules: Rules,
+    /// Builds the optimizer.
+    pub optimizer: OptimizerFactory,
+    /// The base learning rate.
+    pub learning_rate: f64,
+    /// Builds the schedule.
+    pub schedule: ScheduleFactory,
+    /// The bounds that are measured, and acted on if the schedule does.
+    pub bounds: BoundOptions,
+    /// What is measured, and how often.
+    pub measure: ProbeOptions,
+    /// Everything that is drawn follows from it.
+    pub seed: u64,
+}
+
+/// Why a learner cannot be put together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LearnerError {
+    /// An intervention that has to know which weights a unit's output enters, on a model that does not tell.
+    #[error("{0} needs a model that is a chain of layers")]
+    NeedsChain(&'static str),
+    /// A schedule that acts on an effective step, with an optimizer that has none.
+    #[error("the schedule acts on the effective step, which the optimizer has none of: {0}")]
+    NoEffectiveStep(&'static str),
+}
+
+/// A model that learns, and everything that it carries from one update to the next.
+#[derive(Debug)]
+pub struct Learner {
+    pub(super) model: Box<dyn Model>,
+    pub(super) initialisation: Generator,
+    pub(super) optimizer: Box<dyn Optimizer>,
+    pub(super) penalties: Vec<Box<dyn Penalty>>,
+    pub(super) gradient_rule: Option<Box<dyn GradientRule>>,
+    pub(super) surgeries: Vec<Box<dyn Surgery>>,
+    pub(super) surgery_generator: Generator,
+    pub(super) measure: ProbeOptions,
+    pub(super) probe: Probe,
+    pub(super) indicator_generator: Generator,
+    /// One a layer, and the whole network's last.
+    pub(super) bounds: Vec<BoundEstimator>,
+    pub(super) schedule: Box<dyn Schedule>,
+    beginning: Beginning,
+    pub(super) events: Vec<LayerEvents>,
+    pub(super) updates: u64,
+    pub(super) last_finite: f64,
+}
+
+/// What the schedule begins with.
+struct Beginning {
+    schedule: ScheduleFactory,
+    start: Start,
+}
+
+impl fmt::Debug for Beginning {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("Beginning").field("start", &self.start).finish_non_exhaustive()
+    }
+}
+
+impl Learner {
+    /// A learner before its first update. `initialisation` is the generator that has drawn the model's parameters: a reset
+    /// draws the next from it.
+    ///
+    /// # Errors
+    /// A method or a schedule that the model or the optimizer cannot serve.
+    pub fn new(
+        model: Box<dyn Model>,
+        initialisation: Generator,
+        options: LearnerOptions,
+    ) -> Result<Learner, LearnerError> {
+        let LearnerOptions { rules, optimizer, learning_rate, schedule, bounds, measure, seed } = options;
+        if let Some(surgery) = rules.surgeries.iter().find(|surgery| surgery.needs_chain() && model.chain().is_none()) {
+            return Err(LearnerError::NeedsChain(surgery.name()));
+        }
+        let mut penalties = rules.penalties;
+        penalties.iter_mut().for_each(|penalty| penalty.begin(model.layers()));
+        let optimizer = optimizer(rules.weight_decay, model.layers());
+        let layers = model.layers().len();
+        let beginning = Beginning { schedule, start: Start { learning_rate, layers } };
+        let schedule = (beginning.schedule)(beginning.start);
+        if let (true, Err(reason)) = (schedule.takes_decisions(), optimizer.has_effective_step()) {
+            return Err(LearnerError::NoEffectiveStep(reason));
+        }
+        Ok(Learner {
+            events: model.layers().iter().map(|layer| LayerEvents::of(&layer.name)).collect(),
+            initialisation,
+            optimizer,
+            penalties,
+            gradient_rule: rules.gradient_rule,
+            surgeries: rules.surgeries,
+            surgery_generator: Generator::named("surgery", seed),
+            measure,
+            probe: Probe::new(measure, layers, seed),
+            indicator_generator: Generator::named("indicators", seed),
+            bounds: vec![BoundEstimator::new(bounds); layers + 1],
+            schedule,
+            beginning,
+            updates: 0,
+            last_finite: f64::NAN,
+            model,
+        })
+    }
+
+    /// The network.
+    pub fn model(&self) -> &dyn Model {
+        self.model.as_ref()
+    }
+
+    /// The network, given back.
+    pub fn into_model(self) -> Box<dyn Model> {
+        self.model
+    }
+
+    /// The element type that it is trained in.
+    pub fn kind(&self) -> Kind {
+        self.model.layers()[0].weight().kind()
+    }
+
+    /// The learning rate of each layer.
+    pub fn learning_rates(&self) -> &[f64] {
+        self.schedule.learning_rates()
+    }
+
+    /// Updates made.
+    pub fn updates(&self) -> u64 {
+        self.updates
+    }
+
+    /// Cross-entropy of the last minibatch that had a finite one.
+    pub fn last_finite_loss(&self) -> Option<f64> {
+        Some(self.last_finite).filter(|loss| loss.is_finite())
+    }
+
+    /// What the schedule did, layer by layer; empty if it takes no decisions.
+    pub fn events(&self) -> &[LayerEvents] {
+        if self.schedule.takes_decisions() { &self.events } else { &[] }
+    }
+
+    /// Whether the schedule takes decisions by what is measured.
+    pub fn is_scheduled(&self) -> bool {
+        self.schedule.takes_decisions()
+    }
+
+    /// Measured blocks with flat curvature, and those whose Lanczos iteration did not converge.
+    pub fn curvature_events(&self) -> (u64, u64) {
+        (self.probe.flat_events, self.probe.unconverged_events)
+    }
+
+    /// Forgets everything but the weights, as a learner does that is told that a new task begins.
+    pub fn forget(&mut self) {
+        self.schedule = (self.beginning.schedule)(self.beginning.start);
+        self.optimizer.clear();
+        self.bounds.iter_mut().for_each(BoundEstimator::clear);
+        self.probe.clear();
+    }
+}

@@ -1,0 +1,17 @@
+//! A learner: a model with its optimizer, its method, the probe that measures it and the schedule that steers it.
+//!
+//! [`Learner::update`] is the one training loop body that there is. Runs, `probe --trainability`, examples and tests all make
+//! their updates by it.
+
+mod events;
+mod learning;
+mod observing;
+mod options;
+mod state;
+mod surgery;
+mod update;
+
+pub use events::LayerEvents;
+pub use learning::{Learner, LearnerError, LearnerOptions};
+pub use options::{Precision, Training};
+pub use update::{Diverged, LayerMeasurement, Measured, Task, Update};

@@ -1,0 +1,106 @@
+//! The section `training` of an experiment: minibatches, optimizer, element type.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tch::Kind;
+use trainability_baselines::options::OptionError;
+use trainability_baselines::part::PartError;
+
+use crate::optimizer::{OPTIMIZERS, OptimizerFactory, OptimizerKind, optimizer};
+
+/// The element type that a network is trained in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// Single precision.
+    #[default]
+    F32,
+    /// Double precision, about twice as slow.
+    F64,
+}
+
+impl Precision {
+    /// The element type of tensors.
+    pub fn kind(self) -> Kind {
+        match self {
+            Precision::F32 => Kind::Float,
+            Precision::F64 => Kind::Double,
+        }
+    }
+}
+
+/// Minibatches and the optimizer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Training {
+    /// A name from the registry of optimizers. The default one is not written, so that it changes no hash.
+    #[serde(skip_serializing_if = "is_default")]
+    pub optimizer: String,
+    /// Images in a minibatch; an epoch's last may be shorter.
+    pub batch_size: usize,
+    /// The base learning rate of every layer, from which every schedule starts that has none of its own.
+    pub learning_rate: f64,
+    /// The optimizer's own options.
+    #[serde(flatten)]
+    pub optimizer_options: Map<String, Value>,
+    /// Element type.
+    pub precision: Precision,
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        Training {
+            optimizer: OPTIMIZERS[0].name.to_owned(),
+            batch_size: 256,
+            learning_rate: 1e-3,
+            optimizer_options: Map::new(),
+            precision: Precision::F32,
+        }
+    }
+}
+
+fn is_default(name: &str) -> bool {
+    name == OPTIMIZERS[0].name
+}
+
+impl Training {
+    /// Fills in the defaults of the optimizer's options, and checks all values.
+    ///
+    /// # Errors
+    /// The first value that cannot be, or an option that the optimizer does not have.
+    pub fn resolve(&mut self) -> Result<(), PartError> {
+        let finite = self.learning_rate > 0.0 && self.learning_rate.is_finite();
+        if self.batch_size == 0 {
+            return Err(OptionError::new("batch_size", 0, "at least 1").into());
+        }
+        if !finite {
+            return Err(OptionError::new("learning_rate", self.learning_rate, "a finite number above 0").into());
+        }
+        let Some(kind) = optimizer(&self.optimizer) else {
+            let known: Vec<&str> = OPTIMIZERS.iter().map(|kind| kind.name).collect();
+            let expected = format!("one of {}", known.join(", "));
+            return Err(OptionError::new("optimizer", format!("{:?}", self.optimizer), &expected).into());
+        };
+        let (_, used) = kind.read(self.optimizer_options.clone().into())?;
+        if let Value::Object(used) = used {
+            self.optimizer_options = used;
+        }
+        Ok(())
+    }
+
+    /// The optimizer.
+    ///
+    /// # Panics
+    /// Where it has not been resolved.
+    pub fn optimizer_kind(&self) -> &'static OptimizerKind {
+        optimizer(&self.optimizer).expect("a resolved optimizer is in the registry")
+    }
+
+    /// Builds the optimizer.
+    ///
+    /// # Panics
+    /// Where it has not been resolved.
+    pub fn optimizer_factory(&self) -> OptimizerFactory {
+        self.optimizer_kind().read(self.optimizer_options.clone().into()).expect("resolved options have been checked").0
+    }
+}

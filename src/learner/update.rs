@@ -1,0 +1,206 @@
+//! One update: forward, backward, measurement and control, step.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use tch::Tensor;
+use trainability_baselines::penalty::Elapsed;
+use trainability_tensor::{Gradients, LayerDelta, LayerTrace};
+
+use super::learning::Learner;
+use crate::model::{Backward, CrossEntropy, Inputs, correct};
+use crate::probe::{LayerStatistics, UpdateView};
+use crate::schedule::{Action, Bounds, Progress, Scope};
+
+/// A task's training set, which some interventions and indicators look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Task<'a> {
+    /// N x inputs.
+    pub inputs: &'a Tensor,
+    /// N, Int64.
+    pub labels: &'a Tensor,
+}
+
+/// What happened at an update.
+#[derive(Debug)]
+pub struct Update {
+    /// The share of the minibatch that the network had right before the update.
+    pub accuracy: f64,
+    /// The mean cross-entropy of the minibatch before the update.
+    pub loss: f64,
+    /// What was measured, if the update was due for it.
+    pub measured: Option<Measured>,
+    /// Wall-clock seconds by part of the work.
+    pub seconds: Seconds,
+}
+
+/// What was measured at an update.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// Layer by layer.
+    pub layers: Vec<LayerMeasurement>,
+    /// The indicators that are read at such updates, by column.
+    pub indicators: Vec<(&'static str, Option<f64>)>,
+}
+
+/// What was measured of one layer, and what came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerMeasurement {
+    /// The layer's name.
+    pub layer: String,
+    /// Its statistics.
+    pub statistics: LayerStatistics,
+    /// The bounds on its effective step.
+    pub bounds: Bounds,
+    /// What the schedule did, if it takes decisions.
+    pub action: Option<Action>,
+}
+
+/// Wall-clock seconds by part of the work.
+pub type Seconds = BTreeMap<&'static str, f64>;
+
+/// The loss left the real numbers.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("the loss is {value}; the last finite loss was {last_finite}")]
+pub struct Diverged {
+    /// The loss.
+    pub value: f64,
+    /// Cross-entropy of the last minibatch that had a finite one.
+    pub last_finite: f64,
+}
+
+/// What a measurement needs of the passes.
+struct Passes {
+    inputs: Tensor,
+    trace: Vec<LayerTrace>,
+    deltas: Vec<Option<LayerDelta>>,
+    cross_entropy_gradients: Gradients,
+}
+
+fn add_since(seconds: &mut Seconds, part: &'static str, start: Instant) {
+    *seconds.entry(part).or_default() += start.elapsed().as_secs_f64();
+}
+
+impl Learner {
+    /// Makes an update on a minibatch with these labels (B, Int64). `progress` is where it stands in the run; `task` is the
+    /// training set that the minibatch comes from.
+    ///
+    /// # Errors
+    /// The loss left the real numbers: nothing has changed.
+    pub fn update(
+        &mut self,
+        inputs: Inputs,
+        labels: &Tensor,
+        progress: Progress,
+        task: Task,
+    ) -> Result<Update, Diverged> {
+        let mut seconds = Seconds::new();
+        let start = Instant::now();
+        self.schedule.begin_update(progress);
+        let measures = self.probe.is_due(self.updates);
+        let pass = self.model.training_pass(inputs);
+        let accuracy = correct(&pass.logits, labels) as f64 / labels.size()[0] as f64;
+        let cross_entropy = CrossEntropy::of(&pass.logits, labels);
+        let loss = cross_entropy.mean().double_value(&[]);
+        if !loss.is_finite() {
+            return Err(Diverged { value: loss, last_finite: self.last_finite });
+        }
+        self.last_finite = loss;
+        let Backward { mut gradients, deltas } = self.model.backward(&pass, &cross_entropy, measures);
+        self.model.follow(&pass);
+        add_since(&mut seconds, "forward_backward", start);
+
+        let features = if self.surgeries.is_empty() { Vec::new() } else { pass.features() };
+        let passes = measures.then(|| {
+            let copies = |layer: &Vec<Tensor>| layer.iter().map(Tensor::copy).collect();
+            let cross_entropy_gradients = gradients.iter().map(copies).collect();
+            Passes { inputs: pass.inputs.dense(), trace: pass.into_trace(), deltas, cross_entropy_gradients }
+        });
+        drop(cross_entropy);
+
+        let start = Instant::now();
+        let share = |passed: u64, whole: u64| passed as f64 / whole as f64;
+        let elapsed = Elapsed {
+            of_run: share(progress.update, progress.updates),
+            of_task: share(progress.update_in_task, progress.updates_in_task),
+        };
+        for penalty in &mut self.penalties {
+            penalty.begin_update(elapsed);
+            penalty.add_gradient(self.model.layers(), &mut gradients);
+        }
+        add_since(&mut seconds, "penalty", start);
+        let layers = passes.as_ref().map(|passes| self.measure(passes, labels, &gradients, progress, &mut seconds));
+
+        let start = Instant::now();
+        if let Some(rule) = &self.gradient_rule {
+            rule.apply(&mut gradients);
+        }
+        let rates = self.schedule.learning_rates();
+        let summary = self.optimizer.step(self.model.layers_mut(), &gradients, rates, measures);
+        self.penalties.iter().for_each(|penalty| penalty.after_step(self.model.layers_mut()));
+        self.updates += 1;
+        add_since(&mut seconds, "optimizer", start);
+
+        let measured = passes.zip(layers).map(|(passes, layers)| {
+            let start = Instant::now();
+            let gradients: Vec<_> = layers.iter().map(|layer| layer.statistics.gradient()).collect();
+            let indicators = self.read_measured_indicators(&passes.trace, &passes.deltas, &gradients, summary);
+            add_since(&mut seconds, "indicators", start);
+            Measured { layers, indicators }
+        });
+        if !self.surgeries.is_empty() {
+            let start = Instant::now();
+            let update = self.updates;
+            self.intervene(task, |surgery, network| surgery.after_update(update, &features, network));
+            add_since(&mut seconds, "surgery", start);
+        }
+        Ok(Update { accuracy, loss, measured, seconds })
+    }
+
+    /// Measures every layer, forms the bounds, and lets the schedule act.
+    fn measure(
+        &mut self,
+        passes: &Passes,
+        labels: &Tensor,
+        gradients: &Gradients,
+        progress: Progress,
+        seconds: &mut Seconds,
+    ) -> Vec<LayerMeasurement> {
+        let view = UpdateView {
+            model: self.model.as_ref(),
+            inputs: &passes.inputs,
+            labels,
+            trace: &passes.trace,
+            deltas: &passes.deltas,
+            cross_entropy_gradients: &passes.cross_entropy_gradients,
+            total_gradients: gradients,
+            optimizer: self.optimizer.as_ref(),
+            learning_rates: self.schedule.learning_rates(),
+            penalties: &self.penalties,
+        };
+        let (statistics, spent) = self.probe.measure(&view);
+        let whole = self.schedule.scope() == Scope::Network;
+        let network = whole.then(|| self.probe.measure_network(&view, &statistics));
+        *seconds.entry("variance").or_default() += spent.variance;
+        *seconds.entry("curvature").or_default() += spent.curvature;
+        let bounds: Vec<Bounds> =
+            self.bounds.iter_mut().zip(&statistics).map(|(estimator, layer)| estimator.push(layer)).collect();
+        let actions = match network {
+            None => self.schedule.control(progress, &statistics, &bounds),
+            Some(network) => {
+                let layers = statistics.len();
+                let bounds = self.bounds[layers].push(&network);
+                self.schedule.control(progress, &vec![network; layers], &vec![bounds; layers])
+            }
+        };
+        self.events.iter_mut().zip(&actions).for_each(|(events, action)| events.count(*action));
+        let names = self.model.layers().iter().map(|layer| layer.name.clone());
+        let measured = names.zip(statistics).zip(bounds).enumerate();
+        measured
+            .map(|(index, ((layer, statistics), bounds))| {
+                let action = actions.get(index).copied();
+                LayerMeasurement { layer, statistics, bounds, action }
+            })
+            .collect()
+    }
+}

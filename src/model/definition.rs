@@ -1,0 +1,151 @@
+//! What a model is, and the passes of an update.
+
+use std::fmt::Debug;
+
+use tch::Tensor;
+use trainability_tensor::layer::tensors;
+use trainability_tensor::{Generator, Gradients, Layer, LayerDelta, LayerTrace, State, StateError, Stateful};
+
+use super::chain::Chain;
+use super::initialisation::initialise;
+use super::inputs::Inputs;
+use super::loss::CrossEntropy;
+use super::pass::Pass;
+
+/// A network: layers, and how a batch passes through them.
+///
+/// Of a network of one's own three methods are asked. The others let it use what it knows of itself: a faster pass, an
+/// initialisation, a memory.
+pub trait Model: Debug + Send {
+    /// The layers, each a unit of measurement and control. Names are unique.
+    fn layers(&self) -> &[Layer];
+
+    /// The layers, to be written to where gradients are off.
+    fn layers_mut(&mut self) -> &mut [Layer];
+
+    /// The logits (B x classes) of a batch (B x inputs), each layer's map by [`Pass::layer`].
+    fn forward(&self, inputs: &Tensor, pass: &mut Pass) -> Tensor;
+
+    /// Draws all parameters anew, and forgets what it remembers.
+    fn initialise(&mut self, generator: &mut Generator) {
+        initialise(self.layers_mut(), generator);
+    }
+
+    /// The model as layers one after the other, if that is what it is: curvature then has an exact fast path, and
+    /// interventions know which weights a unit's output enters.
+    fn chain(&self) -> Option<&Chain> {
+        None
+    }
+
+    /// The forward pass of an update.
+    fn training_pass(&self, inputs: Inputs) -> TrainingPass {
+        let mut pass = Pass::training();
+        let logits = self.forward(&inputs.dense(), &mut pass);
+        TrainingPass { inputs, logits, trace: pass.into_trace(self.layers()) }
+    }
+
+    /// The backward pass of an update, with the gradients of single samples if they are asked for. The loss is that of the
+    /// pass's logits.
+    fn backward(&self, pass: &TrainingPass, loss: &CrossEntropy, with_deltas: bool) -> Backward {
+        let gradients = gradients(self.layers(), loss.mean(), with_deltas);
+        let deltas = if with_deltas { deltas(&pass.trace, loss.mean()) } else { Vec::new() };
+        Backward { gradients, deltas }
+    }
+
+    /// Remembers what it has to of an update's pass, as a normalisation over the minibatch does: once for each update.
+    fn follow(&mut self, _pass: &TrainingPass) {}
+
+    /// Forgets what it remembers of some units of a layer, which are fresh.
+    fn restart_units(&mut self, _layer: usize, _units: &[i64]) {}
+
+    /// Writes down parameters and memory.
+    fn save(&self, state: &mut State) {
+        for parameter in self.layers().iter().flat_map(|layer| &layer.parameters) {
+            state.put_tensor(&parameter.name, &parameter.value);
+        }
+    }
+
+    /// Takes back what [`Model::save`] wrote.
+    ///
+    /// # Errors
+    /// A tensor is missing, or of another shape or type.
+    fn restore(&mut self, state: &State) -> Result<(), StateError> {
+        let parameters = self.layers_mut().iter_mut().flat_map(|layer| &mut layer.parameters);
+        parameters.into_iter().try_for_each(|parameter| state.copy_into(&parameter.name, &mut parameter.value))
+    }
+}
+
+impl Stateful for dyn Model {
+    fn save(&self, state: &mut State) {
+        Model::save(self, state);
+    }
+
+    fn restore(&mut self, state: &State) -> Result<(), StateError> {
+        Model::restore(self, state)
+    }
+}
+
+/// A forward pass of an update: its graph, where the model needs one, is as long as this lives.
+#[derive(Debug)]
+pub struct TrainingPass {
+    /// What went in.
+    pub inputs: Inputs,
+    /// What came out, B x classes.
+    pub logits: Tensor,
+    /// What the layers left behind; the first layer's input is undefined where the model had no need of it.
+    pub trace: Vec<LayerTrace>,
+}
+
+impl TrainingPass {
+    /// What each hidden layer passed on, without its graph.
+    pub fn features(&self) -> Vec<Tensor> {
+        self.trace.iter().filter_map(|layer| layer.features.as_ref()).map(Tensor::detach).collect()
+    }
+
+    /// What the layers left behind, the first layer's input included, without its graph.
+    pub fn into_trace(mut self) -> Vec<LayerTrace> {
+        if let Some(first) = self.trace.first_mut().filter(|first| !first.input.defined()) {
+            first.input = self.inputs.dense();
+        }
+        self.trace.iter().map(LayerTrace::detach).collect()
+    }
+}
+
+/// What the backward pass of an update finds.
+#[derive(Debug)]
+pub struct Backward {
+    /// At all parameters, of the mean cross-entropy.
+    pub gradients: Gradients,
+    /// Of each sample's own cross-entropy, as [`deltas`] gives them; empty if they were not asked for.
+    pub deltas: Vec<Option<LayerDelta>>,
+}
+
+/// The gradient of a scalar at all parameters. The graph is kept if it is needed again.
+pub fn gradients(layers: &[Layer], loss: &Tensor, keep_graph: bool) -> Gradients {
+    let parameters: Vec<&Tensor> = tensors(layers).collect();
+    let mut flat = Tensor::run_backward(&[loss], &parameters, keep_graph, false).into_iter();
+    let dense = |gradient: Tensor| gradient.contiguous();
+    layers.iter().map(|layer| flat.by_ref().take(layer.parameters.len()).map(dense).collect()).collect()
+}
+
+/// The gradients of each sample's own cross-entropy in each layer, from the mean loss of a training pass; `None` where
+/// samples are coupled, in a layer that normalises over the minibatch and in all before it.
+pub fn deltas(trace: &[LayerTrace], mean_loss: &Tensor) -> Vec<Option<LayerDelta>> {
+    let samples = trace[0].pre_activation.size()[0] as f64;
+    let couples = |layer: &LayerTrace| layer.normalised.as_ref().is_some_and(|normalised| normalised.couples_samples);
+    let coupled = trace.iter().rposition(couples).map_or(0, |last| last + 1);
+    let targets: Vec<&Tensor> = trace[coupled..]
+        .iter()
+        .flat_map(|layer| {
+            let output = layer.normalised.as_ref().map(|normalised| &normalised.output);
+            std::iter::once(&layer.pre_activation).chain(output)
+        })
+        .collect();
+    let gradients = Tensor::run_backward(&[mean_loss], &targets, true, false);
+    let mut gradients = gradients.into_iter().map(|gradient| gradient * samples);
+    let mut next = || gradients.next().expect("a gradient for every target");
+    let single = trace[coupled..].iter().map(|layer| {
+        Some(LayerDelta { pre_activation: next(), normalised: layer.normalised.is_some().then(&mut next) })
+    });
+    (0..coupled).map(|_| None).chain(single).collect()
+}

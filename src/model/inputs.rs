@@ -1,0 +1,100 @@
+//! What goes into a training pass, in the form whose products with the first layer are fastest.
+
+use std::sync::Arc;
+
+use tch::{Tensor, no_grad};
+use trainability_tensor::Layer;
+use trainability_tensor::slices::view;
+use trainability_tensor::sparse_images::SparseImages;
+
+/// The smallest minibatch with which leaving the background out is faster.
+const LEAST_BATCH: usize = 64;
+
+/// The images of a task, and how minibatches of them are best multiplied.
+#[derive(Debug)]
+pub struct TaskImages {
+    /// None where the first layer takes images as they are.
+    batch_size: Option<usize>,
+    dense: Tensor,
+    sparse: Option<Arc<SparseImages>>,
+}
+
+impl TaskImages {
+    /// From N x features, for minibatches of that size and a first layer that is dense.
+    pub fn new(images: &Tensor, batch_size: usize) -> TaskImages {
+        let sparse = (batch_size >= LEAST_BATCH).then(|| SparseImages::of(images)).flatten();
+        TaskImages { batch_size: Some(batch_size), dense: images.shallow_clone(), sparse: sparse.map(Arc::new) }
+    }
+
+    /// The same for a model that takes images as they are.
+    pub fn whole(images: &Tensor) -> TaskImages {
+        TaskImages { batch_size: None, dense: images.shallow_clone(), sparse: None }
+    }
+
+    /// Takes these images up, if they are others than before. Images are known by their memory, and this holds on to it, so
+    /// that no others come to the same place.
+    pub fn follow(&mut self, images: &Tensor) {
+        if self.dense.data_ptr() != images.data_ptr() {
+            *self = match self.batch_size {
+                Some(batch_size) => TaskImages::new(images, batch_size),
+                None => TaskImages::whole(images),
+            };
+        }
+    }
+
+    /// The images `rows` (B, Int64).
+    pub fn inputs(&self, rows: &Tensor) -> Inputs {
+        match &self.sparse {
+            Some(sparse) => Inputs::Sparse {
+                images: self.dense.shallow_clone(),
+                sparse: Arc::clone(sparse),
+                rows: rows.contiguous(),
+            },
+            None => Inputs::Dense(self.dense.index_select(0, rows)),
+        }
+    }
+}
+
+/// What goes into a training pass.
+#[derive(Debug)]
+pub enum Inputs {
+    /// B x features.
+    Dense(Tensor),
+    /// Some of the images that are stored without their background.
+    Sparse {
+        /// All images of the task, N x features.
+        images: Tensor,
+        /// The same without their background.
+        sparse: Arc<SparseImages>,
+        /// Which of them, B, Int64.
+        rows: Tensor,
+    },
+}
+
+impl Inputs {
+    /// B x features.
+    pub fn dense(&self) -> Tensor {
+        match self {
+            Inputs::Dense(images) => images.shallow_clone(),
+            Inputs::Sparse { images, rows, .. } => images.index_select(0, rows),
+        }
+    }
+
+    /// A dense layer's pre-activation, B x out, without a graph.
+    pub(super) fn linear(&self, layer: &Layer) -> Tensor {
+        match self {
+            Inputs::Dense(images) => no_grad(|| layer.forward(images)),
+            // SAFETY: nothing writes to the rows of a minibatch.
+            Inputs::Sparse { sparse, rows, .. } => sparse.linear(unsafe { view(rows) }, layer),
+        }
+    }
+
+    /// From the gradient at the pre-activation, B x out.
+    pub(super) fn weight_gradient(&self, delta: &Tensor) -> Tensor {
+        match self {
+            Inputs::Dense(images) => delta.tr().mm(images),
+            // SAFETY: as above.
+            Inputs::Sparse { sparse, rows, .. } => sparse.weight_gradient(unsafe { view(rows) }, delta),
+        }
+    }
+}

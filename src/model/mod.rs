@@ -1,0 +1,25 @@
+//! Networks: a [`Model`] takes a batch to logits, and each of its layers leaves behind in a [`Pass`] what measurements need.
+//!
+//! The perceptron and the convolutional network of experiments are [`Chain`]s, one layer after the other. A network of one's
+//! own implements [`Model`] with whatever graph it likes; `examples/own_network.rs` shows one with residual connections.
+
+mod chain;
+mod definition;
+mod initialisation;
+mod inputs;
+mod loss;
+mod options;
+mod pass;
+mod shape;
+
+#[cfg(test)]
+mod tests;
+
+pub use chain::Chain;
+pub use definition::{Backward, Model, TrainingPass, deltas, gradients};
+pub use initialisation::{initialise, kaiming_uniform};
+pub use inputs::{Inputs, TaskImages};
+pub use loss::{CrossEntropy, correct, cross_entropy};
+pub use options::{NetworkKind, NetworkOptions};
+pub use pass::Pass;
+pub use shape::{Convolutions, LayerShape, Shape};

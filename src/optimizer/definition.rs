@@ -1,0 +1,181 @@
+//! What an optimizer is, and how one is chosen.
+
+use std::fmt::Debug;
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tch::Tensor;
+use trainability_baselines::indicator::UpdateSummary;
+use trainability_baselines::options::OptionError;
+use trainability_baselines::part::PartError;
+use trainability_baselines::weight_decay::WeightDecay;
+use trainability_tensor::slices::{Float, to_host, view};
+use trainability_tensor::{Gradients, Layer, Role, Stateful, for_float};
+
+/// How the effective step is formed where an optimizer has a scale for each element.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EffectiveStep {
+    /// From one root mean square over the layer's weight: as run.
+    #[default]
+    Rms,
+    /// The mean over the layer's parameters of each element's own: the paper's appendix.
+    Elementwise,
+}
+
+/// What normalises a layer's sharpness.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SharpnessScale {
+    /// The layer's own learning rate and root mean square.
+    #[default]
+    Layer,
+    /// One root mean square over all parameters without bias correction, and the first layer's learning rate: as run.
+    Global,
+}
+
+/// Turns gradients into updates, with a learning rate for each layer and a memory of its own.
+pub trait Optimizer: Stateful + Debug + Send {
+    /// Updates all parameters, layer l with `learning_rates[l]`; sums up the update if it is asked to.
+    fn step(
+        &mut self,
+        layers: &mut [Layer],
+        gradients: &Gradients,
+        learning_rates: &[f64],
+        summarise: bool,
+    ) -> Option<UpdateSummary>;
+
+    /// Steps made so far.
+    fn steps(&self) -> u64;
+
+    /// Goes back to its state before the first step.
+    fn clear(&mut self);
+
+    /// Goes back to that state for the entries at `indices` along `dimension` of one parameter tensor. [`Optimizer::steps`]
+    /// stays the count of the whole.
+    fn restart(&mut self, layer: usize, role: Role, dimension: i64, indices: &[i64]);
+
+    /// Whether it has an effective step at all, or why not: schedules that act on it refuse an optimizer without.
+    ///
+    /// # Errors
+    /// The reason, a part of a sentence.
+    fn has_effective_step(&self) -> Result<(), &'static str> {
+        Ok(())
+    }
+
+    /// alpha, the scalar by which the averaged gradient of these layers, taken together, is multiplied at that learning rate;
+    /// undefined before the first step.
+    fn effective_step(&self, layers: Range<usize>, learning_rate: f64, form: EffectiveStep) -> Option<f64>;
+
+    /// What a sharpness of these layers, taken together, is multiplied with to become the normalised sharpness; undefined
+    /// before the first step.
+    fn sharpness_factor(&self, layers: Range<usize>, learning_rates: &[f64], scale: SharpnessScale) -> Option<f64>;
+}
+
+/// Builds an optimizer without a past for the layers of a network, with that weight decay.
+pub type OptimizerFactory = Arc<dyn Fn(WeightDecay, &[Layer]) -> Box<dyn Optimizer> + Send + Sync>;
+
+/// The options of an optimizer: plain data with defaults, which build it.
+pub trait OptimizerOptions: DeserializeOwned + Serialize + Default + Send + Sync + 'static {
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// A value that the optimizer cannot work with.
+    fn check(&self) -> Result<(), OptionError>;
+
+    /// Builds the optimizer.
+    fn build(&self, weight_decay: WeightDecay, layers: &[Layer]) -> Box<dyn Optimizer>;
+}
+
+/// An optimizer that a configuration can name.
+#[derive(Debug)]
+pub struct OptimizerKind {
+    /// The name in configurations.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub about: &'static str,
+    read: fn(Value) -> Result<(OptimizerFactory, Value), PartError>,
+}
+
+impl OptimizerKind {
+    /// The optimizer with options of type `O`.
+    pub const fn of<O: OptimizerOptions>(name: &'static str, about: &'static str) -> OptimizerKind {
+        OptimizerKind { name, about, read: read::<O> }
+    }
+
+    /// Reads the options, and returns them with all defaults filled in.
+    ///
+    /// # Errors
+    /// Unknown keys, values of the wrong type or out of range.
+    pub fn read(&self, options: Value) -> Result<(OptimizerFactory, Value), PartError> {
+        (self.read)(options)
+    }
+}
+
+fn read<O: OptimizerOptions>(options: Value) -> Result<(OptimizerFactory, Value), PartError> {
+    let options: O = serde_json::from_value(options)?;
+    options.check()?;
+    let used = serde_json::to_value(&options)?;
+    Ok((Arc::new(move |weight_decay, layers| options.build(weight_decay, layers)), used))
+}
+
+/// What one step of a layer needs to know beside the tensors.
+#[derive(Clone, Copy)]
+pub(super) struct Decay {
+    /// Joins the gradient, times the parameter.
+    pub(super) coupled: f64,
+    /// Multiplies the parameter.
+    pub(super) shrink: f64,
+}
+
+impl Decay {
+    /// Of a step at that learning rate.
+    pub(super) fn of(weight_decay: WeightDecay, learning_rate: f64) -> Decay {
+        match weight_decay {
+            WeightDecay::None => Decay { coupled: 0.0, shrink: 1.0 },
+            WeightDecay::Coupled(coefficient) => Decay { coupled: coefficient, shrink: 1.0 },
+            WeightDecay::Decoupled(coefficient) => Decay { coupled: 0.0, shrink: 1.0 - learning_rate * coefficient },
+        }
+    }
+}
+
+/// Sums over the elements of what a step changed.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Sums {
+    absolute_update: f64,
+    absolute_weight: f64,
+    count: usize,
+}
+
+impl Sums {
+    /// Makes a step of one tensor, and adds up what it changed if that is wanted.
+    pub(super) fn of_step(&mut self, value: &mut Tensor, summarise: bool, step: impl FnOnce(&mut Tensor)) {
+        let before = summarise.then(|| value.detach().copy());
+        step(value);
+        let Some(before) = before else { return };
+        let (before, after) = (to_host(&before), to_host(&value.detach()));
+        let (update, weight) = for_float!(after, changes(&before, &after));
+        self.absolute_update += update;
+        self.absolute_weight += weight;
+        self.count += after.numel();
+    }
+
+    /// The means.
+    pub(super) fn means(self, summarise: bool) -> Option<UpdateSummary> {
+        summarise.then(|| UpdateSummary {
+            mean_absolute_update: self.absolute_update / self.count as f64,
+            mean_absolute_weight: self.absolute_weight / self.count as f64,
+        })
+    }
+}
+
+/// The sums of |after - before| and of |before|, in f64.
+fn changes<T: Float>(before: &Tensor, after: &Tensor) -> (f64, f64) {
+    // SAFETY: nobody writes to either meanwhile.
+    let (before, after) = unsafe { (view::<T>(before), view::<T>(after)) };
+    let update = after.iter().zip(before).map(|(&new, &old)| (new - old).magnitude().wide()).sum();
+    (update, before.iter().map(|theta| theta.magnitude().wide()).sum())
+}

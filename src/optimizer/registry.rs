@@ -1,0 +1,12 @@
+//! The optimizers that there are. To add one, write its file and name it here.
+
+use super::definition::OptimizerKind;
+use super::{adam, sgd};
+
+/// Every optimizer that a configuration can name, the default first.
+pub const OPTIMIZERS: &[&OptimizerKind] = &[&adam::KIND, &sgd::KIND];
+
+/// The optimizer of that name.
+pub fn optimizer(name: &str) -> Option<&'static OptimizerKind> {
+    OPTIMIZERS.iter().copied().find(|kind| kind.name == name)
+}

@@ -1,0 +1,194 @@
+//! Stochastic gradient descent with momentum (Polyak 1964), and Nesterov's form of it (Sutskever et al. 2013), by PyTorch's
+//! rule: b <- m b + g, and theta <- theta - lr b, or theta - lr (g + m b) in Nesterov's form.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use tch::Tensor;
+use trainability_baselines::indicator::UpdateSummary;
+use trainability_baselines::options::OptionError;
+use trainability_baselines::weight_decay::WeightDecay;
+use trainability_tensor::slices::{Float, on_host, view, view_mut};
+use trainability_tensor::{Gradients, Layer, Role, State, StateError, Stateful, for_float};
+
+use super::definition::{Decay, EffectiveStep, Optimizer, OptimizerKind, OptimizerOptions, SharpnessScale, Sums};
+
+/// `sgd`.
+pub const KIND: OptimizerKind =
+    OptimizerKind::of::<SgdOptions>("sgd", "stochastic gradient descent with momentum, plain or in Nesterov's form");
+
+/// Constants of [`Sgd`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SgdOptions {
+    /// m: the share of the averaged gradient that is kept at each step; 0 is none.
+    pub momentum: f64,
+    /// Whether the step looks ahead, as in Nesterov's form.
+    pub nesterov: bool,
+}
+
+impl Default for SgdOptions {
+    fn default() -> Self {
+        SgdOptions { momentum: 0.9, nesterov: false }
+    }
+}
+
+impl OptimizerOptions for SgdOptions {
+    fn check(&self) -> Result<(), OptionError> {
+        if !(0.0..1.0).contains(&self.momentum) {
+            return Err(OptionError::new("momentum", self.momentum, "at least 0 and below 1"));
+        }
+        if self.nesterov && self.momentum == 0.0 {
+            return Err(OptionError::new("nesterov", true, "false where `momentum` is 0, which leaves nothing to look ahead by"));
+        }
+        Ok(())
+    }
+
+    fn build(&self, weight_decay: WeightDecay, layers: &[Layer]) -> Box<dyn Optimizer> {
+        Box::new(Sgd::new(*self, weight_decay, layers))
+    }
+}
+
+/// The averaged gradient of one parameter tensor, in its shape.
+#[derive(Debug)]
+struct Momentum {
+    /// The parameter's name.
+    name: String,
+    role: Role,
+    value: Tensor,
+}
+
+/// Stochastic gradient descent over the layers of a network.
+#[derive(Debug)]
+pub struct Sgd {
+    options: SgdOptions,
+    weight_decay: WeightDecay,
+    steps: u64,
+    momenta: Vec<Vec<Momentum>>,
+}
+
+impl Sgd {
+    /// An optimizer without a past for these layers.
+    pub fn new(options: SgdOptions, weight_decay: WeightDecay, layers: &[Layer]) -> Sgd {
+        let empty = |layer: &Layer| {
+            let momenta = layer.parameters.iter().map(|parameter| Momentum {
+                name: parameter.name.clone(),
+                role: parameter.role,
+                value: parameter.value.detach().zeros_like(),
+            });
+            momenta.collect()
+        };
+        Sgd { options, weight_decay, steps: 0, momenta: layers.iter().map(empty).collect() }
+    }
+}
+
+impl Optimizer for Sgd {
+    fn step(
+        &mut self,
+        layers: &mut [Layer],
+        gradients: &Gradients,
+        learning_rates: &[f64],
+        summarise: bool,
+    ) -> Option<UpdateSummary> {
+        self.steps += 1;
+        let mut sums = Sums::default();
+        for (index, layer) in layers.iter_mut().enumerate() {
+            let (rate, options) = (learning_rates[index], self.options);
+            let decay = Decay::of(self.weight_decay, rate);
+            let parameters = layer.parameters.iter_mut().zip(&mut self.momenta[index]).zip(&gradients[index]);
+            for ((parameter, Momentum { value: momentum, .. }), gradient) in parameters {
+                sums.of_step(&mut parameter.value, summarise, |value| {
+                    if on_host(value) {
+                        for_float!(value, update(value, gradient, momentum, options, rate, decay));
+                    } else {
+                        update_elsewhere(value, gradient, momentum, options, rate, decay);
+                    }
+                });
+            }
+        }
+        sums.means(summarise)
+    }
+
+    fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    fn clear(&mut self) {
+        self.steps = 0;
+        self.momenta.iter_mut().flatten().for_each(|momentum| drop(momentum.value.zero_()));
+    }
+
+    fn restart(&mut self, layer: usize, role: Role, dimension: i64, indices: &[i64]) {
+        let Some(momentum) = self.momenta[layer].iter_mut().find(|momentum| momentum.role == role) else { return };
+        let indices = Tensor::from_slice(indices).to_device(momentum.value.device());
+        let _ = momentum.value.index_fill_(dimension, &indices, 0.0);
+    }
+
+    /// lr (1 - m^t) / (1 - m): a gradient that stays is multiplied by it after t steps. Nesterov's form is a step ahead, with
+    /// m^(t+1).
+    fn effective_step(&self, _layers: Range<usize>, learning_rate: f64, _form: EffectiveStep) -> Option<f64> {
+        let SgdOptions { momentum, nesterov } = self.options;
+        let steps = self.steps as f64 + f64::from(u8::from(nesterov));
+        (self.steps > 0).then(|| learning_rate * (1.0 - momentum.powf(steps)) / (1.0 - momentum))
+    }
+
+    /// lr / (1 - m).
+    fn sharpness_factor(&self, layers: Range<usize>, learning_rates: &[f64], scale: SharpnessScale) -> Option<f64> {
+        let layer = if scale == SharpnessScale::Global { 0 } else { layers.start };
+        (self.steps > 0).then(|| learning_rates[layer] / (1.0 - self.options.momentum))
+    }
+}
+
+/// Averages that have faded below the normal numbers become zero, as those of dead units do.
+fn update<T: Float>(
+    value: &mut Tensor,
+    gradient: &Tensor,
+    momentum: &mut Tensor,
+    options: SgdOptions,
+    learning_rate: f64,
+    decay: Decay,
+) {
+    let [keep, rate, coupled, shrink] = [options.momentum, learning_rate, decay.coupled, decay.shrink].map(T::of);
+    // SAFETY: parameter, gradient and average are three tensors with memory of their own.
+    let (value, gradient, momentum) = unsafe { (view_mut::<T>(value), view::<T>(gradient), view_mut::<T>(momentum)) };
+    for ((theta, &g), average) in value.iter_mut().zip(gradient).zip(momentum) {
+        let g = g + coupled * *theta;
+        *average = (keep * *average + g).flushed();
+        let direction = if options.nesterov { g + keep * *average } else { *average };
+        *theta = shrink * *theta - rate * direction;
+    }
+}
+
+/// The same by tensor operations, wherever the tensors are.
+fn update_elsewhere(
+    value: &mut Tensor,
+    gradient: &Tensor,
+    momentum: &mut Tensor,
+    options: SgdOptions,
+    learning_rate: f64,
+    decay: Decay,
+) {
+    let _guard = tch::no_grad_guard();
+    let gradient = gradient + &*value * decay.coupled;
+    let _ = momentum.g_mul_scalar_(options.momentum).g_add_(&gradient);
+    let direction =
+        if options.nesterov { gradient + &*momentum * options.momentum } else { momentum.shallow_clone() };
+    let _ = value.g_mul_scalar_(decay.shrink).g_sub_(&(direction * learning_rate));
+}
+
+impl Stateful for Sgd {
+    fn save(&self, state: &mut State) {
+        state.put_value("steps", &self.steps);
+        for momentum in self.momenta.iter().flatten() {
+            state.put_tensor(&format!("{}.momentum_buffer", momentum.name), &momentum.value);
+        }
+    }
+
+    fn restore(&mut self, state: &State) -> Result<(), StateError> {
+        self.steps = state.count("steps", State::MOST_COUNT)?;
+        for momentum in self.momenta.iter_mut().flatten() {
+            state.copy_into(&format!("{}.momentum_buffer", momentum.name), &mut momentum.value)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,234 @@
+//! What a task's row says: accuracies, and every indicator gathered over the task.
+
+use std::collections::BTreeMap;
+
+use trainability_baselines::indicator::When;
+use trainability_baselines::registry::INDICATORS;
+use trainability_tensor::{State, StateError, Stateful};
+
+use super::catalogue::{RHO, of_method, step_over};
+use crate::learner::LayerMeasurement;
+use crate::schedule::{BOUNDS, COMBINED};
+use crate::train::recorder::{TaskRow, field};
+
+/// Gathers a task's measured updates.
+#[derive(Debug, Default)]
+pub struct TaskSummary {
+    /// Sum and number of minibatch accuracies before their updates.
+    accuracy: (f64, u64),
+    /// Values read at the task's start and end.
+    once: BTreeMap<String, f64>,
+    /// Values of each measured update; bounds and steps are already reduced over layers.
+    measured: BTreeMap<String, Vec<f64>>,
+    /// Measured updates with a defined step and combined bound in some layer, and those at which a step exceeded it.
+    exceeded: (u64, u64),
+}
+
+impl TaskSummary {
+    /// Adds a minibatch's accuracy before its update.
+    pub fn add_accuracy(&mut self, accuracy: f64) {
+        self.accuracy.0 += accuracy;
+        self.accuracy.1 += 1;
+    }
+
+    /// Mean over the minibatches so far.
+    pub fn online_accuracy(&self) -> f64 {
+        self.accuracy.0 / self.accuracy.1 as f64
+    }
+
+    /// Adds the values of indicators that were read at some moment, by their columns.
+    pub fn add_indicators(&mut self, when: When, values: &[(&'static str, Option<f64>)]) {
+        for (name, value) in values {
+            let Some(value) = value.filter(|value| value.is_finite()) else { continue };
+            match when {
+                When::MeasuredUpdate => self.add_measured(name, value),
+                When::TaskStart | When::TaskEnd => {
+                    self.once.insert((*name).to_owned(), value);
+                }
+            }
+        }
+    }
+
+    fn add_measured(&mut self, name: &str, value: f64) {
+        self.measured.entry(name.to_owned()).or_default().push(value);
+    }
+
+    /// Adds the method's own statistics of a measured update: each bound's smallest over layers, the largest step over
+    /// bound.
+    pub fn add_bounds(&mut self, layers: &[LayerMeasurement]) {
+        let steps = || layers.iter().map(|layer| layer.statistics.effective_step);
+        self.add_extreme("effective_step", steps(), f64::max);
+        for bound in BOUNDS {
+            let values = || layers.iter().map(|layer| layer.bounds.of(bound));
+            self.add_extreme(bound.column, values(), f64::min);
+            let ratios = steps().zip(values()).map(|(step, bound)| Some(step? / bound?));
+            self.add_extreme(&step_over(bound), ratios, f64::max);
+        }
+        let exceeds = |layer: &LayerMeasurement| Some(layer.statistics.effective_step? > layer.bounds.of(&COMBINED)?);
+        let decided: Vec<bool> = layers.iter().filter_map(exceeds).collect();
+        if !decided.is_empty() {
+            self.exceeded.0 += 1;
+            self.exceeded.1 += u64::from(decided.contains(&true));
+        }
+    }
+
+    fn add_extreme(&mut self, name: &str, values: impl Iterator<Item = Option<f64>>, pick: fn(f64, f64) -> f64) {
+        if let Some(value) = values.flatten().filter(|value| !value.is_nan()).reduce(pick) {
+            self.add_measured(name, value);
+        }
+    }
+
+    /// The finished task's row of `tasks.csv`, in the order of [`task_columns`]; `task` counts from 0.
+    pub fn row(
+        &self,
+        task: usize,
+        updates: u64,
+        final_accuracy: f64,
+        final_loss: f64,
+        test_accuracy: Option<f64>,
+    ) -> TaskRow {
+        let mut row: TaskRow = vec![
+            ("task", task.to_string()),
+            ("updates", updates.to_string()),
+            ("online_accuracy", field(Some(self.online_accuracy()))),
+            ("final_accuracy", field(Some(final_accuracy))),
+            ("final_loss", field(Some(final_loss))),
+            ("test_accuracy", field(test_accuracy)),
+        ];
+        row.extend(self.indicators().into_iter().map(|(name, value)| (name, field(value))));
+        row.push(("task_age", (task + 1).to_string()));
+        row
+    }
+
+    /// Every indicator's column and value, those of the baselines crate first, then the method's own.
+    pub fn indicators(&self) -> Vec<(&'static str, Option<f64>)> {
+        let measured = INDICATORS.iter().map(|indicator| {
+            let name = indicator.definition().name;
+            let value = match indicator.when() {
+                When::MeasuredUpdate => self.measured.get(name).map(|v| v.iter().sum::<f64>() / v.len() as f64),
+                When::TaskStart | When::TaskEnd => self.once.get(name).copied(),
+            };
+            (name, value)
+        });
+        let own = of_method().into_iter().map(|definition| match definition.name {
+            RHO => (RHO, self.rho()),
+            name => (name, self.measured.get(name).and_then(|values| median(values))),
+        });
+        measured.chain(own).collect()
+    }
+
+    /// Share of measured updates at which any layer's effective step exceeded its combined bound.
+    pub fn rho(&self) -> Option<f64> {
+        (self.exceeded.0 > 0).then(|| self.exceeded.1 as f64 / self.exceeded.0 as f64)
+    }
+}
+
+/// The columns of `tasks.csv`.
+pub fn task_columns() -> Vec<&'static str> {
+    TaskSummary::default().row(0, 0, 0.0, 0.0, None).into_iter().map(|(name, _)| name).collect()
+}
+
+/// The middle value, or the mean of the middle two; infinities are values like others.
+fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => None,
+        length if length % 2 == 1 => Some(sorted[middle]),
+        // Equal ends are not averaged: the mean of two infinities is one.
+        _ if sorted[middle - 1] == sorted[middle] => Some(sorted[middle]),
+        _ => Some(0.5 * (sorted[middle - 1] + sorted[middle])),
+    }
+}
+
+impl Stateful for TaskSummary {
+    fn save(&self, state: &mut State) {
+        state.put_numbers("accuracy_sum", &[self.accuracy.0]);
+        state.put_value("accuracy_count", &self.accuracy.1);
+        state.put_value("measured", &self.exceeded.0);
+        state.put_value("exceeded", &self.exceeded.1);
+        state.put_value("once", &self.once);
+        state.put_value("measured_names", &self.measured.keys().collect::<Vec<_>>());
+        for (name, values) in &self.measured {
+            state.put_numbers(name, values);
+        }
+    }
+
+    fn restore(&mut self, state: &State) -> Result<(), StateError> {
+        let sum = state.numbers("accuracy_sum")?;
+        let count = |name: &str| state.count(name, State::MOST_COUNT);
+        self.accuracy = (sum.first().copied().unwrap_or(0.0), count("accuracy_count")?);
+        self.exceeded = (count("measured")?, count("exceeded")?);
+        self.once = state.value("once")?;
+        let names: Vec<String> = state.value("measured_names")?;
+        self.measured = names
+            .into_iter()
+            .map(|name| state.numbers(&name).map(|values| (name, values)))
+            .collect::<Result<_, _>>()?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(effective_step: f64) -> LayerStatistics {
+        LayerStatistics {
+            batch: 4,
+            learning_rate: 1.0,
+            effective_step: Some(effective_step),
+            gradient_sq_norm: 1.0,
+            noise_variance: Some(1.0),
+            sharpness: None,
+            sharpness_min: None,
+            sharpness_residual: None,
+            normalized_sharpness: None,
+            sharpness_mean: None,
+            deviation_sq: None,
+            volatility: None,
+        }
+    }
+
+    fn bound(combined: Option<f64>) -> Bounds {
+        Bounds { combined, ..Bounds::default() }
+    }
+
+    #[test]
+    fn rho_counts_updates_with_any_layer_above_its_bound() {
+        let mut summary = TaskSummary::default();
+        let steps = [layer(1.0), layer(5.0)];
+        summary.add_bounds(&steps, &[bound(Some(2.0)), bound(Some(6.0))]);
+        summary.add_bounds(&steps, &[bound(Some(2.0)), bound(Some(4.0))]);
+        summary.add_bounds(&steps, &[bound(None), bound(Some(4.0))]);
+        summary.add_bounds(&steps, &[bound(None), bound(None)]);
+        assert_eq!(summary.rho(), Some(2.0 / 3.0));
+        let values: BTreeMap<_, _> = summary.indicators().into_iter().collect();
+        assert_eq!(values["combined_bound"], Some(2.0), "smallest over layers: 2, 2 and 4");
+    }
+
+    #[test]
+    fn medians_of_infinities_are_infinities() {
+        let infinity = f64::INFINITY;
+        assert_eq!(median(&[]), None);
+        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[1.0, infinity, 2.0, infinity]), Some(infinity));
+        assert_eq!(median(&[infinity, infinity]), Some(infinity));
+    }
+
+    #[test]
+    fn a_restored_summary_says_the_same() {
+        let mut before = TaskSummary::default();
+        before.add_accuracy(0.1);
+        before.add_accuracy(0.7);
+        before.add_bounds(&[layer(1.0)], &[bound(Some(f64::INFINITY))]);
+        before.add_indicator(INDICATORS[0], Some(0.25));
+        let mut state = State::default();
+        before.save(&mut state);
+        let mut after = TaskSummary::default();
+        after.restore(&state).unwrap();
+        assert_eq!(after.indicators(), before.indicators());
+        assert_eq!(after.online_accuracy().to_bits(), before.online_accuracy().to_bits());
+    }
+}

@@ -1,0 +1,308 @@
+//! One run: a learner on a stream of tasks, update by update.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use trainability_baselines::indicator::When;
+use trainability_baselines::method::Method;
+use trainability_tensor::{Generator, State, StateError, Stateful};
+
+use super::images::{HeldOut, select_classes, select_images};
+use super::plan::RunPlan;
+use super::summary::TaskSummary;
+use crate::data::ImageSet;
+use crate::learner::{LayerMeasurement, Learner, LearnerError, LearnerOptions, Task};
+use crate::model::{Chain, TaskImages};
+use crate::schedule::Progress;
+use crate::stream::{Stream, StreamStart};
+use crate::train::recorder::TaskRow;
+use crate::train::ControlRow;
+
+/// The run left the real numbers.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{what} is {value} in task {task}, at update {update}; the last finite loss was {last_finite}")]
+pub struct RunDiverged {
+    /// What is not finite.
+    pub what: &'static str,
+    /// Its value.
+    pub value: f64,
+    /// The task, counted from 0.
+    pub task: usize,
+    /// The update, counted from 1.
+    pub update: u64,
+    /// Cross-entropy of the last minibatch that had a finite one.
+    pub last_finite: f64,
+}
+
+/// What an update leaves to be written.
+#[derive(Debug)]
+pub struct Advance {
+    /// A row of `controls.csv` for each layer, if the update was measured.
+    pub controls: Vec<ControlRow>,
+    /// The row of `tasks.csv`, if the update was its task's last.
+    pub task: Option<TaskRow>,
+}
+
+/// Everything that a run carries from one update to the next.
+#[derive(Debug)]
+pub struct Run {
+    stream: Stream,
+    images: TaskImages,
+    held_out: Option<HeldOut>,
+    learner: Learner,
+    /// Whether the learner is told that a task begins.
+    announces: bool,
+    task: usize,
+    update_in_task: u64,
+    summary: TaskSummary,
+    seconds: BTreeMap<&'static str, f64>,
+}
+
+impl Run {
+    /// Sets up the run that a plan describes.
+    ///
+    /// # Errors
+    /// A method or a schedule that the network or the optimizer cannot serve.
+    pub fn new(plan: &RunPlan, set: &ImageSet) -> Result<Run, LearnerError> {
+        let kind = plan.training.precision.kind();
+        let device = plan.device.device().unwrap_or_else(|expected| panic!("the device is {}, expected {expected}", plan.device));
+        let images = select_images(set, plan.images(), kind, plan.seed).to_device(device);
+        let method = plan.method.build();
+        let shape = plan.shape(set, &method);
+        let Method { activation, normalization, rules, .. } = method;
+        let mut initialisation = Generator::named("initialisation", plan.seed);
+        let model = Chain::with_normalization(shape, activation, normalization, device, &mut initialisation);
+        let true_labels = plan.stream.kind().true_labels;
+        let held_out = true_labels.then(|| HeldOut::select(set, plan.data.test_images, kind, plan.seed)).flatten();
+        let begins_dense = model.shape().convolutions.is_none();
+        let options = LearnerOptions {
+            rules,
+            optimizer: plan.training.optimizer_factory(),
+            learning_rate: plan.training.learning_rate,
+            schedule: plan.resolved.factory.clone(),
+            bounds: plan.resolved.bounds,
+            measure: plan.measure,
+            seed: plan.seed,
+        };
+        Ok(Run {
+            learner: Learner::new(Box::new(model), initialisation, options)?,
+            images: match begins_dense {
+                true => TaskImages::new(&images, plan.training.batch_size),
+                false => TaskImages::whole(&images),
+            },
+            stream: Stream::new(StreamStart {
+                kind: plan.stream.kind(),
+                true_classes: select_classes(set, plan.images(), plan.seed).to_device(device),
+                images,
+                classes: i64::from(set.classes),
+                lengths: plan.lengths(),
+                fraction: plan.stream.fraction,
+                composition: plan.stream.composition(),
+                seed: plan.seed,
+            }),
+            held_out: held_out.map(|held_out| held_out.to_device(device)),
+            announces: plan.stream.announce_boundaries,
+            task: 0,
+            update_in_task: 0,
+            summary: TaskSummary::default(),
+            seconds: BTreeMap::new(),
+        })
+    }
+
+    /// The learner.
+    pub fn learner(&self) -> &Learner {
+        &self.learner
+    }
+
+    /// Whether tasks are left.
+    pub fn is_over(&self) -> bool {
+        self.task == self.stream.lengths().tasks()
+    }
+
+    /// Tasks completed.
+    pub fn tasks(&self) -> usize {
+        self.task
+    }
+
+    /// Wall-clock seconds so far by part of the work.
+    pub fn seconds(&self) -> &BTreeMap<&'static str, f64> {
+        &self.seconds
+    }
+
+    /// Adds the time since `start` to a part of the work.
+    pub fn count_seconds(&mut self, part: &'static str, start: Instant) {
+        *self.seconds.entry(part).or_default() += start.elapsed().as_secs_f64();
+    }
+
+    /// Makes the next update, and what belongs before the first and after the last of a task.
+    ///
+    /// # Errors
+    /// The loss left the real numbers.
+    pub fn advance(&mut self) -> Result<Advance, RunDiverged> {
+        if self.update_in_task == 0 {
+            self.begin_task();
+        }
+        let lengths = self.stream.lengths();
+        let progress = Progress {
+            update: self.learner.updates(),
+            updates: lengths.updates(),
+            task: self.task as u64,
+            update_in_task: self.update_in_task,
+            updates_in_task: lengths.updates_of(self.task),
+        };
+        let controls = self.update(progress)?;
+        self.update_in_task += 1;
+        let is_last = self.update_in_task == progress.updates_in_task;
+        let task = if is_last { Some(self.end_task()?) } else { None };
+        Ok(Advance { controls, task })
+    }
+
+    fn begin_task(&mut self) {
+        self.summary = TaskSummary::default();
+        self.stream.begin_task();
+        if self.announces && self.task > 0 {
+            self.learner.forget();
+        }
+        let start = Instant::now();
+        self.learner.begin_task(self.task, task_of(&self.stream));
+        self.count_seconds("surgery", start);
+        self.read_indicators(When::TaskStart);
+    }
+
+    fn update(&mut self, progress: Progress) -> Result<Vec<ControlRow>, RunDiverged> {
+        let start = Instant::now();
+        let batch = self.stream.next_minibatch();
+        self.images.follow(self.stream.minibatch_images());
+        let inputs = self.images.inputs(&batch.rows);
+        self.count_seconds("data", start);
+        let update = self.learner.update(inputs, &batch.labels, progress, task_of(&self.stream));
+        let update = update.map_err(|diverged| {
+            self.diverged("the loss", diverged.value, self.learner.updates() + 1)
+        })?;
+        self.summary.add_accuracy(update.accuracy);
+        for (part, seconds) in update.seconds {
+            *self.seconds.entry(part).or_default() += seconds;
+        }
+        let Some(measured) = update.measured else { return Ok(Vec::new()) };
+        self.summary.add_bounds(&measured.layers);
+        self.summary.add_indicators(When::MeasuredUpdate, &measured.indicators);
+        Ok(measured.layers.into_iter().map(|layer| control_row(self.task, self.learner.updates(), layer)).collect())
+    }
+
+    fn end_task(&mut self) -> Result<TaskRow, RunDiverged> {
+        let start = Instant::now();
+        let (images, labels) = (self.stream.images(), self.stream.labels());
+        let (final_accuracy, final_loss) = self.learner.evaluate(images.size()[0], |first, length| {
+            (images.narrow(0, first, length), labels.narrow(0, first, length))
+        });
+        self.count_seconds("forward_backward", start);
+        if !final_loss.is_finite() {
+            return Err(self.diverged("the loss over the task", final_loss, self.learner.updates()));
+        }
+        self.read_indicators(When::TaskEnd);
+        let start = Instant::now();
+        let test_accuracy = self.test_accuracy();
+        self.count_seconds("forward_backward", start);
+        let updates = self.learner.updates();
+        let row = self.summary.row(self.task, updates, final_accuracy, final_loss, test_accuracy);
+        self.task += 1;
+        self.update_in_task = 0;
+        Ok(row)
+    }
+
+    fn read_indicators(&mut self, when: When) {
+        let start = Instant::now();
+        let values = self.learner.read_indicators(when, task_of(&self.stream));
+        self.summary.add_indicators(when, &values);
+        self.count_seconds("indicators", start);
+    }
+
+    /// Accuracy on images that nobody trains on, as the task shows and names them; none where there are none, or where
+    /// labels say nothing of other images.
+    fn test_accuracy(&self) -> Option<f64> {
+        let (held_out, content) = self.held_out.as_ref().zip(self.stream.content())?;
+        let labels = content.labels_of_others(&held_out.classes)?;
+        let (accuracy, _) = self.learner.evaluate(labels.size()[0], |first, length| {
+            (content.show(&held_out.images.narrow(0, first, length)), labels.narrow(0, first, length))
+        });
+        Some(accuracy)
+    }
+
+    /// `update` is the last that was begun, counted from 1.
+    fn diverged(&self, what: &'static str, value: f64, update: u64) -> RunDiverged {
+        let last_finite = self.learner.last_finite_loss().unwrap_or(f64::NAN);
+        RunDiverged { what, value, task: self.task, update, last_finite }
+    }
+
+    /// How far the run came: a task and an update that there are, or the run would never end.
+    fn restore_place(&mut self, state: &State) -> Result<(), StateError> {
+        let lengths = self.stream.lengths();
+        let task = state.count("task", lengths.tasks() as u64)? as usize;
+        let last = if lengths.tasks() == task { 0 } else { lengths.updates_of(task).saturating_sub(1) };
+        let update_in_task = state.count("update_in_task", last)?;
+        let expected = lengths.updates_before(task) + update_in_task;
+        // A task's content is drawn at its first update.
+        let place = match update_in_task {
+            0 => (task, task.checked_sub(1).map_or(0, |before| lengths.updates_of(before))),
+            made => (task + 1, made),
+        };
+        let (begun, given) = self.stream.place();
+        let pairs = [
+            ("learner/updates", self.learner.updates(), expected),
+            ("stream/begun", begun as u64, place.0 as u64),
+            ("stream/given", given, place.1),
+        ];
+        if let Some((name, found, expected)) = pairs.into_iter().find(|(_, found, expected)| found != expected) {
+            let expected = format!("{expected}, which task and update_in_task make");
+            return Err(StateError::Mismatch { name: name.to_owned(), found: found.to_string(), expected });
+        }
+        (self.task, self.update_in_task) = (task, update_in_task);
+        Ok(())
+    }
+}
+
+fn task_of(stream: &Stream) -> Task<'_> {
+    Task { inputs: stream.images(), labels: stream.labels() }
+}
+
+fn control_row(task: usize, update: u64, measured: LayerMeasurement) -> ControlRow {
+    let columns: BTreeMap<_, _> = measured.statistics.columns().into_iter().chain(measured.bounds.columns()).collect();
+    ControlRow {
+        task,
+        update,
+        layer: measured.layer,
+        learning_rate: measured.statistics.learning_rate,
+        effective_step: columns["effective_step"],
+        gradient_sq_norm: columns["gradient_sq_norm"],
+        noise_variance: columns["noise_variance"],
+        sharpness: columns["sharpness"],
+        sharpness_min: columns["sharpness_min"],
+        sharpness_residual: columns["sharpness_residual"],
+        normalized_sharpness: columns["normalized_sharpness"],
+        sharpness_mean: columns["sharpness_mean"],
+        volatility: columns["volatility"],
+        noise_bound: columns["noise_bound"],
+        noise_bound_debiased: columns["noise_bound_debiased"],
+        volatility_bound: columns["volatility_bound"],
+        level_bound: columns["level_bound"],
+        combined_bound: columns["combined_bound"],
+        action: measured.action.map_or("", |action| action.name()).to_owned(),
+    }
+}
+
+impl Stateful for Run {
+    fn save(&self, state: &mut State) {
+        state.put_part("stream", &self.stream);
+        state.put_part("learner", &self.learner);
+        state.put_value("task", &self.task);
+        state.put_value("update_in_task", &self.update_in_task);
+        state.put_part("summary", &self.summary);
+    }
+
+    fn restore(&mut self, state: &State) -> Result<(), StateError> {
+        state.restore_part("stream", &mut self.stream)?;
+        state.restore_part("learner", &mut self.learner)?;
+        self.restore_place(state)?;
+        state.restore_part("summary", &mut self.summary)
+    }
+}

@@ -1,0 +1,153 @@
+//! What a schedule is, what it is built from, and how a configuration names it.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use trainability_baselines::options::OptionError;
+use trainability_tensor::Stateful;
+
+use super::bounds::{BoundOptions, Bounds};
+use crate::probe::LayerStatistics;
+
+/// Where in its run an update stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The update, counted from 0 over the run.
+    pub update: u64,
+    /// Updates of the whole run.
+    pub updates: u64,
+    /// The task, counted from 0.
+    pub task: u64,
+    /// The update, counted from 0 within its task.
+    pub update_in_task: u64,
+    /// Updates of its task.
+    pub updates_in_task: u64,
+}
+
+/// What a schedule did to a layer at a control event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Lowered its learning rate.
+    Cooled,
+    /// Raised it.
+    Warmed,
+    /// Left it alone.
+    Held,
+    /// Left it alone since the bound or the effective step was undefined.
+    Undefined,
+}
+
+impl Action {
+    /// The word in `controls.csv`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Action::Cooled => "cooled",
+            Action::Warmed => "warmed",
+            Action::Held => "held",
+            Action::Undefined => "undefined",
+        }
+    }
+}
+
+/// Whose statistics decide.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Each layer's own: the method.
+    #[default]
+    Layer,
+    /// The whole network's, as if it were one layer, for all layers together, which so keep one rate. Its sharpness is
+    /// that of the block-diagonal Hessian, the largest of the layers': a lower bound on that of the full Hessian.
+    Network,
+}
+
+/// Sets learning rates, one a layer.
+pub trait Schedule: Stateful + Debug + Send {
+    /// The rates of the coming update.
+    fn learning_rates(&self) -> &[f64];
+
+    /// Told of every update before it begins, measured or not: a schedule by the clock sets its rates here.
+    fn begin_update(&mut self, _progress: Progress) {}
+
+    /// Whose statistics and bounds [`Schedule::control`] is given.
+    fn scope(&self) -> Scope {
+        Scope::Layer
+    }
+
+    /// Acts on a measured update, between its backward pass and its step; one action a layer, or none at all from a
+    /// schedule that takes no decisions. Under the scope `network` every layer's statistics and bounds are the network's.
+    fn control(&mut self, progress: Progress, statistics: &[LayerStatistics], bounds: &[Bounds]) -> Vec<Action>;
+
+    /// Whether it takes decisions by what is measured.
+    fn takes_decisions(&self) -> bool;
+}
+
+/// What a schedule is built from.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    /// The base learning rate.
+    pub learning_rate: f64,
+    /// The number of layers.
+    pub layers: usize,
+}
+
+/// What a schedule may know of its run while its options are resolved.
+#[derive(Clone, Copy, Debug)]
+pub struct RunFacts<'a> {
+    /// Names of the method's parts.
+    pub parts: &'a [String],
+    /// The base learning rate.
+    pub learning_rate: f64,
+}
+
+/// Why a schedule could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum ScheduleError {
+    /// Unknown keys or values of the wrong type.
+    #[error(transparent)]
+    Options(#[from] serde_json::Error),
+    /// A value out of range.
+    #[error(transparent)]
+    Value(#[from] OptionError),
+}
+
+/// An option's key, its value, whether that can be, and what would be right.
+pub(super) type Rule<'a> = (&'a str, f64, bool, &'a str);
+
+/// Refuses the first option that cannot be.
+pub(super) fn check_rules(rules: &[Rule]) -> Result<(), OptionError> {
+    match rules.iter().find(|rule| !rule.2) {
+        Some((key, found, _, expected)) => Err(OptionError::new(key, found, expected)),
+        None => Ok(()),
+    }
+}
+
+/// Builds a schedule at the start of a run.
+pub type ScheduleFactory = Arc<dyn Fn(Start) -> Box<dyn Schedule> + Send + Sync>;
+
+/// A schedule with every option resolved.
+#[derive(Clone)]
+pub struct Resolved {
+    /// All options with the values that are used, for the run's record.
+    pub options: Value,
+    /// The bounds that are recorded, and acted on if the schedule does.
+    pub bounds: BoundOptions,
+    /// Builds it.
+    pub factory: ScheduleFactory,
+}
+
+/// A schedule that a configuration can name.
+#[derive(Debug)]
+pub struct ScheduleKind {
+    /// The name in configurations.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub about: &'static str,
+    /// Whether it needs measurements.
+    pub needs_measurement: bool,
+    /// Resolves its options: the configuration's `control` section, then the entry's own keys over it.
+    pub resolve: fn(control: &Value, own: &Value, facts: RunFacts) -> Result<Resolved, ScheduleError>,
+}

@@ -1,0 +1,151 @@
+//! The `stream` section: which tasks there are, and how they follow each other.
+
+use serde::{Deserialize, Serialize};
+
+use trainability_baselines::options::OptionError;
+
+use super::kind::{FRACTION, StreamKind};
+use super::lengths::Lengths;
+use super::registry::{STREAMS, stream};
+use super::sequence::Composition;
+use crate::experiment::label;
+
+/// How the images become tasks. What has its default is not written, so that it changes no hash.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamOptions {
+    /// A name from the stream registry.
+    #[serde(default = "random_labels")]
+    pub kind: String,
+    /// Tasks of a run.
+    pub tasks: usize,
+    /// Passes over the images in a task; their mean where there is a spread.
+    pub epochs: usize,
+    /// The share of the labels that every task after the first redraws; for `random_labels`.
+    #[serde(default = "all", skip_serializing_if = "is_all")]
+    pub fraction: f64,
+    /// n: task k has the content of task k mod n; 0 is never.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub recurring: usize,
+    /// The share of a task over which the content of the task before gives way to its own.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub transition: f64,
+    /// s: a task's epochs are drawn uniformly from those times 1 - s to those times 1 + s.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub length_spread: f64,
+    /// Whether the learner is told that a task begins: Adam's moments and step counts are then zeroed, the windows and
+    /// averages of what is measured emptied, and the schedule built anew with its learning rates; weights stay. A schedule
+    /// by the clock goes on by it, unless its `restart` is `task`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub announce_boundaries: bool,
+}
+
+fn random_labels() -> String {
+    "random_labels".to_owned()
+}
+
+fn all() -> f64 {
+    1.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_all(fraction: &f64) -> bool {
+    *fraction == 1.0
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// The most tasks whose lengths are drawn, and so kept.
+const MOST_DRAWN: usize = 1_000_000;
+
+impl StreamOptions {
+    /// The kind.
+    ///
+    /// # Panics
+    /// Where it has not been checked.
+    pub fn kind(&self) -> &'static StreamKind {
+        stream(&self.kind).expect("a checked kind is in the registry")
+    }
+
+    /// What every kind composes with.
+    pub fn composition(&self) -> Composition {
+        Composition { recurring: self.recurring, transition: self.transition }
+    }
+
+    /// The lengths of the tasks of the run of that seed.
+    pub fn lengths(&self, images: usize, batch_size: usize, seed: u64) -> Lengths {
+        let equal = Lengths::equal(self.tasks, self.epochs, images, batch_size);
+        if self.length_spread == 0.0 { equal } else { equal.with_spread(self.length_spread, seed) }
+    }
+
+    /// The most epochs that a task of any seed has.
+    pub(crate) fn most_epochs(&self) -> usize {
+        if self.length_spread == 0.0 { self.epochs } else { Lengths::range(self.epochs, self.length_spread).1 }
+    }
+
+    /// Refuses what cannot be, contradicts the kind, or does nothing.
+    ///
+    /// # Errors
+    /// The first value that cannot be.
+    pub fn check(&self) -> Result<(), OptionError> {
+        let Some(kind) = stream(&self.kind) else {
+            let known: Vec<&str> = STREAMS.iter().map(|kind| kind.name).collect();
+            let expected = label::expected_one_of(&self.kind, &known);
+            return Err(OptionError::new("kind", format!("{:?}", self.kind), &expected));
+        };
+        let takers: Vec<&str> =
+            STREAMS.iter().filter(|kind| kind.options.contains(&FRACTION)).map(|kind| kind.name).collect();
+        let not_taken = format!("left out, since it is an option of {} and not of {}", takers.join(" and "), self.kind);
+        let cycles = self.recurring == 0 || (2..self.tasks).contains(&self.recurring);
+        let (least, most) = Lengths::range(self.epochs, self.length_spread);
+        let spreads = self.length_spread == 0.0 || least < most;
+        let no_spread = format!("0, or a spread with which {} epochs become more or fewer", self.epochs);
+        let alone = self.tasks == 1 && (self.fraction < 1.0 || self.transition > 0.0 || self.announce_boundaries);
+        let rules: [(&str, String, bool, &str); 8] = [
+            (
+                "fraction",
+                self.fraction.to_string(),
+                self.fraction == 1.0 || kind.options.contains(&FRACTION),
+                &not_taken,
+            ),
+            (
+                "fraction",
+                self.fraction.to_string(),
+                self.fraction > 0.0 && self.fraction <= 1.0,
+                "above 0 and at most 1",
+            ),
+            (
+                "recurring",
+                self.recurring.to_string(),
+                cycles,
+                "0 for never, or a cycle of at least 2 tasks and fewer than `stream.tasks`",
+            ),
+            ("transition", self.transition.to_string(), (0.0..=1.0).contains(&self.transition), "from 0 to 1"),
+            (
+                "length_spread",
+                self.length_spread.to_string(),
+                (0.0..1.0).contains(&self.length_spread),
+                "at least 0 and below 1",
+            ),
+            ("length_spread", self.length_spread.to_string(), spreads, &no_spread),
+            (
+                "tasks",
+                self.tasks.to_string(),
+                self.length_spread == 0.0 || self.tasks <= MOST_DRAWN,
+                "at most 1000000 where `stream.length_spread` draws their lengths",
+            ),
+            (
+                "tasks",
+                self.tasks.to_string(),
+                !alone,
+                "at least 2 where `fraction`, `transition` or `announce_boundaries` say how one follows another",
+            ),
+        ];
+        match rules.into_iter().find(|rule| !rule.2) {
+            Some((key, found, _, expected)) => Err(OptionError::new(key, found, expected)),
+            None => Ok(()),
+        }
+    }
+}
