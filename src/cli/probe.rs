@@ -9,11 +9,12 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::Reader;
-use crate::experiment::{MethodPlan, Precision};
 use crate::inspection::{Comparison, Curve, Findings, Foreign, NewTask, Reading, Sources, Values, compare, measure};
+use crate::learner::Precision;
 use crate::optimizer::AdamOptions;
 use crate::report::table::Table;
 use crate::report::terminal;
+use crate::run::MethodPlan;
 
 /// Measure a network that was trained elsewhere: every statistic and indicator of a multi-layer perceptron on a batch, and
 /// how well it still learns a new task.
@@ -87,11 +88,12 @@ impl Probe {
         let mut foreign = Foreign::read(sources, reading)?;
         let findings = measure(&mut foreign, self.seed)?;
         let task = NewTask { seed: self.seed, epochs: self.epochs, batch_size: self.batch_size };
-        let comparison = self.trainability.then(|| compare(&mut foreign, task));
+        let precision = foreign.precision();
+        let comparison = self.trainability.then(|| compare(foreign, task));
         let mut out = Reader(io::stdout().lock());
         if self.json {
             let mut value = findings_as_json(&findings);
-            value.insert("precision".to_owned(), json!(foreign.precision()));
+            value.insert("precision".to_owned(), json!(precision));
             if let Some(comparison) = &comparison {
                 value.insert("trainability".to_owned(), comparison_as_json(comparison, task));
             }

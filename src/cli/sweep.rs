@@ -7,9 +7,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::experiment::{Experiment, ImageFacts, MOST_SEEDS, Plan, label};
 use crate::data::{load, load_with_test};
-use crate::sweep::{Outcome, Progress, Signals, SweepOptions, carry_out, choose};
+use crate::experiment::{Experiment, ImageFacts, MOST_SEEDS, Plan, label, same_arms};
+use crate::run::RunPlan;
+use crate::sweep::{Outcome, ProgressDisplay, Signals, SweepOptions, carry_out, choose};
 
 /// Train every method under every schedule with every seed of an experiment. Calling again goes on: what is unfinished
 /// continues from its checkpoint, what is finished is left alone, and a run whose files are damaged is done again. A run
@@ -71,8 +72,13 @@ impl Sweep {
             .with_context(|| format!("{}: at `data`", self.config.display()))?;
         let facts = ImageFacts::of(&set);
         let plan = Plan::new(experiment, &facts)?;
+        let chosen = choose(&plan, self.only.as_deref())?;
+        for sentence in same_arms(&chosen) {
+            eprintln!("note: {sentence}");
+        }
         if self.dry_run {
-            return self.list(&plan);
+            list(&chosen);
+            return Ok(ExitCode::SUCCESS);
         }
         let own = self.out.unwrap_or_else(|| PathBuf::from("results").join(&plan.name));
         let (out, fork_of) = match &self.fork {
@@ -89,18 +95,16 @@ impl Sweep {
             checkpoint_every,
             signals: Signals::listen()?,
         };
-        let outcome = carry_out(&plan, &set, &options, &Progress::default())?;
+        let outcome = carry_out(&plan, &set, &options, &ProgressDisplay::default())?;
         Ok(conclude(&outcome, &options))
     }
+}
 
-    fn list(&self, plan: &Plan) -> Result<ExitCode> {
-        let runs = choose(plan, self.only.as_deref())?;
-        for run in &runs {
-            println!("{}  {} updates", run.name(), run.updates());
-        }
-        println!("{} runs, {} updates", runs.len(), runs.iter().map(|run| run.updates()).sum::<u64>());
-        Ok(ExitCode::SUCCESS)
+fn list(runs: &[&RunPlan]) {
+    for run in runs {
+        println!("{}  {} updates", run.name(), run.updates());
     }
+    println!("{} runs, {} updates", runs.len(), runs.iter().map(|run| run.updates()).sum::<u64>());
 }
 
 /// The folder of that name beside a sweep's own.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use trainability_baselines::options::OptionError;
 use trainability_baselines::part::PartError;
 
-use super::error::ConfigError;
+use super::error::{ConfigError, short};
 use super::{json, wording};
 use crate::data::DataOptions;
 use crate::learner::Training;
@@ -38,7 +38,7 @@ impl TryFrom<Value> for Seeds {
         seeds.ok_or_else(|| {
             format!(
                 "found {}, expected a number of seeds such as 3, or a list such as [0, 2, 3]; at most {MOST_SEEDS}",
-                wording::short(&value.to_string())
+                short(&value.to_string())
             )
         })
     }

@@ -7,10 +7,12 @@ pub(crate) mod label;
 mod labels;
 mod method;
 mod plan;
+mod same_arms;
 mod schedule;
 mod wording;
 
 pub use error::ConfigError;
 pub use experiment::{Experiment, MOST_SEEDS};
 pub use plan::{ImageFacts, Plan};
+pub use same_arms::same_arms;
 pub use schedule::SchedulePlan;

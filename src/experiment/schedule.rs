@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::label;
-use super::labels::{self, read_label, read_name};
 use super::error::ConfigError;
 use super::experiment::Experiment;
+use super::label;
+use super::labels::{self, read_label, read_name};
 use super::wording;
 use crate::run::MethodPlan;
 use crate::schedule::{Resolved, RunFacts, SCHEDULES, ScheduleError, ScheduleKind, constant, schedule};

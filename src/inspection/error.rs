@@ -1,10 +1,10 @@
-//! What is wrong with somebody else's files.
+//! Why a network that another program saved cannot be measured.
 
 use safetensors::SafeTensorError;
 
 use crate::experiment::ConfigError;
 
-/// One sentence with the file, the tensor, what was there and what would be right.
+/// One sentence that names the file, the tensor, what was found and what was expected.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectionError {
     /// A file cannot be read.
@@ -23,14 +23,14 @@ pub enum InspectionError {
         /// What the format's reader says.
         problem: SafeTensorError,
     },
-    /// It lacks a tensor.
+    /// A tensor is not there.
     #[error("{path} has no `{name}`, expected {expected}")]
     Missing {
         /// The file.
         path: String,
         /// The tensor's name.
         name: String,
-        /// What would be right.
+        /// What was expected.
         expected: String,
     },
     /// A tensor of another type, shape or content.
@@ -40,30 +40,30 @@ pub enum InspectionError {
         path: String,
         /// The tensor's name.
         name: String,
-        /// What was there.
+        /// What was found.
         found: String,
-        /// What would be right.
+        /// What was expected.
         expected: String,
     },
-    /// A method that no foreign network can be measured with.
+    /// A part of a method that only makes sense while a network is trained here.
     #[error("the method's `{part}` {problem}")]
     Method {
         /// Name of the part.
         part: String,
-        /// Why not, and what would be right.
+        /// Why not, and what was expected.
         problem: String,
     },
-    /// A method that is none.
+    /// The method cannot be read.
     #[error(transparent)]
     Parts(#[from] ConfigError),
-    /// The network leaves the real numbers on the batch.
+    /// The network overflows on the batch.
     #[error("{what} more than {precision} can hold, expected smaller weights or inputs{advice}")]
     Overflow {
-        /// What leaves them, with its verb.
+        /// What overflows, with its verb.
         what: String,
         /// `f32` or `f64`.
         precision: &'static str,
-        /// A higher precision, where there is one.
+        /// The advice to use a higher precision, where there is one.
         advice: &'static str,
     },
 }

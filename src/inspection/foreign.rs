@@ -4,15 +4,16 @@ use std::path::Path;
 
 use tch::{Kind, Tensor};
 use trainability_baselines::activation::Activation;
-use trainability_baselines::method::WeightDecay;
 use trainability_baselines::penalty::Penalty;
-use trainability_tensor::{State, Stateful};
+use trainability_baselines::weight_decay::WeightDecay;
+use trainability_tensor::{Generator, State, Stateful};
 
-use super::{InspectionError, TensorFile};
-use crate::experiment::{MethodPlan, Precision};
-use crate::model::{Network, Shape};
+use super::error::InspectionError;
+use super::tensor_file::TensorFile;
+use crate::learner::Precision;
+use crate::model::{Chain, Model, Shape};
 use crate::optimizer::{Adam, AdamOptions};
-use trainability_tensor::Generator;
+use crate::run::MethodPlan;
 
 /// The files.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +45,7 @@ pub struct Reading {
 #[derive(Debug)]
 pub struct Foreign {
     /// The network.
-    pub network: Network,
+    pub network: Chain,
     /// N x inputs.
     pub images: Tensor,
     /// N, Int64, each a class of the network.
@@ -69,7 +70,7 @@ impl Foreign {
     /// with a penalty on the distance to initial parameters that are not given.
     pub fn read(sources: Sources, reading: Reading) -> Result<Foreign, InspectionError> {
         let method = reading.method.build();
-        if let Some(surgery) = method.surgeries.first() {
+        if let Some(surgery) = method.rules.surgeries.first() {
             let problem = "acts on training alone, expected activations, penalties and weight decays".to_owned();
             return Err(InspectionError::Method { part: surgery.name().to_owned(), problem });
         }
@@ -79,16 +80,16 @@ impl Foreign {
         }
         let network = read_network(&TensorFile::read(sources.checkpoint)?, method.activation, reading.precision)?;
         let (images, labels) = read_batch(&TensorFile::read(sources.batch)?, network.shape())?;
-        let mut penalties = method.penalties;
+        let mut penalties = method.rules.penalties;
         begin(&mut penalties, &network, sources.initial, &reading)?;
-        let mut optimizer = Adam::new(reading.adam, method.weight_decay, &network.layers);
+        let mut optimizer = Adam::new(reading.adam, method.rules.weight_decay, network.layers());
         let mut has_first_moments = false;
         if let Some(path) = sources.adam_state {
             let (state, complete) = read_adam_state(&TensorFile::read(path)?, &network)?;
             optimizer.restore(&state).expect("a state that was read for this network");
             has_first_moments = complete;
         }
-        let weight_decay = method.weight_decay;
+        let weight_decay = method.rules.weight_decay;
         Ok(Foreign { network, images, labels, penalties, weight_decay, optimizer, has_first_moments, reading })
     }
 
@@ -101,7 +102,7 @@ impl Foreign {
 /// Lets penalties look at the parameters from which training began.
 fn begin(
     penalties: &mut [Box<dyn Penalty>],
-    network: &Network,
+    network: &Chain,
     initial: Option<&Path>,
     reading: &Reading,
 ) -> Result<(), InspectionError> {
@@ -111,18 +112,18 @@ fn begin(
                 .to_owned();
             return Err(InspectionError::Method { part: penalty.name().to_owned(), problem });
         }
-        penalties.iter_mut().for_each(|penalty| penalty.begin(&network.layers));
+        penalties.iter_mut().for_each(|penalty| penalty.begin(network.layers()));
         return Ok(());
     };
     let file = TensorFile::read(path)?;
     let precision = if network.shape().kind == Kind::Double { Precision::F64 } else { Precision::F32 };
     let first = read_network(&file, reading.method.build().activation, Some(precision))?;
     if first.shape() != network.shape() {
-        let width = |network: &Network| network.layers.iter().map(|layer| layer.weight().size()).collect::<Vec<_>>();
+        let width = |network: &Chain| network.layers().iter().map(|layer| layer.weight().size()).collect::<Vec<_>>();
         let found = format!("begins a network of weights {:?}", width(&first));
         return Err(file.refuse("fc1.weight", found, format!("those of the checkpoint, {:?}", width(network))));
     }
-    penalties.iter_mut().for_each(|penalty| penalty.begin(&first.layers));
+    penalties.iter_mut().for_each(|penalty| penalty.begin(first.layers()));
     Ok(())
 }
 
@@ -130,7 +131,7 @@ fn read_network(
     file: &TensorFile,
     activation: Box<dyn Activation>,
     precision: Option<Precision>,
-) -> Result<Network, InspectionError> {
+) -> Result<Chain, InspectionError> {
     let convolution = |name: &&str| file.floats(name, "").is_ok_and(|tensor| tensor.dim() == 4);
     if let Some(name) = file.names().find(convolution) {
         let found = shape_of(&file.floats(name, "")?);
@@ -144,7 +145,7 @@ fn read_network(
     }
     let mut state = State::default();
     let mut widths = Vec::new();
-    let (mut fan_in, mut kind) = (None, None);
+    let (mut fan_in, mut kind, mut device) = (None, None, None);
     for index in 1..=count {
         let name = format!("fc{index}.weight");
         let weight = file.floats(&name, "`weight` and `bias` of fc1, fc2 and so on, as PyTorch saves them")?;
@@ -161,6 +162,7 @@ fn read_network(
             Some(Precision::F64) => Kind::Double,
             None => weight.kind(),
         });
+        device.get_or_insert(weight.device());
         if index == 1 {
             widths.push(features);
         }
@@ -184,8 +186,9 @@ fn read_network(
         outputs: widths[count],
         kind: kind.expect("there is a first layer"),
     };
-    let mut network = Network::new(shape, activation, &mut Generator::named("foreign", 0));
-    network.restore(&state).expect("parameters that were read for this shape");
+    let device = device.expect("there is a first layer");
+    let mut network = Chain::new(shape, activation, device, &mut Generator::named("foreign", 0));
+    Model::restore(&mut network, &state).expect("parameters that were read for this shape");
     Ok(network)
 }
 
@@ -213,7 +216,7 @@ fn read_batch(file: &TensorFile, shape: &Shape) -> Result<(Tensor, Tensor), Insp
 }
 
 /// Adam's state by the names under which it restores itself, and whether it has first moments.
-fn read_adam_state(file: &TensorFile, network: &Network) -> Result<(State, bool), InspectionError> {
+fn read_adam_state(file: &TensorFile, network: &Chain) -> Result<(State, bool), InspectionError> {
     let steps = file.scalar("step", "the number of updates made, one number")?;
     // Beyond that a whole number is no longer exact in f64.
     if steps.fract() != 0.0 || !(1.0..=(1u64 << 53) as f64).contains(&steps) {
@@ -222,7 +225,7 @@ fn read_adam_state(file: &TensorFile, network: &Network) -> Result<(State, bool)
     let mut state = State::default();
     state.put_value("steps", &(steps as u64));
     let complete = file.names().any(|name| name.ends_with(".exp_avg"));
-    for parameter in network.layers.iter().flat_map(|layer| &layer.parameters) {
+    for parameter in network.layers().iter().flat_map(|layer| &layer.parameters) {
         let moment = |role: &str| {
             let name = format!("{}.{role}", parameter.name);
             let tensor = file.floats(&name, "Adam's moments of every parameter")?;

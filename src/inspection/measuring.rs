@@ -1,20 +1,22 @@
 //! Every statistic and indicator of a foreign network on its batch, by the code that measures runs.
 
 use tch::Tensor;
-use trainability_baselines::indicator::{INDICATORS, LayerGradient, Observation, Shared, UpdateSummary};
+use trainability_baselines::indicator::{LayerGradient, Observation, Shared, UpdateSummary};
+use trainability_baselines::registry::INDICATORS;
 use trainability_tensor::lanczos::LanczosOptions;
 use trainability_tensor::spectrum::SpectrumOptions;
-use trainability_baselines::{Gradients, LayerDelta, LayerParameters, LayerTrace, Parameter, State, Stateful};
+use trainability_tensor::{Generator, Gradients, Layer, LayerDelta, LayerTrace, State, Stateful};
 
-use super::{Foreign, InspectionError};
-use crate::model::{Network, correct, cross_entropy, logits};
-use crate::optimizer::Adam;
+use super::error::InspectionError;
+use super::foreign::Foreign;
+use crate::learner::LayerMeasurement;
+use crate::model::{Model, Pass, correct, cross_entropy, deltas, gradients};
+use crate::optimizer::{Adam, Optimizer};
 use crate::probe::hessian::Hessian;
 use crate::probe::noise::squared_norm;
-use crate::probe::{LayerStatistics, Probe, ProbeOptions, Scene};
-use trainability_tensor::Generator;
+use crate::probe::{LayerStatistics, Probe, ProbeOptions, UpdateView};
+use crate::run::TaskSummary;
 use crate::schedule::{BoundEstimator, BoundOptions, Bounds};
-use crate::train::summary::TaskSummary;
 
 /// Values by the names of their columns; `None` is undefined.
 pub type Values = Vec<(&'static str, Option<f64>)>;
@@ -41,71 +43,84 @@ const SPECTRUM: SpectrumOptions = SpectrumOptions { starts: 4, products: 60 };
 /// # Errors
 /// An output of a layer or a squared gradient is not finite.
 pub fn measure(foreign: &mut Foreign, seed: u64) -> Result<Findings, InspectionError> {
-    let network = &foreign.network;
-    let graph = network.forward(&foreign.images);
+    let network: &dyn Model = &foreign.network;
+    let (layers, images, labels) = (network.layers(), &foreign.images, &foreign.labels);
+    let mut pass = Pass::evaluation();
+    let logits = network.forward(images, &mut pass);
+    let graph = pass.into_trace(layers);
+    let loss = cross_entropy(&logits, labels);
+    let cross_entropy_gradients = gradients(layers, &loss, true);
+    let deltas = deltas(&graph, &loss);
     let trace: Vec<LayerTrace> = graph.iter().map(LayerTrace::detach).collect();
-    let loss = cross_entropy(logits(&graph), &foreign.labels);
-    let cross_entropy_gradients = network.gradients(&loss, true);
-    let deltas = Network::deltas(&graph, &loss);
     let final_loss = loss.double_value(&[]);
-    let final_accuracy = correct(logits(&trace), &foreign.labels) as f64 / foreign.labels.size()[0] as f64;
+    let final_accuracy = correct(&logits, labels) as f64 / labels.size()[0] as f64;
     drop((graph, loss));
     let mut total_gradients: Gradients =
         cross_entropy_gradients.iter().map(|layer| layer.iter().map(Tensor::copy).collect()).collect();
     for penalty in &mut foreign.penalties {
-        penalty.add_gradient(&network.layers, &mut total_gradients);
+        penalty.add_gradient(layers, &mut total_gradients);
     }
     check_finite(foreign, &trace, &deltas, &total_gradients)?;
 
-    let scene = Scene {
-        network,
+    let network: &dyn Model = &foreign.network;
+    let layers = network.layers();
+    let view = UpdateView {
+        model: network,
+        inputs: images,
+        labels,
         trace: &trace,
-        labels: &foreign.labels,
         deltas: &deltas,
         cross_entropy_gradients: &cross_entropy_gradients,
         total_gradients: &total_gradients,
         optimizer: &foreign.optimizer,
-        learning_rates: &vec![foreign.reading.learning_rate; network.layers.len()],
+        learning_rates: &vec![foreign.reading.learning_rate; layers.len()],
         penalties: &foreign.penalties,
     };
     let tolerance = if foreign.precision() == "f64" { 1e-12 } else { 1e-6 };
     let lanczos = LanczosOptions { products: PRODUCTS, tolerance };
     let options = ProbeOptions { window: 1, lanczos, ..ProbeOptions::default() };
-    let (statistics, _) = Probe::new(options, network.layers.len(), seed).measure(&scene);
+    let (statistics, _) = Probe::new(options, layers.len(), seed).measure(&view);
     let statistics: Vec<LayerStatistics> = statistics.into_iter().map(without_past).collect();
     let bounds: Vec<Bounds> =
         statistics.iter().map(|layer| BoundEstimator::new(BoundOptions::default()).push(layer)).collect();
 
-    let gradients: Vec<LayerGradient> = statistics.iter().map(LayerStatistics::gradient).collect();
-    let hessian = Hessian::of_network(network, &foreign.images, &foreign.labels, &foreign.penalties);
+    let of_layers: Vec<LayerGradient> = statistics.iter().map(LayerStatistics::gradient).collect();
+    let hessian = Hessian::of_network(network, images, labels, &foreign.penalties);
     let observation = Observation {
-        layers: &network.layers,
-        activation: network.activation(),
+        layers,
         trace: &trace,
         deltas: Some(&deltas),
-        gradients: Some(&gradients),
+        gradients: Some(&of_layers),
         update: next_update(foreign, &total_gradients),
         hessian: Some(&hessian),
         lanczos,
         spectrum: SPECTRUM,
         shared: Shared::default(),
     };
+    let measured = |((layer, statistics), bounds): ((&Layer, &LayerStatistics), &Bounds)| LayerMeasurement {
+        layer: layer.name.clone(),
+        statistics: *statistics,
+        bounds: *bounds,
+        action: None,
+    };
+    let measured: Vec<_> = layers.iter().zip(&statistics).zip(&bounds).map(measured).collect();
     let mut summary = TaskSummary::default();
-    summary.add_bounds(&statistics, &bounds);
+    summary.add_bounds(&measured);
     let mut generator = Generator::named("indicators", seed);
     for indicator in INDICATORS {
-        summary.add_indicator(*indicator, indicator.measure(&observation, &mut generator.0));
+        let value = indicator.measure(&observation, &mut generator.0);
+        summary.add_indicators(indicator.when(), &[(indicator.definition().name, value)]);
     }
     let mut values: Values = vec![("final_accuracy", Some(final_accuracy)), ("final_loss", Some(final_loss))];
     values.extend(summary.indicators());
-    let layers = statistics.iter().zip(&bounds).enumerate().map(|(index, (statistics, bounds))| {
-        let mut values = of_layer(statistics, bounds);
+    let layers = measured.into_iter().enumerate().map(|(index, measured)| {
+        let mut values = of_layer(&measured);
         for indicator in INDICATORS {
             if let Some(layerwise) = indicator.layerwise() {
                 values.push((indicator.definition().name, layerwise.measure_layer(&observation, index)));
             }
         }
-        (network.layers[index].name.clone(), values)
+        (measured.layer, values)
     });
     Ok(Findings { layers: layers.collect(), network: values })
 }
@@ -115,26 +130,11 @@ fn without_past(statistics: LayerStatistics) -> LayerStatistics {
     LayerStatistics { sharpness_mean: None, deviation_sq: None, volatility: None, ..statistics }
 }
 
-/// The columns of `controls.csv`, without those that only a run has.
-fn of_layer(statistics: &LayerStatistics, bounds: &Bounds) -> Values {
-    let gradient = statistics.gradient();
-    vec![
-        ("learning_rate", Some(statistics.learning_rate)),
-        ("effective_step", statistics.effective_step),
-        ("gradient_sq_norm", Some(gradient.sq_norm)),
-        ("noise_variance", gradient.noise_variance),
-        ("sharpness", statistics.sharpness),
-        ("sharpness_min", statistics.sharpness_min),
-        ("sharpness_residual", statistics.sharpness_residual),
-        ("normalized_sharpness", statistics.normalized_sharpness),
-        ("sharpness_mean", statistics.sharpness_mean),
-        ("volatility", statistics.volatility),
-        ("noise_bound", bounds.noise),
-        ("noise_bound_debiased", bounds.noise_debiased),
-        ("volatility_bound", bounds.volatility),
-        ("level_bound", bounds.level),
-        ("combined_bound", bounds.combined),
-    ]
+/// The columns of `controls.csv`, without those that only a run has. Of one sample nothing is known of the noise.
+fn of_layer(measured: &LayerMeasurement) -> Values {
+    let noise_variance = measured.statistics.gradient().noise_variance;
+    let statistics = LayerStatistics { noise_variance, ..measured.statistics };
+    statistics.columns().into_iter().chain(measured.bounds.columns()).collect()
 }
 
 /// The update that Adam would make with this gradient, on copies.
@@ -142,18 +142,14 @@ fn next_update(foreign: &Foreign, gradients: &Gradients) -> Option<UpdateSummary
     if !foreign.has_first_moments {
         return None;
     }
-    let copy = |layer: &LayerParameters| LayerParameters {
-        name: layer.name.clone(),
-        parameters: layer
-            .parameters
-            .iter()
-            .map(|parameter| Parameter { name: parameter.name.clone(), value: parameter.value.detach().copy() })
-            .collect(),
+    let copy = |layer: &Layer| {
+        let (weight, bias) = (layer.weight(), layer.bias().expect("a layer that was read has a bias"));
+        Layer::of(&layer.name, layer.map, weight.detach().copy(), bias.detach().copy())
     };
-    let mut layers: Vec<LayerParameters> = foreign.network.layers.iter().map(copy).collect();
+    let mut layers: Vec<Layer> = foreign.network.layers().iter().map(copy).collect();
     let mut state = State::default();
     foreign.optimizer.save(&mut state);
-    let mut optimizer = Adam::new(foreign.optimizer.options(), foreign.weight_decay, &layers);
+    let mut optimizer = Adam::new(foreign.reading.adam, foreign.weight_decay, &layers);
     optimizer.restore(&state).expect("the state of the same network's optimizer");
     let rates = vec![foreign.reading.learning_rate; layers.len()];
     optimizer.step(&mut layers, gradients, &rates, true)
@@ -172,12 +168,12 @@ fn check_finite(
         let advice = if precision == "f32" { ", or --precision f64" } else { "" };
         Err(InspectionError::Overflow { what, precision, advice })
     };
-    for (layer, trace) in foreign.network.layers.iter().zip(trace) {
+    for (layer, trace) in foreign.network.layers().iter().zip(trace) {
         if !finite(&trace.pre_activation) {
             return overflow(format!("the outputs of {} on the batch are", layer.name));
         }
     }
-    for (index, layer) in foreign.network.layers.iter().enumerate() {
+    for (index, layer) in foreign.network.layers().iter().enumerate() {
         // Products of squares are what the noise is made of, and a difference of infinities would pass for none.
         let delta = deltas[index].as_ref().map_or(0.0, |delta| squared_norm([&delta.pre_activation]));
         let samples = delta * squared_norm([&trace[index].input]);
@@ -196,8 +192,10 @@ mod tests {
 
     #[test]
     fn a_layer_has_the_columns_of_controls_that_are_not_of_runs_alone() {
-        let names: Vec<&str> =
-            of_layer(&statistics(4, 1.0, 1.0), &Bounds::default()).into_iter().map(|(name, _)| name).collect();
+        let statistics = statistics(4, 1.0, 1.0);
+        let measured =
+            LayerMeasurement { layer: "fc1".to_owned(), statistics, bounds: Bounds::default(), action: None };
+        let names: Vec<&str> = of_layer(&measured).into_iter().map(|(name, _)| name).collect();
         let of_runs = ["task", "update", "layer", "action"];
         let expected: Vec<&str> = CONTROL_COLUMNS.into_iter().filter(|name| !of_runs.contains(name)).collect();
         assert_eq!(names, expected);

@@ -1,5 +1,5 @@
-//! Networks that somebody else trained: read from the files that they saved, measured as a run measures its own, and
-//! tried out on a new task.
+//! Networks trained by other programs: read from safetensors files, measured as a run measures its own network, and trained on
+//! a new task to see how much they can still learn.
 
 mod error;
 mod foreign;
@@ -10,5 +10,4 @@ mod trainability;
 pub use error::InspectionError;
 pub use foreign::{Foreign, Reading, Sources};
 pub use measuring::{Findings, Values, measure};
-pub use tensor_file::TensorFile;
 pub use trainability::{Comparison, Curve, NewTask, compare};

@@ -1,4 +1,4 @@
-//! A file of named tensors in safetensors format, whoever wrote it.
+//! A file of named tensors in safetensors format, written by any program.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,16 +7,16 @@ use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use tch::{Kind, Tensor};
 
-use super::InspectionError;
+use super::error::InspectionError;
 
 /// Tensors by name.
 #[derive(Debug)]
-pub struct TensorFile {
+pub(super) struct TensorFile {
     path: String,
     tensors: BTreeMap<String, Stored>,
 }
 
-/// A tensor, or the name of a type that is of no use here.
+/// A tensor, or the element type of one that cannot be used here.
 #[derive(Debug)]
 enum Stored {
     Known(Tensor),
@@ -24,11 +24,11 @@ enum Stored {
 }
 
 impl TensorFile {
-    /// Reads the whole file. Tensors of other types than F32, F64 and I64 are an error only when they are asked for.
+    /// Reads the whole file. A tensor of a type other than F32, F64 and I64 is an error only when it is asked for.
     ///
     /// # Errors
-    /// There is no such file, or it is no safetensors file.
-    pub fn read(path: &Path) -> Result<TensorFile, InspectionError> {
+    /// The file cannot be read, or is not in safetensors format.
+    pub(super) fn read(path: &Path) -> Result<TensorFile, InspectionError> {
         let shown = path.display().to_string();
         let unreadable = |problem| InspectionError::Unreadable { path: shown.clone(), problem };
         let bytes = std::fs::read(path).map_err(unreadable)?;
@@ -53,38 +53,38 @@ impl TensorFile {
     }
 
     /// The names of all tensors.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
     }
 
     /// Whether there is a tensor of that name.
-    pub fn contains(&self, name: &str) -> bool {
+    pub(super) fn contains(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
     }
 
-    /// A tensor of finite F32 or F64; `what` says what is expected where there is none.
+    /// The F32 or F64 tensor of that name, all of whose values are finite; `what` describes it in the message if it is missing.
     ///
     /// # Errors
-    /// There is none, it is of another type, or holds something else than numbers.
-    pub fn floats(&self, name: &str, what: &str) -> Result<Tensor, InspectionError> {
+    /// It is missing, has another type, or has a value that is infinite or not a number.
+    pub(super) fn floats(&self, name: &str, what: &str) -> Result<Tensor, InspectionError> {
         let tensor = self.of_kind(name, what, &[Kind::Float, Kind::Double], "F32 or F64")?;
         self.check_finite(name, &tensor)?;
         Ok(tensor)
     }
 
-    /// A tensor of I64.
+    /// The I64 tensor of that name.
     ///
     /// # Errors
-    /// There is none, or it is of another type.
-    pub fn integers(&self, name: &str, what: &str) -> Result<Tensor, InspectionError> {
+    /// It is missing or has another type.
+    pub(super) fn integers(&self, name: &str, what: &str) -> Result<Tensor, InspectionError> {
         self.of_kind(name, what, &[Kind::Int64], "I64")
     }
 
-    /// A tensor of I64, F32 or F64 that holds one number.
+    /// The one number in the I64, F32 or F64 tensor of that name.
     ///
     /// # Errors
-    /// There is none, or it is of another type or shape.
-    pub fn scalar(&self, name: &str, what: &str) -> Result<f64, InspectionError> {
+    /// It is missing, or has another type or more than one element.
+    pub(super) fn scalar(&self, name: &str, what: &str) -> Result<f64, InspectionError> {
         let tensor = self.of_kind(name, what, &[Kind::Int64, Kind::Float, Kind::Double], "I64, F32 or F64")?;
         match tensor.numel() {
             1 => Ok(tensor.to_kind(Kind::Double).flatten(0, -1).double_value(&[0])),
@@ -92,11 +92,11 @@ impl TensorFile {
         }
     }
 
-    /// Refuses a tensor that has been rounded to infinity, or was never finite.
+    /// Checks that every value of a tensor is finite, also after it was rounded to a lower precision.
     ///
     /// # Errors
-    /// It has an infinity or something that is not a number.
-    pub fn check_finite(&self, name: &str, tensor: &Tensor) -> Result<(), InspectionError> {
+    /// A value is infinite or not a number.
+    pub(super) fn check_finite(&self, name: &str, tensor: &Tensor) -> Result<(), InspectionError> {
         let odd = tensor.numel() as i64 - tensor.isfinite().sum(Kind::Int64).int64_value(&[]);
         match odd {
             0 => Ok(()),
@@ -107,8 +107,8 @@ impl TensorFile {
         }
     }
 
-    /// A complaint about a tensor of this file.
-    pub fn refuse(&self, name: &str, found: impl ToString, expected: impl ToString) -> InspectionError {
+    /// The error about a tensor of this file.
+    pub(super) fn refuse(&self, name: &str, found: impl ToString, expected: impl ToString) -> InspectionError {
         InspectionError::Tensor {
             path: self.path.clone(),
             name: name.to_owned(),

@@ -1,12 +1,19 @@
 //! How trainable a network still is: it and a fresh one of the same shape learn the same new task.
 
-use trainability_baselines::penalty::Penalty;
+use std::sync::Arc;
 
-use super::Foreign;
-use crate::model::{Network, correct, cross_entropy, logits};
-use crate::optimizer::Adam;
+use trainability_baselines::method::Rules;
+use trainability_baselines::penalty::Penalty;
 use trainability_tensor::Generator;
-use crate::stream::{Lengths, Start, Stream};
+
+use super::foreign::Foreign;
+use crate::learner::{Learner, LearnerOptions, Task};
+use crate::model::{Chain, Inputs};
+use crate::optimizer::Adam;
+use crate::probe::ProbeOptions;
+use crate::schedule::constant::constant;
+use crate::schedule::{BoundOptions, Progress};
+use crate::stream::{Lengths, Stream, StreamStart};
 
 /// The new task: random labels on the batch's images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,34 +57,39 @@ impl Comparison {
 }
 
 /// Trains both, each with an Adam without a past and the method's penalties and decay, on the same labels in the same
-/// order of minibatches. Afterwards the foreign network is the one that has learnt the task.
-pub fn compare(foreign: &mut Foreign, task: NewTask) -> Comparison {
-    let Foreign { network, penalties: own_penalties, images, weight_decay, reading, .. } = foreign;
-    let method = reading.method.build();
-    let shape = network.shape().clone();
-    let mut penalties = method.penalties;
-    let mut fresh = Network::new(shape, method.activation, &mut Generator::named("initialisation", task.seed));
-    penalties.iter_mut().for_each(|penalty| penalty.begin(&fresh.layers));
-    let learn_task = |network: &mut Network, penalties: &mut [Box<dyn Penalty>]| {
+/// order of minibatches.
+pub fn compare(foreign: Foreign, task: NewTask) -> Comparison {
+    let Foreign { network, penalties, images, weight_decay, reading, .. } = foreign;
+    let fresh = reading.method.build();
+    let mut initialisation = Generator::named("initialisation", task.seed);
+    let device = images.device();
+    let fresh_network = Chain::new(network.shape().clone(), fresh.activation, device, &mut initialisation);
+    let adam = reading.adam;
+    let learn_task = |network: Chain, own_penalties: Option<Vec<Box<dyn Penalty>>>, rules: Rules| {
         let lengths = Lengths::equal(1, task.epochs, images.size()[0] as usize, task.batch_size);
-        let (images, classes) = (images.shallow_clone(), network.shape().outputs);
-        let stream = Stream::new(Start::random_labels(images, classes, lengths, task.seed));
-        let optimizer = Adam::new(reading.adam, *weight_decay, &network.layers);
-        learn(network, penalties, optimizer, reading.learning_rate, stream, task.epochs)
+        let classes = network.shape().outputs;
+        let stream = Stream::new(StreamStart::random_labels(images.shallow_clone(), classes, lengths, task.seed));
+        let options = LearnerOptions {
+            rules,
+            optimizer: Arc::new(move |weight_decay, layers| Box::new(Adam::new(adam, weight_decay, layers))),
+            learning_rate: reading.learning_rate,
+            schedule: constant(),
+            bounds: BoundOptions::default(),
+            measure: ProbeOptions { interval: 0, ..ProbeOptions::default() },
+            seed: task.seed,
+        };
+        let generator = Generator::named("initialisation", task.seed);
+        let mut learner = Learner::new(Box::new(network), generator, options).expect("nothing acts on the network");
+        if let Some(penalties) = own_penalties {
+            learner.replace_penalties(penalties);
+        }
+        learn(learner, stream, task.epochs)
     };
-    let fresh = learn_task(&mut fresh, &mut penalties);
-    Comparison { checkpoint: learn_task(network, own_penalties), fresh }
+    let fresh = learn_task(fresh_network, None, fresh.rules);
+    Comparison { checkpoint: learn_task(network, Some(penalties), Rules { weight_decay, ..Rules::default() }), fresh }
 }
 
-fn learn(
-    network: &mut Network,
-    penalties: &mut [Box<dyn Penalty>],
-    mut optimizer: Adam,
-    learning_rate: f64,
-    mut stream: Stream,
-    epochs: usize,
-) -> Curve {
-    let rates = vec![learning_rate; network.layers.len()];
+fn learn(mut learner: Learner, mut stream: Stream, epochs: usize) -> Curve {
     let updates = stream.lengths().updates_per_epoch();
     let mut curve = Curve { online_accuracy: None, by_epoch: vec![None; epochs] };
     let mut sum = 0.0;
@@ -86,17 +98,11 @@ fn learn(
         let mut of_epoch = 0.0;
         for _ in 0..updates {
             let batch = stream.next_minibatch();
-            let trace = network.forward(&stream.images().index_select(0, &batch.rows));
-            let loss = cross_entropy(logits(&trace), &batch.labels);
-            if !loss.double_value(&[]).is_finite() {
-                return curve;
-            }
-            of_epoch += correct(logits(&trace), &batch.labels) as f64 / batch.labels.size()[0] as f64;
-            let mut gradients = network.gradients(&loss, false);
-            for penalty in penalties.iter_mut() {
-                penalty.add_gradient(&network.layers, &mut gradients);
-            }
-            optimizer.step(&mut network.layers, &gradients, &rates, false);
+            let progress = Progress::in_one_task(learner.updates(), stream.lengths().updates());
+            let inputs = Inputs::Dense(stream.images().index_select(0, &batch.rows));
+            let whole = Task { inputs: stream.images(), labels: stream.labels() };
+            let Ok(update) = learner.update(inputs, &batch.labels, progress, whole) else { return curve };
+            of_epoch += update.accuracy;
         }
         sum += of_epoch;
         curve.by_epoch[epoch] = Some(of_epoch / updates as f64);

@@ -122,6 +122,11 @@ impl Learner {
         })
     }
 
+    /// Takes these penalties, which have seen other initial parameters, in the place of its own.
+    pub(crate) fn replace_penalties(&mut self, penalties: Vec<Box<dyn Penalty>>) {
+        self.penalties = penalties;
+    }
+
     /// The network.
     pub fn model(&self) -> &dyn Model {
         self.model.as_ref()

@@ -13,5 +13,6 @@ mod update;
 
 pub use events::LayerEvents;
 pub use learning::{Learner, LearnerError, LearnerOptions};
+pub(crate) use observing::EVALUATION_CHUNK;
 pub use options::{Precision, Training};
 pub use update::{Diverged, LayerMeasurement, Measured, Task, Update};

@@ -4,7 +4,7 @@ use tch::{Device, Tensor};
 use trainability_baselines::activation::Activation;
 use trainability_baselines::normalization::Normalization;
 use trainability_tensor::layer::tensors;
-use trainability_tensor::{Generator, Gradients, Layer, LayerDelta, LinearMap, Role, State, StateError, Stateful};
+use trainability_tensor::{Generator, Gradients, Layer, LayerDelta, LinearMap, Role, State, StateError};
 
 use super::definition::{Backward, Model, TrainingPass, deltas, gradients};
 use super::initialisation::initialise;

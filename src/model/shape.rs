@@ -77,7 +77,12 @@ impl Shape {
             for (index, &channels) in channels.iter().enumerate() {
                 sides = sides.map(output_side);
                 let weight = weight_shape(channels, inputs).to_vec();
-                layers.push(LayerShape { name: format!("conv{}", index + 1), map: LinearMap::Convolution, weight, sides });
+                layers.push(LayerShape {
+                    name: format!("conv{}", index + 1),
+                    map: LinearMap::Convolution,
+                    weight,
+                    sides,
+                });
                 inputs = activation.features(channels);
             }
             inputs *= sides[0] * sides[1];

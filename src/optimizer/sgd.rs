@@ -39,7 +39,11 @@ impl OptimizerOptions for SgdOptions {
             return Err(OptionError::new("momentum", self.momentum, "at least 0 and below 1"));
         }
         if self.nesterov && self.momentum == 0.0 {
-            return Err(OptionError::new("nesterov", true, "false where `momentum` is 0, which leaves nothing to look ahead by"));
+            return Err(OptionError::new(
+                "nesterov",
+                true,
+                "false where `momentum` is 0, which leaves nothing to look ahead by",
+            ));
         }
         Ok(())
     }
@@ -171,8 +175,7 @@ fn update_elsewhere(
     let _guard = tch::no_grad_guard();
     let gradient = gradient + &*value * decay.coupled;
     let _ = momentum.g_mul_scalar_(options.momentum).g_add_(&gradient);
-    let direction =
-        if options.nesterov { gradient + &*momentum * options.momentum } else { momentum.shallow_clone() };
+    let direction = if options.nesterov { gradient + &*momentum * options.momentum } else { momentum.shallow_clone() };
     let _ = value.g_mul_scalar_(decay.shrink).g_sub_(&(direction * learning_rate));
 }
 

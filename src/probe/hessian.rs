@@ -1,9 +1,9 @@
 //! Hessian-vector products by differentiating twice: for the whole network, and for any layer of any network.
 
 use tch::{Device, Kind, Tensor};
+use trainability_baselines::penalty::{Curvature, Penalty};
 use trainability_tensor::Layer;
 use trainability_tensor::lanczos::SymmetricOperator;
-use trainability_baselines::penalty::{Curvature, Penalty};
 
 use crate::model::{Model, Pass, cross_entropy};
 

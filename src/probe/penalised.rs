@@ -6,9 +6,9 @@
 //! B C + out + in rows.
 
 use tch::{Device, Kind, Tensor};
-use trainability_tensor::lanczos::SymmetricOperator;
 use trainability_baselines::penalty::Curvature;
 use trainability_baselines::penalty::curvature::SpectralNormCurvature;
+use trainability_tensor::lanczos::SymmetricOperator;
 
 use super::gauss_newton::{pull, push};
 

@@ -8,8 +8,8 @@
 //! measured in B x out numbers.
 
 use tch::{Device, Kind, Tensor};
-use trainability_tensor::lanczos::SymmetricOperator;
 use trainability_tensor::Layer;
+use trainability_tensor::lanczos::SymmetricOperator;
 
 use super::view::UpdateView;
 use crate::model::{Pass, cross_entropy};

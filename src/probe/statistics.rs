@@ -167,13 +167,14 @@ impl Probe {
             let sharpness = finite(curvature.largest.value);
             self.flat_events += u64::from(sharpness.is_some_and(|lambda| lambda.abs() < FLAT));
             self.unconverged_events += u64::from(!curvature.converged);
-            let scale = normalisation(scene, layer, self.options.sharpness_scale);
-            let normalized_sharpness = sharpness.zip(scale).map(|(lambda, scale)| lambda * scale);
+            let (optimizer, rates) = (update.optimizer, update.learning_rates);
+            let factor = optimizer.sharpness_factor(layer..layer + 1, rates, self.options.sharpness_scale);
+            let normalized_sharpness = sharpness.zip(factor).map(|(lambda, factor)| lambda * factor);
             let spread = normalized_sharpness.map(|value| self.windows[layer].push(value, self.options.volatility));
             statistics.push(LayerStatistics {
                 batch: update.labels.size()[0] as usize,
                 learning_rate: rates[layer],
-                effective_step: effective_step(scene, layer, self.options.effective_step),
+                effective_step: optimizer.effective_step(layer..layer + 1, rates[layer], self.options.effective_step),
                 gradient_sq_norm: squared_norm(&update.total_gradients[layer]),
                 noise_variance: update.deltas[layer]
                     .as_ref()

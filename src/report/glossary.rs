@@ -101,7 +101,7 @@ fn method(run: &Run, label: &str) -> Account {
         let part = named_part(name);
         about.push(told(label, name, part.map(|part| part.about)));
         let prefix = if parts.len() > 1 { format!("{name}.") } else { String::new() };
-        let defaults = part.map_or(Value::Null, Part::default_options);
+        let defaults = part.map_or(Value::Null, |part| part.default_options());
         options.extend(settings(&prefix, used, &defaults));
     }
     Account { about: about.join("; "), options }

@@ -2,42 +2,94 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
 use atomic_write_file::AtomicWriteFile;
-use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensorError, SafeTensors};
 use sha2::{Digest, Sha256};
-use tch::{Kind, Tensor};
+use tch::{Kind, TchError, Tensor};
 use trainability_tensor::State;
 
 use crate::text::hexadecimal;
 
 /// The name of the latest checkpoint in its folder.
-pub const FILE: &str = "state.safetensors";
+pub(crate) const FILE: &str = "state.safetensors";
 /// Key of the only header entry: the SHA-256 of the file, taken with [`UNSEALED`] in its place, and the values after it.
 /// One entry, since safetensors writes several in any order, and a state has to have the same bytes every time.
 const VALUES: &str = "values";
 /// What stands in a digest's place while it is computed.
 const UNSEALED: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-fn dtype(kind: Kind) -> Result<Dtype> {
-    Ok(match kind {
-        Kind::Float => Dtype::F32,
-        Kind::Double => Dtype::F64,
-        Kind::Int64 => Dtype::I64,
-        other => bail!("a checkpoint does not hold tensors of {other:?}"),
-    })
+/// Why a state cannot be written as a checkpoint, or read from one.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The file cannot be read.
+    #[error("cannot read the checkpoint {}: {source}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file cannot be written.
+    #[error("cannot write the checkpoint {}: {source}", .path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file is not what was written.
+    #[error("{} is damaged or not a checkpoint: {source}", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// How that shows.
+        source: Box<CheckpointError>,
+    },
+    /// A tensor of an element type that checkpoints do not hold.
+    #[error("a checkpoint does not hold tensors of {0:?}")]
+    Kind(Kind),
+    /// A safetensors file whose content is no checkpoint.
+    #[error("{0}")]
+    Content(String),
+    /// An entry that is no tensor.
+    #[error("the checkpoint's `{name}`: {source}")]
+    Tensor {
+        /// The entry's name.
+        name: String,
+        /// What libtorch says.
+        source: TchError,
+    },
+    /// The values in the header are no JSON.
+    #[error(transparent)]
+    Values(#[from] serde_json::Error),
+    /// The bytes are not in safetensors format.
+    #[error(transparent)]
+    Format(#[from] SafeTensorError),
+}
+
+fn content(reason: impl Into<String>) -> CheckpointError {
+    CheckpointError::Content(reason.into())
+}
+
+fn dtype(kind: Kind) -> Result<Dtype, CheckpointError> {
+    match kind {
+        Kind::Float => Ok(Dtype::F32),
+        Kind::Double => Ok(Dtype::F64),
+        Kind::Int64 => Ok(Dtype::I64),
+        other => Err(CheckpointError::Kind(other)),
+    }
 }
 
 /// The state as bytes.
 ///
 /// # Errors
 /// A tensor of a type that checkpoints do not hold.
-pub fn to_bytes(state: &State) -> Result<Vec<u8>> {
+pub fn to_bytes(state: &State) -> Result<Vec<u8>, CheckpointError> {
     let mut raw = Vec::with_capacity(state.tensors.len());
     for (name, tensor) in &state.tensors {
         let mut bytes = vec![0u8; tensor.numel() * tensor.kind().elt_size_in_bytes()];
@@ -58,10 +110,11 @@ pub fn to_bytes(state: &State) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// Bytes that are no checkpoint.
-pub fn from_bytes(bytes: &[u8]) -> Result<State> {
+pub fn from_bytes(bytes: &[u8]) -> Result<State, CheckpointError> {
     let (_, metadata) = SafeTensors::read_metadata(bytes)?;
     let header = metadata.metadata().as_ref().and_then(|header| header.get(VALUES));
-    let values = header.and_then(|header| header.get(UNSEALED.len()..)).context("the checkpoint has no values")?;
+    let values = header.and_then(|header| header.get(UNSEALED.len()..));
+    let values = values.ok_or_else(|| content("the checkpoint has no values"))?;
     let values = serde_json::from_str(values)?;
     let mut state = State { values, ..State::default() };
     for (name, view) in SafeTensors::deserialize(bytes)?.iter() {
@@ -69,13 +122,14 @@ pub fn from_bytes(bytes: &[u8]) -> Result<State> {
             Dtype::F32 => Kind::Float,
             Dtype::F64 => Kind::Double,
             Dtype::I64 => Kind::Int64,
-            other => bail!("the checkpoint's `{name}` is of type {other:?}"),
+            other => return Err(content(format!("the checkpoint's `{name}` is of type {other:?}"))),
         };
         // Beside a length of 0, safetensors lets any other pass.
         let shape: Option<Vec<i64>> = view.shape().iter().map(|&length| i64::try_from(length).ok()).collect();
-        let shape = shape.with_context(|| format!("the checkpoint's `{name}` has the shape {:?}", view.shape()))?;
-        let tensor = Tensor::f_from_data_size(view.data(), &shape, kind);
-        state.tensors.insert(name.to_owned(), tensor.with_context(|| format!("the checkpoint's `{name}`"))?);
+        let no_shape = || content(format!("the checkpoint's `{name}` has the shape {:?}", view.shape()));
+        let tensor = Tensor::f_from_data_size(view.data(), &shape.ok_or_else(no_shape)?, kind)
+            .map_err(|source| CheckpointError::Tensor { name: name.to_owned(), source })?;
+        state.tensors.insert(name.to_owned(), tensor);
     }
     Ok(state)
 }
@@ -84,42 +138,44 @@ pub fn from_bytes(bytes: &[u8]) -> Result<State> {
 ///
 /// # Errors
 /// What the file system says.
-pub fn write(path: &Path, state: &State) -> Result<()> {
+pub fn write(path: &Path, state: &State) -> Result<(), CheckpointError> {
     let mut bytes = to_bytes(state)?;
     seal(&mut bytes)?;
-    let write = || -> std::io::Result<()> {
+    let write = || -> Result<(), io::Error> {
         let mut file = AtomicWriteFile::open(path)?;
         file.write_all(&bytes)?;
         file.commit()
     };
-    write().with_context(|| format!("cannot write the checkpoint {}", path.display()))
+    write().map_err(|source| CheckpointError::Unwritable { path: path.to_owned(), source })
 }
 
 /// Reads a state.
 ///
 /// # Errors
 /// There is no such file, or it is no checkpoint.
-pub fn read(path: &Path) -> Result<State> {
-    let mut bytes = fs::read(path).with_context(|| format!("cannot read the checkpoint {}", path.display()))?;
+pub fn read(path: &Path) -> Result<State, CheckpointError> {
+    let mut bytes = fs::read(path).map_err(|source| CheckpointError::Unreadable { path: path.to_owned(), source })?;
     let state = verify(&mut bytes).and_then(|()| from_bytes(&bytes));
-    state.with_context(|| format!("{} is damaged or not a checkpoint", path.display()))
+    state.map_err(|error| CheckpointError::Damaged { path: path.to_owned(), source: Box::new(error) })
 }
 
 /// Puts the digest of the whole file into its place.
-fn seal(bytes: &mut [u8]) -> Result<()> {
-    let place = digest_place(bytes).context("the checkpoint has no place for a digest")?;
+fn seal(bytes: &mut [u8]) -> Result<(), CheckpointError> {
+    let place = digest_place(bytes).ok_or_else(|| content("the checkpoint has no place for a digest"))?;
     let digest = hexadecimal(&Sha256::digest(&bytes));
     bytes[place].copy_from_slice(digest.as_bytes());
     Ok(())
 }
 
 /// Takes the digest out of its place and compares it: no bit of a file may differ from what was written.
-fn verify(bytes: &mut [u8]) -> Result<()> {
-    let place = digest_place(bytes).context("it has no digest")?;
+fn verify(bytes: &mut [u8]) -> Result<(), CheckpointError> {
+    let place = digest_place(bytes).ok_or_else(|| content("it has no digest"))?;
     let found = bytes[place.clone()].to_vec();
     bytes[place].copy_from_slice(UNSEALED.as_bytes());
-    ensure!(found == hexadecimal(&Sha256::digest(&bytes)).as_bytes(), "its content does not fit its digest");
-    Ok(())
+    match found == hexadecimal(&Sha256::digest(&bytes)).as_bytes() {
+        true => Ok(()),
+        false => Err(content("its content does not fit its digest")),
+    }
 }
 
 /// Where the digest stands in the header. Inside of a value the quotes of the key would have a backslash each.

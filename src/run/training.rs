@@ -15,8 +15,8 @@ use crate::learner::{LayerMeasurement, Learner, LearnerError, LearnerOptions, Ta
 use crate::model::{Chain, TaskImages};
 use crate::schedule::Progress;
 use crate::stream::{Stream, StreamStart};
-use crate::train::recorder::TaskRow;
 use crate::train::ControlRow;
+use crate::train::recorder::TaskRow;
 
 /// The run left the real numbers.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -65,7 +65,10 @@ impl Run {
     /// A method or a schedule that the network or the optimizer cannot serve.
     pub fn new(plan: &RunPlan, set: &ImageSet) -> Result<Run, LearnerError> {
         let kind = plan.training.precision.kind();
-        let device = plan.device.device().unwrap_or_else(|expected| panic!("the device is {}, expected {expected}", plan.device));
+        let device = plan
+            .device
+            .device()
+            .unwrap_or_else(|expected| panic!("the device is {}, expected {expected}", plan.device));
         let images = select_images(set, plan.images(), kind, plan.seed).to_device(device);
         let method = plan.method.build();
         let shape = plan.shape(set, &method);
@@ -176,9 +179,8 @@ impl Run {
         let inputs = self.images.inputs(&batch.rows);
         self.count_seconds("data", start);
         let update = self.learner.update(inputs, &batch.labels, progress, task_of(&self.stream));
-        let update = update.map_err(|diverged| {
-            self.diverged("the loss", diverged.value, self.learner.updates() + 1)
-        })?;
+        let update =
+            update.map_err(|diverged| self.diverged("the loss", diverged.value, self.learner.updates() + 1))?;
         self.summary.add_accuracy(update.accuracy);
         for (part, seconds) in update.seconds {
             *self.seconds.entry(part).or_default() += seconds;

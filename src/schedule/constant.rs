@@ -1,10 +1,12 @@
 //! One learning rate for every layer, for ever. Without options it is the control that every schedule is compared with.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use trainability_baselines::options::OptionError;
 
-use super::decay::{self, Decay};
-use super::definition::{ScheduleKind, Progress};
+use super::decay::{self, Decay, Plain};
+use super::definition::{Progress, ScheduleFactory, ScheduleKind};
 
 /// `constant`.
 pub const KIND: ScheduleKind = decay::kind::<Constant>("the base learning rate, unchanged, or another one");
@@ -16,6 +18,11 @@ pub struct Constant {
     /// The rate, in the place of `training.learning_rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
+}
+
+/// Builds it: the base learning rate for every layer, for ever.
+pub fn constant() -> ScheduleFactory {
+    Arc::new(|start| Box::new(Plain::new(Constant::default(), start)))
 }
 
 impl Decay for Constant {

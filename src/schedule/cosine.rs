@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use trainability_baselines::options::OptionError;
 
 use super::decay::{self, Decay, Restart};
-use super::definition::{ScheduleKind, Progress, check_rules};
+use super::definition::{Progress, ScheduleKind, check_rules};
 
 /// `cosine`.
 pub const KIND: ScheduleKind = decay::kind::<Cosine>("the base learning rate, falling along half a cosine");

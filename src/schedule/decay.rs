@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use trainability_baselines::options::OptionError;
 use trainability_tensor::{State, StateError, Stateful};
 
-use super::controller::ControlOptions;
 use super::bounds::Bounds;
-use super::definition::{Action, ScheduleKind, Progress, Resolved, Rule, RunFacts, Schedule, ScheduleError, Start};
+use super::controller::ControlOptions;
+use super::definition::{Action, Progress, Resolved, Rule, RunFacts, Schedule, ScheduleError, ScheduleKind, Start};
 use crate::probe::LayerStatistics;
 
 /// The options of a plain schedule: plain data with defaults, which give the factor at every update.

@@ -26,6 +26,13 @@ pub struct Progress {
     pub updates_in_task: u64,
 }
 
+impl Progress {
+    /// An update, counted from 0, of a run that is one task of so many.
+    pub fn in_one_task(update: u64, updates: u64) -> Progress {
+        Progress { update, updates, task: 0, update_in_task: update, updates_in_task: updates }
+    }
+}
+
 /// What a schedule did to a layer at a control event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 use trainability_baselines::options::OptionError;
 
 use super::decay::{self, Decay, Restart};
-use super::definition::{ScheduleKind, Progress, check_rules};
+use super::definition::{Progress, ScheduleKind, check_rules};
 
 /// `exponential`.
-pub const KIND: ScheduleKind = decay::kind::<Exponential>("the base learning rate, falling by the same share every update");
+pub const KIND: ScheduleKind =
+    decay::kind::<Exponential>("the base learning rate, falling by the same share every update");
 
 /// Its options: base * end_factor^s, s being the share of the run, or of the task, that is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use trainability_baselines::options::OptionError;
 
 use super::decay::{self, Decay, Restart};
-use super::definition::{ScheduleKind, Progress, check_rules};
+use super::definition::{Progress, ScheduleKind, check_rules};
 
 /// `linear`.
 pub const KIND: ScheduleKind = decay::kind::<Linear>("the base learning rate, falling along a straight line");

@@ -16,7 +16,7 @@ mod stability_cap;
 mod step;
 mod warmup_stable_decay;
 
-pub use bounds::{BOUNDS, Bound, BoundEstimator, BoundOptions, Bounds};
+pub use bounds::{BOUNDS, Bound, BoundEstimator, BoundOptions, Bounds, COMBINED};
 pub use definition::{
     Action, Progress, Resolved, RunFacts, Schedule, ScheduleError, ScheduleFactory, ScheduleKind, Scope, Start,
 };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use trainability_baselines::options::OptionError;
 
 use super::controller::{ControlOptions, Controller};
-use super::definition::{ScheduleKind, Resolved, RunFacts, ScheduleError};
+use super::definition::{Resolved, RunFacts, ScheduleError, ScheduleKind};
 
 /// `noise_curvature`: the options as the configuration gives them.
 pub const KIND: ScheduleKind = ScheduleKind {

@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use trainability_baselines::options::OptionError;
 use trainability_tensor::{State, StateError, Stateful};
 
-use super::controller::ControlOptions;
 use super::bounds::Bounds;
-use super::definition::{Action, ScheduleKind, Progress, Resolved, RunFacts, Schedule, ScheduleError, Start};
+use super::controller::ControlOptions;
+use super::definition::{Action, Progress, Resolved, RunFacts, Schedule, ScheduleError, ScheduleKind, Start};
 use crate::probe::LayerStatistics;
 
 /// `stability_cap`.

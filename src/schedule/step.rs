@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 use trainability_baselines::options::OptionError;
 
 use super::decay::{self, Decay};
-use super::definition::{ScheduleKind, Progress, check_rules};
+use super::definition::{Progress, ScheduleKind, check_rules};
 
 /// `step`.
-pub const KIND: ScheduleKind = decay::kind::<Step>("the base learning rate, falling by a factor at some points of the run");
+pub const KIND: ScheduleKind =
+    decay::kind::<Step>("the base learning rate, falling by a factor at some points of the run");
 
 /// Its options: base * factor^k, k being the number of steps that lie behind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use trainability_baselines::options::OptionError;
 
 use super::decay::{self, Decay, Restart};
-use super::definition::{ScheduleKind, Progress, check_rules};
+use super::definition::{Progress, ScheduleKind, check_rules};
 
 /// `warmup_stable_decay`.
 pub const KIND: ScheduleKind =

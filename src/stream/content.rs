@@ -69,7 +69,9 @@ impl Content {
 
     /// Images (M x features) as the task shows them.
     pub fn show(&self, images: &Tensor) -> Tensor {
-        self.pixels.as_ref().map_or_else(|| images.shallow_clone(), |order| images.index_select(1, &order.to_device(images.device())))
+        self.pixels
+            .as_ref()
+            .map_or_else(|| images.shallow_clone(), |order| images.index_select(1, &order.to_device(images.device())))
     }
 }
 

@@ -3,8 +3,8 @@
 
 use trainability_tensor::{Generator, State, StateError, Stateful};
 
-use super::kind::StreamKind;
 use super::content::{Content, Labels, Material, Source};
+use super::kind::StreamKind;
 
 /// `label_permutation`.
 pub const KIND: StreamKind = StreamKind {

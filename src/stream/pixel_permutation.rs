@@ -3,8 +3,8 @@
 
 use trainability_tensor::{Generator, State, StateError, Stateful};
 
-use super::kind::StreamKind;
 use super::content::{Content, Labels, Material, Source, natural_order};
+use super::kind::StreamKind;
 
 /// `pixel_permutation`.
 pub const KIND: StreamKind = StreamKind {

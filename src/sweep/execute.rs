@@ -2,24 +2,50 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
-use trainability_tensor::State;
+use trainability_tensor::{State, StateError};
 
-use super::standing::checkpoint_path;
-use super::{Listener, SweepOptions};
-use crate::experiment::RunPlan;
+use super::listener::Listener;
+use super::options::SweepOptions;
+use super::run_state::checkpoint_path;
 use crate::data::ImageSet;
-use crate::train::{Recorder, Run, RunRecord, Status, checkpoint};
+use crate::learner::LearnerError;
+use crate::run::Run;
+use crate::run::RunPlan;
+use crate::run::checkpoint::{self, CheckpointError};
+use crate::train::{Recorder, RunRecord, Status};
 
 /// Rows that may wait for the end of a task, in bytes.
 const MOST_WAITING: usize = 1 << 20;
 
+/// Why a run could not go on, or could not be resumed.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error("cannot write to {}: {source}", .folder.display())]
+    Unwritable { folder: PathBuf, source: io::Error },
+    #[error("cannot make the folder {}: {source}", .folder.display())]
+    NoFolder { folder: PathBuf, source: io::Error },
+    /// A row that is no CSV, or a file of rows that does not fit the checkpoint.
+    #[error(transparent)]
+    Rows(#[from] io::Error),
+    #[error("{0}")]
+    Record(String),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Learner(#[from] LearnerError),
+    #[error("it was made with other options")]
+    OtherOptions,
+}
+
 /// Carries a run out and returns its record, which is on disk as well wherever the disk allowed it.
-pub fn execute(
+pub(super) fn execute(
     plan: &RunPlan,
     set: &ImageSet,
     folder: &Path,
@@ -52,7 +78,7 @@ pub fn execute(
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
             record.status = Status::Failed;
-            record.error = Some(format!("{error:#}"));
+            record.error = Some(error.to_string());
         }
         Err(panic) => {
             let message = panic_message(panic.as_ref());
@@ -100,15 +126,15 @@ fn train(
     options: &SweepOptions,
     listener: &dyn Listener,
     record: &mut RunRecord,
-) -> Result<()> {
+) -> Result<(), RunError> {
     let start = Instant::now();
     let signals = &options.signals;
-    let cannot_write = || format!("cannot write to {}", folder.display());
+    let unwritable = |source| RunError::Unwritable { folder: folder.to_owned(), source };
     let Beginning { mut run, mut recorder, seconds: earlier, resumptions } = begin(plan, set, folder, listener)?;
     record.resumptions = resumptions;
-    listener.updated(run.updates());
+    listener.updated(run.learner().updates());
     note(&run, start, &earlier, record);
-    record.write(folder)?;
+    write(record, folder)?;
     let mut last_checkpoint = Instant::now();
     let mut heard = signals.checkpoints();
     let mut divergence = None;
@@ -120,7 +146,8 @@ fn train(
                 break;
             }
         };
-        (record.tasks, record.updates, record.last_finite_loss) = (run.tasks(), run.updates(), run.last_finite_loss());
+        (record.tasks, record.updates, record.last_finite_loss) =
+            (run.tasks(), run.learner().updates(), run.learner().last_finite_loss());
         listener.updated(1);
         recorder.add_controls(&advance.controls)?;
         if let Some(row) = &advance.task {
@@ -128,7 +155,7 @@ fn train(
         }
         if advance.task.is_some() || recorder.waiting() > MOST_WAITING {
             let writing = Instant::now();
-            recorder.flush().with_context(cannot_write)?;
+            recorder.flush().map_err(unwritable)?;
             run.count_seconds("writing", writing);
         }
         let stop = signals.stop().is_some();
@@ -138,10 +165,10 @@ fn train(
         let due = last_checkpoint.elapsed() >= options.checkpoint_every;
         if (asked || due) && !run.is_over() {
             let writing = Instant::now();
-            recorder.flush().with_context(cannot_write)?;
+            recorder.flush().map_err(unwritable)?;
             note(&run, start, &earlier, record);
             save(&run, &recorder, folder, record)?;
-            record.write(folder)?;
+            write(record, folder)?;
             last_checkpoint = Instant::now();
             run.count_seconds("writing", writing);
             if stop {
@@ -149,7 +176,7 @@ fn train(
             }
         }
     }
-    let checksums = recorder.finish().with_context(cannot_write)?;
+    let checksums = recorder.finish().map_err(unwritable)?;
     note(&run, start, &earlier, record);
     record.checksums = checksums.into_iter().collect();
     record.status = if divergence.is_some() { Status::Diverged } else { Status::Finished };
@@ -168,20 +195,21 @@ struct Beginning {
     resumptions: u64,
 }
 
-fn begin(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener) -> Result<Beginning> {
+fn begin(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener) -> Result<Beginning, RunError> {
     remove_unfinished_files(folder);
     if checkpoint_path(folder).exists() {
         match resume(plan, set, folder) {
             Ok(resumed) => return Ok(resumed),
             // The same options give the same bytes, so that nothing but time is lost.
             Err(error) => {
-                let notice = format!("{}: begun anew, since its checkpoint is of no use: {error:#}", plan.name());
+                let notice = format!("{}: begun anew, since its checkpoint is of no use: {error}", plan.name());
                 listener.noticed(&notice);
             }
         }
     }
-    let recorder = Recorder::create(folder).with_context(|| format!("cannot write to {}", folder.display()))?;
-    Ok(Beginning { run: Run::new(plan, set), recorder, seconds: BTreeMap::new(), resumptions: 0 })
+    let recorder =
+        Recorder::create(folder).map_err(|source| RunError::Unwritable { folder: folder.to_owned(), source })?;
+    Ok(Beginning { run: Run::new(plan, set)?, recorder, seconds: BTreeMap::new(), resumptions: 0 })
 }
 
 /// Removes what a killed process had begun to write under a temporary name, which begins with a dot.
@@ -194,18 +222,20 @@ fn remove_unfinished_files(folder: &Path) {
     }
 }
 
-fn resume(plan: &RunPlan, set: &ImageSet, folder: &Path) -> Result<Beginning> {
+fn resume(plan: &RunPlan, set: &ImageSet, folder: &Path) -> Result<Beginning, RunError> {
     let state = checkpoint::read(&checkpoint_path(folder))?;
     let hash: String = state.value("configuration_hash")?;
-    ensure!(hash == plan.hash, "it was made with other options");
-    let mut run = Run::new(plan, set);
+    if hash != plan.hash {
+        return Err(RunError::OtherOptions);
+    }
+    let mut run = Run::new(plan, set)?;
     state.restore_part("run", &mut run)?;
     let recorder = Recorder::resume(folder, &state.value("recorder")?)?;
     let resumptions = state.value::<u64>("resumptions")? + 1;
     Ok(Beginning { run, recorder, seconds: state.value("seconds")?, resumptions })
 }
 
-fn save(run: &Run, recorder: &Recorder, folder: &Path, record: &RunRecord) -> Result<()> {
+fn save(run: &Run, recorder: &Recorder, folder: &Path, record: &RunRecord) -> Result<(), RunError> {
     let mut state = State::default();
     state.put_part("run", run);
     state.put_value("configuration_hash", &record.configuration_hash);
@@ -213,20 +243,24 @@ fn save(run: &Run, recorder: &Recorder, folder: &Path, record: &RunRecord) -> Re
     state.put_value("seconds", &record.seconds);
     state.put_value("resumptions", &record.resumptions);
     let path = checkpoint_path(folder);
-    recorder.sync().with_context(|| format!("cannot write to {}", folder.display()))?;
+    recorder.sync().map_err(|source| RunError::Unwritable { folder: folder.to_owned(), source })?;
     fs::create_dir_all(path.parent().unwrap_or(folder))
-        .with_context(|| format!("cannot make the folder {}", folder.join("checkpoint").display()))?;
-    checkpoint::write(&path, &state)
+        .map_err(|source| RunError::NoFolder { folder: folder.join("checkpoint"), source })?;
+    Ok(checkpoint::write(&path, &state)?)
+}
+
+fn write(record: &RunRecord, folder: &Path) -> Result<(), RunError> {
+    record.write(folder).map_err(|error| RunError::Record(format!("{error:#}")))
 }
 
 /// Writes into the record how far the run is, and the seconds of this attempt on top of those of earlier ones.
 fn note(run: &Run, start: Instant, earlier: &BTreeMap<String, f64>, record: &mut RunRecord) {
-    record.updates = run.updates();
+    record.updates = run.learner().updates();
     record.tasks = run.tasks();
-    record.last_finite_loss = run.last_finite_loss();
-    record.events = run.events().to_vec();
-    record.scheduled = run.is_scheduled();
-    (record.flat_curvature_events, record.unconverged_curvature_events) = run.curvature_events();
+    record.last_finite_loss = run.learner().last_finite_loss();
+    record.events = run.learner().events().to_vec();
+    record.scheduled = run.learner().is_scheduled();
+    (record.flat_curvature_events, record.unconverged_curvature_events) = run.learner().curvature_events();
     let now = run.seconds().iter().map(|(part, seconds)| (*part, *seconds));
     for (part, seconds) in now.chain([("total", start.elapsed().as_secs_f64())]) {
         record.seconds.insert(part.to_owned(), earlier.get(part).copied().unwrap_or_default() + seconds);

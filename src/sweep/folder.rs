@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::experiment::{Plan, RunPlan};
+use super::error::SweepError;
+use crate::experiment::Plan;
+use crate::run::RunPlan;
 use crate::train::read_record;
 use crate::train::sealed::write_json;
 
 /// A sweep's folder, locked for this process as long as this lives.
 #[derive(Debug)]
-pub struct SweepFolder {
+pub(super) struct SweepFolder {
     path: PathBuf,
     _lock: File,
 }
@@ -24,29 +25,27 @@ impl SweepFolder {
     ///
     /// # Errors
     /// It cannot be written, or another process is at work in it.
-    pub fn open(path: &Path) -> Result<SweepFolder> {
-        let denied = || format!("cannot write to the results folder {}, choose another --out", path.display());
-        fs::create_dir_all(path).with_context(denied)?;
-        let lock = File::create(path.join(".lock")).with_context(denied)?;
+    pub(super) fn open(path: &Path) -> Result<SweepFolder, SweepError> {
+        let folder = path.to_owned();
+        let made = fs::create_dir_all(path).and_then(|()| File::create(path.join(".lock")));
+        let lock = match made {
+            Ok(lock) => lock,
+            Err(source) => return Err(SweepError::Unwritable { folder, source }),
+        };
         match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                bail!("another sweep is at work in {}: wait for it, or choose another --out", path.display())
-            }
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("cannot lock the results folder {}", path.display()));
-            }
+            Ok(()) => Ok(SweepFolder { path: folder, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(SweepError::InUse(folder)),
+            Err(TryLockError::Error(source)) => Err(SweepError::Unlockable { folder, source }),
         }
-        Ok(SweepFolder { path: path.to_owned(), _lock: lock })
     }
 
     /// The folder of a run.
-    pub fn run(&self, run: &RunPlan) -> PathBuf {
+    pub(super) fn run(&self, run: &RunPlan) -> PathBuf {
         self.path.join("runs").join(run.name())
     }
 
     /// The folder of the sweep.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
@@ -54,13 +53,17 @@ impl SweepFolder {
     ///
     /// # Errors
     /// What the file system says.
-    pub fn set_aside(&self, run: &RunPlan) -> Result<PathBuf> {
+    pub(super) fn set_aside(&self, run: &RunPlan) -> Result<PathBuf, SweepError> {
         let place = |count: usize| self.path.join("replaced").join(format!("{}.{count}", run.name()));
-        let free = (1..).map(place).find(|path| !path.exists()).context("every number is taken")?;
-        let folder = self.run(run);
-        let moved = fs::create_dir_all(free.parent().unwrap_or(&free)).and_then(|()| fs::rename(&folder, &free));
-        moved.with_context(|| format!("cannot move {} to {}", folder.display(), free.display()))?;
-        Ok(free)
+        let mut count = 1;
+        while place(count).exists() {
+            count += 1;
+        }
+        let (from, to) = (self.run(run), place(count));
+        match fs::create_dir_all(to.parent().unwrap_or(&to)).and_then(|()| fs::rename(&from, &to)) {
+            Ok(()) => Ok(to),
+            Err(source) => Err(SweepError::Move { from, to, source }),
+        }
     }
 
     /// Makes sure that what is there already was made with the plan's options, in every arm that the plan names and
@@ -68,7 +71,7 @@ impl SweepFolder {
     ///
     /// # Errors
     /// A run is there that was made with other options: nothing is overwritten.
-    pub fn check(&self, plan: &Plan) -> Result<()> {
+    pub(super) fn check(&self, plan: &Plan) -> Result<(), SweepError> {
         let mut arms = BTreeMap::new();
         for run in &plan.runs {
             arms.entry(self.run(run).parent().map(Path::to_owned)).or_insert(run);
@@ -85,12 +88,7 @@ impl SweepFolder {
                     differences.push("its hash is of other options than it lists".to_owned());
                 }
                 if !differences.is_empty() {
-                    bail!(
-                        "{} holds results of other options ({}): choose another --out, or --fork NEW_NAME to keep what \
-                         still fits in a new folder",
-                        folder.display(),
-                        differences.join(", ")
-                    );
+                    return Err(SweepError::OtherOptions { run: folder, differences: differences.join(", ") });
                 }
             }
         }
@@ -101,13 +99,13 @@ impl SweepFolder {
     ///
     /// # Errors
     /// What the file system says.
-    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
-        write_json(&self.path.join(name), value)
+    pub(super) fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), SweepError> {
+        write_json(&self.path.join(name), value).map_err(|error| SweepError::Write(format!("{error:#}").into()))
     }
 }
 
 /// The folders runs/METHOD/SCHEDULE/seed-N of a sweep, in alphabetical order.
-pub fn run_folders(results: &Path) -> Vec<PathBuf> {
+pub(super) fn run_folders(results: &Path) -> Vec<PathBuf> {
     let below = |folder: &PathBuf| {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();

@@ -1,14 +1,14 @@
 //! A sweep that starts from the finished runs of another whose options still fit.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-
-use super::Listener;
+use super::error::SweepError;
 use super::folder::{SweepFolder, run_folders};
-use crate::experiment::RunPlan;
+use super::listener::Listener;
+use crate::run::RunPlan;
 use crate::train::recorder::CSV_FILES;
 use crate::train::{RunRecord, Status, read_record};
 
@@ -16,13 +16,10 @@ use crate::train::{RunRecord, Status, read_record};
 ///
 /// # Errors
 /// There are none.
-pub fn sources(source: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn sources(source: &Path) -> Result<Vec<PathBuf>, SweepError> {
     let sources = run_folders(source);
     if sources.is_empty() {
-        bail!(
-            "{} holds no runs that --fork could keep: leave it out, or name that sweep's folder in --out",
-            source.display()
-        );
+        return Err(SweepError::NothingToFork(source.to_owned()));
     }
     Ok(sources)
 }
@@ -32,7 +29,12 @@ pub fn sources(source: &Path) -> Result<Vec<PathBuf>> {
 ///
 /// # Errors
 /// A copy cannot be written.
-pub fn keep(sources: &[PathBuf], folder: &SweepFolder, runs: &[&RunPlan], listener: &dyn Listener) -> Result<usize> {
+pub(super) fn keep(
+    sources: &[PathBuf],
+    folder: &SweepFolder,
+    runs: &[&RunPlan],
+    listener: &dyn Listener,
+) -> Result<usize, SweepError> {
     let mut finished: HashMap<String, (&PathBuf, RunRecord)> = HashMap::new();
     for place in sources {
         match read_record(place) {
@@ -50,14 +52,19 @@ pub fn keep(sources: &[PathBuf], folder: &SweepFolder, runs: &[&RunPlan], listen
             listener.noticed(&format!("{} is not kept: {damage}", place.display()));
             continue;
         }
-        copy(place, record, folder, run).with_context(|| format!("cannot copy {}", place.display()))?;
+        copy(place, record, folder, run).map_err(|source| SweepError::Copy { run: place.to_path_buf(), source })?;
         kept += 1;
     }
     Ok(kept)
 }
 
 /// Copies one run: its folder appears under its name when it is complete.
-fn copy(place: &Path, record: &RunRecord, folder: &SweepFolder, run: &RunPlan) -> Result<()> {
+fn copy(
+    place: &Path,
+    record: &RunRecord,
+    folder: &SweepFolder,
+    run: &RunPlan,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     let incoming = folder.path().join("incoming");
     if incoming.exists() {
         fs::remove_dir_all(&incoming)?;
@@ -69,7 +76,7 @@ fn copy(place: &Path, record: &RunRecord, folder: &SweepFolder, run: &RunPlan) -
     }
     let labels = (run.method.label.clone(), run.schedule.clone());
     let record = RunRecord { method: labels.0, schedule: labels.1, ..record.clone() };
-    record.write(&incoming)?;
+    record.write(&incoming).map_err(|error| format!("{error:#}"))?;
     record.verify(&incoming)?;
     let goal = folder.run(run);
     fs::create_dir_all(goal.parent().unwrap_or(&goal))?;

@@ -1,13 +1,13 @@
 //! Whether the runs fit into memory, told before any of them begins.
 
-use anyhow::{Result, ensure};
 use sysinfo::{MemoryRefreshKind, System};
 use trainability_baselines::method::Method;
+use trainability_tensor::LinearMap;
 
-use crate::experiment::{Precision, RunPlan};
 use crate::data::ImageSet;
+use crate::learner::EVALUATION_CHUNK;
 use crate::model::Shape;
-use crate::train::run::EVALUATION_CHUNK;
+use crate::run::RunPlan;
 
 /// What libtorch, the allocator and the stack keep for a thread at work, in bytes.
 const PER_JOB: f64 = 32e6;
@@ -40,7 +40,7 @@ fn sizes(shape: &Shape, method: &Method) -> Vec<LayerSize> {
     let mut inputs = shape.inputs;
     let sizes = layers.into_iter().enumerate().map(|(index, layer)| {
         let normalising = if method.normalization.is_some() && index < last { 2 * layer.units() } else { 0 };
-        let unfolded = if layer.weight.len() > 2 { layer.fan_in() * layer.positions() } else { 0 };
+        let unfolded = if layer.map == LinearMap::Convolution { layer.fan_in() * layer.positions() } else { 0 };
         LayerSize {
             // An activation such as CReLU widens what the next layer sees.
             inputs: std::mem::replace(&mut inputs, activation.features(layer.units()) * layer.positions()) as f64,
@@ -58,10 +58,7 @@ fn sizes(shape: &Shape, method: &Method) -> Vec<LayerSize> {
 /// The most memory that a run has at a time, in bytes, from the sizes of its tensors.
 pub fn estimate(run: &RunPlan, set: &ImageSet) -> f64 {
     let method = run.method.build();
-    let element = match run.training.precision {
-        Precision::F32 => 4.0,
-        Precision::F64 => 8.0,
-    };
+    let element = run.training.precision.kind().elt_size_in_bytes() as f64;
     let (images, features) = (run.images() as f64, set.shape().features() as f64);
     let classes = f64::from(set.classes);
     let (batch, probe) = (run.training.batch_size as f64, images.min(run.measure.probe_images as f64));
@@ -76,7 +73,7 @@ pub fn estimate(run: &RunPlan, set: &ImageSet) -> f64 {
     let outputs: f64 = layers.iter().map(|layer| layer.outputs).sum();
 
     // Value, two moments; and what penalties remember of the start, with room to sort the largest tensor.
-    let penalties = method.penalties.len() as f64;
+    let penalties = method.rules.penalties.len() as f64;
     let state = 3.0 * weights + penalties * weights;
     let sorting = if penalties > 0.0 { 8.0 * most(&|layer| layer.parameters) } else { 0.0 };
     let gradients = 2.0 * weights;
@@ -121,11 +118,11 @@ pub fn estimate(run: &RunPlan, set: &ImageSet) -> f64 {
     // All images as they are, and the chosen ones three times in double precision while they are normalised.
     let beginning = set.images.len() as f64 + 3.0 * images * features * 8.0;
     let own = set.test.as_ref().map_or(0, |test| test.count);
-    let tested = if run.stream.entry().true_labels { run.data.test_images.unwrap_or(own) as f64 } else { 0.0 };
+    let tested = if run.stream.kind().true_labels { run.data.test_images.unwrap_or(own) as f64 } else { 0.0 };
     let kept = (images + tested) * features;
     // Permuted images lie beside the original ones, and so do those of the task before until they are no longer needed,
     // each with what differs from its background; while one order gives way to another, both are there twice.
-    let copies = match (run.stream.entry().permutes_pixels, run.stream.transition > 0.0) {
+    let copies = match (run.stream.kind().permutes_pixels, run.stream.transition > 0.0) {
         (false, _) => 0.0,
         (true, false) => 4.0,
         (true, true) => 9.0,
@@ -135,11 +132,43 @@ pub fn estimate(run: &RunPlan, set: &ImageSet) -> f64 {
     PER_JOB + element * (kept + state) + window + work.max(beginning)
 }
 
+const ADVICE: &str = "choose a smaller network.hidden, training.batch_size, data.images or measure.probe_images";
+
+/// Runs that do not fit into memory.
+#[derive(Debug, thiserror::Error)]
+pub enum MemoryError {
+    /// Not even one at a time.
+    #[error("{run} needs about {} of memory, and {} are free: {}", gigabytes(*.needed), gigabytes(*.available), ADVICE)]
+    Run {
+        /// The name of the run that needs most.
+        run: String,
+        /// Bytes that it needs.
+        needed: f64,
+        /// Bytes that are free.
+        available: f64,
+    },
+    /// Fewer at a time would.
+    #[error(
+        "{jobs} runs at a time need about {} of memory, and {} are free: --jobs {fitting} fits, or {}",
+        gigabytes(*.needed), gigabytes(*.available), ADVICE
+    )]
+    Jobs {
+        /// Runs at a time.
+        jobs: usize,
+        /// Bytes that the largest of them need together.
+        needed: f64,
+        /// Bytes that are free.
+        available: f64,
+        /// How many at a time fit.
+        fitting: usize,
+    },
+}
+
 /// Refuses runs of which `jobs` at a time would not fit into `available` bytes.
 ///
 /// # Errors
 /// In a sentence: what they need, what there is, and what would fit.
-pub fn check(runs: &[&RunPlan], set: &ImageSet, jobs: usize, available: f64) -> Result<()> {
+pub fn check(runs: &[&RunPlan], set: &ImageSet, jobs: usize, available: f64) -> Result<(), MemoryError> {
     let mut needs: Vec<(f64, &RunPlan)> = runs.iter().map(|run| (estimate(run, set), *run)).collect();
     needs.sort_by(|a, b| b.0.total_cmp(&a.0));
     let Some(&(most, run)) = needs.first() else { return Ok(()) };
@@ -147,25 +176,15 @@ pub fn check(runs: &[&RunPlan], set: &ImageSet, jobs: usize, available: f64) -> 
     // The largest together: they may meet.
     let together = |jobs: usize| needs.iter().take(jobs).map(|(need, _)| need).sum::<f64>();
     let fitting = (1..=jobs).take_while(|&jobs| together(jobs) <= available).count();
-    let advice = "choose a smaller network.hidden, training.batch_size, data.images or measure.probe_images";
-    ensure!(
-        fitting > 0,
-        "{} needs about {} of memory, and {} are free: {advice}",
-        run.name(),
-        gigabytes(most),
-        gigabytes(available)
-    );
-    ensure!(
-        fitting == jobs,
-        "{jobs} runs at a time need about {} of memory, and {} are free: --jobs {fitting} fits, or {advice}",
-        gigabytes(together(jobs)),
-        gigabytes(available)
-    );
-    Ok(())
+    match fitting {
+        0 => Err(MemoryError::Run { run: run.name(), needed: most, available }),
+        _ if fitting < jobs => Err(MemoryError::Jobs { jobs, needed: together(jobs), available, fitting }),
+        _ => Ok(()),
+    }
 }
 
 /// Bytes that this process may still take: of the machine, and of its control group if that has a limit.
-pub fn available() -> f64 {
+pub(super) fn available() -> f64 {
     let mut system = System::new();
     system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
     // Where the system does not tell, nothing is refused.

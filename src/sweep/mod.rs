@@ -1,241 +1,25 @@
-//! A plan carried out: parallel runs, each on one thread, finished ones skipped, failures kept apart.
+//! Carries out a plan: several runs at a time, each on one thread. Finished runs are skipped, and a run that fails does not
+//! disturb the others.
 
+mod carry_out;
+mod error;
 mod execute;
 mod folder;
 mod fork;
+mod listener;
 pub mod memory;
+mod options;
 mod progress;
 mod provenance;
+mod run_state;
 mod signals;
-mod standing;
 mod survey;
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
-
-use anyhow::{Result, anyhow};
-use globset::Glob;
-
-use crate::experiment::{Plan, RunPlan};
-use crate::data::ImageSet;
-use crate::train::sealed::{Seal, read_json};
-use crate::train::{RunRecord, Status};
-use standing::{Standing, Step};
-
 pub use crate::train::read_record;
-pub use folder::SweepFolder;
-pub use progress::Progress;
+pub use carry_out::{Outcome, carry_out, choose};
+pub use error::SweepError;
+pub use listener::Listener;
+pub use options::SweepOptions;
+pub use progress::ProgressDisplay;
 pub use signals::Signals;
 pub use survey::{Survey, survey};
-
-/// How a plan is carried out.
-#[derive(Clone, Debug)]
-pub struct SweepOptions {
-    /// The sweep's folder.
-    pub out: PathBuf,
-    /// Runs at the same time.
-    pub jobs: usize,
-    /// A pattern on `METHOD/SCHEDULE/seed-N` that chooses runs.
-    pub only: Option<String>,
-    /// Start no further run once one has failed.
-    pub fail_fast: bool,
-    /// Do the runs of earlier calls that failed or diverged again, from the beginning, and no others.
-    pub retry_failed: bool,
-    /// The folder of a sweep whose finished runs are kept where their options still fit.
-    pub fork_of: Option<PathBuf>,
-    /// A run writes a checkpoint when its last is that old, and whenever a signal asks for it.
-    pub checkpoint_every: Duration,
-    /// What may ask the sweep to stop.
-    pub signals: Signals,
-}
-
-/// Hears what happens, from any thread.
-pub trait Listener: Sync {
-    /// The sweep begins: runs and updates that are left, runs that were finished before.
-    fn begin(&self, _left: usize, _updates: u64, _finished: usize) {}
-    /// Updates were made.
-    fn updated(&self, _updates: u64) {}
-    /// Something is not as it should be, and how it is dealt with, in a sentence.
-    fn noticed(&self, _sentence: &str) {}
-    /// A run is over.
-    fn ended(&self, _run: &RunPlan, _record: &RunRecord) {}
-    /// The sweep is over.
-    fn end(&self) {}
-}
-
-/// A listener that does nothing.
-pub struct Silence;
-
-impl Listener for Silence {}
-
-/// What became of the runs.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// Runs that were finished before and not touched.
-    pub skipped: usize,
-    /// Runs finished now.
-    pub finished: usize,
-    /// Names of runs that failed or diverged, now or in an earlier call, with the reason.
-    pub failed: Vec<(String, String)>,
-    /// Those of them that were left alone, since done again they would end the same way.
-    pub repeatable: usize,
-    /// Runs not started since one had failed or the sweep was asked to stop.
-    pub not_started: usize,
-    /// Runs that were stopped on the way, with a checkpoint.
-    pub interrupted: usize,
-}
-
-impl Outcome {
-    /// Whether every run of the plan is finished.
-    pub fn is_complete(&self) -> bool {
-        self.failed.is_empty() && self.not_started == 0 && self.interrupted == 0
-    }
-}
-
-/// The runs of a plan that a pattern chooses.
-///
-/// # Errors
-/// The pattern is none, or chooses nothing.
-pub fn choose<'a>(plan: &'a Plan, only: Option<&str>) -> Result<Vec<&'a RunPlan>> {
-    let Some(pattern) = only else { return Ok(plan.runs.iter().collect()) };
-    let matcher = Glob::new(pattern)
-        .map_err(|error| anyhow!("--only {pattern} is no pattern such as 'relu/*/*': {}", error.kind()))?
-        .compile_matcher();
-    let chosen: Vec<&RunPlan> = plan.runs.iter().filter(|run| matcher.is_match(run.name())).collect();
-    let example = plan.runs.first().map(RunPlan::name).unwrap_or_default();
-    anyhow::ensure!(
-        !chosen.is_empty(),
-        "--only {pattern} chooses none of the {} runs, whose names are like {example}",
-        plan.runs.len()
-    );
-    Ok(chosen)
-}
-
-/// Carries out a plan in its folder.
-///
-/// # Errors
-/// The folder cannot be written, is in use by another sweep, or holds runs with other options; or the runs do not fit
-/// into memory. A run that fails is no error but part of the outcome.
-pub fn carry_out(plan: &Plan, set: &ImageSet, options: &SweepOptions, listener: &dyn Listener) -> Result<Outcome> {
-    let chosen = choose(plan, options.only.as_deref())?;
-    let jobs = options.jobs.min(chosen.len());
-    let unfinished: Vec<&RunPlan> =
-        chosen.iter().copied().filter(|run| !is_finished(&options.out.join("runs").join(run.name()))).collect();
-    memory::check(&unfinished, set, jobs, memory::available())?;
-    let sources = options.fork_of.as_deref().map_or(Ok(Vec::new()), fork::sources)?;
-    let folder = SweepFolder::open(&options.out)?;
-    folder.check(plan)?;
-    let kept = fork::keep(&sources, &folder, &chosen, listener)?;
-    let (mut outcome, left) = select(&folder, &chosen, options.retry_failed, listener);
-    let updates = left.iter().map(|run| run.updates()).sum();
-    listener.begin(left.len(), updates, outcome.skipped);
-    let earlier = read_json(&options.out.join("sweep.json"), Seal::Optional);
-    match &earlier {
-        // What is finished keeps the record of where it came from.
-        Ok(_) if left.is_empty() => {
-            listener.end();
-            return Ok(outcome);
-        }
-        Err(damage) if outcome.skipped > 0 => listener.noticed(&format!("{damage}; it is written anew")),
-        _ => {}
-    }
-    let fork = options.fork_of.as_deref().map(|source| (source, kept));
-    let mut provenance = provenance::Provenance::begin(plan, set, options.jobs, fork);
-    provenance.count_runs(&options.out, plan);
-    folder.write_json("sweep.json", &provenance)?;
-
-    let ended = train_all(&left, set, &folder, options, listener)?;
-    listener.end();
-    provenance.end();
-    if let Err(error) = folder.write_json("sweep.json", &provenance) {
-        outcome.failed.push(("sweep.json".to_owned(), format!("{error:#}")));
-    }
-    outcome.not_started = left.len() - ended.len();
-    for (run, status, error) in ended {
-        match status {
-            Status::Finished => outcome.finished += 1,
-            Status::Running => outcome.interrupted += 1,
-            _ => outcome.failed.push((run.name(), error.unwrap_or_default())),
-        }
-    }
-    Ok(outcome)
-}
-
-/// Whether a run's record says that it is finished, its files unseen.
-fn is_finished(folder: &Path) -> bool {
-    matches!(read_record(folder), Ok(Some(record)) if record.status == Status::Finished)
-}
-
-/// Finds the runs that have work left and clears their places; the outcome tells of the others.
-fn select<'a>(
-    folder: &SweepFolder,
-    chosen: &[&'a RunPlan],
-    retry_failed: bool,
-    listener: &dyn Listener,
-) -> (Outcome, Vec<&'a RunPlan>) {
-    let (mut outcome, mut left) = (Outcome::default(), Vec::new());
-    for &run in chosen {
-        let place = folder.run(run);
-        match Standing::of(&place).map_or_else(|damage| Step::List(damage.to_string()), |s| s.step(retry_failed)) {
-            Step::Pass => {}
-            Step::Skip => {
-                // Killed between its record and this, the run left its checkpoint.
-                let _ = fs::remove_dir_all(place.join("checkpoint"));
-                outcome.skipped += 1;
-            }
-            Step::List(reason) => outcome.failed.push((run.name(), reason)),
-            Step::LeaveFailed(reason) => {
-                outcome.failed.push((run.name(), reason));
-                outcome.repeatable += 1;
-            }
-            Step::GoOn(damage) => {
-                if let Some(damage) = damage {
-                    listener.noticed(&format!("{}: {damage}; the run goes on from its checkpoint", run.name()));
-                }
-                left.push(run);
-            }
-            Step::Anew(reason) => match folder.set_aside(run) {
-                Ok(kept) => {
-                    let kept = kept.display();
-                    listener.noticed(&format!("{} is done again: {reason}; what was there is in {kept}", run.name()));
-                    left.push(run);
-                }
-                Err(error) => outcome.failed.push((run.name(), format!("{reason}; and {error:#}"))),
-            },
-        }
-    }
-    (outcome, left)
-}
-
-/// Trains the runs, several at a time, and returns those that were begun, with their status and error. The rest of their
-/// records is on disk, and would add up here.
-fn train_all<'a>(
-    left: &[&'a RunPlan],
-    set: &ImageSet,
-    folder: &SweepFolder,
-    options: &SweepOptions,
-    listener: &dyn Listener,
-) -> Result<Vec<(&'a RunPlan, Status, Option<String>)>> {
-    // Threads of libtorch inside of a run would only wait for each other.
-    let single_threaded = |_| tch::set_num_threads(1);
-    let jobs = options.jobs.min(left.len().max(1));
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).start_handler(single_threaded).build()?;
-    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    // Each thread takes the next run of the plan, in its order, so that whole seeds are complete early.
-    let work = |_: rayon::BroadcastContext| {
-        let mut ended = Vec::new();
-        while !stop.load(Ordering::Relaxed) && options.signals.stop().is_none() {
-            let Some(&run) = left.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-            let record = execute::execute(run, set, &folder.run(run), options, listener);
-            listener.ended(run, &record);
-            if options.fail_fast && !matches!(record.status, Status::Finished | Status::Running) {
-                stop.store(true, Ordering::Relaxed);
-            }
-            ended.push((run, record.status, record.error));
-        }
-        ended
-    };
-    Ok(pool.broadcast(work).into_iter().flatten().collect())
-}

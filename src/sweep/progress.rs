@@ -5,24 +5,24 @@ use std::time::Instant;
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Listener;
-use crate::experiment::RunPlan;
+use super::listener::Listener;
+use crate::run::RunPlan;
 use crate::train::{RunRecord, Status};
 
 /// Shows a sweep on standard error.
-pub struct Progress {
+pub struct ProgressDisplay {
     bar: ProgressBar,
     start: Instant,
 }
 
-impl Default for Progress {
+impl Default for ProgressDisplay {
     fn default() -> Self {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
-        Progress { bar, start: Instant::now() }
+        ProgressDisplay { bar, start: Instant::now() }
     }
 }
 
-impl Listener for Progress {
+impl Listener for ProgressDisplay {
     fn begin(&self, left: usize, updates: u64, finished: usize) {
         let skipped = if finished > 0 { format!(", {finished} were finished before") } else { String::new() };
         eprintln!("{left} runs, {updates} updates{skipped}");

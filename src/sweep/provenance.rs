@@ -8,12 +8,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::folder::run_folders;
-use crate::experiment::Plan;
 use crate::data::ImageSet;
+use crate::experiment::Plan;
 
 /// The content of `sweep.json`.
 #[derive(Clone, Debug, Serialize)]
-pub struct Provenance {
+pub(super) struct Provenance {
     name: String,
     about: String,
     /// The experiment with settings laid over it and defaults filled in.
@@ -42,7 +42,7 @@ pub struct Provenance {
 
 impl Provenance {
     /// What is known at the start; `fork` names the sweep that runs were kept from, and how many.
-    pub fn begin(plan: &Plan, set: &ImageSet, jobs: usize, fork: Option<(&Path, usize)>) -> Provenance {
+    pub(super) fn begin(plan: &Plan, set: &ImageSet, jobs: usize, fork: Option<(&Path, usize)>) -> Provenance {
         let status = git(&["status", "--porcelain"]);
         Provenance {
             name: plan.name.clone(),
@@ -67,13 +67,13 @@ impl Provenance {
     }
 
     /// Counts the runs in a sweep's folder that the plan does not have.
-    pub fn count_runs(&mut self, results: &Path, plan: &Plan) {
+    pub(super) fn count_runs(&mut self, results: &Path, plan: &Plan) {
         let planned: HashSet<PathBuf> = plan.runs.iter().map(|run| results.join("runs").join(run.name())).collect();
         self.runs = planned.len() + run_folders(results).iter().filter(|folder| !planned.contains(*folder)).count();
     }
 
     /// Notes the end.
-    pub fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.end = Some(jiff::Timestamp::now().to_string());
     }
 }

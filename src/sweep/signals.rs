@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use anyhow::{Context, Result};
+use super::error::SweepError;
 
 /// Requests that have come in. The default hears nothing.
 #[derive(Clone, Debug, Default)]
@@ -21,7 +21,7 @@ impl Signals {
     /// # Errors
     /// The system does not let the process listen.
     #[cfg(unix)]
-    pub fn listen() -> Result<Signals> {
+    pub fn listen() -> Result<Signals, SweepError> {
         use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
         use signal_hook::flag;
         let signals = Signals::default();
@@ -40,7 +40,7 @@ impl Signals {
             unsafe { signal_hook::low_level::register(SIGUSR1, count) }?;
             Ok(())
         };
-        listen().context("cannot listen to signals")?;
+        listen().map_err(SweepError::Signals)?;
         Ok(signals)
     }
 
@@ -49,7 +49,7 @@ impl Signals {
     /// # Errors
     /// None.
     #[cfg(not(unix))]
-    pub fn listen() -> Result<Signals> {
+    pub fn listen() -> Result<Signals, SweepError> {
         Ok(Signals::default())
     }
 

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use anyhow::{Result, bail};
 use rayon::prelude::*;
 use serde_json::Value;
 
+use super::error::SweepError;
 use super::folder::run_folders;
-use super::standing::Standing;
+use super::run_state::RunState;
 use crate::train::sealed::{Seal, read_json};
 use crate::train::{Damage, Status};
 
-/// The standing of a sweep's runs.
+/// The state of a sweep's runs.
 #[derive(Debug)]
 pub struct Survey {
     /// Runs that the sweep has.
@@ -30,32 +30,30 @@ pub struct Survey {
 ///
 /// # Errors
 /// There is no sweep in the folder, or its `sweep.json` is damaged.
-pub fn survey(results: &Path) -> Result<Survey> {
+pub fn survey(results: &Path) -> Result<Survey, SweepError> {
     let path = results.join("sweep.json");
     let sweep = match read_json(&path, Seal::Optional) {
         Ok(sweep) => sweep,
-        Err(damage @ Damage::Changed { .. }) => {
-            bail!("{damage}; the sweep's own command writes it anew and leaves alone what is whole")
-        }
-        Err(damage) => bail!("{} is no folder that `trainability sweep` wrote: {damage}", results.display()),
+        Err(damage @ Damage::Changed { .. }) => return Err(SweepError::Changed(damage)),
+        Err(source) => return Err(SweepError::NoSweep { folder: results.to_owned(), source }),
     };
     let count = |key: &str| sweep.get(key).and_then(Value::as_u64).map(|count| count as usize);
     let (planned, jobs) = (count("runs").unwrap_or(0), count("jobs").unwrap_or(1));
     let mut counts = BTreeMap::new();
     let (mut failed, mut records) = (Vec::new(), Vec::new());
     let folders = run_folders(results);
-    let looked_at: Vec<_> = folders.par_iter().map(|folder| Standing::of(folder)).collect();
-    for (folder, standing) in folders.iter().zip(looked_at) {
+    let looked_at: Vec<_> = folders.par_iter().map(|folder| RunState::of(folder)).collect();
+    for (folder, state) in folders.iter().zip(looked_at) {
         let name = || folder.strip_prefix(results.join("runs")).unwrap_or(folder).display().to_string();
-        let (status, reason) = match standing {
-            Ok(Standing::Damaged { damage, .. }) | Err(damage) => ("damaged", Some(damage.to_string())),
+        let (status, reason) = match state {
+            Ok(RunState::Damaged { damage, .. }) | Err(damage) => ("damaged", Some(damage.to_string())),
             // A folder in which nothing has been written yet.
-            Ok(Standing::Open(None)) => continue,
+            Ok(RunState::Open(None)) => continue,
             Ok(
-                Standing::Open(Some(record))
-                | Standing::Stopped(record)
-                | Standing::Finished(record)
-                | Standing::Failed(record),
+                RunState::Open(Some(record))
+                | RunState::Stopped(record)
+                | RunState::Finished(record)
+                | RunState::Failed(record),
             ) => {
                 let status = match record.status {
                     Status::Running => "running or interrupted",

@@ -24,20 +24,7 @@ pub enum Status {
     Failed,
 }
 
-/// How often a schedule acted on one layer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LayerEvents {
-    /// The layer's name, such as `fc1`.
-    pub layer: String,
-    /// Control events that lowered the layer's learning rate.
-    pub cooled: u64,
-    /// Control events that raised it.
-    pub warmed: u64,
-    /// Control events that left it alone.
-    pub held: u64,
-    /// The part of `held` in which the bound was undefined, so that nothing could be decided.
-    pub undefined: u64,
-}
+pub use crate::learner::LayerEvents;
 
 /// The content of `run.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

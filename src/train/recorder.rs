@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::record::ControlRow;
 use super::sealed::checksum;
-use super::summary::task_columns;
+use crate::run::task_columns;
 use crate::text::hexadecimal;
 
 /// The files that a run writes rows to.

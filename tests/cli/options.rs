@@ -1,6 +1,6 @@
 //! The options of `sweep`, the grid, and `status`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::workdir::{UPDATES, Workdir, assert_contains};
 
@@ -67,6 +67,69 @@ fn a_dry_run_lists_the_runs_and_writes_nothing() {
     let expected = names.map(updates).concat() + &format!("4 runs, {} updates\n", 4 * UPDATES);
     assert_eq!((said.stdout, said.stderr), (expected, String::new()));
     assert_eq!(work.snapshot(""), before);
+}
+
+#[test]
+fn arms_that_differ_in_name_only_are_told_before_anything_runs() {
+    let work = Workdir::new();
+    let note = |changes: &[(&str, Value)], arguments: &[&str]| {
+        work.experiment(changes);
+        work.sweep("out", &[&["--dry-run"], arguments].concat()).succeeded().stderr
+    };
+    let default = json!({ "name": "l2_loss", "coefficient": 0.001 });
+    let base = json!({ "name": "constant", "learning_rate": 0.01 });
+    let changes = [("methods", json!(["l2_loss", default])), ("schedules", json!(["constant", base]))];
+    let names = [
+        "l2_loss/constant",
+        "l2_loss/constant-learning_rate=0.01",
+        "l2_loss-coefficient=0.001/constant",
+        "l2_loss-coefficient=0.001/constant-learning_rate=0.01",
+    ];
+    let expected = format!(
+        "note: {} and {} differ in name only: with defaults filled in they have the same options, and every seed is trained \
+         4 times with the same result; keep one of them\n",
+        names[..3].join(", "),
+        names[3]
+    );
+    assert_eq!(note(&changes, &[]), expected);
+    // It is true.
+    let said = work.sweep("out", &[]).succeeded();
+    assert!(said.stderr.starts_with(&expected), "{}", said.stderr);
+    let rows = |name: &str| work.rows("out", &format!("{name}/seed-0"));
+    names.iter().for_each(|name| assert_eq!(rows(name), rows(names[0]), "{name}"));
+    // Nobody is told of what was not chosen.
+    assert_eq!(note(&changes, &["--only", "l2_loss/constant/*"]), "");
+
+    let same = |changes: &[(&str, Value)]| {
+        let told = note(changes, &[]);
+        told.lines().map(|line| line.split(" differ ").next().unwrap()[6..].to_owned()).collect::<Vec<_>>()
+    };
+    let constant = || ("schedules", json!(["constant"]));
+    let order = json!(["crelu+wasserstein", "wasserstein+crelu", "relu+reset", "reset"]);
+    assert_eq!(
+        same(&[("methods", order), constant()]),
+        ["crelu+wasserstein/constant and wasserstein+crelu/constant", "relu+reset/constant and reset/constant"]
+    );
+    assert_eq!(
+        same(&[("schedules", json!(["paper", "noise_curvature", { "name": "paper", "warm_share": 0.1 }, "debiased"]))]),
+        ["relu/paper, relu/noise_curvature and relu/paper-warm_share=0.1"]
+    );
+    // A schedule with a learning rate of its own does not see the grid's.
+    let grid = ("grid", json!({ "training.learning_rate": [0.01, 0.002] }));
+    assert_eq!(
+        same(&[("schedules", json!(["constant", base])), grid]),
+        ["relu@learning_rate=0.01/constant, relu@learning_rate=0.01/constant-learning_rate=0.01 and \
+          relu@learning_rate=0.002/constant-learning_rate=0.01"]
+    );
+    let grid = json!({ "control.cool": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6] });
+    assert_eq!(
+        same(&[constant(), ("grid", grid)]),
+        ["relu@cool=0.1/constant, relu@cool=0.2/constant, relu@cool=0.3/constant and 3 more"]
+    );
+    // What is measured is written, and differs.
+    assert_eq!(note(&[constant(), ("grid", json!({ "measure.window": [3, 4], "control.beta": [1, 2] }))], &[]), "");
+    let methods = json!(["relu", "crelu", "l2_loss", "l2_init", "wasserstein+spectral", "spectral+wasserstein"]);
+    assert_eq!(note(&[("methods", methods), ("schedules", json!(["constant", "paper", "debiased"]))], &[]), "");
 }
 
 #[test]

@@ -14,7 +14,6 @@ use trainability_baselines::activation::crelu::Crelu;
 use trainability_baselines::activation::relu::Relu;
 use trainability_baselines::indicator::{INDICATORS, Observation, Shared, fisher_rank};
 use trainability_baselines::lanczos::{LanczosOptions, SymmetricOperator};
-use trainability_baselines::layers::tensors;
 use trainability_baselines::penalty::Penalty;
 use trainability_baselines::spectrum::SpectrumOptions;
 
@@ -147,29 +146,6 @@ fn a_convolutions_gauss_newton_products_are_those_of_differentiating_twice() {
         }
     }
     assert_eq!(blocks, 16);
-}
-
-#[test]
-fn the_gradient_of_a_penalty_is_autograds() {
-    for case in cases() {
-        for name in ["wasserstein", "spectral", "l2_loss", "l2_init"] {
-            let mut penalty = penalty(name, &case.network);
-            for parameter in case.network.layers.iter().flat_map(|layer| &layer.parameters) {
-                let _ = parameter.value.detach().g_mul_scalar_(1.1);
-            }
-            // Autograd knows of a bias only where the scalar has to do with it.
-            let touch = tensors(&case.network.layers).map(|t| t.sum(Kind::Double)).sum::<Tensor>() * 0.0;
-            let loss = penalty.loss(&case.network.layers.iter().collect::<Vec<_>>()) + touch;
-            let expected = case.flat_gradient(&loss);
-            let zeros = || case.measure().2.iter().map(|l| l.iter().map(Tensor::zeros_like).collect()).collect();
-            let mut found: Vec<Vec<Tensor>> = zeros();
-            penalty.add_gradient(&case.network.layers, &mut found);
-            for (found, expected) in found.iter().zip(expected) {
-                let flat = Tensor::cat(&[found[0].flatten(0, -1), found[1].flatten(0, -1)], 0);
-                assert!(flat.allclose(&expected, 1e-8, 1e-10, false), "{name}");
-            }
-        }
-    }
 }
 
 /// An indicator's values on hidden layers, and their mean.

@@ -1,7 +1,9 @@
 //! Sweeps as processes that can be ended at any moment, and what must be true of their folders then.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
@@ -93,10 +95,8 @@ impl Sweeping {
         true
     }
 
-    /// Kills the process after some time; false if it was over before.
-    pub fn kill_after(mut self, moment: Duration) -> bool {
-        let end = Instant::now() + moment;
-        self.until(|| Instant::now() >= end);
+    /// Kills the process; false if it was over before.
+    pub fn kill(mut self) -> bool {
         let running = self.child().try_wait().unwrap().is_none();
         self.child().kill().unwrap();
         self.child().wait().unwrap();
@@ -115,6 +115,29 @@ impl Drop for Sweeping {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+}
+
+/// How often files below a folder were seen to change: every version that was looked at is counted once.
+#[derive(Default)]
+pub struct Changes(HashSet<(u64, u64, i64, i64)>);
+
+impl Changes {
+    /// Looks at the files of that name, or with an empty name at all, and returns the number of versions seen so far. Files come
+    /// and go while this looks.
+    pub fn look(&mut self, folder: &Path, name: &str) -> usize {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(found) if found.is_dir() => {
+                    self.look(&entry.path(), name);
+                }
+                Ok(found) if name.is_empty() || entry.file_name() == name => {
+                    self.0.insert((found.ino(), found.len(), found.mtime(), found.mtime_nsec()));
+                }
+                _ => {}
+            }
+        }
+        self.0.len()
     }
 }
 

@@ -1,20 +1,48 @@
 //! SIGKILL at any moment, resumed each time: the bytes are those of a sweep that was let alone.
 
 use std::fs;
+use std::thread::sleep;
 use std::time::Duration;
 
 use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 use trainability::schedule::SCHEDULES;
 use trainability::stream::STREAMS;
 use trainability::sweep::read_record;
 use trainability_baselines::method::PARTS;
 
-use super::harness::{Sweeping, assert_sound, assert_whole, command, generator, long, tell, workplace};
+use super::harness::{Changes, Sweeping, assert_sound, assert_whole, command, generator, long, tell, workplace};
 use super::workdir::Workdir;
 
-/// Milliseconds into which the kills fall, after the start of the process or of its work.
-const SPREAD: u64 = 500;
+/// The most changes of files that a kill waits for.
+const MOST_CHANGES: usize = 40;
+/// Kills of one sweep, after which it is let alone.
+const KILLS: usize = 10;
+/// More sweeps than it ever takes to meet them both with and without a checkpoint.
+const MOST_SWEEPS: usize = 100;
+
+/// Starts the sweep and kills it at a point that nobody planned: as soon as it is started, as it goes to work, or after a
+/// drawn number of changes of its files or of its checkpoints alone, whose pace is drawn as well. False if it ended before.
+fn kill_somewhere(work: &Workdir, out: &str, generator: &mut ChaCha8Rng) -> bool {
+    let pace = ["0", "0.05", "3600"][generator.random_range(0..3)];
+    let mut sweeping = Sweeping::start(&mut command(work, out, &["--jobs", "2", "--checkpoint-every", pace]));
+    let name = match generator.random_range(0..6) {
+        0 => return sweeping.kill(),
+        1 => {
+            sweeping.at_work();
+            return sweeping.kill();
+        }
+        2 | 3 if pace != "3600" => "state.safetensors",
+        _ => "",
+    };
+    let mut changes = Changes::default();
+    let wanted = changes.look(&work.path(out), name) + generator.random_range(1..=MOST_CHANGES);
+    sweeping.until(|| changes.look(&work.path(out), name) >= wanted);
+    // Nothing depends on how long this is: it only spreads the kills over what lies between two changes.
+    sleep(Duration::from_micros(generator.random_range(0..3000)));
+    sweeping.kill()
+}
 
 #[test]
 fn killed_at_random_moments_it_ends_with_the_same_bytes() {
@@ -22,17 +50,13 @@ fn killed_at_random_moments_it_ends_with_the_same_bytes() {
     let mut generator = generator(0);
     let goal = if long() { 220 } else { 10 };
     let (mut kills, mut sweeps, mut resumptions, mut with_checkpoint) = (0, 0, 0, 0);
-    while kills < goal {
+    // However fast the machine is: enough kills, some of them with a checkpoint there and some without.
+    while kills < goal || with_checkpoint == 0 || with_checkpoint == kills || resumptions == 0 {
+        assert!(sweeps < MOST_SWEEPS, "{kills} kills, {with_checkpoint} with a checkpoint, {resumptions} resumptions");
         let out = format!("out{sweeps}");
         sweeps += 1;
-        while kills < goal {
-            let mut sweeping =
-                Sweeping::start(&mut command(&work, &out, &["--jobs", "2", "--checkpoint-every", "0.05"]));
-            // Half of the kills meet the process wherever it is, its start included, the others at work.
-            if generator.random() {
-                sweeping.at_work();
-            }
-            if !sweeping.kill_after(Duration::from_millis(generator.random_range(0..SPREAD))) {
+        for _ in 0..KILLS {
+            if !kill_somewhere(&work, &out, &mut generator) {
                 break;
             }
             kills += 1;
@@ -43,7 +67,6 @@ fn killed_at_random_moments_it_ends_with_the_same_bytes() {
         resumptions += assert_whole(&work, &out);
         fs::remove_dir_all(work.path(&out)).unwrap();
     }
-    assert!(with_checkpoint > 0 && resumptions > 0, "{with_checkpoint} checkpoints, {resumptions} resumptions");
     tell(&format!(
         "survived {kills} kills of {sweeps} sweeps, {with_checkpoint} of them with a checkpoint there; runs went on from \
          one {resumptions} times"
@@ -87,7 +110,7 @@ fn every_stream_method_and_schedule_goes_on_from_its_checkpoint_with_the_same_by
                 record.is_some_and(|record| record.updates >= GROWN)
             };
             sweeping.until(|| runs.iter().all(grown));
-            sweeping.kill_after(Duration::ZERO);
+            sweeping.kill();
             assert_sound(&work, "out");
             work.sweep("out", &["--jobs", "2"]).succeeded();
             assert_whole(&work, "out");

@@ -16,7 +16,7 @@ fn the_second_of_two_is_refused_and_the_first_is_not_disturbed() {
     // A killed one leaves its lock file, and no lock.
     let mut killed = Sweeping::start(&mut command(&work, "killed", &["--jobs", "2"]));
     killed.at_work();
-    killed.kill_after(std::time::Duration::ZERO);
+    killed.kill();
     work.sweep("killed", &[]).succeeded();
     assert_whole(&work, "killed");
 }

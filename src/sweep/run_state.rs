@@ -1,13 +1,14 @@
-//! What is there of a run, and whether it is whole.
+//! What a run's folder says of the run: how far it came, and whether its files are whole.
 
 use std::path::{Path, PathBuf};
 
+use crate::run::checkpoint;
 use crate::train::recorder::CSV_FILES;
-use crate::train::{Damage, RunRecord, Status, checkpoint, read_record, record::RECORD_FILE};
+use crate::train::{Damage, RunRecord, Status, read_record, record::RECORD_FILE};
 
-/// Where a run stands before a sweep goes to work.
+/// What a run's folder says before a sweep goes to work.
 #[derive(Debug)]
-pub enum Standing {
+pub(super) enum RunState {
     /// Not begun, which leaves no record, or interrupted: it begins, or goes on from its checkpoint.
     Open(Option<RunRecord>),
     /// Stopped by the disk or the memory: it goes on, and may find them better.
@@ -25,35 +26,35 @@ pub enum Standing {
     },
 }
 
-impl Standing {
+impl RunState {
     /// Looks at the folder of a run.
     ///
     /// # Errors
     /// A file that is there cannot be read: whether it is whole is not known.
-    pub fn of(folder: &Path) -> Result<Standing, Damage> {
+    pub(super) fn of(folder: &Path) -> Result<RunState, Damage> {
         let checkpointed = checkpoint_path(folder).exists();
         let record = match read_record(folder) {
             Ok(Some(record)) => record,
             Ok(None) if checkpointed || CSV_FILES.iter().any(|name| folder.join(name).exists()) => {
-                return Ok(Standing::Damaged { damage: Damage::Missing(folder.join(RECORD_FILE)), checkpointed });
+                return Ok(RunState::Damaged { damage: Damage::Missing(folder.join(RECORD_FILE)), checkpointed });
             }
-            Ok(None) => return Ok(Standing::Open(None)),
+            Ok(None) => return Ok(RunState::Open(None)),
             Err(damage @ Damage::Unreadable { .. }) => return Err(damage),
-            Err(damage) => return Ok(Standing::Damaged { damage, checkpointed }),
+            Err(damage) => return Ok(RunState::Damaged { damage, checkpointed }),
         };
         match record.status {
             // The record of a run is written anew with each of its checkpoints.
             Status::Running if record.updates > 0 && !checkpointed => {
-                Ok(Standing::Damaged { damage: Damage::Missing(checkpoint_path(folder)), checkpointed })
+                Ok(RunState::Damaged { damage: Damage::Missing(checkpoint_path(folder)), checkpointed })
             }
-            Status::Running => Ok(Standing::Open(Some(record))),
-            Status::Failed if record.fault => Ok(Standing::Failed(record)),
-            Status::Failed => Ok(Standing::Stopped(record)),
+            Status::Running => Ok(RunState::Open(Some(record))),
+            Status::Failed if record.fault => Ok(RunState::Failed(record)),
+            Status::Failed => Ok(RunState::Stopped(record)),
             Status::Finished | Status::Diverged => match record.verify(folder) {
-                Ok(()) if record.status == Status::Finished => Ok(Standing::Finished(record)),
-                Ok(()) => Ok(Standing::Failed(record)),
+                Ok(()) if record.status == Status::Finished => Ok(RunState::Finished(record)),
+                Ok(()) => Ok(RunState::Failed(record)),
                 Err(damage @ Damage::Unreadable { .. }) => Err(damage),
-                Err(damage) => Ok(Standing::Damaged { damage, checkpointed: false }),
+                Err(damage) => Ok(RunState::Damaged { damage, checkpointed: false }),
             },
         }
     }
@@ -61,7 +62,7 @@ impl Standing {
 
 /// What a sweep does with a run.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
+pub(super) enum Step {
     /// Nothing, without a word: it was not asked for.
     Pass,
     /// Nothing: it is finished.
@@ -76,24 +77,24 @@ pub enum Step {
     Anew(String),
 }
 
-impl Standing {
-    /// What follows from the standing in a call that does everything that is left, or only what failed before.
-    pub fn step(self, retry_failed: bool) -> Step {
+impl RunState {
+    /// What a call does with the run: one that does all that is left, or with `retry_failed` only what failed before.
+    pub(super) fn step(self, retry_failed: bool) -> Step {
         let reason = |record: RunRecord| record.error.unwrap_or_default();
         match (self, retry_failed) {
-            (Standing::Finished(_), _) => Step::Skip,
-            (Standing::Open(_), true) => Step::Pass,
-            (Standing::Open(_) | Standing::Stopped(_), false) => Step::GoOn(None),
-            (Standing::Stopped(record) | Standing::Failed(record), true) => Step::Anew(reason(record)),
-            (Standing::Failed(record), false) => Step::LeaveFailed(reason(record)),
-            (Standing::Damaged { damage, .. }, true) => Step::List(damage.to_string()),
-            (Standing::Damaged { damage, checkpointed: true }, false) => Step::GoOn(Some(damage.to_string())),
-            (Standing::Damaged { damage, checkpointed: false }, false) => Step::Anew(damage.to_string()),
+            (RunState::Finished(_), _) => Step::Skip,
+            (RunState::Open(_), true) => Step::Pass,
+            (RunState::Open(_) | RunState::Stopped(_), false) => Step::GoOn(None),
+            (RunState::Stopped(record) | RunState::Failed(record), true) => Step::Anew(reason(record)),
+            (RunState::Failed(record), false) => Step::LeaveFailed(reason(record)),
+            (RunState::Damaged { damage, .. }, true) => Step::List(damage.to_string()),
+            (RunState::Damaged { damage, checkpointed: true }, false) => Step::GoOn(Some(damage.to_string())),
+            (RunState::Damaged { damage, checkpointed: false }, false) => Step::Anew(damage.to_string()),
         }
     }
 }
 
 /// The checkpoint in a run's folder.
-pub fn checkpoint_path(folder: &Path) -> PathBuf {
+pub(super) fn checkpoint_path(folder: &Path) -> PathBuf {
     folder.join("checkpoint").join(checkpoint::FILE)
 }

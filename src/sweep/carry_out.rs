@@ -1,0 +1,195 @@
+//! The sweep itself: which runs are left, and training them, several at a time.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use globset::Glob;
+
+use super::error::SweepError;
+use super::folder::SweepFolder;
+use super::listener::Listener;
+use super::options::SweepOptions;
+use super::provenance::Provenance;
+use super::run_state::{RunState, Step};
+use super::{execute, fork, memory};
+use crate::data::ImageSet;
+use crate::experiment::Plan;
+use crate::run::RunPlan;
+use crate::train::sealed::{Seal, read_json};
+use crate::train::{Status, read_record};
+
+/// What became of the runs.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Runs that were finished before and not touched.
+    pub skipped: usize,
+    /// Runs finished now.
+    pub finished: usize,
+    /// Names of runs that failed or diverged, now or in an earlier call, with the reason.
+    pub failed: Vec<(String, String)>,
+    /// Those of them that were left alone, since done again they would end the same way.
+    pub repeatable: usize,
+    /// Runs not started since one had failed or the sweep was asked to stop.
+    pub not_started: usize,
+    /// Runs that were stopped on the way, with a checkpoint.
+    pub interrupted: usize,
+}
+
+impl Outcome {
+    /// Whether every run of the plan is finished.
+    pub fn is_complete(&self) -> bool {
+        self.failed.is_empty() && self.not_started == 0 && self.interrupted == 0
+    }
+}
+
+/// The runs of a plan that a pattern chooses.
+///
+/// # Errors
+/// The pattern is none, or chooses nothing.
+pub fn choose<'a>(plan: &'a Plan, only: Option<&str>) -> Result<Vec<&'a RunPlan>, SweepError> {
+    let Some(pattern) = only else { return Ok(plan.runs.iter().collect()) };
+    let refused =
+        |error: globset::Error| SweepError::Pattern { pattern: pattern.to_owned(), reason: error.kind().to_string() };
+    let matcher = Glob::new(pattern).map_err(refused)?.compile_matcher();
+    let chosen: Vec<&RunPlan> = plan.runs.iter().filter(|run| matcher.is_match(run.name())).collect();
+    if chosen.is_empty() {
+        let example = plan.runs.first().map(RunPlan::name).unwrap_or_default();
+        return Err(SweepError::NoRunChosen { pattern: pattern.to_owned(), runs: plan.runs.len(), example });
+    }
+    Ok(chosen)
+}
+
+/// Carries out a plan in its folder.
+///
+/// # Errors
+/// The folder cannot be written, is in use by another sweep, or holds runs with other options; or the runs do not fit
+/// into memory. A run that fails is no error but part of the outcome.
+pub fn carry_out(
+    plan: &Plan,
+    set: &ImageSet,
+    options: &SweepOptions,
+    listener: &dyn Listener,
+) -> Result<Outcome, SweepError> {
+    let chosen = choose(plan, options.only.as_deref())?;
+    let jobs = options.jobs.min(chosen.len());
+    let unfinished: Vec<&RunPlan> =
+        chosen.iter().copied().filter(|run| !is_finished(&options.out.join("runs").join(run.name()))).collect();
+    memory::check(&unfinished, set, jobs, memory::available())?;
+    let sources = options.fork_of.as_deref().map_or(Ok(Vec::new()), fork::sources)?;
+    let folder = SweepFolder::open(&options.out)?;
+    folder.check(plan)?;
+    let kept = fork::keep(&sources, &folder, &chosen, listener)?;
+    let (mut outcome, left) = select(&folder, &chosen, options.retry_failed, listener);
+    let updates = left.iter().map(|run| run.updates()).sum();
+    listener.begin(left.len(), updates, outcome.skipped);
+    let earlier = read_json(&options.out.join("sweep.json"), Seal::Optional);
+    match &earlier {
+        // What is finished keeps the record of where it came from.
+        Ok(_) if left.is_empty() => {
+            listener.end();
+            return Ok(outcome);
+        }
+        Err(damage) if outcome.skipped > 0 => listener.noticed(&format!("{damage}; it is written anew")),
+        _ => {}
+    }
+    let fork = options.fork_of.as_deref().map(|source| (source, kept));
+    let mut provenance = Provenance::begin(plan, set, options.jobs, fork);
+    provenance.count_runs(&options.out, plan);
+    folder.write_json("sweep.json", &provenance)?;
+
+    let ended = train_all(&left, set, &folder, options, listener)?;
+    listener.end();
+    provenance.end();
+    if let Err(error) = folder.write_json("sweep.json", &provenance) {
+        outcome.failed.push(("sweep.json".to_owned(), error.to_string()));
+    }
+    outcome.not_started = left.len() - ended.len();
+    for (run, status, error) in ended {
+        match status {
+            Status::Finished => outcome.finished += 1,
+            Status::Running => outcome.interrupted += 1,
+            _ => outcome.failed.push((run.name(), error.unwrap_or_default())),
+        }
+    }
+    Ok(outcome)
+}
+
+/// Whether a run's record says that it is finished, its files unseen.
+fn is_finished(folder: &Path) -> bool {
+    matches!(read_record(folder), Ok(Some(record)) if record.status == Status::Finished)
+}
+
+/// Finds the runs that have work left and clears their places; the outcome tells of the others.
+fn select<'a>(
+    folder: &SweepFolder,
+    chosen: &[&'a RunPlan],
+    retry_failed: bool,
+    listener: &dyn Listener,
+) -> (Outcome, Vec<&'a RunPlan>) {
+    let (mut outcome, mut left) = (Outcome::default(), Vec::new());
+    for &run in chosen {
+        let place = folder.run(run);
+        match RunState::of(&place)
+            .map_or_else(|damage| Step::List(damage.to_string()), |state| state.step(retry_failed))
+        {
+            Step::Pass => {}
+            Step::Skip => {
+                // Killed between its record and this, the run left its checkpoint.
+                let _ = fs::remove_dir_all(place.join("checkpoint"));
+                outcome.skipped += 1;
+            }
+            Step::List(reason) => outcome.failed.push((run.name(), reason)),
+            Step::LeaveFailed(reason) => {
+                outcome.failed.push((run.name(), reason));
+                outcome.repeatable += 1;
+            }
+            Step::GoOn(damage) => {
+                if let Some(damage) = damage {
+                    listener.noticed(&format!("{}: {damage}; the run goes on from its checkpoint", run.name()));
+                }
+                left.push(run);
+            }
+            Step::Anew(reason) => match folder.set_aside(run) {
+                Ok(kept) => {
+                    let kept = kept.display();
+                    listener.noticed(&format!("{} is done again: {reason}; what was there is in {kept}", run.name()));
+                    left.push(run);
+                }
+                Err(error) => outcome.failed.push((run.name(), format!("{reason}; and {error}"))),
+            },
+        }
+    }
+    (outcome, left)
+}
+
+/// Trains the runs, several at a time, and returns those that were begun, with their status and error. The rest of their
+/// records is on disk, and would add up here.
+fn train_all<'a>(
+    left: &[&'a RunPlan],
+    set: &ImageSet,
+    folder: &SweepFolder,
+    options: &SweepOptions,
+    listener: &dyn Listener,
+) -> Result<Vec<(&'a RunPlan, Status, Option<String>)>, SweepError> {
+    // Threads of libtorch inside of a run would only wait for each other.
+    let single_threaded = |_| tch::set_num_threads(1);
+    let jobs = options.jobs.min(left.len().max(1));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).start_handler(single_threaded).build()?;
+    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    // Each thread takes the next run of the plan, in its order, so that whole seeds are complete early.
+    let work = |_: rayon::BroadcastContext| {
+        let mut ended = Vec::new();
+        while !stop.load(Ordering::Relaxed) && options.signals.stop().is_none() {
+            let Some(&run) = left.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+            let record = execute::execute(run, set, &folder.run(run), options, listener);
+            listener.ended(run, &record);
+            if options.fail_fast && !matches!(record.status, Status::Finished | Status::Running) {
+                stop.store(true, Ordering::Relaxed);
+            }
+            ended.push((run, record.status, record.error));
+        }
+        ended
+    };
+    Ok(pool.broadcast(work).into_iter().flatten().collect())
+}

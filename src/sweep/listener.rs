@@ -1,0 +1,18 @@
+//! Who wants to know how a sweep is going.
+
+use crate::run::RunPlan;
+use crate::train::RunRecord;
+
+/// Is told what happens in a sweep, from any of its threads.
+pub trait Listener: Sync {
+    /// The sweep begins: how many runs and updates are left, and how many runs were finished before.
+    fn begin(&self, _left: usize, _updates: u64, _finished: usize) {}
+    /// Updates were made.
+    fn updated(&self, _updates: u64) {}
+    /// Something is not as it should be; the sentence also says how it is dealt with.
+    fn noticed(&self, _sentence: &str) {}
+    /// A run is over.
+    fn ended(&self, _run: &RunPlan, _record: &RunRecord) {}
+    /// The sweep is over.
+    fn end(&self) {}
+}

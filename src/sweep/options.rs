@@ -1,0 +1,27 @@
+//! How a plan is carried out, as the command line says.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::signals::Signals;
+
+/// How a plan is carried out.
+#[derive(Clone, Debug)]
+pub struct SweepOptions {
+    /// The sweep's folder.
+    pub out: PathBuf,
+    /// Runs at the same time.
+    pub jobs: usize,
+    /// A pattern on `METHOD/SCHEDULE/seed-N` that chooses runs.
+    pub only: Option<String>,
+    /// Start no further run once one has failed.
+    pub fail_fast: bool,
+    /// Repeat, from the beginning, the runs that failed or diverged in earlier calls, and train no others.
+    pub retry_failed: bool,
+    /// The folder of a sweep whose finished runs are kept where their options still fit.
+    pub fork_of: Option<PathBuf>,
+    /// A run writes a checkpoint when its last one is this old, and whenever a signal asks for it.
+    pub checkpoint_every: Duration,
+    /// What may ask the sweep to stop.
+    pub signals: Signals,
+}
