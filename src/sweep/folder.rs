@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::Value;
+use trainability_record::digest::write_json;
+use trainability_record::read_record;
 
 use super::error::SweepError;
 use crate::experiment::Plan;
 use crate::run::RunPlan;
-use crate::train::read_record;
-use crate::train::sealed::write_json;
 
 /// A sweep's folder, locked for this process as long as this lives.
 #[derive(Debug)]
@@ -102,19 +102,6 @@ impl SweepFolder {
     pub(super) fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), SweepError> {
         write_json(&self.path.join(name), value).map_err(|error| SweepError::Write(format!("{error:#}").into()))
     }
-}
-
-/// The folders runs/METHOD/SCHEDULE/seed-N of a sweep, in alphabetical order.
-pub(super) fn run_folders(results: &Path) -> Vec<PathBuf> {
-    let below = |folder: &PathBuf| {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
-        folders.sort();
-        folders
-    };
-    let arms = below(&results.join("runs")).iter().flat_map(below).collect::<Vec<_>>();
-    let is_run = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("seed-"));
-    arms.iter().flat_map(below).filter(is_run).collect()
 }
 
 fn without_seed(options: &Value) -> Value {
