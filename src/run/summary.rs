@@ -118,7 +118,8 @@ impl TaskSummary {
         measured.chain(own).collect()
     }
 
-    /// Share of measured updates at which any layer's effective step exceeded its combined bound.
+    /// Share of measured updates at which any layer's effective step exceeded its combined bound (docs/method.md,
+    /// equation (20)).
     pub fn rho(&self) -> Option<f64> {
         (self.exceeded.0 > 0).then(|| self.exceeded.1 as f64 / self.exceeded.0 as f64)
     }
