@@ -1,0 +1,5 @@
+//! What the tests of several rooms have in common.
+
+pub(crate) mod convolutional;
+pub(crate) mod normalised;
+pub(crate) mod runs;
