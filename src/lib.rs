@@ -16,3 +16,6 @@ pub mod run;
 pub mod schedule;
 pub mod stream;
 pub mod sweep;
+
+#[cfg(test)]
+mod testing;

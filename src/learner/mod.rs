@@ -11,6 +11,9 @@ mod state;
 mod surgery;
 mod update;
 
+#[cfg(test)]
+mod tests;
+
 pub use learning::{Learner, LearnerError, LearnerOptions};
 pub(crate) use observing::EVALUATION_CHUNK;
 pub use options::{Precision, Training};

@@ -12,5 +12,8 @@ mod statistics;
 mod view;
 pub mod window;
 
+#[cfg(test)]
+mod tests;
+
 pub use statistics::{LayerStatistics, Probe, ProbeOptions, ProbeSeconds, STATISTICS};
 pub use view::UpdateView;

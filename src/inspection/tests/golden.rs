@@ -160,16 +160,16 @@ fn save(path: &Path, tensors: &[(&str, &Tensor)]) {
 const SAMPLES: usize = 40;
 
 /// A network of 6-10-4 with the parameters that a new task of that seed begins its fresh one with.
-fn fresh(seed: u64) -> Network {
+fn fresh(seed: u64) -> Chain {
     let shape = Shape { inputs: 6, convolutions: None, hidden: vec![10], outputs: 4, kind: Kind::Double };
-    Network::new(shape, Box::new(Relu), &mut Generator::named("initialisation", seed))
+    chain(shape, Box::new(Relu), &mut Generator::named("initialisation", seed))
 }
 
 fn images() -> Tensor {
     Generator::named("test images", 0).uniform(&[SAMPLES as i64, 6], 2.0, Kind::Double)
 }
 
-fn read_back(network: &Network, samples: i64, learning_rate: f64) -> Foreign {
+fn read_back(network: &Chain, samples: i64, learning_rate: f64) -> Foreign {
     tch::set_num_threads(1);
     let folder = tempfile::tempdir().unwrap();
     let (checkpoint, batch) = (folder.path().join("net"), folder.path().join("batch"));
@@ -213,7 +213,7 @@ fn the_first_pass_over_one_minibatch_is_the_accuracy_of_the_untrained_network() 
     let task = NewTask { seed: 2, epochs: 1, batch_size: SAMPLES };
     let comparison = compare(&mut read_back(&network, SAMPLES as i64, 1e-2), task);
     let labels = Generator::named("labels", 2).labels(SAMPLES, 4);
-    let accuracy = |network: &Network| correct(logits(&network.forward(&images())), &labels) as f64 / SAMPLES as f64;
+    let accuracy = |network: &Chain| correct(logits(&traced(&network, &images())), &labels) as f64 / SAMPLES as f64;
     assert_eq!(comparison.checkpoint.online_accuracy, Some(accuracy(&network)));
     assert_eq!(comparison.fresh.online_accuracy, Some(accuracy(&fresh(2))));
 }
@@ -267,7 +267,7 @@ fn extreme_weights_are_measured_or_refused() {
     for exponent in [-320, -200, -100, -30, 0, 30, 70, 100, 150, 200, 300] {
         for layer in 0..3 {
             let mut foreign = read(&[], Precision::F64, true);
-            let mut weight = foreign.network.layers[layer].parameters[0].value.detach();
+            let mut weight = foreign.network.layers()[layer].parameters[0].value.detach();
             let _ = weight.g_mul_scalar_(10_f64.powi(exponent));
             outcomes[usize::from(measure(&mut foreign, 0).is_ok())] += 1;
         }

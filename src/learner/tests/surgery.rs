@@ -28,7 +28,7 @@ fn hidden_activations(trace: &[LayerTrace]) -> Vec<Tensor> {
 /// The parts of a run in f64 with 5 inputs, biases that are not zero, and moments that are not empty.
 struct Ward {
     stream: Stream,
-    network: Network,
+    network: Chain,
     optimizer: Adam,
     initialisation: Generator,
     generator: Generator,
@@ -47,7 +47,7 @@ impl Ward {
         let shape = Shape { inputs: 5, convolutions: None, hidden: vec![a, b], outputs, kind: Kind::Double };
         let activation: Box<dyn Activation> = if crelu { Box::new(Crelu) } else { Box::new(Relu) };
         let mut network = Network::with_normalization(shape, activation, rule, &mut initialisation);
-        for parameter in network.layers.iter_mut().flat_map(|layer| &mut layer.parameters[1..]) {
+        for parameter in network.layers_mut().iter_mut().flat_map(|layer| &mut layer.parameters[1..]) {
             let noise = initialisation.uniform(&parameter.value.size(), 0.5, Kind::Double);
             tch::no_grad(|| drop(parameter.value.g_add_(&noise)));
         }
@@ -55,7 +55,7 @@ impl Ward {
         let lengths = Lengths::equal(2, 1, IMAGES, 4);
         let mut ward = Ward {
             stream: Stream::new(stream::Start::random_labels(images, 3, lengths, seed)),
-            optimizer: Adam::new(AdamOptions::default(), WeightDecay::None, &network.layers),
+            optimizer: Adam::new(AdamOptions::default(), WeightDecay::None, network.layers()),
             network,
             initialisation,
             generator: Generator::named("surgery", seed),
@@ -70,8 +70,8 @@ impl Ward {
         let generator = &mut self.initialisation;
         let mut of = |tensor: &Tensor| generator.uniform(&tensor.size(), 1.0, Kind::Double);
         let gradients: Gradients =
-            self.network.layers.iter().map(|l| l.parameters.iter().map(|p| of(&p.value)).collect()).collect();
-        self.optimizer.step(&mut self.network.layers, &gradients, &[learning_rate; 3], false);
+            self.network.layers().iter().map(|l| l.parameters.iter().map(|p| of(&p.value)).collect()).collect();
+        self.optimizer.step(self.network.layers_mut(), &gradients, &[learning_rate; 3], false);
     }
 
     fn patient(&mut self) -> Patient<'_> {
@@ -88,13 +88,13 @@ impl Ward {
     }
 
     fn set(&mut self, layer: usize, parameter: usize, row: i64, factor: f64, offset: f64) {
-        let mut row = self.network.layers[layer].parameters[parameter].value.detach().get(row);
+        let mut row = self.network.layers()[layer].parameters[parameter].value.detach().get(row);
         let value = &row * factor + offset;
         row.copy_(&value);
     }
 
     fn plain(&self) -> Vec<Plain> {
-        let layers = self.network.layers.iter().zip(self.optimizer.moments());
+        let layers = self.network.layers().iter().zip(self.optimizer.moments());
         layers.map(|(layer, moments)| Plain::of(layer, moments)).collect()
     }
 
@@ -129,7 +129,7 @@ struct Plain {
 }
 
 impl Plain {
-    fn of(layer: &LayerParameters, moments: &[crate::optimizer::adam::Moments]) -> Plain {
+    fn of(layer: &Layer, moments: &[crate::optimizer::adam::Moments]) -> Plain {
         let restarts = |moments: &crate::optimizer::adam::Moments| match &moments.restarts {
             Some(restarts) => restarts.to_kind(Kind::Double),
             None => moments.first.zeros_like(),
@@ -178,7 +178,7 @@ fn replaced(before: &[Plain], chosen: &[Vec<usize>], steps: u64, generator: &mut
 }
 
 fn surgery(name: &str, options: Value) -> Box<dyn Surgery> {
-    match Part::named(name).unwrap().build(options).unwrap().0 {
+    match part(name).unwrap().build(options).unwrap().0 {
         Contribution::Surgery(surgery) => surgery,
         other => panic!("{other:?} is no surgery"),
     }
@@ -196,9 +196,9 @@ fn a_replaced_unit_is_its_row_its_bias_and_its_columns_and_nothing_else() {
         units::replace(&mut ward.patient(), &[vec![1, 4], vec![0, 2]]);
         assert_eq!(ward.plain(), expected);
         // A fresh unit is alive below, and changes nothing above.
-        let hidden = hidden_activations(&ward.network.forward(&images));
+        let hidden = hidden_activations(&traced(&ward.network, &images));
         assert!(hidden[0].select(1, 1).abs().max().double_value(&[]) > 0.0);
-        let logits = |ward: &Ward| ward.network.forward(&images)[2].pre_activation.detach();
+        let logits = |ward: &Ward| traced(&ward.network, &images)[2].pre_activation.detach();
         let before = logits(&ward);
         ward.set(0, 1, 1, 1.0, 5.0);
         assert_eq!(logits(&ward), before);
@@ -367,7 +367,7 @@ fn continual_backprop_equals_its_definitions_update_by_update() {
         for update in 1..=40 {
             let images = ward.initialisation.uniform(&[4, 5], 1.5, Kind::Double);
             let hidden = ward.activations(&Vec::try_from(&images).unwrap());
-            let activations = hidden_activations(&ward.network.forward(&images));
+            let activations = hidden_activations(&traced(&ward.network, &images));
             ward.step(0.01);
             let now = ward.plain();
             let expected = slow.after_update(&hidden, &now, &ward);
@@ -386,13 +386,13 @@ fn what_a_constant_unit_passed_on_stays_when_it_goes() {
     ward.set(0, 0, 3, 0.0, 0.0);
     ward.set(0, 1, 3, 0.0, 0.7);
     (0..4).for_each(|row| {
-        let mut entry = ward.network.layers[1].parameters[0].value.detach().get(row).get(3);
+        let mut entry = ward.network.layers()[1].parameters[0].value.detach().get(row).get(3);
         entry.copy_(&(&entry * 1e-6));
     });
     let images = ward.stream.images().shallow_clone();
-    let logits = |ward: &Ward| ward.network.forward(&images)[2].pre_activation.detach();
+    let logits = |ward: &Ward| traced(&ward.network, &images)[2].pre_activation.detach();
     let before = logits(&ward);
-    let activations = hidden_activations(&ward.network.forward(&images));
+    let activations = hidden_activations(&traced(&ward.network, &images));
     // A sixth of one unit of six at each update, none of the other layer's four before the seventh.
     let mut surgery = surgery("continual_backprop", json!({ "rate": 0.17, "maturity": 0 }));
     surgery.after_update(1, &activations[..1], &mut ward.patient());

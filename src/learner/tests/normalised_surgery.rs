@@ -13,7 +13,7 @@ type Elements = BTreeMap<String, Vec<[f64; 4]>>;
 fn elements(ward: &Ward) -> Elements {
     let flat = |tensor: &Tensor| Vec::<f64>::try_from(tensor.detach().to_kind(Kind::Double).flatten(0, -1)).unwrap();
     let mut all = Elements::new();
-    for (layer, moments) in ward.network.layers.iter().zip(ward.optimizer.moments()) {
+    for (layer, moments) in ward.network.layers().iter().zip(ward.optimizer.moments()) {
         for (parameter, moments) in layer.parameters.iter().zip(moments) {
             let restarts = moments.restarts.as_ref().map_or(moments.first.zeros_like(), Tensor::shallow_clone);
             let columns = [&parameter.value, &moments.first, &moments.second, &restarts].map(flat);
@@ -67,7 +67,7 @@ fn replaced_elements(before: &Elements, chosen: [&[usize]; 2], crelu: bool, gene
 }
 
 fn normalised_ward(rule: &str, crelu: bool, seed: u64) -> Ward {
-    let Contribution::Normalization(rule) = Part::named(rule).unwrap().build(json!({})).unwrap().0 else {
+    let Contribution::Normalization(rule) = part(rule).unwrap().build(json!({})).unwrap().0 else {
         panic!("{rule} is no normalization")
     };
     let mut ward = Ward::with_normalization(Some(rule), crelu, seed);
@@ -115,18 +115,18 @@ fn what_a_constant_unit_passed_on_goes_into_the_bias_before_the_next_normalisati
         ward.set(0, 2, 3, 0.0, 0.0);
         ward.set(0, 3, 3, 0.0, 0.7);
         (0..4).for_each(|row| {
-            let mut entry = ward.network.layers[1].parameters[0].value.detach().get(row).get(3);
+            let mut entry = ward.network.layers()[1].parameters[0].value.detach().get(row).get(3);
             entry.copy_(&(&entry * 1e-6));
         });
-        let outgoing = ward.network.layers[1].weight().select(1, 3).copy();
+        let outgoing = ward.network.layers()[1].weight().select(1, 3).copy();
         let images = ward.stream.images().shallow_clone();
-        let logits = |ward: &Ward| ward.network.forward(&images)[2].pre_activation.detach();
-        let (before, bias) = (logits(&ward), ward.network.layers[1].bias().unwrap().copy());
-        let activations = hidden_activations(&ward.network.forward(&images));
+        let logits = |ward: &Ward| traced(&ward.network, &images)[2].pre_activation.detach();
+        let (before, bias) = (logits(&ward), ward.network.layers()[1].bias().unwrap().copy());
+        let activations = hidden_activations(&traced(&ward.network, &images));
         let mut surgery = surgery("continual_backprop", json!({ "rate": 0.17, "maturity": 0 }));
         surgery.after_update(1, &activations[..1], &mut ward.patient());
         assert_eq!(elements(&ward)["fc1.gain"][3], [1.0, 0.0, 0.0, STEPS as f64]);
-        let folded = ward.network.layers[1].bias().unwrap() - bias;
+        let folded = ward.network.layers()[1].bias().unwrap() - bias;
         assert!(folded.allclose(&(outgoing * 0.7), 1e-8, 1e-15, false), "{rule}");
         // Under layer normalisation the fresh unit itself moves the statistics of its layer.
         let moved = (logits(&ward) - before).abs().max().double_value(&[]);

@@ -5,13 +5,13 @@ use tch::{Device, Kind, Tensor, nn};
 use trainability::optimizer::{Adam, AdamOptions};
 use trainability::random::Generator;
 use trainability_baselines::method::WeightDecay;
-use trainability_baselines::{LayerParameters, Parameter, State, Stateful};
+use trainability_baselines::{Layer, Parameter, State, Stateful};
 
 const OPTIONS: AdamOptions = AdamOptions { beta1: 0.9, beta2: 0.99, epsilon: 1e-6 };
 
-fn layers(kind: Kind) -> Vec<LayerParameters> {
+fn layers(kind: Kind) -> Vec<Layer> {
     let mut generator = Generator::named("test", 4);
-    let mut layer = |name: &str, out: i64, inputs: i64| LayerParameters {
+    let mut layer = |name: &str, out: i64, inputs: i64| Layer {
         name: name.to_owned(),
         parameters: [("weight", vec![out, inputs]), ("bias", vec![out])]
             .map(|(role, shape)| Parameter {
@@ -23,7 +23,7 @@ fn layers(kind: Kind) -> Vec<LayerParameters> {
     vec![layer("fc1", 5, 7), layer("fc2", 3, 5)]
 }
 
-fn gradients(layers: &[LayerParameters], step: u64) -> Vec<Vec<Tensor>> {
+fn gradients(layers: &[Layer], step: u64) -> Vec<Vec<Tensor>> {
     let mut generator = Generator::named("gradients", step);
     let mut of = |p: &Parameter| generator.uniform(&p.value.size(), 2.0, p.value.kind());
     layers.iter().map(|layer| layer.parameters.iter().map(&mut of).collect()).collect()
@@ -117,7 +117,7 @@ fn a_restarted_element_is_an_adam_of_its_own() {
             let flat = |tensor: &Tensor| -> Vec<f64> {
                 Vec::try_from(tensor.detach().to_kind(Kind::Double).flatten(0, -1)).unwrap()
             };
-            let tensors = |layers: &[LayerParameters]| -> Vec<Vec<f64>> {
+            let tensors = |layers: &[Layer]| -> Vec<Vec<f64>> {
                 layers.iter().flat_map(|layer| &layer.parameters).map(|p| flat(&p.value)).collect()
             };
             let mut expected = tensors(&layers);
