@@ -14,6 +14,10 @@ pub mod window;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_convolutional;
+#[cfg(test)]
+mod tests_normalised;
 
 pub use statistics::{LayerStatistics, Probe, ProbeOptions, ProbeSeconds, STATISTICS};
 pub use view::UpdateView;
