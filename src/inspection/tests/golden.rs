@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 use tch::{Kind, Tensor};
-use trainability::config::{MethodPlan, Precision};
-use trainability::inspection::{Findings, Foreign, NewTask, Reading, Sources, compare, measure};
-use trainability::network::{Network, Shape, correct, logits};
-use trainability::optimizer::AdamOptions;
-use trainability::random::Generator;
 use trainability_baselines::activation::relu::Relu;
-use trainability_baselines::{State, Stateful};
+use trainability_tensor::{Generator, State};
+
+use crate::inspection::{Findings, Foreign, NewTask, Reading, Sources, compare, measure};
+use crate::learner::Precision;
+use crate::model::{Chain, Model, Shape, correct};
+use crate::optimizer::AdamOptions;
+use crate::run::MethodPlan;
+use crate::testing::networks::{chain, logits, traced};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
@@ -213,7 +215,7 @@ fn the_first_pass_over_one_minibatch_is_the_accuracy_of_the_untrained_network() 
     let task = NewTask { seed: 2, epochs: 1, batch_size: SAMPLES };
     let comparison = compare(&mut read_back(&network, SAMPLES as i64, 1e-2), task);
     let labels = Generator::named("labels", 2).labels(SAMPLES, 4);
-    let accuracy = |network: &Chain| correct(logits(&traced(&network, &images())), &labels) as f64 / SAMPLES as f64;
+    let accuracy = |network: &Chain| correct(logits(&traced(network, &images())), &labels) as f64 / SAMPLES as f64;
     assert_eq!(comparison.checkpoint.online_accuracy, Some(accuracy(&network)));
     assert_eq!(comparison.fresh.online_accuracy, Some(accuracy(&fresh(2))));
 }

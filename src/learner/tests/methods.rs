@@ -2,13 +2,15 @@
 
 use serde_json::{Value, json};
 use tch::{Kind, Tensor};
-use trainability::network::{Network, Shape};
-use trainability::random::Generator;
 use trainability_baselines::activation::relu::Relu;
 use trainability_baselines::gradient_rule::{GradientRule, global_norm};
-use trainability_baselines::method::{Contribution, Part};
+use trainability_baselines::part::Contribution;
 use trainability_baselines::penalty::{Curvature, Elapsed, Penalty};
-use trainability_baselines::{Gradients, Layer};
+use trainability_baselines::registry::part;
+use trainability_tensor::{Generator, Gradients, Layer};
+
+use crate::model::{self, Chain, Model, Shape};
+use crate::testing::networks::{self, chain};
 
 fn network(kind: Kind) -> Chain {
     let shape = Shape { inputs: 30, convolutions: None, hidden: vec![20], outputs: 4, kind };
@@ -17,13 +19,7 @@ fn network(kind: Kind) -> Chain {
 
 /// Moves every parameter, biases included.
 fn disturb(network: &mut Chain, by: f64) {
-    let mut generator = Generator::named("disturbance", 1);
-    for parameter in network.layers_mut().iter_mut().flat_map(|layer| &mut layer.parameters) {
-        let noise = generator.uniform(&parameter.value.size(), by, parameter.value.kind());
-        tch::no_grad(|| {
-            let _ = parameter.value.g_add_(&noise);
-        });
-    }
+    networks::disturb(network.layers_mut(), by, &mut Generator::named("disturbance", 1));
 }
 
 fn penalty(name: &str, options: Value) -> Box<dyn Penalty> {

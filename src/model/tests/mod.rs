@@ -1,11 +1,17 @@
-use tch::Kind;
+//! Networks against plain numbers and autograd.
+
+use tch::{Kind, Tensor};
+use trainability_baselines::activation::Activation;
 use trainability_baselines::activation::crelu::Crelu;
 use trainability_baselines::activation::identity::Identity;
 use trainability_baselines::activation::leaky_relu::LeakyRelu;
 use trainability_baselines::activation::relu::Relu;
 use trainability_baselines::activation::tanh::Tanh;
+use trainability_tensor::layer::tensors;
+use trainability_tensor::{Generator, Layer, LinearMap, State};
 
-use super::*;
+use crate::model::{self, Backward, Chain, CrossEntropy, Inputs, Model, Shape, TaskImages, cross_entropy};
+use crate::testing::networks::{chain, logits, traced};
 
 fn network(activation: Box<dyn Activation>, seed: u64) -> Chain {
     let shape = Shape { inputs: 5, convolutions: None, hidden: vec![7, 6], outputs: 3, kind: Kind::Double };
@@ -17,11 +23,15 @@ fn batch(count: usize) -> (Tensor, Tensor) {
     (generator.uniform(&[count as i64, 5], 2.0, Kind::Double), generator.labels(count, 3))
 }
 
+fn parameter_count(network: &Chain) -> usize {
+    network.layers().iter().map(Layer::count).sum()
+}
+
 #[test]
 fn crelu_doubles_the_next_layers_input_and_the_reference_sizes_are_right() {
     let reference = |activation| {
         let shape = Shape { inputs: 784, convolutions: None, hidden: vec![256, 256], outputs: 10, kind: Kind::Float };
-        chain(shape, activation, &mut Generator::named("initialisation", 0)).parameter_count()
+        parameter_count(&chain(shape, activation, &mut Generator::named("initialisation", 0)))
     };
     assert_eq!(reference(Box::new(Relu)), 269_322);
     assert_eq!(reference(Box::new(Crelu)), 337_418);
@@ -34,7 +44,7 @@ fn crelu_can_match_the_parameters_of_a_relu_network() {
     let matched = shape.matched(&Crelu, false);
     assert_eq!(matched.hidden, [217, 217]);
     let network = chain(matched.clone(), Box::new(Crelu), &mut Generator::named("initialisation", 0));
-    assert_eq!(network.parameter_count(), 269_090);
+    assert_eq!(parameter_count(&network), 269_090);
     assert_eq!(matched.parameter_count(&Crelu, false), 269_090);
     assert_eq!(shape.matched(&Relu, false), shape);
 }
@@ -102,8 +112,8 @@ fn a_training_pass_has_the_gradients_of_autograd() {
 
         let images = TaskImages::new(&images, 64);
         let pass = network.training_pass(images.inputs(&rows));
-        assert!(pass.logits().allclose(logits(&trace), 1e-12, 1e-12, false));
-        let loss = CrossEntropy::of(pass.logits(), &labels);
+        assert!(pass.logits.allclose(logits(&trace), 1e-12, 1e-12, false));
+        let loss = CrossEntropy::of(&pass.logits, &labels);
         let Backward { gradients, deltas } = network.backward(&pass, &loss, true);
         for (found, expected) in gradients.iter().flatten().zip(expected.iter().flatten()) {
             assert_eq!(found, expected, "{}", network.activation().name());
@@ -114,7 +124,7 @@ fn a_training_pass_has_the_gradients_of_autograd() {
             assert_eq!(found, expected, "{}", network.activation().name());
         }
         assert!(network.backward(&pass, &loss, false).deltas.is_empty());
-        for (found, expected) in pass.into_trace(images.dense(&rows)).iter().zip(&trace) {
+        for (found, expected) in pass.into_trace().iter().zip(&trace) {
             assert_eq!((&found.input, &found.pre_activation), (&expected.input, &expected.pre_activation));
         }
     }
@@ -142,7 +152,7 @@ fn leaving_the_background_out_trains_the_same_to_rounding() {
         for _ in 0..30 {
             let rows = order.permutation(100).narrow(0, 0, 64);
             let pass = network.training_pass(images.inputs(&rows));
-            let loss = CrossEntropy::of(pass.logits(), &labels.index_select(0, &rows));
+            let loss = CrossEntropy::of(&pass.logits, &labels.index_select(0, &rows));
             let gradients = network.backward(&pass, &loss, false).gradients;
             for (layer, gradients) in network.layers_mut().iter_mut().zip(&gradients) {
                 for (parameter, gradient) in layer.parameters.iter_mut().zip(gradients) {
@@ -173,9 +183,9 @@ fn other_images_are_taken_up() {
     for task in [&before, &after, &after, &before] {
         images.follow(task);
         let expected = task.index_select(0, &rows);
-        assert_eq!(images.dense(&rows), expected);
+        assert_eq!(images.inputs(&rows).dense(), expected);
         let (found, expected) = (network.training_pass(images.inputs(&rows)), traced(&network, &expected));
-        assert!(found.logits().allclose(logits(&expected), 1e-5, 1e-5, false));
+        assert!(found.logits.allclose(logits(&expected), 1e-5, 1e-5, false));
     }
 }
 
@@ -185,10 +195,10 @@ fn pulling_back_agrees_with_autograd() {
         [Box::new(Relu), Box::new(Crelu), Box::new(LeakyRelu { slope: 0.3 }), Box::new(Tanh), Box::new(Identity)];
     for activation in others {
         let z = Generator::named("z", 2).uniform(&[6, 4], 1.0, Kind::Double).set_requires_grad(true);
-        let h = activation.forward(&z);
+        let h = activation.forward(&z, LinearMap::Dense);
         let weights = Generator::named("w", 2).uniform(&h.size(), 1.0, Kind::Double);
         let expected = Tensor::run_backward(&[(&h * &weights).sum(Kind::Double)], &[&z], false, false);
-        assert!(activation.pull_back(&z.detach(), &weights).allclose(&expected[0], 1e-12, 1e-12, false));
+        assert!(activation.pull_back(&z.detach(), &weights, LinearMap::Dense).allclose(&expected[0], 1e-12, 1e-12, false));
     }
 }
 
@@ -203,7 +213,7 @@ fn activations_agree_with_scalar_code() {
         (Box::new(Identity), |z| z),
     ];
     for (activation, scalar) in cases {
-        let found: Vec<f64> = Vec::try_from(activation.forward(&Tensor::from_slice(&values))).unwrap();
+        let found: Vec<f64> = Vec::try_from(activation.forward(&Tensor::from_slice(&values), LinearMap::Dense)).unwrap();
         for (found, z) in found.iter().zip(values) {
             assert!((found - scalar(z)).abs() < 1e-15, "{} of {z} is {found}", activation.name());
         }
