@@ -6,7 +6,7 @@ use trainability_baselines::part::Contribution;
 use trainability_baselines::penalty::Penalty;
 use trainability_baselines::registry::part;
 use trainability_tensor::lanczos::SymmetricOperator;
-use trainability_tensor::{Generator, Layer, LayerTrace, State, Stateful};
+use trainability_tensor::{Generator, Layer, LayerTrace, State};
 
 use crate::model::{Chain, Model, Pass, Shape};
 use crate::optimizer::Optimizer;

@@ -197,7 +197,7 @@ fn one_sample_has_no_noise() {
 #[test]
 fn a_network_without_a_past_is_as_trainable_as_a_fresh_one() {
     let task = NewTask { seed: 5, epochs: 30, batch_size: 16 };
-    let comparison = compare(&mut read_back(&fresh(5), SAMPLES as i64, 1e-2), task);
+    let comparison = compare(read_back(&fresh(5), SAMPLES as i64, 1e-2), task);
     assert_eq!(comparison.checkpoint, comparison.fresh);
     assert!(comparison.difference().by_epoch.iter().all(|difference| *difference == Some(0.0)));
     let [first, last] = [0, 29].map(|epoch| comparison.fresh.by_epoch[epoch].unwrap());
@@ -205,7 +205,7 @@ fn a_network_without_a_past_is_as_trainable_as_a_fresh_one() {
     let mean = comparison.fresh.by_epoch.iter().map(|value| value.unwrap()).sum::<f64>() / 30.0;
     assert!((comparison.fresh.online_accuracy.unwrap() - mean).abs() < 1e-12);
     // The labels are new ones: another seed, another curve.
-    let other = compare(&mut read_back(&fresh(5), SAMPLES as i64, 1e-2), NewTask { seed: 6, ..task });
+    let other = compare(read_back(&fresh(5), SAMPLES as i64, 1e-2), NewTask { seed: 6, ..task });
     assert_ne!(other.checkpoint, other.fresh);
 }
 
@@ -213,7 +213,7 @@ fn a_network_without_a_past_is_as_trainable_as_a_fresh_one() {
 fn the_first_pass_over_one_minibatch_is_the_accuracy_of_the_untrained_network() {
     let network = fresh(1);
     let task = NewTask { seed: 2, epochs: 1, batch_size: SAMPLES };
-    let comparison = compare(&mut read_back(&network, SAMPLES as i64, 1e-2), task);
+    let comparison = compare(read_back(&network, SAMPLES as i64, 1e-2), task);
     let labels = Generator::named("labels", 2).labels(SAMPLES, 4);
     let accuracy = |network: &Chain| correct(logits(&traced(network, &images())), &labels) as f64 / SAMPLES as f64;
     assert_eq!(comparison.checkpoint.online_accuracy, Some(accuracy(&network)));
@@ -223,14 +223,14 @@ fn the_first_pass_over_one_minibatch_is_the_accuracy_of_the_untrained_network() 
 #[test]
 fn a_dead_network_has_lost_its_trainability_and_a_diverging_one_its_curve() {
     let dead = fresh(3);
-    let mut bias = dead.layers[0].parameters[1].value.detach();
+    let mut bias = dead.layers()[0].parameters[1].value.detach();
     let _ = bias.fill_(-1000.0);
     let task = NewTask { seed: 3, epochs: 60, batch_size: 10 };
-    let comparison = compare(&mut read_back(&dead, SAMPLES as i64, 1e-2), task);
+    let comparison = compare(read_back(&dead, SAMPLES as i64, 1e-2), task);
     let difference = comparison.difference();
     assert!(difference.by_epoch[59].unwrap() < -0.2, "{difference:?}");
 
-    let comparison = compare(&mut read_back(&fresh(3), SAMPLES as i64, 1e200), task);
+    let comparison = compare(read_back(&fresh(3), SAMPLES as i64, 1e200), task);
     assert_eq!(comparison.checkpoint.online_accuracy, None);
     assert_eq!(comparison.difference().by_epoch[59], None);
 }

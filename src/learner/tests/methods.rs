@@ -73,7 +73,7 @@ fn l2_init_pulls_towards_where_the_parameters_began() {
         let mut penalty = penalty("l2_init", json!({ "coefficient": 0.05 }));
         penalty.begin(network.layers());
         let loss = |penalty: &dyn Penalty, network: &Chain| {
-            penalty.loss(network.layers().iter().collect::<Vec<_>>()).double_value(&[])
+            penalty.loss(&network.layers().iter().collect::<Vec<_>>()).double_value(&[])
         };
         assert_eq!(loss(penalty.as_ref(), &network), 0.0);
         disturb(&mut network, 0.2);
@@ -126,7 +126,7 @@ fn anti_regularization_pushes_outwards_and_fades() {
         let (found, _) = push(penalty.as_mut(), &network, 10.0);
         let expected: Vec<f64> = theta.iter().map(|theta| -2.0 * lambda * theta).collect();
         assert_close(&found, &expected, 1e-13);
-        let loss = penalty.loss(network.layers().iter().collect::<Vec<_>>());
+        let loss = penalty.loss(&network.layers().iter().collect::<Vec<_>>());
         assert!((loss.double_value(&[]) / (-lambda * norm(&theta).powi(2)) - 1.0).abs() < 1e-12);
         assert_close(&flat(&model::gradients(network.layers(), &loss, false)), &expected, 1e-13);
         assert!((isotropic(penalty.as_ref(), &network) + 2.0 * lambda).abs() < 1e-15);

@@ -2,7 +2,7 @@
 
 use rand_distr::{Distribution, StandardNormal};
 use serde_json::json;
-use tch::{Kind, Tensor};
+use tch::Kind;
 use trainability_baselines::surgery::units;
 use trainability_tensor::Generator;
 

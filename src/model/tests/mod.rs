@@ -167,7 +167,7 @@ fn leaving_the_background_out_trains_the_same_to_rounding() {
     assert!(matches!(sparse.inputs(&rows), Inputs::Sparse { .. }));
     assert!(matches!(dense.inputs(&rows), Inputs::Dense(_)));
     let (sparse, dense, start) = (train(&sparse), train(&dense), start());
-    for ((a, b), start) in tensors(&sparse.layers).zip(tensors(&dense.layers)).zip(tensors(&start.layers)) {
+    for ((a, b), start) in tensors(sparse.layers()).zip(tensors(dense.layers())).zip(tensors(start.layers())) {
         let (apart, moved) = ((a - b).abs().max().double_value(&[]), (a - start).abs().max().double_value(&[]));
         assert!(moved > 1e-2 && apart < 1e-4 * moved, "{apart} apart after having moved by {moved}");
     }
@@ -228,5 +228,5 @@ fn a_restored_network_computes_the_same() {
     let mut after = network(Box::new(Relu), 2);
     after.restore(&state).unwrap();
     let (images, _) = batch(3);
-    assert_eq!(logits(&before.forward(&images)).detach(), logits(&after.forward(&images)).detach());
+    assert_eq!(logits(&traced(&before, &images)).detach(), logits(&traced(&after, &images)).detach());
 }

@@ -115,7 +115,7 @@ fn dense_hessian(case: &mut Case, penalties: &[Box<dyn Penalty>]) -> Tensor {
     let total_gradient = |case: &Case| {
         let mut loss = cross_entropy(logits(&traced(&case.network, &case.images)), &case.labels);
         for penalty in penalties {
-            loss += penalty.loss(case.network.layers().iter().collect::<Vec<_>>());
+            loss += penalty.loss(&case.network.layers().iter().collect::<Vec<_>>());
         }
         let gradients = model::gradients(case.network.layers(), &loss, false);
         Tensor::cat(&gradients.iter().flatten().map(|g| g.flatten(0, -1)).collect::<Vec<_>>(), 0)
@@ -209,7 +209,7 @@ fn the_wasserstein_gradient_equals_autograd_through_a_sort() {
         let mut network = chain(shape, Box::new(Relu), &mut generator);
         let mut penalty = penalty("wasserstein", 0.05, network.layers());
         disturb(network.layers_mut(), 0.2, &mut generator);
-        let loss = penalty.loss(network.layers().iter().collect::<Vec<_>>());
+        let loss = penalty.loss(&network.layers().iter().collect::<Vec<_>>());
         let expected = model::gradients(network.layers(), &loss, false);
         let mut found: Vec<Vec<Tensor>> =
             expected.iter().map(|layer| layer.iter().map(|g| g.full_like(0.25)).collect()).collect();
@@ -225,14 +225,14 @@ fn the_wasserstein_gradient_equals_autograd_through_a_sort() {
 fn the_l2_gradient_equals_autograd() {
     let case = case(Box::new(Crelu), &[5, 3], 4, 6);
     let mut penalty = penalty("l2_loss", 0.05, case.network.layers());
-    let expected = model::gradients(case.network.layers(), &penalty.loss(case.network.layers().iter().collect::<Vec<_>>()), false);
+    let expected = model::gradients(case.network.layers(), &penalty.loss(&case.network.layers().iter().collect::<Vec<_>>()), false);
     let mut found: Vec<Vec<Tensor>> = expected.iter().map(|l| l.iter().map(Tensor::zeros_like).collect()).collect();
     penalty.add_gradient(case.network.layers(), &mut found);
     for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
         assert!(found.allclose(expected, 1e-14, 1e-14, false));
     }
     let sum: f64 = tensors(case.network.layers()).map(|t| squared_norm([t])).sum();
-    let loss = penalty.loss(case.network.layers().iter().collect::<Vec<_>>()).double_value(&[]);
+    let loss = penalty.loss(&case.network.layers().iter().collect::<Vec<_>>()).double_value(&[]);
     assert!(relative(loss, 0.05 * sum) < 1e-12);
 }
 

@@ -35,7 +35,7 @@ fn change(network: &mut Chain, factor: f64, noise: f64, seed: u64) {
 
 /// By autograd through the decomposition; the biases have none.
 fn exact_gradient(penalty: &dyn Penalty, network: &Chain) -> Vec<Tensor> {
-    let loss = penalty.loss(network.layers().iter().collect::<Vec<_>>());
+    let loss = penalty.loss(&network.layers().iter().collect::<Vec<_>>());
     let weights: Vec<&Tensor> = network.layers().iter().map(|layer| layer.weight()).collect();
     Tensor::run_backward(&[loss], &weights, false, false)
 }
@@ -157,7 +157,7 @@ fn block_eigenvalues_equal_those_of_a_dense_hessian() {
             let labels = generator.labels(samples as usize, 4);
             let mut loss = cross_entropy(logits(&traced(&network, &images)), &labels);
             for penalty in &penalties {
-                loss += penalty.loss(network.layers().iter().collect::<Vec<_>>());
+                loss += penalty.loss(&network.layers().iter().collect::<Vec<_>>());
             }
             let options = LanczosOptions { products: 400, tolerance: 1e-10 };
             let found = curvatures(&network, &images, &labels, &penalties, options, 1);

@@ -244,7 +244,7 @@ fn a_batch_of_one_has_a_gradient_and_curvature_but_no_noise() {
 
 /// No unit of the first layer is ever on.
 fn kill_hidden_units(training: &mut Training) {
-    tch::no_grad(|| drop(training.network.layers()[0].parameters[1].value.fill_(-100.0)));
+    tch::no_grad(|| drop(training.network.layers_mut()[0].parameters[1].value.fill_(-100.0)));
     training.plain.parameters = parameters(&training.network);
 }
 
