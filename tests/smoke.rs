@@ -1,12 +1,14 @@
 //! The sweeps that `make smoke` makes: of every method, and of streams.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use trainability::config::{Experiment, ImageFacts, Plan};
-use trainability::report::results::Sweep;
+use trainability::experiment::{Experiment, ImageFacts, Plan};
 use trainability::stream::STREAMS;
-use trainability_baselines::PARTS;
+use trainability_baselines::registry::PARTS;
+use trainability_record::tasks::read_tasks;
+use trainability_record::{Status, read_record};
 
 fn config(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("configs").join(name).display().to_string()
@@ -22,7 +24,7 @@ fn plan(name: &str) -> Plan {
 fn the_smoke_sweep_has_every_documented_part() {
     let runs = plan("smoke.json").runs;
     let swept = |name: &str| runs.iter().any(|run| run.method.parts.iter().any(|(part, _)| part == name));
-    let rows: Vec<&str> = include_str!("../../README.md").lines().filter(|line| line.starts_with("| `")).collect();
+    let rows: Vec<&str> = include_str!("../README.md").lines().filter(|line| line.starts_with("| `")).collect();
     let documented = |name: &str| {
         let quoted = format!("`{name}`");
         rows.iter().any(|row| row.split('|').nth(1).is_some_and(|cell| cell.contains(&quoted)))
@@ -48,6 +50,23 @@ fn the_smoke_sweeps_have_every_kind_and_option() {
     assert!(plan("smoke-fraction.json").runs.iter().any(|run| run.stream.fraction < 1.0));
 }
 
+/// The finished runs of a sweep: the method, and its `tasks.csv` by column.
+fn finished(out: &Path) -> Vec<(String, BTreeMap<String, Vec<Option<f64>>>)> {
+    let mut runs = Vec::new();
+    let mut open = vec![out.join("runs")];
+    while let Some(folder) = open.pop() {
+        match read_record(&folder).unwrap() {
+            Some(record) if record.status == Status::Finished => {
+                let path = folder.join("tasks.csv");
+                runs.push((record.method, read_tasks(&path, fs::File::open(&path).unwrap()).unwrap()));
+            }
+            Some(_) => {}
+            None => open.extend(fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path())),
+        }
+    }
+    runs
+}
+
 #[test]
 fn they_train_and_report() {
     let folder = tempfile::tempdir().unwrap();
@@ -61,17 +80,16 @@ fn they_train_and_report() {
         let out = format!("results/{name}");
         call(&["sweep", &config(&format!("{name}.json")), "--seeds", "0", "--jobs", "2", "--out", &out]);
         call(&["report", &out]);
-        let sweep = Sweep::load(&folder.path().join(&out)).unwrap();
-        assert_eq!(sweep.finished().count(), runs);
-        for run in sweep.finished() {
-            let method = &run.arm.method;
-            let tested = run.series.column("test_accuracy");
+        let swept = finished(&folder.path().join(&out));
+        assert_eq!(swept.len(), runs);
+        for (method, columns) in &swept {
+            let tested = &columns["test_accuracy"];
             assert_eq!(tested.len(), 4);
             let has_true_labels = method.contains("_permutation");
             assert!(tested.iter().all(|accuracy| accuracy.is_some() == has_true_labels), "{method}: {tested:?}");
         }
         // Of one seed, every arm has tasks of the same lengths.
-        let updates: Vec<_> = sweep.finished().map(|run| run.series.column("updates").to_vec()).collect();
+        let updates: Vec<_> = swept.iter().map(|(_, columns)| &columns["updates"]).collect();
         assert!(updates.iter().all(|of_run| *of_run == updates[0]), "{updates:?}");
         let report = fs::read_to_string(folder.path().join(&out).join("report.md")).unwrap();
         assert_eq!(report.contains("images that nobody trained on"), name == "smoke-streams");

@@ -10,7 +10,8 @@ use flate2::write::GzEncoder;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use tempfile::TempDir;
-use trainability::data::{
+
+use super::{
     BATCH_FILES, DataError, IMAGE_FILES, Idx, IdxError, ImageSet, LABEL_FILES, TEST_BATCH_FILE, TEST_IMAGE_FILES,
     TEST_LABEL_FILES, load, load_with_test, sets,
 };
@@ -272,24 +273,6 @@ fn a_cifar_batch_without_end_is_refused_before_it_fills_the_memory() {
 }
 
 #[test]
-fn the_program_lists_cifar_and_tells_what_a_folder_holds() {
-    let folder = cifar();
-    fs::write(folder.path().join(TEST_BATCH_FILE), record(5, [1, 2, 3])).unwrap();
-    let run = |arguments: &[&str]| {
-        let mut program = assert_cmd::cargo::cargo_bin_cmd!("trainability");
-        let output = program.args(arguments).output().unwrap();
-        assert!(output.status.success());
-        String::from_utf8(output.stdout).unwrap()
-    };
-    assert_contains(&run(&["data"]), &["cifar-10 ", "the binary version of CIFAR-10", "data.folder names"]);
-    let said = run(&["data", "cifar-10", "--folder", folder.path().to_str().unwrap()]);
-    assert_contains(
-        &said,
-        &["cifar-10: 6 images of 32 x 32 pixels in 3 colours, 10 classes", "SHA-256", "and 1 test images"],
-    );
-}
-
-#[test]
 fn test_images_are_read_where_they_are_and_are_of_the_sets_shape() {
     let folder = folder(&images().encode(), &labels().encode());
     let read = || load_with_test("idx", Some(folder.path()));
@@ -378,15 +361,4 @@ proptest! {
             let _ = load_idx(folder.path());
         }
     }
-}
-
-#[test]
-fn a_set_that_was_not_fetched_says_which_command_brings_it() {
-    let cache = tempfile::tempdir().unwrap();
-    let mut program = assert_cmd::cargo::cargo_bin_cmd!("trainability");
-    let output = program.args(["data", "mnist-5k"]).env("TRAINABILITY_CACHE", cache.path()).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert_contains(&error, &["`mnist-5k` is not in", cache.path().to_str().unwrap(), "run `make setup`"]);
-    assert_eq!(error.lines().count(), 1, "{error}");
 }

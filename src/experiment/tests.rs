@@ -1,10 +1,10 @@
 //! What the section `network` may say, and that what it said before means the same.
 
 use serde_json::{Value, json};
-use trainability::config::{Experiment, ImageFacts, NetworkKind, Plan};
-use trainability::data::ImageShape;
 
-use super::workdir::Workdir;
+use super::{Experiment, ImageFacts, Plan};
+use crate::data::ImageShape;
+use crate::model::NetworkKind;
 
 fn plan(network: Value, grid: Value, shape: Option<[usize; 3]>) -> Result<Plan, String> {
     plan_of(network, json!("relu"), grid, shape)
@@ -105,11 +105,4 @@ fn what_cannot_be_is_refused_in_one_sentence() {
         assert!(plan_of(json!({}), method, none(), DIGITS).is_ok());
     }
     refuse(json!({}), json!({ "network.kind": ["mlp", "convolutional"] }), DIGITS, "an experiment for each kind");
-}
-
-#[test]
-fn the_program_refuses_too_many_convolutions_before_it_writes_anything() {
-    let work = Workdir::new();
-    work.experiment(&[("network", json!({ "kind": "convolutional", "channels": [2, 2, 2, 2, 2, 2, 2, 2, 2] }))]);
-    work.refuse_sweep(&[], &["network.channels", "expected at most", "convolutions"]);
 }

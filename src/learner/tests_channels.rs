@@ -2,24 +2,25 @@
 
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
-use trainability::network::{Network, kaiming_uniform};
-use trainability::random::Generator;
 use trainability_baselines::activation::Activation;
 use trainability_baselines::activation::crelu::Crelu;
 use trainability_baselines::activation::relu::Relu;
-use trainability_baselines::method::{Contribution, Part};
-use trainability_baselines::surgery::{Subject, Surgery, units};
-use trainability_baselines::{LayerParameters, LayerTrace};
+use trainability_baselines::part::Contribution;
+use trainability_baselines::registry::part;
+use trainability_baselines::surgery::{Network, Surgery, units};
+use trainability_tensor::{Generator, Layer, LayerTrace, Role};
 
-use super::case::{Case, case, shape};
+use crate::model::{Chain, Model, Pass, kaiming_uniform};
+use crate::testing::convolutional::{Case, case, shape};
+use crate::testing::traced;
 
 /// A network under surgery that notes what the optimizer is asked to forget.
 struct Ward {
-    network: Network,
+    network: Chain,
     images: Tensor,
     generator: Generator,
-    /// Layer, parameter, dimension, indices.
-    restarts: Vec<(usize, usize, i64, Vec<i64>)>,
+    /// Layer, role, dimension, indices.
+    restarts: Vec<(usize, Role, i64, Vec<i64>)>,
 }
 
 impl Ward {
@@ -29,25 +30,25 @@ impl Ward {
     }
 
     fn numbers(&self) -> Vec<Tensor> {
-        self.network.layers.iter().flat_map(|l| l.parameters.iter().map(|p| p.value.detach().copy())).collect()
+        self.network.layers().iter().flat_map(|l| l.parameters.iter().map(|p| p.value.detach().copy())).collect()
     }
 
     fn trace(&self) -> Vec<LayerTrace> {
-        self.network.forward(&self.images).iter().map(LayerTrace::detach).collect()
+        traced(&self.network, &self.images, Pass::evaluation()).1.iter().map(LayerTrace::detach).collect()
     }
 }
 
-impl Subject for Ward {
+impl Network for Ward {
     fn initialise_parameters(&mut self) {}
 
     fn clear_optimizer(&mut self) {}
 
-    fn layers(&self) -> &[LayerParameters] {
-        &self.network.layers
+    fn layers(&self) -> &[Layer] {
+        self.network.layers()
     }
 
-    fn layers_mut(&mut self) -> &mut [LayerParameters] {
-        &mut self.network.layers
+    fn layers_mut(&mut self) -> &mut [Layer] {
+        self.network.layers_mut()
     }
 
     fn activation(&self) -> &dyn Activation {
@@ -59,7 +60,7 @@ impl Subject for Ward {
     }
 
     fn draw_weights(&mut self, layer: usize, units: usize) -> Tensor {
-        let mut sizes = self.network.layers[layer].weight().size();
+        let mut sizes = self.network.layers()[layer].weight().size();
         sizes[0] = units as i64;
         kaiming_uniform(&sizes, Kind::Double, &mut self.generator)
     }
@@ -68,10 +69,10 @@ impl Subject for Ward {
         &mut self.generator.0
     }
 
-    fn restart_optimizer(&mut self, layer: usize, parameter: usize, dimension: i64, indices: &[i64]) {
+    fn restart_optimizer(&mut self, layer: usize, role: Role, dimension: i64, indices: &[i64]) {
         let mut indices = indices.to_vec();
         indices.sort_unstable();
-        self.restarts.push((layer, parameter, dimension, indices));
+        self.restarts.push((layer, role, dimension, indices));
     }
 
     fn restart_normalization(&mut self, _layer: usize, _units: &[i64]) {}
@@ -127,11 +128,11 @@ fn a_replaced_channel_is_its_filter_its_bias_and_its_slices_and_nothing_else() {
             (0..if crelu { 2 * features } else { features }).filter(|&column| unit(column)).collect()
         };
         let outgoing = [
-            (1, 0, 1, wide(3, &|column| column % 3 == 1)),
-            (2, 0, 1, wide(16, &|column| [0, 3].contains(&(column / 4 % 4)))),
-            (3, 0, 1, wide(5, &|column| column % 5 == 2)),
+            (1, Role::Weight, 1, wide(3, &|column| column % 3 == 1)),
+            (2, Role::Weight, 1, wide(16, &|column| [0, 3].contains(&(column / 4 % 4)))),
+            (3, Role::Weight, 1, wide(5, &|column| column % 5 == 2)),
         ];
-        let incoming = chosen.iter().enumerate().flat_map(|(l, units)| [0, 1].map(|p| (l, p, 0, units.clone())));
+        let incoming = chosen.iter().enumerate().flat_map(|(l, units)| [Role::Weight, Role::Bias].map(|role| (l, role, 0, units.clone())));
         assert_eq!(ward.restarts, incoming.chain(outgoing).collect::<Vec<_>>());
     }
 }
@@ -144,17 +145,17 @@ fn a_fresh_channel_changes_no_output() {
         let logits = |ward: &Ward| ward.trace()[3].pre_activation.copy();
         let before = logits(&ward);
         for (layer, unit) in [(0, 2), (1, 1)] {
-            let _ = ward.network.layers[layer].bias().unwrap().detach().get(unit).fill_(50.0);
+            let _ = ward.network.layers()[layer].bias().unwrap().detach().get(unit).fill_(50.0);
         }
         assert!(logits(&ward).allclose(&before, 1e-12, 1e-12, false));
         // While another channel's bias does.
-        let _ = ward.network.layers[1].bias().unwrap().detach().get(0).fill_(50.0);
+        let _ = ward.network.layers()[1].bias().unwrap().detach().get(0).fill_(50.0);
         assert!(!logits(&ward).allclose(&before, 1e-3, 1e-3, false));
     }
 }
 
 fn surgery(name: &str, options: serde_json::Value) -> Box<dyn Surgery> {
-    match Part::named(name).unwrap().build(options).unwrap().0 {
+    match part(name).unwrap().build(options).unwrap().0 {
         Contribution::Surgery(surgery) => surgery,
         other => panic!("{other:?} is no surgery"),
     }
@@ -186,7 +187,7 @@ fn redo_recycles_the_channels_of_least_mean_activity() {
         assert!(expected.iter().all(|units| !units.is_empty()), "the example has dormant units: {expected:?}");
         surgery("redo", serde_json::json!({ "threshold": 0.9 })).at_task_start(1, &mut ward);
         let found: Vec<Vec<i64>> = (0..3)
-            .map(|layer| ward.restarts.iter().find(|r| (r.0, r.1, r.2) == (layer, 0, 0)).unwrap().3.clone())
+            .map(|layer| ward.restarts.iter().find(|r| (r.0, r.1, r.2) == (layer, Role::Weight, 0)).unwrap().3.clone())
             .collect();
         assert_eq!(found, expected);
     }
@@ -234,9 +235,9 @@ fn continual_backprop_drops_the_channel_of_least_use_and_passes_its_mean_on() {
         let options = serde_json::json!({ "rate": 0.34, "maturity": 0 });
         surgery("continual_backprop", options).after_update(1, &activations, &mut ward);
         for (layer, (least, bias)) in expected.iter().enumerate() {
-            let replaced = ward.restarts.iter().find(|r| (r.0, r.1, r.2) == (layer, 0, 0)).unwrap();
+            let replaced = ward.restarts.iter().find(|r| (r.0, r.1, r.2) == (layer, Role::Weight, 0)).unwrap();
             assert_eq!(replaced.3, [*least], "layer {layer}");
-            let found = ward.network.layers[layer + 1].bias().unwrap().detach();
+            let found = ward.network.layers()[layer + 1].bias().unwrap().detach();
             // The next layer's own replaced unit has begun anew.
             let own = expected.get(layer + 1).map(|(unit, _)| *unit);
             for unit in (0..bias.size()[0]).filter(|unit| Some(*unit) != own) {

@@ -1,23 +1,26 @@
-//! Every measurement against a slow, obvious second computation in f64.
+//! Measurements of convolutional networks against a slow, obvious second computation in f64.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
-use trainability::network::Network;
-use trainability::probe::curvature::layer_curvatures;
-use trainability::probe::gauss_newton::logit_factors;
-use trainability::probe::hessian::Hessian;
-use trainability::probe::noise::noise_variance;
-use trainability::probe::patch_side::PatchSide;
 use trainability_baselines::activation::Activation;
 use trainability_baselines::activation::crelu::Crelu;
 use trainability_baselines::activation::relu::Relu;
-use trainability_baselines::indicator::{INDICATORS, Observation, Shared, fisher_rank};
-use trainability_baselines::lanczos::{LanczosOptions, SymmetricOperator};
+use trainability_baselines::indicator::hessian_rank::fisher_rank;
+use trainability_baselines::indicator::{Observation, Shared};
 use trainability_baselines::penalty::Penalty;
-use trainability_baselines::spectrum::SpectrumOptions;
+use trainability_baselines::registry::INDICATORS;
+use trainability_tensor::lanczos::{LanczosOptions, SymmetricOperator};
+use trainability_tensor::spectrum::SpectrumOptions;
 
-use super::case::{Case, case, cases, penalty, relative, shape};
+use super::gauss_newton::logit_factors;
+use super::hessian::Hessian;
+use super::noise::noise_variance;
+use super::patch_side::PatchSide;
+use crate::model::Model;
+use crate::testing::convolutional::{Case, case, cases, relative, shape};
+use crate::testing::layer_curvatures;
+use crate::testing::normalised::penalty;
 
 #[test]
 fn per_sample_variance_equals_a_loop_over_samples() {
@@ -73,12 +76,12 @@ fn dense_hessian(case: &Case, penalties: &[Box<dyn Penalty>]) -> Tensor {
     let gradient = || {
         let mut loss = case.plain_loss(&case.images, &case.labels);
         for penalty in penalties {
-            loss += penalty.loss(&case.network.layers.iter().collect::<Vec<_>>());
+            loss += penalty.loss(&case.network.layers().iter().collect::<Vec<_>>());
         }
         Tensor::cat(&case.flat_gradient(&loss), 0)
     };
     let mut columns = Vec::new();
-    for parameter in case.network.layers.iter().flat_map(|layer| &layer.parameters) {
+    for parameter in case.network.layers().iter().flat_map(|layer| &layer.parameters) {
         let flat = parameter.value.detach().view([-1]);
         for index in 0..flat.size()[0] {
             let at = |by: f64| {
@@ -113,10 +116,11 @@ fn every_layers_eigenvalues_are_those_of_its_block_of_the_dense_hessian() {
             let options = LanczosOptions { products: 400, tolerance: 1e-10 };
             let mut generator = ChaCha8Rng::seed_from_u64(1);
             let trace = case.trace();
-            let all = layer_curvatures(&case.network, &trace, &case.labels, &penalties, options, &mut generator);
+            let batch = (&case.images, &case.labels);
+            let all = layer_curvatures(&case.network, batch, &trace, &penalties, options, &mut generator);
             let mut first = 0;
             for (index, found) in all.iter().enumerate() {
-                let length = case.network.layers[index].count() as i64;
+                let length = case.network.layers()[index].count() as i64;
                 let values = whole.narrow(0, first, length).narrow(1, first, length).linalg_eigvalsh("L");
                 let (smallest, largest) = (values.double_value(&[0]), values.double_value(&[-1]));
                 assert!(relative(found.largest.value, largest) < 1e-5, "layer {index}: {found:?} against {largest}");
@@ -149,11 +153,10 @@ fn a_convolutions_gauss_newton_products_are_those_of_differentiating_twice() {
 }
 
 /// An indicator's values on hidden layers, and their mean.
-fn indicator(name: &str, network: &Network, case: &Case) -> (Vec<f64>, f64) {
+fn indicator(name: &str, case: &Case) -> (Vec<f64>, f64) {
     let trace = case.trace();
     let observation = Observation {
-        layers: &network.layers,
-        activation: network.activation(),
+        layers: case.network.layers(),
         trace: &trace,
         deltas: None,
         gradients: None,
@@ -177,7 +180,7 @@ fn a_unit_of_a_convolution_is_a_channel_on_all_images_and_positions() {
         let case = case(activation, shape([1, 5, 4], &[3, 4], &[5]), 6, 3);
         // The second channel of the first layer and the third of the second never fire, the first always does.
         for (layer, channel, bias) in [(0, 1, -100.0), (1, 2, -1000.0), (0, 0, 100.0)] {
-            let mut entry = case.network.layers[layer].bias().unwrap().detach().get(channel);
+            let mut entry = case.network.layers()[layer].bias().unwrap().detach().get(channel);
             let _ = entry.fill_(bias);
         }
         let trace = case.trace();
@@ -199,7 +202,7 @@ fn a_unit_of_a_convolution_is_a_channel_on_all_images_and_positions() {
             (0..3).map(|layer| mean(&channels(layer).iter().map(of).collect::<Vec<_>>())).collect()
         };
         for (name, expected) in [("unit_sign_entropy", layer_mean(&entropy)), ("dead_units", layer_mean(&dead))] {
-            let (found, whole) = indicator(name, &case.network, &case);
+            let (found, whole) = indicator(name, &case);
             for (found, expected) in found.iter().zip(&expected) {
                 assert!((found - expected).abs() < 1e-12, "{name}: {found} against {expected}");
             }
@@ -208,13 +211,13 @@ fn a_unit_of_a_convolution_is_a_channel_on_all_images_and_positions() {
         assert!(layer_mean(&dead)[0] > 0.0 && layer_mean(&dead)[1] > 0.0);
 
         for (layer, passed) in trace[..3].iter().enumerate() {
-            let activations = case.network.activation().forward(&passed.pre_activation);
+            let activations = case.network.activation().forward(&passed.pre_activation, passed.map);
             let values: Vec<f64> = Vec::try_from(activations.reshape([6, -1]).svd(true, false).1).unwrap();
             let total: f64 = values.iter().sum();
             let effective = values.iter().filter(|v| **v > 0.0).map(|v| -(v / total) * (v / total).ln()).sum::<f64>();
             let stable = (1..).find(|count| values[..*count].iter().sum::<f64>() >= 0.99 * total).unwrap();
-            assert!(relative(indicator("effective_rank", &case.network, &case).0[layer], effective.exp()) < 1e-9);
-            assert_eq!(indicator("stable_rank", &case.network, &case).0[layer], stable as f64);
+            assert!(relative(indicator("effective_rank", &case).0[layer], effective.exp()) < 1e-9);
+            assert_eq!(indicator("stable_rank", &case).0[layer], stable as f64);
         }
     }
 }

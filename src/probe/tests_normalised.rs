@@ -1,26 +1,28 @@
-//! Gradient noise, curvature and indicators.
+//! Gradient noise, curvature and indicators of networks whose hidden layers are normalised.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
-use trainability::network::{Network, cross_entropy, logits};
-use trainability::probe::curvature::layer_curvatures;
-use trainability::probe::hessian::Hessian;
-use trainability::probe::noise::noise_variance;
-use trainability_baselines::indicator::{INDICATORS, LayerGradient, Observation, Shared, fisher_rank};
-use trainability_baselines::lanczos::LanczosOptions;
+use trainability_baselines::indicator::hessian_rank::fisher_rank;
+use trainability_baselines::indicator::{LayerGradient, Observation, Shared};
 use trainability_baselines::penalty::Penalty;
-use trainability_baselines::spectrum::SpectrumOptions;
-use trainability_baselines::{Gradients, LayerDelta, LayerTrace, NormalisedTrace};
+use trainability_baselines::registry::INDICATORS;
+use trainability_tensor::lanczos::{Ends, LanczosOptions, extreme_eigenvalues};
+use trainability_tensor::spectrum::SpectrumOptions;
+use trainability_tensor::{Gradients, LayerDelta, LayerTrace, LinearMap, NormalisedTrace};
 
-use super::{Case, assert_close, case, numbers, penalty};
+use super::hessian::Hessian;
+use super::noise::{noise_variance, squared_norm};
+use crate::model::{Model, Pass, cross_entropy, deltas, gradients};
+use crate::testing::normalised::{Case, assert_close, case, numbers, penalty};
+use crate::testing::{layer_curvatures, traced};
 
 /// Trace without graph, deltas, and the gradient of the mean cross-entropy, as an update sees them.
 fn measure(case: &Case) -> (Vec<LayerTrace>, Vec<Option<LayerDelta>>, Gradients) {
-    let trace = case.network.forward_training(&case.images);
-    let loss = cross_entropy(logits(&trace), &case.labels);
-    let gradients = case.network.gradients(&loss, true);
-    let deltas = Network::deltas(&trace, &loss);
+    let (logits, trace) = traced(&case.network, &case.images, Pass::training());
+    let loss = cross_entropy(&logits, &case.labels);
+    let gradients = gradients(case.network.layers(), &loss, true);
+    let deltas = deltas(&trace, &loss);
     (trace.iter().map(LayerTrace::detach).collect(), deltas, gradients)
 }
 
@@ -28,9 +30,9 @@ fn measure(case: &Case) -> (Vec<LayerTrace>, Vec<Option<LayerDelta>>, Gradients)
 /// differentiated for one.
 fn per_sample_gradients(case: &Case, layer: usize) -> Tensor {
     let row = |sample: i64| {
-        let trace = case.network.forward_training(&case.images);
-        let loss = cross_entropy(&logits(&trace).narrow(0, sample, 1), &case.labels.narrow(0, sample, 1));
-        let gradients = &case.network.gradients(&loss, false)[layer];
+        let logits = case.network.forward(&case.images, &mut Pass::training());
+        let loss = cross_entropy(&logits.narrow(0, sample, 1), &case.labels.narrow(0, sample, 1));
+        let gradients = &gradients(case.network.layers(), &loss, false)[layer];
         Tensor::cat(&gradients.iter().map(|g| g.flatten(0, -1)).collect::<Vec<_>>(), 0)
     };
     Tensor::stack(&(0..case.images.size()[0]).map(row).collect::<Vec<_>>(), 0)
@@ -94,7 +96,7 @@ fn batch_norm_makes_a_samples_gradient_depend_on_the_others() {
         assert!((before - after).norm().double_value(&[]) > 1e-3, "layer {layer}");
     }
     // Under layer normalisation it does not.
-    case = super::case("layer_norm", "tanh", 5, &[6, 4], 9, 2);
+    case = self::case("layer_norm", "tanh", 5, &[6, 4], 9, 2);
     let before = of_first(&case);
     let mut other = case.images.get(5);
     other += 0.5;
@@ -124,15 +126,16 @@ fn under_batch_norm_the_noise_of_the_output_layer_alone_is_defined() {
 fn dense_block(case: &Case, layer: usize, penalties: &[Box<dyn Penalty>]) -> Tensor {
     const STEP: f64 = 1e-6;
     let gradient = || {
-        let mut loss = cross_entropy(logits(&case.network.forward_training(&case.images)), &case.labels);
+        let logits = case.network.forward(&case.images, &mut Pass::training());
+        let mut loss = cross_entropy(&logits, &case.labels);
         for penalty in penalties {
-            loss += penalty.loss(&case.network.layers.iter().collect::<Vec<_>>());
+            loss += penalty.loss(&case.network.layers().iter().collect::<Vec<_>>());
         }
-        let gradients = &case.network.gradients(&loss, false)[layer];
+        let gradients = &gradients(case.network.layers(), &loss, false)[layer];
         Tensor::cat(&gradients.iter().map(|g| g.flatten(0, -1)).collect::<Vec<_>>(), 0)
     };
     let mut columns = Vec::new();
-    for parameter in &case.network.layers[layer].parameters {
+    for parameter in &case.network.layers()[layer].parameters {
         for index in 0..parameter.value.numel() as i64 {
             let mut entry = parameter.value.detach().view([-1]).get(index);
             entry += STEP;
@@ -164,7 +167,8 @@ fn the_ends_of_every_block_are_those_of_the_dense_hessian() {
             for names in [&[][..], &["l2_init"], &["wasserstein", "spectral"]] {
                 let penalties: Vec<_> = names.iter().map(|name| penalty(name, &case.network)).collect();
                 let mut generator = ChaCha8Rng::seed_from_u64(1);
-                let found = layer_curvatures(&case.network, &trace, &case.labels, &penalties, exact(), &mut generator);
+                let batch = (&case.images, &case.labels);
+                let found = layer_curvatures(&case.network, batch, &trace, &penalties, exact(), &mut generator);
                 for (layer, found) in found.iter().enumerate() {
                     let block = dense_block(&case, layer, &penalties);
                     let values = numbers(&((&block + block.tr()) / 2.0).linalg_eigvalsh("L"));
@@ -188,15 +192,11 @@ fn the_ends_of_every_block_are_those_of_products_through_the_whole_network() {
         let case = case(rule, "relu", 20, &[6, 5], 9, 4);
         let (trace, _, _) = measure(&case);
         let mut generator = ChaCha8Rng::seed_from_u64(1);
-        let found = layer_curvatures(&case.network, &trace, &case.labels, &[], exact(), &mut generator);
+        let batch = (&case.images, &case.labels);
+        let found = layer_curvatures(&case.network, batch, &trace, &[], exact(), &mut generator);
         for (layer, found) in found.iter().enumerate() {
             let slow = Hessian::of_layer(&case.network, layer, &case.images, &case.labels, &[]);
-            let slow = trainability_baselines::lanczos::extreme_eigenvalues(
-                &slow,
-                trainability_baselines::lanczos::Ends::Both,
-                exact(),
-                &mut generator,
-            );
+            let slow = extreme_eigenvalues(&slow, Ends::Both, exact(), &mut generator);
             close(found.largest.value, slow.largest.value, 1e-9);
             assert!((found.smallest.value - slow.smallest.value).abs() < 1e-9 * slow.largest.value);
         }
@@ -212,8 +212,7 @@ fn observe<'a>(
     hessian: &'a Hessian,
 ) -> Observation<'a> {
     Observation {
-        layers: &case.network.layers,
-        activation: case.network.activation(),
+        layers: case.network.layers(),
         trace,
         deltas: Some(deltas),
         gradients: Some(gradients),
@@ -233,7 +232,7 @@ fn indicator(name: &str, observation: &Observation) -> Option<f64> {
 fn layer_gradients(measured: &(Vec<LayerTrace>, Vec<Option<LayerDelta>>, Gradients)) -> Vec<LayerGradient> {
     let (trace, deltas, gradients) = measured;
     let of = |layer: usize| LayerGradient {
-        sq_norm: trainability::probe::noise::squared_norm(&gradients[layer]),
+        sq_norm: squared_norm(&gradients[layer]),
         noise_variance: deltas[layer].as_ref().map(|delta| noise_variance(&trace[layer], delta, &gradients[layer])),
     };
     (0..trace.len()).map(of).collect()
@@ -275,7 +274,7 @@ fn gains_and_shifts_are_in_the_norms_of_the_parameters() {
     let hessian = Hessian::of_network(&case.network, &case.images, &case.labels, &[]);
     let observation = observe(&case, &measured.0, &measured.1, &gradients, &hessian);
     let all: Vec<f64> =
-        case.network.layers.iter().flat_map(|layer| &layer.parameters).flat_map(|p| numbers(&p.value)).collect();
+        case.network.layers().iter().flat_map(|layer| &layer.parameters).flat_map(|p| numbers(&p.value)).collect();
     assert_eq!(all.len(), 5 * 6 + 6 * 4 + 4 * 4 + 3 * 6 + 3 * 4 + 4);
     let mean = all.iter().map(|theta| theta.abs()).sum::<f64>() / all.len() as f64;
     close(indicator("weight_norm", &observation).unwrap(), mean, 1e-12);
@@ -289,12 +288,21 @@ fn signs_and_dead_units_are_those_of_what_enters_the_activation() {
     let zeros = |size: [i64; 2]| Tensor::zeros(size, (Kind::Double, tch::Device::Cpu));
     // Two units on four samples: all pre-activations positive; after the normalisation one is dead, and one even.
     let output = Tensor::from_slice(&[-1.0, 1.0, -2.0, -1.0, -1.0, 1.0, -1.0, -1.0]).view([4, 2]);
+    let features = output.relu();
     let hidden = LayerTrace {
+        map: LinearMap::Dense,
         input: zeros([4, 1]),
         pre_activation: zeros([4, 2]) + 1.0,
         normalised: Some(NormalisedTrace { standardised: zeros([4, 2]), output, couples_samples: false }),
+        features: Some(features),
     };
-    let logits = LayerTrace { input: zeros([4, 2]), pre_activation: zeros([4, 3]), normalised: None };
+    let logits = LayerTrace {
+        map: LinearMap::Dense,
+        input: zeros([4, 2]),
+        pre_activation: zeros([4, 3]),
+        normalised: None,
+        features: None,
+    };
     let trace = [hidden, logits];
     let case = case("layer_norm", "relu", 1, &[2], 4, 7);
     let hessian = Hessian::of_network(&case.network, &case.images, &case.labels, &[]);

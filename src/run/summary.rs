@@ -177,22 +177,19 @@ mod tests {
     use crate::probe::LayerStatistics;
     use crate::schedule::bounds::tests::{bounds, statistics};
 
-    fn layer(effective_step: f64, combined_bound: Option<f64>) -> LayerMeasurement {
-        LayerMeasurement {
-            layer: String::new(),
-            statistics: LayerStatistics { effective_step: Some(effective_step), ..statistics(4, 1.0, 1.0) },
-            bounds: bounds(combined_bound),
-            action: None,
-        }
+    fn layer(effective_step: f64, combined: Option<f64>) -> LayerMeasurement {
+        let statistics = LayerStatistics { effective_step: Some(effective_step), ..statistics(4, 1.0, 1.0) };
+        LayerMeasurement { layer: "fc1".to_owned(), statistics, bounds: bounds(combined), action: None }
     }
 
     #[test]
     fn rho_counts_updates_with_any_layer_above_its_bound() {
         let mut summary = TaskSummary::default();
-        summary.add_bounds(&[layer(1.0, Some(2.0)), layer(5.0, Some(6.0))]);
-        summary.add_bounds(&[layer(1.0, Some(2.0)), layer(5.0, Some(4.0))]);
-        summary.add_bounds(&[layer(1.0, None), layer(5.0, Some(4.0))]);
-        summary.add_bounds(&[layer(1.0, None), layer(5.0, None)]);
+        let mut add = |first, second| summary.add_bounds(&[layer(1.0, first), layer(5.0, second)]);
+        add(Some(2.0), Some(6.0));
+        add(Some(2.0), Some(4.0));
+        add(None, Some(4.0));
+        add(None, None);
         assert_eq!(summary.rho(), Some(2.0 / 3.0));
         let values: BTreeMap<_, _> = summary.indicators().into_iter().collect();
         assert_eq!(values["combined_bound"], Some(2.0), "smallest over layers: 2, 2 and 4");

@@ -18,9 +18,7 @@ pub(crate) fn chain(shape: Shape, activation: Box<dyn Activation>, generator: &m
 
 /// What a pass leaves in each layer of a network in use, with its graph.
 pub(crate) fn traced(model: &dyn Model, images: &Tensor) -> Vec<LayerTrace> {
-    let mut pass = Pass::evaluation();
-    let _logits = model.forward(images, &mut pass);
-    pass.into_trace(model.layers())
+    super::traced(model, images, Pass::evaluation()).1
 }
 
 /// The logits of the pass that left this trace.

@@ -1,15 +1,15 @@
 //! Runs that are over in a moment: a small network and a few updates.
 
 use serde_json::{Value, json};
-use trainability::config::{Experiment, ImageFacts, Plan, RunPlan};
-use trainability::data::ImageSet;
-use trainability::random::Generator;
-use trainability::train::recorder::{CONTROL_COLUMNS, TaskRow};
-use trainability::train::{ControlRow, Run, checkpoint};
-use trainability_baselines::{State, Stateful};
+use trainability_record::{ControlRow, TaskRow};
+use trainability_tensor::{Generator, State, Stateful};
+
+use crate::data::ImageSet;
+use crate::experiment::{Experiment, ImageFacts, Plan};
+use crate::run::{Run, RunPlan, checkpoint, columns};
 
 /// Images of random pixels, all of class 0; of 255 values those below `background` are the background, 0.
-pub fn images(count: usize, [channels, rows, columns]: [usize; 3], background: i64) -> ImageSet {
+pub(crate) fn images(count: usize, [channels, rows, columns]: [usize; 3], background: i64) -> ImageSet {
     // As in a sweep: several threads in each of several tests only wait for each other.
     tch::set_num_threads(1);
     let pixels = Generator::named("pixels", 0).labels(count * channels * rows * columns, 256);
@@ -30,7 +30,7 @@ pub fn images(count: usize, [channels, rows, columns]: [usize; 3], background: i
 
 /// The runs of an experiment of three tasks of three epochs, over which each of the `layers` lays its options: those of a
 /// section are added to it, everything else is replaced.
-pub fn plans(facts: &ImageFacts, layers: &[&Value]) -> Vec<RunPlan> {
+pub(crate) fn plans(facts: &ImageFacts, layers: &[&Value]) -> Vec<RunPlan> {
     let mut experiment = json!({
         "stream": { "tasks": 3, "epochs": 3 },
         "network": { "hidden": [12, 8] },
@@ -51,8 +51,13 @@ pub fn plans(facts: &ImageFacts, layers: &[&Value]) -> Vec<RunPlan> {
     Plan::new(experiment, facts).unwrap().runs
 }
 
+/// The run of a plan before its first update.
+pub(crate) fn begin(plan: &RunPlan, set: &ImageSet) -> Run {
+    Run::new(plan, set).unwrap()
+}
+
 /// Everything that a run writes, from where it stands to its end.
-pub fn finish(run: &mut Run) -> (Vec<TaskRow>, Vec<ControlRow>) {
+pub(crate) fn finish(run: &mut Run) -> (Vec<TaskRow>, Vec<ControlRow>) {
     let (mut tasks, mut controls) = (Vec::new(), Vec::new());
     while !run.is_over() {
         let advance = run.advance().unwrap();
@@ -63,22 +68,20 @@ pub fn finish(run: &mut Run) -> (Vec<TaskRow>, Vec<ControlRow>) {
 }
 
 /// Stops a run after so many updates, and lets another go on from there.
-pub fn goes_on_with_the_same_bits(set: &ImageSet, plan: &RunPlan, stops: impl IntoIterator<Item = u64>) {
-    let mut whole = Run::new(plan, set);
+pub(crate) fn goes_on_with_the_same_bits(set: &ImageSet, plan: &RunPlan, stops: impl IntoIterator<Item = u64>) {
+    let mut whole = begin(plan, set);
     let expected = finish(&mut whole);
     for stop in stops {
-        let mut first = Run::new(plan, set);
+        let mut first = begin(plan, set);
         let (mut tasks, mut controls) = (Vec::new(), Vec::new());
         for _ in 0..stop {
             let advance = first.advance().unwrap();
             controls.extend(advance.controls);
             tasks.extend(advance.task);
         }
-        let mut state = State::default();
-        first.save(&mut state);
-        let state = checkpoint::from_bytes(&checkpoint::to_bytes(&state).unwrap()).unwrap();
+        let state = checkpoint::from_bytes(&checkpoint::to_bytes(&state_of(&first)).unwrap()).unwrap();
         // Another run has moved on before it takes the state over: nothing of its own may be left.
-        let mut second = Run::new(plan, set);
+        let mut second = begin(plan, set);
         (0..plan.updates().min(7)).for_each(|_| drop(second.advance().unwrap()));
         second.restore(&state).unwrap();
         let rest = finish(&mut second);
@@ -92,7 +95,7 @@ pub fn goes_on_with_the_same_bits(set: &ImageSet, plan: &RunPlan, stops: impl In
                 panic!("{} stopped at {stop}: {name}, {difference}", plan.name());
             }
         }
-        assert_eq!(second.events(), whole.events(), "{} stopped at {stop}", plan.name());
+        assert_eq!(second.learner().events(), whole.learner().events(), "{} stopped at {stop}", plan.name());
     }
 }
 
@@ -102,12 +105,19 @@ fn written(rows: &[ControlRow]) -> Vec<TaskRow> {
     rows.iter().for_each(|row| writer.serialize(row).unwrap());
     let bytes = writer.into_inner().unwrap();
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&bytes[..]);
-    let fields = |row: csv::StringRecord| CONTROL_COLUMNS.into_iter().zip(row.iter().map(str::to_owned)).collect();
+    let fields = |row: csv::StringRecord| columns().controls.into_iter().zip(row.iter().map(str::to_owned)).collect();
     reader.records().map(|row| fields(row.unwrap())).collect()
 }
 
+/// Everything that a part remembers.
+pub(crate) fn state_of(part: &(impl Stateful + ?Sized)) -> State {
+    let mut state = State::default();
+    part.save(&mut state);
+    state
+}
+
 /// The first row and column in which two tables differ, and what stands there: whole tables are too long to be read.
-pub fn first_difference(found: &[TaskRow], expected: &[TaskRow]) -> Option<String> {
+pub(crate) fn first_difference(found: &[TaskRow], expected: &[TaskRow]) -> Option<String> {
     for (number, (found, expected)) in found.iter().zip(expected).enumerate() {
         if let Some(((column, found), (_, expected))) = found.iter().zip(expected).find(|(one, other)| one != other) {
             return Some(format!("row {number}, {column}: {found:?}, expected {expected:?}"));

@@ -1,7 +1,10 @@
 //! The files of a sweep and of its report: names, columns, values.
 
+use std::path::Path;
+
 use serde_json::json;
-use trainability::train::{ControlRow, Run};
+use trainability::run::Run;
+use trainability_record::controls::read_rows;
 
 use super::workdir::{MEASURED, UPDATES, Workdir, assert_contains};
 
@@ -94,15 +97,14 @@ fn the_rows_of_a_run_have_their_columns_and_read_back_to_the_same_bits() {
     TASKS_COLUMNS.iter().for_each(|column| assert!(header.contains(column), "{column} is not in {header:?}"));
 
     let (plan, set) = work.plan();
-    let mut run = Run::new(&plan.runs[0], &set);
+    let mut run = Run::new(&plan.runs[0], &set).unwrap();
     let (mut expected_tasks, mut expected_controls) = (Vec::new(), Vec::new());
     while !run.is_over() {
         let advance = run.advance().unwrap();
         expected_controls.extend(advance.controls);
         expected_tasks.extend(advance.task);
     }
-    let mut reader = csv::Reader::from_reader(controls.as_bytes());
-    let read: Vec<ControlRow> = reader.deserialize().map(|row| row.unwrap()).collect();
+    let read = read_rows(Path::new("controls.csv"), controls.as_bytes()).unwrap();
     // As text, since that tells 0.0 from -0.0.
     assert_eq!(format!("{read:?}"), format!("{expected_controls:?}"));
     let mut reader = csv::Reader::from_reader(tasks.as_bytes());

@@ -1,13 +1,18 @@
-//! Forward values, gradients and running statistics.
+//! Networks whose hidden layers are normalised, against plain loops in f64: forward values, gradients and running
+//! statistics.
 
 use serde_json::json;
-use tch::{Kind, Tensor};
-use trainability::network::{CrossEntropy, Inputs, Network, Shape, TaskImages, cross_entropy, logits};
-use trainability::random::Generator;
-use trainability_baselines::{LayerTrace, State, Stateful};
+use tch::{Device, Kind, Tensor};
+use trainability_tensor::{Generator, Layer};
 
-use super::plain::{Plain, Rule};
-use super::{Case, activation, assert_close, case, normalization, numbers};
+use super::{Chain, CrossEntropy, Inputs, Model, Pass, Shape, TaskImages, cross_entropy, gradients};
+use crate::testing::normalised::{Case, activation, assert_close, case, network, normalization, numbers};
+use crate::testing::runs::state_of;
+use crate::testing::traced;
+
+mod plain;
+
+use plain::{Plain, Rule};
 
 fn relu(z: f64) -> Vec<f64> {
     vec![z.max(0.0)]
@@ -25,31 +30,31 @@ type Unit = fn(f64) -> Vec<f64>;
 const UNITS: [(&str, Unit); 3] = [("relu", relu), ("crelu", crelu), ("tanh", tanh)];
 
 /// Running mean and variance of each hidden layer.
-fn running(network: &Network) -> Vec<[Vec<f64>; 2]> {
-    let mut state = State::default();
-    network.save(&mut state);
+fn running(network: &Chain) -> Vec<[Vec<f64>; 2]> {
+    let state = state_of(network as &dyn Model);
     let of = |layer: usize, what: &str| numbers(&state.tensors[&format!("normalization/fc{layer}.running_{what}")]);
-    (1..network.layers.len()).map(|layer| [of(layer, "mean"), of(layer, "variance")]).collect()
+    (1..network.layers().len()).map(|layer| [of(layer, "mean"), of(layer, "variance")]).collect()
 }
 
 /// Lets the network see a minibatch as an update does.
-fn update(network: &mut Network, images: &Tensor) {
+fn update(network: &mut Chain, images: &Tensor) {
     let pass = network.training_pass(Inputs::Dense(images.shallow_clone()));
     network.follow(&pass);
 }
 
-fn all_logits(trace: &[LayerTrace]) -> Vec<f64> {
-    numbers(logits(trace))
+fn logits(network: &Chain, images: &Tensor, mut pass: Pass) -> Vec<f64> {
+    numbers(&network.forward(images, &mut pass))
 }
 
 fn samples(tensor: &Tensor) -> Vec<Vec<f64>> {
     Vec::try_from(tensor.detach()).unwrap()
 }
 
-fn agrees(case: &Case, trace: &[LayerTrace], plain: &Plain) {
+fn agrees(case: &Case, mut pass: Pass, plain: &Plain) {
     let (images, labels) = (samples(&case.images), Vec::<i64>::try_from(&case.labels).unwrap());
-    assert_close("logits", &all_logits(trace), &plain.logits(&images).0.concat(), 1e-12);
-    let gradients = case.network.gradients(&cross_entropy(logits(trace), &case.labels), false);
+    let logits = case.network.forward(&case.images, &mut pass);
+    assert_close("logits", &numbers(&logits), &plain.logits(&images).0.concat(), 1e-12);
+    let gradients = gradients(case.network.layers(), &cross_entropy(&logits, &case.labels), false);
     let found: Vec<f64> = gradients.iter().flatten().flat_map(numbers).collect();
     assert_close("gradients", &found, &plain.gradient(&images, &labels), 1e-8);
 }
@@ -59,16 +64,16 @@ fn values_and_gradients_are_those_of_plain_numbers() {
     for (name, unit) in UNITS {
         let case = case("layer_norm", name, 5, &[6, 4], 7, 1);
         let plain = Plain::of(&case.network, Rule::Layer, unit);
-        agrees(&case, &case.network.forward_training(&case.images), &plain);
-        agrees(&case, &case.network.forward(&case.images), &plain);
+        agrees(&case, Pass::training(), &plain);
+        agrees(&case, Pass::evaluation(), &plain);
     }
     for (name, unit) in UNITS {
         let mut case = case("batch_norm", name, 5, &[6, 4], 7, 1);
         let plain = Plain::of(&case.network, Rule::Batch, unit);
-        agrees(&case, &case.network.forward_training(&case.images), &plain);
+        agrees(&case, Pass::training(), &plain);
         update(&mut case.network, &(&case.images * 0.7 + 0.2));
         let plain = Plain { rule: Rule::Running(running(&case.network)), ..plain };
-        agrees(&case, &case.network.forward(&case.images), &plain);
+        agrees(&case, Pass::evaluation(), &plain);
     }
 }
 
@@ -78,10 +83,10 @@ fn a_training_pass_has_the_gradients_of_autograd() {
         let case = case(rule, "crelu", 5, &[6, 4], 9, 2);
         let rows = Tensor::from_slice(&[4i64, 0, 0, 5, 8]);
         let labels = case.labels.index_select(0, &rows);
-        let trace = case.network.forward_training(&case.images.index_select(0, &rows));
-        let expected = case.network.gradients(&cross_entropy(logits(&trace), &labels), false);
+        let logits = case.network.forward(&case.images.index_select(0, &rows), &mut Pass::training());
+        let expected = gradients(case.network.layers(), &cross_entropy(&logits, &labels), false);
         let pass = case.network.training_pass(TaskImages::new(&case.images, 64).inputs(&rows));
-        let found = case.network.backward(&pass, &CrossEntropy::of(pass.logits(), &labels), false).gradients;
+        let found = case.network.backward(&pass, &CrossEntropy::of(&pass.logits, &labels), false).gradients;
         for (layer, (found, expected)) in found.iter().zip(&expected).enumerate() {
             assert_eq!(found.len(), if layer < 2 { 4 } else { 2 });
             for (found, expected) in found.iter().zip(expected) {
@@ -101,14 +106,13 @@ fn leaving_the_background_out_gives_the_same_to_rounding() {
     let labels = generator.labels(64, 3);
     for rule in ["layer_norm", "batch_norm"] {
         let shape = Shape { inputs: 60, convolutions: None, hidden: vec![70, 9], outputs: 3, kind: Kind::Float };
-        let rule = normalization(rule, json!({}));
-        let network = Network::with_normalization(shape, activation("relu"), Some(rule), &mut generator);
+        let network = network(shape, "relu", normalization(rule, json!({})), &mut generator);
         let rows = generator.permutation(80).narrow(0, 0, 64);
         let of = |batch_size: usize| {
             let inputs = TaskImages::new(&images, batch_size).inputs(&rows);
             assert_eq!(matches!(inputs, Inputs::Sparse { .. }), batch_size == 64);
             let pass = network.training_pass(inputs);
-            network.backward(&pass, &CrossEntropy::of(pass.logits(), &labels), false).gradients
+            network.backward(&pass, &CrossEntropy::of(&pass.logits, &labels), false).gradients
         };
         for (sparse, dense) in of(64).iter().flatten().zip(of(63).iter().flatten()) {
             assert!(sparse.allclose(dense, 1e-4, 1e-6, false));
@@ -142,8 +146,8 @@ fn running_statistics_follow_pytorchs_formula_and_updates_alone() {
         }
         // Looking changes nothing.
         let before = running(&case.network);
-        case.network.forward(&case.images);
-        case.network.forward_training(&case.images);
+        case.network.forward(&case.images, &mut Pass::evaluation());
+        case.network.forward(&case.images, &mut Pass::training());
         case.network.training_pass(Inputs::Dense(images));
         assert_eq!(running(&case.network), before);
     }
@@ -156,9 +160,10 @@ fn momentum_and_epsilon_are_those_of_the_options() {
         let shape = Shape { inputs: 5, convolutions: None, hidden: vec![6], outputs: 3, kind: Kind::Double };
         let rule = normalization("batch_norm", options);
         let mut generator = Generator::named("test", 1);
-        let mut network = Network::with_normalization(shape, activation("relu"), Some(rule), &mut generator);
+        let mut network = network(shape, "relu", rule, &mut generator);
         update(&mut network, &images);
-        let z = network.forward_training(&images)[0].normalised.as_ref().unwrap().standardised.square();
+        let (_, trace) = traced(&network, &images, Pass::training());
+        let z = trace[0].normalised.as_ref().unwrap().standardised.square();
         (running(&network)[0][0].clone(), z.mean(Kind::Double).double_value(&[]))
     };
     let (slow, narrow) = train(json!({}));
@@ -177,8 +182,8 @@ fn a_minibatch_of_one_sample_is_normalised_by_what_training_left_and_leaves_it()
     let pass = case.network.training_pass(Inputs::Dense(one.shallow_clone()));
     case.network.follow(&pass);
     assert_eq!(running(&case.network), before);
-    assert_eq!(numbers(pass.logits()), all_logits(&case.network.forward(&one)));
-    let loss = CrossEntropy::of(pass.logits(), &case.labels.narrow(0, 3, 1));
+    assert_eq!(numbers(&pass.logits), logits(&case.network, &one, Pass::evaluation()));
+    let loss = CrossEntropy::of(&pass.logits, &case.labels.narrow(0, 3, 1));
     let gradients = case.network.backward(&pass, &loss, false).gradients;
     assert!(gradients.iter().flatten().all(|gradient| gradient.isfinite().all().int64_value(&[]) == 1));
     assert!(gradients[0][0].norm().double_value(&[]) > 0.0);
@@ -189,15 +194,10 @@ fn a_fresh_network_has_gains_of_one_and_the_weights_of_one_without_normalisation
     for rule in ["layer_norm", "batch_norm"] {
         let shape = Shape { inputs: 5, convolutions: None, hidden: vec![6, 4], outputs: 3, kind: Kind::Float };
         let generator = || Generator::named("initialisation", 5);
-        let plain = Network::new(shape.clone(), activation("crelu"), &mut generator());
-        let network = Network::with_normalization(
-            shape,
-            activation("crelu"),
-            Some(normalization(rule, json!({}))),
-            &mut generator(),
-        );
+        let plain = Chain::new(shape.clone(), activation("crelu"), Device::Cpu, &mut generator());
+        let network = network(shape, "crelu", normalization(rule, json!({})), &mut generator());
         let mut names = Vec::new();
-        for (layer, plain) in network.layers.iter().zip(&plain.layers) {
+        for (layer, plain) in network.layers().iter().zip(plain.layers()) {
             assert_eq!(layer.weight(), plain.weight());
             if let Some((gain, shift)) = layer.gain_and_shift() {
                 let units = layer.weight().size()[0] as usize;
@@ -224,9 +224,9 @@ fn gains_and_shifts_count() {
     let matched = shape.matched(crelu.as_ref(), true);
     assert_eq!(matched.hidden, [217, 217]);
     assert_eq!(matched.parameter_count(crelu.as_ref(), true), 269_958);
-    let rule = Some(normalization("layer_norm", json!({})));
-    let network = Network::with_normalization(matched, crelu, rule, &mut Generator::named("initialisation", 0));
-    assert_eq!(network.parameter_count(), 269_958);
+    let rule = normalization("layer_norm", json!({}));
+    let network = network(matched, "crelu", rule, &mut Generator::named("initialisation", 0));
+    assert_eq!(network.layers().iter().map(Layer::count).sum::<usize>(), 269_958);
 }
 
 #[test]
@@ -234,19 +234,13 @@ fn a_restored_network_computes_the_same() {
     for rule in ["layer_norm", "batch_norm"] {
         let mut before = case(rule, "relu", 5, &[6, 4], 7, 5);
         update(&mut before.network, &before.images);
-        let mut state = State::default();
-        before.network.save(&mut state);
+        let state = state_of(&before.network as &dyn Model);
         let mut after = case(rule, "relu", 5, &[6, 4], 7, 6);
-        assert_ne!(
-            all_logits(&after.network.forward(&before.images)),
-            all_logits(&before.network.forward(&before.images))
-        );
-        after.network.restore(&state).unwrap();
-        for look in [Network::forward, Network::forward_training] {
-            assert_eq!(
-                all_logits(&look(&after.network, &before.images)),
-                all_logits(&look(&before.network, &before.images))
-            );
+        let of = |case: &Case, pass| logits(&case.network, &before.images, pass);
+        assert_ne!(of(&after, Pass::evaluation()), of(&before, Pass::evaluation()));
+        Model::restore(&mut after.network, &state).unwrap();
+        for pass in [Pass::evaluation, Pass::training] {
+            assert_eq!(of(&after, pass()), of(&before, pass()));
         }
     }
 }
@@ -259,5 +253,5 @@ fn drawing_all_parameters_anew_forgets_the_running_statistics() {
     assert_ne!(running(&case.network), fresh);
     case.network.initialise(&mut Generator::named("initialisation", 0));
     assert_eq!(running(&case.network), fresh);
-    assert_eq!(numbers(case.network.layers[0].gain_and_shift().unwrap().0), [1.0; 6]);
+    assert_eq!(numbers(case.network.layers()[0].gain_and_shift().unwrap().0), [1.0; 6]);
 }

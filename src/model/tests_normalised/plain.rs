@@ -1,12 +1,11 @@
 //! The same networks in plain numbers.
 
-use trainability::network::Network;
-
-use super::numbers;
+use crate::model::{Chain, Model};
+use crate::testing::normalised::numbers;
 
 /// What stands before the activation.
 #[derive(Clone, Debug)]
-pub enum Rule {
+pub(super) enum Rule {
     /// Over the units of each sample.
     Layer,
     /// Over the samples at hand.
@@ -17,24 +16,24 @@ pub enum Rule {
 
 /// A network's numbers.
 #[derive(Clone)]
-pub struct Plain {
-    pub rule: Rule,
-    pub unit: fn(f64) -> Vec<f64>,
+pub(super) struct Plain {
+    pub(super) rule: Rule,
+    pub(super) unit: fn(f64) -> Vec<f64>,
     /// Of each layer the parameters in their order, flattened.
-    pub layers: Vec<Vec<Vec<f64>>>,
+    pub(super) layers: Vec<Vec<Vec<f64>>>,
 }
 
-pub const EPSILON: f64 = 1e-5;
+pub(super) const EPSILON: f64 = 1e-5;
 
 impl Plain {
-    pub fn of(network: &Network, rule: Rule, unit: fn(f64) -> Vec<f64>) -> Plain {
-        let layers = network.layers.iter();
+    pub(super) fn of(network: &Chain, rule: Rule, unit: fn(f64) -> Vec<f64>) -> Plain {
+        let layers = network.layers().iter();
         let layers = layers.map(|layer| layer.parameters.iter().map(|p| numbers(&p.value)).collect()).collect();
         Plain { rule, unit, layers }
     }
 
     /// The logits of each image, and the pre-activations of each hidden layer and image.
-    pub fn logits(&self, images: &[Vec<f64>]) -> (Vec<Vec<f64>>, Vec<Vec<Vec<f64>>>) {
+    pub(super) fn logits(&self, images: &[Vec<f64>]) -> (Vec<Vec<f64>>, Vec<Vec<Vec<f64>>>) {
         let (mut signals, mut hidden) = (images.to_vec(), Vec::new());
         for (index, layer) in self.layers.iter().enumerate() {
             let (weight, bias) = (&layer[0], &layer[1]);
@@ -82,7 +81,7 @@ impl Plain {
     }
 
     /// The mean cross-entropy.
-    pub fn loss(&self, images: &[Vec<f64>], labels: &[i64]) -> f64 {
+    pub(super) fn loss(&self, images: &[Vec<f64>], labels: &[i64]) -> f64 {
         let (logits, _) = self.logits(images);
         let of = |(logits, &label): (&Vec<f64>, &i64)| {
             logits.iter().map(|logit| logit.exp()).sum::<f64>().ln() - logits[label as usize]
@@ -91,7 +90,7 @@ impl Plain {
     }
 
     /// Its gradient at all parameters by central differences.
-    pub fn gradient(&self, images: &[Vec<f64>], labels: &[i64]) -> Vec<f64> {
+    pub(super) fn gradient(&self, images: &[Vec<f64>], labels: &[i64]) -> Vec<f64> {
         const STEP: f64 = 1e-5;
         let mut gradient = Vec::new();
         let mut moved = self.clone();

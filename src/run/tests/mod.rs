@@ -2,25 +2,29 @@
 //! cannot do is recorded.
 
 use serde_json::{Value, json};
-use trainability::config::{ImageFacts, RunPlan};
-use trainability::data::ImageSet;
-use trainability::schedule::SCHEDULES;
-use trainability::train::Run;
-use trainability::train::recorder::TaskRow;
-use trainability_baselines::{PARTS, State, Stateful};
+use trainability_baselines::registry::PARTS;
+use trainability_record::TaskRow;
+use trainability_tensor::{State, Stateful};
 
-use self::tiny::finish;
+use super::RunPlan;
+use crate::data::ImageSet;
+use crate::experiment::ImageFacts;
+use crate::schedule::SCHEDULES;
+use crate::testing::runs::{self, begin, finish, state_of};
 
-#[path = "common/tiny.rs"]
-mod tiny;
+mod convolutional;
+mod indicators;
+mod normalised;
+mod schedules;
+mod streams;
 
 fn images() -> ImageSet {
-    tiny::images(48, [1, 4, 4], 0)
+    runs::images(48, [1, 4, 4], 0)
 }
 
 /// Images whose background, four pixels of five, is left out in minibatches of 64.
 fn digits() -> ImageSet {
-    tiny::images(96, [1, 4, 4], 205)
+    runs::images(96, [1, 4, 4], 205)
 }
 
 fn plans(settings: Value) -> Vec<RunPlan> {
@@ -28,7 +32,7 @@ fn plans(settings: Value) -> Vec<RunPlan> {
 }
 
 fn plans_of(set: &ImageSet, settings: Value) -> Vec<RunPlan> {
-    tiny::plans(&ImageFacts::bare(set.count, "none"), &[&settings])
+    runs::plans(&ImageFacts::bare(set.count, "none"), &[&settings])
 }
 
 fn accuracies(tasks: &[TaskRow]) -> Vec<String> {
@@ -65,7 +69,7 @@ fn measuring_never_changes_training() {
                     "training": { "batch_size": batch_size, "learning_rate": 0.01 },
                     "measure": { "interval": interval, "window": 3 }
                 });
-                accuracies(&finish(&mut Run::new(&plans_of(&set, settings)[0], &set)).0)
+                accuracies(&finish(&mut begin(&plans_of(&set, settings)[0], &set)).0)
             };
             let never = train(0);
             assert_eq!(never.len(), 3 * 5);
@@ -81,7 +85,7 @@ fn goes_on_with_the_same_bits(plan: &RunPlan) {
 }
 
 fn goes_on_with_the_same_bits_on(set: &ImageSet, plan: &RunPlan) {
-    tiny::goes_on_with_the_same_bits(set, plan, [0, 5, 9]);
+    runs::goes_on_with_the_same_bits(set, plan, [0, 5, 9]);
 }
 
 #[test]
@@ -115,11 +119,11 @@ fn every_method_and_schedule_goes_on_from_a_checkpoint_with_the_same_bits() {
 fn where_two_runs_differ_is_told_by_row_and_column() {
     let row = |loss: &str| vec![("task", "0".to_owned()), ("final_loss", loss.to_owned())];
     let (whole, other) = ([row("0.5"), row("0.25")], [row("0.5"), row("0.125")]);
-    assert_eq!(tiny::first_difference(&whole, &whole), None);
-    let told = tiny::first_difference(&other, &whole).unwrap();
+    assert_eq!(runs::first_difference(&whole, &whole), None);
+    let told = runs::first_difference(&other, &whole).unwrap();
     assert_eq!(told, "row 1, final_loss: \"0.125\", expected \"0.25\"");
-    assert_eq!(tiny::first_difference(&whole[..1], &whole).unwrap(), "1 rows, expected 2");
-    assert_eq!(tiny::first_difference(&[row("1")[..1].to_vec()], &[row("1")]).unwrap(), "row 0: 1 columns, expected 2");
+    assert_eq!(runs::first_difference(&whole[..1], &whole).unwrap(), "1 rows, expected 2");
+    assert_eq!(runs::first_difference(&[row("1")[..1].to_vec()], &[row("1")]).unwrap(), "row 0: 1 columns, expected 2");
 }
 
 #[test]
@@ -134,11 +138,10 @@ fn every_schedule_of_the_registry_goes_on_from_a_checkpoint_with_the_same_bits()
 
 #[test]
 fn a_state_of_another_network_is_refused_by_name() {
-    let mut state = State::default();
-    Run::new(&plans(json!({}))[0], &images()).save(&mut state);
+    let state = state_of(&begin(&plans(json!({}))[0], &images()));
     let other = plans(json!({ "network": { "hidden": [12, 9] } }));
-    let message = Run::new(&other[0], &images()).restore(&state).unwrap_err().to_string();
-    assert!(message.contains("network/fc2.weight"), "{message}");
+    let message = begin(&other[0], &images()).restore(&state).unwrap_err().to_string();
+    assert!(message.contains("learner/network/fc2.weight"), "{message}");
 }
 
 /// With a rate that moves nothing, accuracy follows from initialisation, images, labels and their order alone.
@@ -152,7 +155,7 @@ fn the_same_seed_gives_every_arm_the_same_images_labels_and_order() {
     });
     let of_seed = |seed: u64| -> Vec<Vec<String>> {
         let plans = plans(settings.clone()).into_iter().filter(|plan| plan.seed == seed);
-        plans.map(|plan| accuracies(&finish(&mut Run::new(&plan, &images())).0)).collect()
+        plans.map(|plan| accuracies(&finish(&mut begin(&plan, &images())).0)).collect()
     };
     let (first, second) = (of_seed(0), of_seed(1));
     assert_eq!(first.len(), 6 * 3);
@@ -166,7 +169,7 @@ fn the_same_seed_gives_every_arm_the_same_images_labels_and_order() {
 #[test]
 fn a_run_that_leaves_the_real_numbers_says_where() {
     let settings = json!({ "training": { "batch_size": 20, "learning_rate": 1e30 } });
-    let mut run = Run::new(&plans(settings)[0], &images());
+    let mut run = begin(&plans(settings)[0], &images());
     let diverged = loop {
         match run.advance() {
             Ok(_) => assert!(!run.is_over(), "a rate of 1e30 must diverge"),
@@ -180,15 +183,15 @@ fn a_run_that_leaves_the_real_numbers_says_where() {
 
 #[test]
 fn a_constant_schedule_takes_no_decisions_and_a_floor_out_of_reach_keeps_a_controller_still() {
-    let mut constant = Run::new(&plans(json!({}))[0], &images());
+    let mut constant = begin(&plans(json!({}))[0], &images());
     let (_, controls) = finish(&mut constant);
-    assert!(constant.events().is_empty() && !constant.is_scheduled());
+    assert!(constant.learner().events().is_empty() && !constant.learner().is_scheduled());
     assert!(controls.iter().all(|row| row.action.is_empty() && row.learning_rate == 0.01));
     let settings = json!({ "schedules": ["paper"], "control": { "floor": 1e9, "warm_window": "off" } });
-    let mut still = Run::new(&plans(settings)[0], &images());
+    let mut still = begin(&plans(settings)[0], &images());
     let (_, controls) = finish(&mut still);
-    assert!(still.is_scheduled());
-    assert!(still.events().iter().all(|layer| layer.cooled + layer.warmed == 0 && layer.held > 0));
+    assert!(still.learner().is_scheduled());
+    assert!(still.learner().events().iter().all(|layer| layer.cooled + layer.warmed == 0 && layer.held > 0));
     assert!(controls.iter().all(|row| row.action == "held"));
 }
 
@@ -197,7 +200,7 @@ fn reset_starts_every_task_from_fresh_weights() {
     let settings = json!({ "methods": ["relu", "reset"], "stream": { "tasks": 4, "epochs": 150 } });
     let plans = plans(settings);
     let weight_norms = |plan: &RunPlan| -> Vec<f64> {
-        let (tasks, _) = finish(&mut Run::new(plan, &images()));
+        let (tasks, _) = finish(&mut begin(plan, &images()));
         tasks
             .iter()
             .map(|row| row.iter().find(|(name, _)| *name == "weight_norm").unwrap().1.parse().unwrap())
@@ -211,11 +214,9 @@ fn reset_starts_every_task_from_fresh_weights() {
 
 /// The parameters and the optimizer's state at the end of a run.
 fn final_state(settings: Value) -> State {
-    let mut run = Run::new(&plans(settings)[0], &images());
+    let mut run = begin(&plans(settings)[0], &images());
     finish(&mut run);
-    let mut state = State::default();
-    run.save(&mut state);
-    state
+    state_of(run.learner())
 }
 
 #[test]
@@ -269,7 +270,7 @@ fn a_measured_update_sees_the_gradient_of_the_loss_and_the_optimizer_what_the_ru
         json!({ "methods": [method], "training": training })
     };
     let of = |method: &str| {
-        let mut run = Run::new(&plans(settings(method))[0], &images());
+        let mut run = begin(&plans(settings(method))[0], &images());
         finish(&mut run)
     };
     let ((tasks, plain), (ruled_tasks, ruled)) = (of("relu"), of("gradient_normalization"));
@@ -279,9 +280,9 @@ fn a_measured_update_sees_the_gradient_of_the_loss_and_the_optimizer_what_the_ru
     assert_eq!(norms(&tasks).len(), 3);
     assert_eq!(norms(&tasks), norms(&ruled_tasks));
     for (plain, ruled) in plain.iter().zip(&ruled) {
-        assert_eq!(plain.gradient_sq_norm, ruled.gradient_sq_norm);
-        assert_eq!(plain.noise_variance, ruled.noise_variance);
-        assert_ne!(plain.effective_step, ruled.effective_step);
+        assert_eq!(plain.value("gradient_sq_norm"), ruled.value("gradient_sq_norm"));
+        assert_eq!(plain.value("noise_variance"), ruled.value("noise_variance"));
+        assert_ne!(plain.value("effective_step"), ruled.value("effective_step"));
     }
     // The second moment of gradients of length one sums to one, bias-corrected.
     let state = final_state(settings("gradient_normalization"));

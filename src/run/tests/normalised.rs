@@ -1,23 +1,22 @@
-//! Whole runs on a tiny stream.
+//! Whole runs of networks whose hidden layers are normalised.
 
 use serde_json::{Value, json};
-use trainability::config::{ImageFacts, RunPlan};
-use trainability::data::ImageSet;
-use trainability::train::Run;
-use trainability::train::recorder::TaskRow;
-use trainability_baselines::{State, Stateful};
+use trainability_record::TaskRow;
 
-use super::numbers;
-use super::tiny::{self, finish};
+use crate::data::ImageSet;
+use crate::experiment::ImageFacts;
+use crate::run::{Run, RunPlan};
+use crate::testing::normalised::numbers;
+use crate::testing::runs::{self, begin, finish, state_of};
 
 fn images(count: usize) -> ImageSet {
-    tiny::images(count, [1, 4, 4], 0)
+    runs::images(count, [1, 4, 4], 0)
 }
 
 /// Minibatches of 20, 20 and 8 images, or with 41 images of 20, 20 and 1.
 fn plan(count: usize, settings: Value) -> RunPlan {
     let own = json!({ "stream": { "tasks": 2, "epochs": 4 }, "methods": ["batch_norm"] });
-    tiny::plans(&ImageFacts::bare(count, "none"), &[&own, &settings]).remove(0)
+    runs::plans(&ImageFacts::bare(count, "none"), &[&own, &settings]).remove(0)
 }
 
 fn field<'a>(row: &'a TaskRow, name: &str) -> &'a str {
@@ -27,19 +26,18 @@ fn field<'a>(row: &'a TaskRow, name: &str) -> &'a str {
 #[test]
 fn under_batch_norm_noise_and_what_is_made_of_it_are_empty_in_hidden_layers() {
     for schedule in ["paper", "debiased"] {
-        let mut run = Run::new(&plan(48, json!({ "schedules": [schedule] })), &images(48));
+        let mut run = begin(&plan(48, json!({ "schedules": [schedule] })), &images(48));
         let (tasks, controls) = finish(&mut run);
         assert_eq!(controls.len(), 11 * 3);
         for row in &controls {
             let hidden = row.layer != "fc3";
-            let of_noise = [row.noise_variance, row.noise_bound, row.noise_bound_debiased, row.combined_bound];
-            assert!(of_noise.iter().all(|value| value.is_some() != hidden), "{row:?}");
-            let others =
-                [row.effective_step, row.gradient_sq_norm, row.sharpness, row.sharpness_min, row.volatility_bound];
-            assert!(others.iter().all(Option::is_some), "{row:?}");
+            let of_noise = ["noise_variance", "noise_bound", "noise_bound_debiased", "combined_bound"];
+            assert!(of_noise.iter().all(|name| row.value(name).is_some() != hidden), "{row:?}");
+            let others = ["effective_step", "gradient_sq_norm", "sharpness", "sharpness_min", "volatility_bound"];
+            assert!(others.iter().all(|name| row.value(name).is_some()), "{row:?}");
             assert_eq!(row.action == "undefined", hidden, "{row:?}");
         }
-        let [fc1, fc2, fc3] = run.events() else { panic!("three layers") };
+        let [fc1, fc2, fc3] = run.learner().events() else { panic!("three layers") };
         for layer in [fc1, fc2] {
             assert_eq!((layer.cooled, layer.warmed, layer.held, layer.undefined), (0, 0, 11, 11));
         }
@@ -67,11 +65,11 @@ fn what_needs_no_noise_goes_on_under_batch_norm_and_all_does_under_layer_norm() 
         ("layer_norm", "noise_only"),
         ("crelu+layer_norm", "debiased"),
     ] {
-        let mut run = Run::new(&plan(48, json!({ "methods": [method], "schedules": [schedule] })), &images(48));
+        let mut run = begin(&plan(48, json!({ "methods": [method], "schedules": [schedule] })), &images(48));
         let (tasks, controls) = finish(&mut run);
-        assert!(run.events().iter().all(|layer| layer.undefined == 0), "{method}/{schedule}: {:?}", run.events());
+        assert!(run.learner().events().iter().all(|layer| layer.undefined == 0), "{method}/{schedule}: {:?}", run.learner().events());
         if method != "batch_norm" {
-            assert!(controls.iter().all(|row| row.noise_variance.is_some_and(|variance| variance > 0.0)));
+            assert!(controls.iter().all(|row| row.value("noise_variance").is_some_and(|variance| variance > 0.0)));
             assert!(
                 tasks.iter().all(|task| ["hessian_rank", "gradient_confidence"]
                     .iter()
@@ -80,9 +78,9 @@ fn what_needs_no_noise_goes_on_under_batch_norm_and_all_does_under_layer_norm() 
         }
     }
     let network = json!({ "name": "debiased", "scope": "network" });
-    let mut run = Run::new(&plan(48, json!({ "schedules": [network] })), &images(48));
+    let mut run = begin(&plan(48, json!({ "schedules": [network] })), &images(48));
     finish(&mut run);
-    assert!(run.events().iter().all(|layer| layer.undefined == layer.held && layer.held == 11));
+    assert!(run.learner().events().iter().all(|layer| layer.undefined == layer.held && layer.held == 11));
 }
 
 #[test]
@@ -100,10 +98,10 @@ fn parts_go_together_and_a_last_minibatch_of_one_image_is_no_failure() {
         json!("batch_norm+reset"),
     ] {
         let settings = json!({ "methods": [method], "stream": { "tasks": 2, "epochs": 2 }, "measure": { "interval": 1, "window": 3, "probe_images": 16 } });
-        let (tasks, controls) = finish(&mut Run::new(&plan(41, settings), &images(41)));
+        let (tasks, controls) = finish(&mut begin(&plan(41, settings), &images(41)));
         assert_eq!((tasks.len(), controls.len()), (2, 3 * (2 * 2 * 3 - 1)), "{method}");
         assert!(tasks.iter().all(|task| field(task, "final_loss").parse::<f64>().unwrap().is_finite()), "{method}");
-        assert!(controls.iter().all(|row| row.sharpness.is_some() && row.gradient_sq_norm.is_some()), "{method}");
+        assert!(controls.iter().all(|row| row.value("sharpness").is_some() && row.value("gradient_sq_norm").is_some()), "{method}");
     }
 }
 
@@ -115,7 +113,7 @@ fn a_task_is_evaluated_by_the_running_statistics() {
         let method = json!({ "name": "batch_norm", "momentum": momentum });
         let stream = json!({ "kind": "random_labels", "tasks": 1, "epochs": epochs });
         let settings = json!({ "methods": [method], "training": training, "stream": stream });
-        let (tasks, _) = finish(&mut Run::new(&plan(48, settings), &images(48)));
+        let (tasks, _) = finish(&mut begin(&plan(48, settings), &images(48)));
         tasks.iter().map(|task| field(task, "final_loss").parse().unwrap()).collect()
     };
     // All images are one minibatch: its own statistics are reached at once, or in the end, but for the unbiased variance.
@@ -125,9 +123,7 @@ fn a_task_is_evaluated_by_the_running_statistics() {
 }
 
 fn running(run: &Run, name: &str) -> Vec<f64> {
-    let mut state = State::default();
-    run.save(&mut state);
-    numbers(&state.tensors[&format!("network/normalization/{name}")])
+    numbers(&state_of(run.learner()).tensors[&format!("network/normalization/{name}")])
 }
 
 #[test]
@@ -136,7 +132,7 @@ fn a_reset_begins_with_fresh_running_statistics() {
     let length = |parts: Value| {
         let training = json!({ "batch_size": 20, "learning_rate": 1e-4, "precision": "f64" });
         let settings = json!({ "methods": [{ "label": "slow", "parts": parts }], "training": training });
-        let mut run = Run::new(&plan(48, settings), &images(48));
+        let mut run = begin(&plan(48, settings), &images(48));
         let mut after = |updates: usize| {
             (0..updates).for_each(|_| drop(run.advance().unwrap()));
             running(&run, "fc1.running_mean").iter().map(|mean| mean * mean).sum::<f64>().sqrt()
@@ -154,12 +150,10 @@ fn a_reset_begins_with_fresh_running_statistics() {
 fn a_replaced_unit_begins_with_fresh_running_statistics() {
     let redo =
         json!({ "label": "recycled", "parts": ["batch_norm", { "name": "redo", "threshold": 0.999, "period": 3 }] });
-    let mut run = Run::new(&plan(48, json!({ "methods": [redo] })), &images(48));
+    let mut run = begin(&plan(48, json!({ "methods": [redo] })), &images(48));
     let mut fresh = |updates: usize| {
         (0..updates).for_each(|_| drop(run.advance().unwrap()));
-        let mut state = State::default();
-        run.save(&mut state);
-        let variances = state.tensor("network/normalization/fc1.running_variance").unwrap();
+        let variances = state_of(run.learner()).tensor("network/normalization/fc1.running_variance").unwrap();
         variances.eq(1.0).sum(tch::Kind::Int64).int64_value(&[])
     };
     assert_eq!(fresh(2), 0);

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use trainability::config::{Experiment, ImageFacts, Plan, RunPlan};
-use trainability::data::ImageSet;
-use trainability::schedule::SCHEDULES;
-use trainability::train::{ControlRow, Run};
+use trainability_record::ControlRow;
 
-use crate::decays::rates;
-use crate::tiny;
+use crate::data::ImageSet;
+use crate::experiment::{Experiment, ImageFacts, Plan};
+use crate::run::RunPlan;
+use crate::schedule::SCHEDULES;
+use crate::testing::runs::{self, begin, finish};
+use crate::testing::schedules::rates;
 
 fn images() -> ImageSet {
-    tiny::images(48, [1, 4, 4], 0)
+    runs::images(48, [1, 4, 4], 0)
 }
 
 /// The base rate of the runs.
@@ -63,12 +64,7 @@ fn the_smoke_sweep_runs_every_schedule_and_the_controls_sweep_asks_what_it_says(
 }
 
 fn controls(plan: &RunPlan) -> Vec<ControlRow> {
-    let mut run = Run::new(plan, &images());
-    let mut rows = Vec::new();
-    while !run.is_over() {
-        rows.extend(run.advance().unwrap().controls);
-    }
-    rows
+    finish(&mut begin(plan, &images())).1
 }
 
 #[test]
@@ -104,13 +100,13 @@ fn each_ablation_keeps_the_bound_that_its_name_says() {
         let (mut cooled, mut held) = (0, 0);
         for row in &rows {
             let (step, bound) = (
-                row.effective_step.unwrap(),
+                row.value("effective_step").unwrap(),
                 match name {
-                    "noise_only" => row.noise_bound,
-                    "volatility_only" => row.volatility_bound,
-                    "level_only" => row.level_bound,
+                    "noise_only" => row.value("noise_bound"),
+                    "volatility_only" => row.value("volatility_bound"),
+                    "level_only" => row.value("level_bound"),
                     "floor_only" => Some(0.0),
-                    _ => row.combined_bound,
+                    _ => row.value("combined_bound"),
                 },
             );
             // METHOD 4 with its constants; the first tenth of a task of 36 updates is its first four.
@@ -127,7 +123,7 @@ fn each_ablation_keeps_the_bound_that_its_name_says() {
             held += u32::from(expected == "held");
         }
         if name == "floor_only" {
-            assert!(rows.iter().all(|row| (row.action == "cooled") == (row.effective_step.unwrap() > 0.12)));
+            assert!(rows.iter().all(|row| (row.action == "cooled") == (row.value("effective_step").unwrap() > 0.12)));
         }
         assert!(cooled > 0, "{name} never cooled");
         assert!(rows.iter().any(|row| row.action == "warmed") || ["cooling_only", "floor_only"].contains(&name));
@@ -153,6 +149,6 @@ fn under_the_scope_network_all_layers_share_one_decision() {
     assert!(together(&network) && !together(&layer));
     assert!(network.iter().any(|row| row.action == "cooled"));
     // The rows still are the layers' own.
-    assert!(network.chunks(3).any(|layers| layers[0].combined_bound != layers[1].combined_bound));
+    assert!(network.chunks(3).any(|layers| layers[0].value("combined_bound") != layers[1].value("combined_bound")));
     assert_eq!(plans["network"].resolved.options["scope"], "network");
 }

@@ -1,20 +1,19 @@
 //! Whole runs on every kind of stream with every option.
 
 use serde_json::{Value, json};
-use tch::{Kind, Tensor};
-use trainability::config::{ImageFacts, RunPlan};
-use trainability::data::ImageSet;
-use trainability::network::{Network, Shape, cross_entropy, logits};
-use trainability::optimizer::{Adam, AdamOptions};
-use trainability::random::Generator;
-use trainability::stream::{Start, Stream};
-use trainability::train::recorder::TaskRow;
-use trainability::train::{Run, select_images};
+use tch::{Device, Kind, Tensor};
 use trainability_baselines::activation::relu::Relu;
-use trainability_baselines::method::WeightDecay;
-use trainability_baselines::{State, Stateful};
+use trainability_baselines::weight_decay::WeightDecay;
+use trainability_record::TaskRow;
+use trainability_tensor::{Generator, State};
 
-use super::tiny::{self, finish};
+use crate::data::ImageSet;
+use crate::experiment::ImageFacts;
+use crate::model::{Chain, Model, Pass, Shape, cross_entropy, gradients};
+use crate::optimizer::{Adam, AdamOptions, Optimizer};
+use crate::run::{RunPlan, select_images};
+use crate::stream::{Stream, StreamStart};
+use crate::testing::runs::{self, begin, finish, state_of};
 
 const IMAGES: usize = 48;
 
@@ -22,12 +21,12 @@ const IMAGES: usize = 48;
 /// more where that is most of them.
 fn images(count: usize, background: i64) -> ImageSet {
     let labels = (0..count).map(|image| (image * image % 10) as u8).collect();
-    ImageSet { labels, ..tiny::images(count, [1, 4, 4], background) }
+    ImageSet { labels, ..runs::images(count, [1, 4, 4], background) }
 }
 
 /// Three tasks of three epochs of three updates, changed by some settings.
 fn plans(set: &ImageSet, settings: &Value) -> Vec<RunPlan> {
-    tiny::plans(&ImageFacts::of(set), &[&json!({ "schedules": ["debiased"] }), settings])
+    runs::plans(&ImageFacts::of(set), &[&json!({ "schedules": ["debiased"] }), settings])
 }
 
 /// The `stream` sections that there should be: every kind, with and without every option.
@@ -54,12 +53,6 @@ fn column(tasks: &[TaskRow], wanted: &str) -> Vec<String> {
     tasks.iter().flatten().filter(|(name, _)| *name == wanted).map(|(_, field)| field.clone()).collect()
 }
 
-fn state_of(part: &impl Stateful) -> State {
-    let mut state = State::default();
-    part.save(&mut state);
-    state
-}
-
 #[test]
 fn every_stream_goes_on_from_a_checkpoint_with_the_same_bits() {
     for (set, batch_size) in [(images(IMAGES, 0), 20), (images(96, 205), 64)] {
@@ -68,10 +61,10 @@ fn every_stream_goes_on_from_a_checkpoint_with_the_same_bits() {
         for stream in streams {
             let settings = json!({ "stream": stream, "training": { "batch_size": batch_size } });
             let plan = &plans(&set, &settings)[0];
-            let expected = finish(&mut Run::new(plan, &set));
+            let expected = finish(&mut begin(plan, &set));
             assert_eq!(column(&expected.0, "updates").last(), Some(&plan.updates().to_string()));
             let total = plan.updates();
-            tiny::goes_on_with_the_same_bits(&set, plan, [0, total / 3, total / 2, 2 * total / 3 + 1]);
+            runs::goes_on_with_the_same_bits(&set, plan, [0, total / 3, total / 2, 2 * total / 3 + 1]);
         }
     }
 }
@@ -91,7 +84,7 @@ fn measuring_never_changes_training() {
                     "schedules": ["constant"],
                     "measure": { "interval": interval }
                 });
-                let (tasks, _) = finish(&mut Run::new(&plans(&set, &settings)[0], &set));
+                let (tasks, _) = finish(&mut begin(&plans(&set, &settings)[0], &set));
                 trained.iter().map(|name| column(&tasks, name)).collect()
             };
             let never = train(0);
@@ -115,7 +108,7 @@ fn random_lengths_are_those_of_the_seed_in_every_arm_and_a_decay_ends_with_the_r
     let plans = plans(&set, &settings);
     let mut of_seed: [Vec<Vec<String>>; 2] = Default::default();
     for plan in &plans {
-        let (tasks, controls) = finish(&mut Run::new(plan, &set));
+        let (tasks, controls) = finish(&mut begin(plan, &set));
         let ends = column(&tasks, "updates");
         let mut before = 0;
         for end in &ends {
@@ -179,7 +172,7 @@ fn test_accuracy_is_that_on_images_held_out_under_the_tasks_own_permutation() {
                 "schedules": ["constant"]
             });
             let plan = &plans(&set, &settings)[0];
-            let mut run = Run::new(plan, &set);
+            let mut run = begin(plan, &set);
             let (mut names, mut pixels) = ((0..10).collect(), (0..16).collect());
             let mut generator = Generator::named(kind, 0);
             let mut accuracies = Vec::new();
@@ -191,7 +184,7 @@ fn test_accuracy_is_that_on_images_held_out_under_the_tasks_own_permutation() {
                     "label_permutation" => names = drawn(&mut generator, 10),
                     _ => pixels = drawn(&mut generator, 16),
                 }
-                let state = state_of(&run);
+                let state = state_of(run.learner());
                 let layers: Vec<Layer> = ["fc1", "fc2", "fc3"]
                     .map(|layer| {
                         let tensor = |role| state.tensor(&format!("network/{layer}.{role}")).unwrap();
@@ -219,7 +212,7 @@ fn holding_images_out_leaves_the_others_as_they_are() {
     let set = images(IMAGES, 0);
     let train = |data: Value| {
         let settings = json!({ "data": data, "stream": { "kind": "label_permutation" } });
-        let (tasks, controls) = finish(&mut Run::new(&plans(&set, &settings)[0], &set));
+        let (tasks, controls) = finish(&mut begin(&plans(&set, &settings)[0], &set));
         (["online_accuracy", "final_loss"].map(|name| column(&tasks, name)), controls)
     };
     assert_eq!(train(json!({ "images": 30 })), train(json!({ "images": 30, "test_images": 18 })));
@@ -235,61 +228,65 @@ fn a_learner_that_is_told_of_a_boundary_begins_it_with_a_fresh_optimizer_and_con
     let training = json!({ "precision": "f64" });
     let settings = |told: bool| json!({ "stream": { "announce_boundaries": told }, "training": training, "schedules": ["constant"] });
     let plan = &plans(&set, &settings(true))[0];
-    let mut run = Run::new(plan, &set);
+    let mut run = begin(plan, &set);
     (0..9).for_each(|_| drop(run.advance().unwrap()));
-    let before = state_of(&run);
+    let before = state_of(run.learner());
     run.advance().unwrap();
-    let after = state_of(&run);
+    let after = state_of(run.learner());
 
     let images = select_images(&set, IMAGES, Kind::Double, 0);
-    let mut stream = Stream::new(Start::random_labels(images.copy(), 10, plan.lengths(), 0));
+    let mut stream = Stream::new(StreamStart::random_labels(images.copy(), 10, plan.lengths(), 0));
     stream.begin_task();
     (0..9).for_each(|_| drop(stream.next_minibatch()));
     stream.begin_task();
     let batch = stream.next_minibatch();
     let shape = Shape { inputs: 16, convolutions: None, hidden: vec![12, 8], outputs: 10, kind: Kind::Double };
-    let mut network = Network::new(shape, Box::new(Relu), &mut Generator::named("other", 0));
-    before.restore_part("network", &mut network).unwrap();
-    let loss = cross_entropy(logits(&network.forward(&images.index_select(0, &batch.rows))), &batch.labels);
-    let gradients = network.gradients(&loss, false);
-    let mut fresh = Adam::new(AdamOptions::default(), WeightDecay::None, &network.layers);
-    fresh.step(&mut network.layers, &gradients, &[0.01; 3], false);
+    let mut network = Chain::new(shape, Box::new(Relu), Device::Cpu, &mut Generator::named("other", 0));
+    before.restore_part("network", &mut network as &mut dyn Model).unwrap();
+    let logits = network.forward(&images.index_select(0, &batch.rows), &mut Pass::evaluation());
+    let gradients = gradients(network.layers(), &cross_entropy(&logits, &batch.labels), false);
+    let mut fresh = Adam::new(AdamOptions::default(), WeightDecay::None, network.layers());
+    fresh.step(network.layers_mut(), &gradients, &[0.01; 3], false);
+    let fresh = state_of(&fresh);
 
     assert_eq!(after.value::<u64>("optimizer/steps").unwrap(), 1);
     let near = |found: &State, name: &str, expected: &Tensor| {
         found.tensor(name).unwrap().allclose(expected, 1e-9, 1e-15, false)
     };
     let mut told = plans(&set, &settings(false));
-    let mut untold = Run::new(&told.remove(0), &set);
+    let mut untold = begin(&told.remove(0), &set);
     (0..10).for_each(|_| drop(untold.advance().unwrap()));
-    let untold = state_of(&untold);
+    let untold = state_of(untold.learner());
     assert_eq!(untold.value::<u64>("optimizer/steps").unwrap(), 10);
-    for (layer, moments) in network.layers.iter().zip(fresh.moments()) {
-        for (parameter, moments) in layer.parameters.iter().zip(moments) {
-            let [first, second] = ["exp_avg", "exp_avg_sq"].map(|role| format!("optimizer/{}.{role}", moments.name));
-            assert!(near(&after, &first, &moments.first) && near(&after, &second, &moments.second), "{}", moments.name);
-            let network = format!("network/{}", parameter.name);
-            assert!(near(&after, &network, &parameter.value.detach()), "{network}");
-            assert!(!near(&untold, &second, &moments.second) && !near(&untold, &network, &parameter.value.detach()));
+    for parameter in network.layers().iter().flat_map(|layer| &layer.parameters) {
+        for role in ["exp_avg", "exp_avg_sq"] {
+            let name = format!("{}.{role}", parameter.name);
+            let moment = fresh.tensor(&name).unwrap();
+            let name = format!("optimizer/{name}");
+            assert!(near(&after, &name, &moment), "{name}");
+            assert!(role == "exp_avg" || !near(&untold, &name, &moment), "{name}");
         }
+        let name = format!("network/{}", parameter.name);
+        assert!(near(&after, &name, &parameter.value.detach()), "{name}");
+        assert!(!near(&untold, &name, &parameter.value.detach()), "{name}");
     }
 
     // The controller: at the first update of each task that has a bound, the base rate and a window of one value.
     let of = |told: bool| {
         let settings = json!({ "stream": { "announce_boundaries": told }, "schedules": ["debiased"] });
-        let (_, controls) = finish(&mut Run::new(&plans(&set, &settings)[0], &set));
-        [1, 2].map(|task| controls.iter().find(|row| row.task == task && row.combined_bound.is_some()).unwrap().clone())
+        let (_, controls) = finish(&mut begin(&plans(&set, &settings)[0], &set));
+        [1, 2].map(|task| controls.iter().find(|row| row.task == task && row.value("combined_bound").is_some()).unwrap().clone())
     };
     for row in of(true) {
         assert_eq!(row.learning_rate, 0.01);
-        assert_eq!(row.sharpness_mean, row.normalized_sharpness, "nothing of the task before is in the window");
+        assert_eq!(row.value("sharpness_mean"), row.value("normalized_sharpness"), "nothing of the task before is in the window");
         // The volatility of one value is nothing, so that the combined bound is this batch's noise bound alone.
-        let (combined, noise) = (row.combined_bound.unwrap(), row.noise_bound_debiased.unwrap());
+        let (combined, noise) = (row.value("combined_bound").unwrap(), row.value("noise_bound_debiased").unwrap());
         assert!((combined - noise).abs() <= 1e-12 * noise, "{combined} and {noise}");
     }
     for row in of(false) {
         assert_ne!(row.learning_rate, 0.01);
-        assert_ne!(row.sharpness_mean, row.normalized_sharpness);
+        assert_ne!(row.value("sharpness_mean"), row.value("normalized_sharpness"));
     }
 }
 

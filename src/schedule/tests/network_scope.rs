@@ -2,16 +2,18 @@
 
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
-use trainability::network::{Network, Shape, cross_entropy, logits};
-use trainability::optimizer::{Adam, AdamOptions};
-use trainability::probe::hessian::Hessian;
-use trainability::probe::{LayerStatistics, Probe, ProbeOptions, Scene};
-use trainability::random::Generator;
-use trainability::schedule::{BoundEstimator, BoundOptions};
 use trainability_baselines::activation::relu::Relu;
-use trainability_baselines::lanczos::SymmetricOperator;
-use trainability_baselines::method::WeightDecay;
-use trainability_baselines::{LayerTrace, State, Stateful};
+use trainability_baselines::weight_decay::WeightDecay;
+use trainability_tensor::lanczos::SymmetricOperator;
+use trainability_tensor::{Generator, LayerTrace, Role, Stateful};
+
+use crate::model::{Chain, Model, Pass, Shape, cross_entropy, deltas, gradients};
+use crate::optimizer::{Adam, AdamOptions, Optimizer};
+use crate::probe::hessian::Hessian;
+use crate::probe::{LayerStatistics, Probe, ProbeOptions, UpdateView};
+use crate::schedule::{BoundEstimator, BoundOptions, COMBINED};
+use crate::testing::runs::state_of;
+use crate::testing::traced;
 
 /// Whole-network statistics by their definitions: all parameters in one vector, a backward pass a sample, the Hessian's
 /// blocks written out.
@@ -26,10 +28,12 @@ fn flat(gradients: &[Vec<Tensor>]) -> Tensor {
     Tensor::cat(&gradients.iter().flatten().map(|gradient| gradient.flatten(0, -1)).collect::<Vec<_>>(), 0)
 }
 
-fn slow(network: &Network, images: &Tensor, labels: &Tensor) -> Slow {
-    let loss = |images: &Tensor, labels: &Tensor| cross_entropy(logits(&network.forward(images)), labels);
+fn slow(network: &Chain, images: &Tensor, labels: &Tensor) -> Slow {
+    let loss = |images: &Tensor, labels: &Tensor| {
+        cross_entropy(&network.forward(images, &mut Pass::evaluation().without_trace()), labels)
+    };
     let rows = (0..images.size()[0])
-        .map(|i| flat(&network.gradients(&loss(&images.narrow(0, i, 1), &labels.narrow(0, i, 1)), false)))
+        .map(|i| flat(&gradients(network.layers(), &loss(&images.narrow(0, i, 1), &labels.narrow(0, i, 1)), false)))
         .collect::<Vec<_>>();
     let rows = Tensor::stack(&rows, 0);
     let mean = rows.mean_dim(0, false, Kind::Double);
@@ -38,7 +42,7 @@ fn slow(network: &Network, images: &Tensor, labels: &Tensor) -> Slow {
     let identity = Tensor::eye(size, (Kind::Double, Device::Cpu));
     let whole = Tensor::stack(&(0..size).map(|i| hessian.apply(&identity.get(i))).collect::<Vec<_>>(), 1);
     let mut mask = Vec::new();
-    for (index, layer) in network.layers.iter().enumerate() {
+    for (index, layer) in network.layers().iter().enumerate() {
         mask.extend(vec![index as i64; layer.count()]);
     }
     let mask = Tensor::from_slice(&mask);
@@ -59,9 +63,9 @@ fn the_networks_statistics_and_bound_equal_a_slow_computation() {
     };
     let mut generator = Generator::named("test", 1);
     let shape = Shape { inputs: 6, convolutions: None, hidden: vec![5, 4], outputs: 3, kind: Kind::Double };
-    let mut network = Network::new(shape, Box::new(Relu), &mut generator);
+    let mut network = Chain::new(shape, Box::new(Relu), Device::Cpu, &mut generator);
     let options = AdamOptions { beta1: 0.8, beta2: 0.9, epsilon: 1e-3 };
-    let mut optimizer = Adam::new(options, WeightDecay::None, &network.layers);
+    let mut optimizer = Adam::new(options, WeightDecay::None, network.layers());
     let probe = |form: &str| {
         let options =
             json!({ "effective_step": form, "window": 5, "lanczos": { "products": 400, "tolerance": 1e-10 } });
@@ -74,14 +78,15 @@ fn the_networks_statistics_and_bound_equal_a_slow_computation() {
     for step in 0..4 {
         let images = generator.uniform(&[8, 6], 2.0, Kind::Double);
         let labels = generator.labels(8, 3);
-        let trace = network.forward(&images);
-        let loss = cross_entropy(logits(&trace), &labels);
-        let gradients = network.gradients(&loss, true);
-        let deltas = Network::deltas(&trace, &loss);
+        let (logits, trace) = traced(&network, &images, Pass::evaluation());
+        let loss = cross_entropy(&logits, &labels);
+        let gradients = gradients(network.layers(), &loss, true);
+        let deltas = deltas(&trace, &loss);
         let trace: Vec<LayerTrace> = trace.iter().map(LayerTrace::detach).collect();
         if step > 0 {
-            let scene = Scene {
-                network: &network,
+            let view = UpdateView {
+                model: &network,
+                inputs: &images,
                 trace: &trace,
                 labels: &labels,
                 deltas: &deltas,
@@ -92,12 +97,11 @@ fn the_networks_statistics_and_bound_equal_a_slow_computation() {
                 penalties: &[],
             };
             let whole = |probe: &mut Probe| -> LayerStatistics {
-                let layers = probe.measure(&scene).0;
-                probe.measure_network(&scene, &layers)
+                let layers = probe.measure(&view).0;
+                probe.measure_network(&view, &layers)
             };
             // The network's window goes over into another probe with the rest of the state.
-            let mut state = State::default();
-            rms.save(&mut state);
+            let state = state_of(&rms);
             rms = probe("rms");
             rms.restore(&state).unwrap();
             let (found, other) = (whole(&mut rms), whole(&mut elementwise));
@@ -108,10 +112,12 @@ fn the_networks_statistics_and_bound_equal_a_slow_computation() {
             assert!(slow.whole_sharpness > 1.01 * slow.block_diagonal_sharpness, "a lower bound, and not an equal");
 
             let (correction1, correction2) = (1.0 - 0.8f64.powi(step), 1.0 - 0.9f64.powi(step));
+            let memory = state_of(&optimizer);
             let moments = |weights_alone: bool| -> Vec<f64> {
-                let parameters = optimizer.moments().iter().flat_map(|layer| layer.iter().enumerate());
-                let tensors = parameters.filter(|(place, _)| *place == 0 || !weights_alone);
-                tensors.flat_map(|(_, m)| Vec::<f64>::try_from(m.second.flatten(0, -1)).unwrap()).collect()
+                let parameters = network.layers().iter().flat_map(|layer| &layer.parameters);
+                let wanted = parameters.filter(|parameter| parameter.role == Role::Weight || !weights_alone);
+                let second = |name: &str| memory.tensor(&format!("{name}.exp_avg_sq")).unwrap().flatten(0, -1);
+                wanted.flat_map(|parameter| Vec::<f64>::try_from(second(&parameter.name)).unwrap()).collect()
             };
             let weights = moments(true);
             let v_rms = (weights.iter().sum::<f64>() / weights.len() as f64 / correction2).sqrt();
@@ -129,13 +135,13 @@ fn the_networks_statistics_and_bound_equal_a_slow_computation() {
             let signal = slow.gradient_sq_norm;
             if step == 1 {
                 // The window's first value is its mean: no volatility, and the noise bound alone.
-                close(bounds.combined, 8.0 * signal / slow.noise_variance);
+                close(bounds.of(&COMBINED), 8.0 * signal / slow.noise_variance);
             } else {
                 let volatility = (normalized - mean).powi(2) / (mean + 1e-8);
                 close(found.volatility, volatility);
-                close(bounds.combined, 8.0 * signal / (slow.noise_variance + 3.0 * signal * volatility));
+                close(bounds.of(&COMBINED), 8.0 * signal / (slow.noise_variance + 3.0 * signal * volatility));
             }
         }
-        optimizer.step(&mut network.layers, &gradients, &learning_rates, false);
+        optimizer.step(network.layers_mut(), &gradients, &learning_rates, false);
     }
 }

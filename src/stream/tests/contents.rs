@@ -1,28 +1,28 @@
 //! The content of tasks, against loops over images and pixels.
 
 use tch::{Device, Kind, Tensor};
-use trainability::random::Generator;
-use trainability::stream::{Composition, Entry, Lengths, Minibatch, Start, Stream};
-use trainability_baselines::{State, Stateful};
+use trainability_tensor::{Generator, State, Stateful};
 
-pub const IMAGES: usize = 10;
-pub const FEATURES: usize = 6;
-pub const CLASSES: i64 = 4;
-pub const SEED: u64 = 3;
+use crate::stream::{Composition, Lengths, Minibatch, Stream, StreamStart};
+
+pub(super) const IMAGES: usize = 10;
+pub(super) const FEATURES: usize = 6;
+pub(super) const CLASSES: i64 = 4;
+pub(super) const SEED: u64 = 3;
 
 /// Every pixel of every image is another number.
-pub fn pixels(count: usize) -> Tensor {
+pub(super) fn pixels(count: usize) -> Tensor {
     Tensor::arange((count * FEATURES) as i64, (Kind::Float, Device::Cpu)).view([count as i64, FEATURES as i64])
 }
 
-pub fn true_classes(count: usize) -> Vec<i64> {
+pub(super) fn true_classes(count: usize) -> Vec<i64> {
     (0..count as i64).map(|image| (image * image + 1) % CLASSES).collect()
 }
 
 /// A stream of tasks of two epochs on `count` images, before its first task.
-pub fn start(kind: &str, count: usize, tasks: usize, composition: Composition) -> Start {
-    Start {
-        entry: Entry::named(kind).unwrap(),
+pub(super) fn start(kind: &str, count: usize, tasks: usize, composition: Composition) -> StreamStart {
+    StreamStart {
+        kind: crate::stream::stream(kind).unwrap(),
         images: pixels(count),
         true_classes: Tensor::from_slice(&true_classes(count)),
         classes: CLASSES,
@@ -33,16 +33,16 @@ pub fn start(kind: &str, count: usize, tasks: usize, composition: Composition) -
     }
 }
 
-pub fn stream(kind: &str, tasks: usize, composition: Composition) -> Stream {
+pub(super) fn stream(kind: &str, tasks: usize, composition: Composition) -> Stream {
     Stream::new(start(kind, IMAGES, tasks, composition))
 }
 
-pub fn whole(tensor: &Tensor) -> Vec<i64> {
+pub(super) fn whole(tensor: &Tensor) -> Vec<i64> {
     Vec::try_from(tensor.to_kind(Kind::Int64).contiguous().view(-1)).unwrap()
 }
 
 /// Row by row, what a minibatch shows and how it is called.
-pub fn shown(stream: &Stream, batch: &Minibatch) -> (Vec<i64>, Vec<i64>) {
+pub(super) fn shown(stream: &Stream, batch: &Minibatch) -> (Vec<i64>, Vec<i64>) {
     (whole(&stream.minibatch_images().index_select(0, &batch.rows)), whole(&batch.labels))
 }
 
@@ -158,7 +158,7 @@ fn tasks_recur_bit_by_bit() {
         for cycle in [2, 3] {
             let composition = |recurring| Composition { recurring, ..Composition::default() };
             let contents = |recurring| -> Vec<(Vec<i64>, Vec<i64>)> {
-                let mut stream = Stream::new(Start { fraction, ..start(kind, IMAGES, 9, composition(recurring)) });
+                let mut stream = Stream::new(StreamStart { fraction, ..start(kind, IMAGES, 9, composition(recurring)) });
                 (0..9)
                     .map(|_| {
                         stream.begin_task();
@@ -177,7 +177,7 @@ fn tasks_recur_bit_by_bit() {
 }
 
 /// Every kind with every option.
-fn variants() -> Vec<Start> {
+fn variants() -> Vec<StreamStart> {
     let mut variants = Vec::new();
     for kind in ["random_labels", "label_permutation", "pixel_permutation"] {
         for (recurring, transition) in [(0, 0.0), (2, 0.0), (0, 0.7), (2, 0.7), (0, 1.0)] {
@@ -185,15 +185,15 @@ fn variants() -> Vec<Start> {
                 let plain = start(kind, IMAGES, 4, Composition { recurring, transition });
                 let lengths =
                     if spread > 0.0 { plain.lengths.clone().with_spread(spread, SEED) } else { plain.lengths.clone() };
-                variants.push(Start { lengths, fraction: if kind == "random_labels" { 0.5 } else { 1.0 }, ..plain });
+                variants.push(StreamStart { lengths, fraction: if kind == "random_labels" { 0.5 } else { 1.0 }, ..plain });
             }
         }
     }
     variants
 }
 
-fn copy(start: &Start) -> Start {
-    Start {
+fn copy(start: &StreamStart) -> StreamStart {
+    StreamStart {
         images: start.images.copy(),
         true_classes: start.true_classes.copy(),
         lengths: start.lengths.clone(),

@@ -1,8 +1,7 @@
 //! Gradual change: how often a sample is one of the task before.
 
-use trainability::stream::{Composition, Lengths, Start, Stream};
-
 use super::contents::{FEATURES, shown, whole};
+use crate::stream::{Composition, Lengths, Stream, StreamStart};
 
 const IMAGES: usize = 4000;
 const BATCH: usize = 100;
@@ -10,8 +9,8 @@ const EPOCHS: usize = 3;
 const UPDATES: usize = EPOCHS * IMAGES / BATCH;
 
 /// Tasks that differ in most images, whatever the kind.
-fn start(kind: &str, count: usize, tasks: usize, composition: Composition) -> Start {
-    Start { seed: 1, ..super::contents::start(kind, count, tasks, composition) }
+fn start(kind: &str, count: usize, tasks: usize, composition: Composition) -> StreamStart {
+    StreamStart { seed: 1, ..super::contents::start(kind, count, tasks, composition) }
 }
 
 /// The second task's minibatches: for each, what share of its samples is one of the first task, and whether each sample
@@ -19,7 +18,7 @@ fn start(kind: &str, count: usize, tasks: usize, composition: Composition) -> St
 fn shares(kind: &str, transition: f64) -> Vec<f64> {
     let composition = Composition { recurring: 0, transition };
     let lengths = Lengths::equal(2, EPOCHS, IMAGES, BATCH);
-    let mut stream = Stream::new(Start { lengths, ..start(kind, IMAGES, 2, composition) });
+    let mut stream = Stream::new(StreamStart { lengths, ..start(kind, IMAGES, 2, composition) });
     stream.begin_task();
     let old = (whole(stream.images()), whole(stream.labels()));
     for _ in 0..UPDATES {
