@@ -12,7 +12,9 @@ use crate::optimizer::{Sgd, SgdOptions};
 use crate::probe::{UpdateView, curvature};
 
 pub(crate) mod convolutional;
+pub(crate) mod networks;
 pub(crate) mod normalised;
+pub(crate) mod plain_indicators;
 pub(crate) mod runs;
 pub(crate) mod schedules;
 

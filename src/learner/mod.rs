@@ -12,6 +12,8 @@ mod surgery;
 mod update;
 
 #[cfg(test)]
+mod tests;
+#[cfg(test)]
 mod tests_channels;
 
 pub use learning::{Learner, LearnerError, LearnerOptions};

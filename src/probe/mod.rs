@@ -13,6 +13,8 @@ mod view;
 pub mod window;
 
 #[cfg(test)]
+mod tests;
+#[cfg(test)]
 mod tests_convolutional;
 #[cfg(test)]
 mod tests_normalised;

@@ -2,19 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use trainability_tensor::{State, Stateful};
+use serde_json::json;
+use tch::{Kind, Tensor};
+use trainability_baselines::part::Contribution;
+use trainability_baselines::registry::part;
+use trainability_baselines::surgery::units;
+use trainability_tensor::{Generator, State};
 
-use super::*;
+use super::trained::{STEPS, Trained, WIDTHS, hidden_activations, surgery};
+use crate::model::{Inputs, Model};
+use crate::testing::networks::{moments, traced};
 
 /// Every element of every parameter: value, first moment, second moment and restart; of a running statistic, its value
 /// alone.
 type Elements = BTreeMap<String, Vec<[f64; 4]>>;
 
-fn elements(ward: &Ward) -> Elements {
+fn elements(trained: &Trained) -> Elements {
     let flat = |tensor: &Tensor| Vec::<f64>::try_from(tensor.detach().to_kind(Kind::Double).flatten(0, -1)).unwrap();
     let mut all = Elements::new();
-    for (layer, moments) in ward.network.layers.iter().zip(ward.optimizer.moments()) {
-        for (parameter, moments) in layer.parameters.iter().zip(moments) {
+    for (layer, moments) in trained.network.layers().iter().zip(moments(&trained.optimizer, trained.network.layers())) {
+        for (parameter, moments) in layer.parameters.iter().zip(&moments) {
             let restarts = moments.restarts.as_ref().map_or(moments.first.zeros_like(), Tensor::shallow_clone);
             let columns = [&parameter.value, &moments.first, &moments.second, &restarts].map(flat);
             let element = |index: usize| columns.each_ref().map(|column| column[index]);
@@ -22,7 +29,7 @@ fn elements(ward: &Ward) -> Elements {
         }
     }
     let mut state = State::default();
-    ward.network.save(&mut state);
+    trained.network.save(&mut state);
     for (name, tensor) in state.tensors.iter().filter(|(name, _)| name.contains("running")) {
         all.insert(name.clone(), flat(tensor).into_iter().map(|value| [value, 0.0, 0.0, 0.0]).collect());
     }
@@ -66,29 +73,29 @@ fn replaced_elements(before: &Elements, chosen: [&[usize]; 2], crelu: bool, gene
     after
 }
 
-fn normalised_ward(rule: &str, crelu: bool, seed: u64) -> Ward {
-    let Contribution::Normalization(rule) = Part::named(rule).unwrap().build(json!({})).unwrap().0 else {
+fn normalised_trained(rule: &str, crelu: bool, seed: u64) -> Trained {
+    let Contribution::Normalization(rule) = part(rule).unwrap().build(json!({})).unwrap().0 else {
         panic!("{rule} is no normalization")
     };
-    let mut ward = Ward::with_normalization(Some(rule), crelu, seed);
-    let images = ward.stream.images().shallow_clone();
-    let pass = ward.network.training_pass(Inputs::Dense(images));
-    ward.network.follow(&pass);
-    ward
+    let mut trained = Trained::with_normalization(Some(rule), crelu, seed);
+    let images = trained.images.shallow_clone();
+    let pass = trained.network.training_pass(Inputs::Dense(images));
+    trained.network.follow(&pass);
+    trained
 }
 
 #[test]
 fn a_replaced_unit_is_its_gain_its_shift_and_its_running_statistics_too() {
     for (rule, remembered) in [("layer_norm", 0), ("batch_norm", 4)] {
         for crelu in [false, true] {
-            let mut ward = normalised_ward(rule, crelu, 1);
-            let before = elements(&ward);
+            let mut trained = normalised_trained(rule, crelu, 1);
+            let before = elements(&trained);
             assert_eq!(before.len(), 10 + remembered);
             assert!(before["fc1.gain"].iter().all(|[gain, ..]| *gain != 1.0));
             let chosen: [&[usize]; 2] = [&[1, 4], &[0, 2]];
-            let expected = replaced_elements(&before, chosen, crelu, &mut ward.generator.clone());
-            units::replace(&mut ward.patient(), &chosen.map(|units| units.iter().map(|&unit| unit as i64).collect()));
-            assert_eq!(elements(&ward), expected, "{rule}");
+            let expected = replaced_elements(&before, chosen, crelu, &mut trained.generator.clone());
+            units::replace(&mut trained.in_training(), &chosen.map(|units| units.iter().map(|&unit| unit as i64).collect()));
+            assert_eq!(elements(&trained), expected, "{rule}");
         }
     }
 }
@@ -96,40 +103,40 @@ fn a_replaced_unit_is_its_gain_its_shift_and_its_running_statistics_too() {
 #[test]
 fn redo_looks_at_what_the_normalisation_in_use_leaves() {
     for rule in ["layer_norm", "batch_norm"] {
-        let mut ward = normalised_ward(rule, false, 2);
+        let mut trained = normalised_trained(rule, false, 2);
         // Shifts that leave nothing below 0, and one that leaves nothing above, whatever the pre-activation.
-        (0..6).for_each(|unit| ward.set(0, 3, unit, 0.0, 100.0));
-        (0..4).for_each(|unit| ward.set(1, 3, unit, 0.0, 1e6));
-        ward.set(0, 3, 2, 0.0, -100.0);
-        let expected = replaced_elements(&elements(&ward), [&[2], &[]], false, &mut ward.generator.clone());
-        surgery("redo", json!({ "threshold": 0.0 })).at_task_start(1, &mut ward.patient());
-        assert_eq!(elements(&ward), expected, "{rule}");
+        (0..6).for_each(|unit| trained.set(0, 3, unit, 0.0, 100.0));
+        (0..4).for_each(|unit| trained.set(1, 3, unit, 0.0, 1e6));
+        trained.set(0, 3, 2, 0.0, -100.0);
+        let expected = replaced_elements(&elements(&trained), [&[2], &[]], false, &mut trained.generator.clone());
+        surgery("redo", json!({ "threshold": 0.0 })).at_task_start(1, &mut trained.in_training());
+        assert_eq!(elements(&trained), expected, "{rule}");
     }
 }
 
 #[test]
 fn what_a_constant_unit_passed_on_goes_into_the_bias_before_the_next_normalisation() {
     for rule in ["layer_norm", "batch_norm"] {
-        let mut ward = normalised_ward(rule, false, 3);
+        let mut trained = normalised_trained(rule, false, 3);
         // One unit that is always on and equal, and of no use by its small outgoing weights.
-        ward.set(0, 2, 3, 0.0, 0.0);
-        ward.set(0, 3, 3, 0.0, 0.7);
+        trained.set(0, 2, 3, 0.0, 0.0);
+        trained.set(0, 3, 3, 0.0, 0.7);
         (0..4).for_each(|row| {
-            let mut entry = ward.network.layers[1].parameters[0].value.detach().get(row).get(3);
+            let mut entry = trained.network.layers()[1].parameters[0].value.detach().get(row).get(3);
             entry.copy_(&(&entry * 1e-6));
         });
-        let outgoing = ward.network.layers[1].weight().select(1, 3).copy();
-        let images = ward.stream.images().shallow_clone();
-        let logits = |ward: &Ward| ward.network.forward(&images)[2].pre_activation.detach();
-        let (before, bias) = (logits(&ward), ward.network.layers[1].bias().unwrap().copy());
-        let activations = hidden_activations(&ward.network.forward(&images));
+        let outgoing = trained.network.layers()[1].weight().select(1, 3).copy();
+        let images = trained.images.shallow_clone();
+        let logits = |trained: &Trained| traced(&trained.network, &images)[2].pre_activation.detach();
+        let (before, bias) = (logits(&trained), trained.network.layers()[1].bias().unwrap().copy());
+        let activations = hidden_activations(&traced(&trained.network, &images));
         let mut surgery = surgery("continual_backprop", json!({ "rate": 0.17, "maturity": 0 }));
-        surgery.after_update(1, &activations[..1], &mut ward.patient());
-        assert_eq!(elements(&ward)["fc1.gain"][3], [1.0, 0.0, 0.0, STEPS as f64]);
-        let folded = ward.network.layers[1].bias().unwrap() - bias;
+        surgery.after_update(1, &activations[..1], &mut trained.in_training());
+        assert_eq!(elements(&trained)["fc1.gain"][3], [1.0, 0.0, 0.0, STEPS as f64]);
+        let folded = trained.network.layers()[1].bias().unwrap() - bias;
         assert!(folded.allclose(&(outgoing * 0.7), 1e-8, 1e-15, false), "{rule}");
         // Under layer normalisation the fresh unit itself moves the statistics of its layer.
-        let moved = (logits(&ward) - before).abs().max().double_value(&[]);
+        let moved = (logits(&trained) - before).abs().max().double_value(&[]);
         assert_eq!(moved < 1e-12, rule == "batch_norm", "{rule}: {moved}");
     }
 }
@@ -141,10 +148,10 @@ fn gains_and_shifts_shrink_like_other_parameters_and_fresh_gains_are_one() {
         (json!({ "noise": "initialisation" }), [0.6, 0.4], 0.6),
         (json!({ "noise": "initialisation", "scale": 0.1 }), [0.6, 0.1], 0.6),
     ] {
-        let mut ward = normalised_ward("batch_norm", false, 4);
-        let before = elements(&ward);
-        surgery("shrink_perturb", options).at_task_start(1, &mut ward.patient());
-        for (name, after) in elements(&ward) {
+        let mut trained = normalised_trained("batch_norm", false, 4);
+        let before = elements(&trained);
+        surgery("shrink_perturb", options).at_task_start(1, &mut trained.in_training());
+        for (name, after) in elements(&trained) {
             for (before, after) in before[&name].iter().zip(&after) {
                 assert_eq!(after[1..], before[1..], "{name}");
                 let expected = match name.rsplit(['.', '_']).next().unwrap() {
@@ -161,9 +168,9 @@ fn gains_and_shifts_shrink_like_other_parameters_and_fresh_gains_are_one() {
 
 #[test]
 fn a_reset_begins_the_normalisation_anew() {
-    let mut ward = normalised_ward("batch_norm", false, 5);
-    surgery("reset", json!({})).at_task_start(1, &mut ward.patient());
-    let elements = elements(&ward);
+    let mut trained = normalised_trained("batch_norm", false, 5);
+    surgery("reset", json!({})).at_task_start(1, &mut trained.in_training());
+    let elements = elements(&trained);
     for (name, start) in [
         ("fc1.gain", 1.0),
         ("fc2.shift", 0.0),

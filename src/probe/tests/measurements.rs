@@ -1,27 +1,26 @@
 //! Every measurement against a slow, obvious second computation in f64.
 
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
-use trainability::network::{Network, Shape, cross_entropy, logits};
-use trainability::probe::curvature::layer_curvatures;
-use trainability::probe::hessian::Hessian;
-use trainability::probe::noise::{noise_variance, squared_norm};
-use trainability::random::Generator;
 use trainability_baselines::activation::Activation;
 use trainability_baselines::activation::crelu::Crelu;
 use trainability_baselines::activation::identity::Identity;
 use trainability_baselines::activation::leaky_relu::LeakyRelu;
 use trainability_baselines::activation::relu::Relu;
 use trainability_baselines::activation::tanh::Tanh;
-use trainability_baselines::lanczos::{LanczosOptions, SymmetricOperator};
-use trainability_baselines::layers::tensors;
-use trainability_baselines::method::{Contribution, Part};
+use trainability_baselines::indicator::hessian_rank::fisher_rank;
 use trainability_baselines::penalty::Penalty;
-use trainability_baselines::{LayerDelta, LayerTrace, indicator};
+use trainability_tensor::lanczos::LanczosOptions;
+use trainability_tensor::layer::tensors;
+use trainability_tensor::{Generator, LayerDelta, LayerTrace};
+
+use super::blocks::curvatures;
+use crate::model::{self, Chain, Model, Shape, cross_entropy};
+use crate::probe::hessian::Hessian;
+use crate::probe::noise::{noise_variance, squared_norm};
+use crate::testing::networks::{chain, disturb, logits, matrix, penalty, traced};
 
 struct Case {
-    network: Network,
+    network: Chain,
     images: Tensor,
     labels: Tensor,
 }
@@ -30,13 +29,8 @@ struct Case {
 fn case(activation: Box<dyn Activation>, hidden: &[i64], samples: usize, seed: u64) -> Case {
     let shape = Shape { inputs: 6, convolutions: None, hidden: hidden.to_vec(), outputs: 4, kind: Kind::Double };
     let mut generator = Generator::named("test", seed);
-    let mut network = Network::new(shape, activation, &mut generator);
-    for parameter in network.layers.iter_mut().flat_map(|layer| &mut layer.parameters) {
-        let noise = generator.uniform(&parameter.value.size(), 0.3, Kind::Double);
-        tch::no_grad(|| {
-            let _ = parameter.value.g_add_(&noise);
-        });
-    }
+    let mut network = chain(shape, activation, &mut generator);
+    disturb(network.layers_mut(), 0.3, &mut generator);
     let images = generator.uniform(&[samples as i64, 6], 2.0, Kind::Double);
     Case { network, images, labels: generator.labels(samples, 4) }
 }
@@ -59,21 +53,21 @@ fn cases() -> Vec<Case> {
 
 /// Trace without graph, deltas, and the gradient of the mean cross-entropy.
 fn measure(case: &Case) -> (Vec<LayerTrace>, Vec<Option<LayerDelta>>, Vec<Vec<Tensor>>) {
-    let trace = case.network.forward(&case.images);
+    let trace = traced(&case.network, &case.images);
     let loss = cross_entropy(logits(&trace), &case.labels);
-    let gradients = case.network.gradients(&loss, true);
-    let deltas = Network::deltas(&trace, &loss);
+    let gradients = model::gradients(case.network.layers(), &loss, true);
+    let deltas = model::deltas(&trace, &loss);
     (trace.iter().map(LayerTrace::detach).collect(), deltas, gradients)
 }
 
 /// Gradients of each sample's own loss, by a backward pass a sample: for each layer, B rows of all its parameters.
 fn per_sample_gradients(case: &Case) -> Vec<Tensor> {
     let samples = case.images.size()[0];
-    let mut rows: Vec<Vec<Tensor>> = case.network.layers.iter().map(|_| Vec::new()).collect();
+    let mut rows: Vec<Vec<Tensor>> = case.network.layers().iter().map(|_| Vec::new()).collect();
     for sample in 0..samples {
-        let trace = case.network.forward(&case.images.narrow(0, sample, 1));
+        let trace = traced(&case.network, &case.images.narrow(0, sample, 1));
         let loss = cross_entropy(logits(&trace), &case.labels.narrow(0, sample, 1));
-        for (layer, gradients) in case.network.gradients(&loss, false).iter().enumerate() {
+        for (layer, gradients) in model::gradients(case.network.layers(), &loss, false).iter().enumerate() {
             rows[layer].push(Tensor::cat(&gradients.iter().map(|g| g.flatten(0, -1)).collect::<Vec<_>>(), 0));
         }
     }
@@ -119,16 +113,16 @@ fn a_doubled_batch_has_the_same_variance_and_one_sample_has_none() {
 fn dense_hessian(case: &mut Case, penalties: &[Box<dyn Penalty>]) -> Tensor {
     const STEP: f64 = 1e-6;
     let total_gradient = |case: &Case| {
-        let mut loss = cross_entropy(logits(&case.network.forward(&case.images)), &case.labels);
+        let mut loss = cross_entropy(logits(&traced(&case.network, &case.images)), &case.labels);
         for penalty in penalties {
-            loss += penalty.loss(&case.network.layers.iter().collect::<Vec<_>>());
+            loss += penalty.loss(&case.network.layers().iter().collect::<Vec<_>>());
         }
-        let gradients = case.network.gradients(&loss, false);
+        let gradients = model::gradients(case.network.layers(), &loss, false);
         Tensor::cat(&gradients.iter().flatten().map(|g| g.flatten(0, -1)).collect::<Vec<_>>(), 0)
     };
     let places: Vec<(usize, usize, i64)> = case
         .network
-        .layers
+        .layers()
         .iter()
         .enumerate()
         .flat_map(|(l, layer)| {
@@ -142,7 +136,7 @@ fn dense_hessian(case: &mut Case, penalties: &[Box<dyn Penalty>]) -> Tensor {
     let mut columns = Vec::new();
     for (layer, parameter, index) in places {
         let shift = |case: &mut Case, by: f64| {
-            let value = &mut case.network.layers[layer].parameters[parameter].value;
+            let value = &mut case.network.layers_mut()[layer].parameters[parameter].value;
             tch::no_grad(|| {
                 let mut entry = value.view([-1]).get(index);
                 entry += by;
@@ -158,34 +152,19 @@ fn dense_hessian(case: &mut Case, penalties: &[Box<dyn Penalty>]) -> Tensor {
     Tensor::stack(&columns, 1)
 }
 
-fn penalty(name: &str, network: &Network) -> Box<dyn Penalty> {
-    let options = serde_json::json!({ "coefficient": 0.05 });
-    let (contribution, _) = Part::named(name).unwrap().build(options).unwrap();
-    let Contribution::Penalty(mut penalty) = contribution else { panic!("{name} is no penalty") };
-    penalty.begin(&network.layers);
-    penalty
-}
-
 fn exact() -> LanczosOptions {
     LanczosOptions { products: 400, tolerance: 1e-10 }
-}
-
-/// Exact columns of an operator's matrix.
-fn matrix(operator: &dyn SymmetricOperator) -> Tensor {
-    let size = operator.size();
-    let identity = Tensor::eye(size, (Kind::Double, tch::Device::Cpu));
-    Tensor::stack(&(0..size).map(|i| operator.apply(&identity.get(i))).collect::<Vec<_>>(), 1)
 }
 
 #[test]
 fn hessian_products_equal_differences_of_gradients_and_a_block_is_a_sub_block() {
     for mut case in cases() {
-        let penalties = ["l2_loss", "wasserstein", "spectral"].map(|name| penalty(name, &case.network));
+        let penalties = ["l2_loss", "wasserstein", "spectral"].map(|name| penalty(name, 0.05, case.network.layers()));
         let expected = dense_hessian(&mut case, &penalties);
         let whole = matrix(&Hessian::of_network(&case.network, &case.images, &case.labels, &penalties));
         assert!(whole.allclose(&expected, 1e-5, 1e-6, false), "{}", (&whole - &expected).abs().max().double_value(&[]));
         let mut first = 0;
-        for (index, layer) in case.network.layers.iter().enumerate() {
+        for (index, layer) in case.network.layers().iter().enumerate() {
             let length = layer.count() as i64;
             let block = matrix(&Hessian::of_layer(&case.network, index, &case.images, &case.labels, &penalties));
             let sub_block = whole.narrow(0, first, length).narrow(1, first, length);
@@ -198,10 +177,8 @@ fn hessian_products_equal_differences_of_gradients_and_a_block_is_a_sub_block() 
 #[test]
 fn lanczos_equals_the_dense_blocks_eigenvalues() {
     for case in cases() {
-        for penalties in [vec![], vec![penalty("wasserstein", &case.network)]] {
-            let trace: Vec<LayerTrace> = case.network.forward(&case.images).iter().map(LayerTrace::detach).collect();
-            let mut generator = ChaCha8Rng::seed_from_u64(1);
-            let found = layer_curvatures(&case.network, &trace, &case.labels, &penalties, exact(), &mut generator);
+        for penalties in [vec![], vec![penalty("wasserstein", 0.05, case.network.layers())]] {
+            let found = curvatures(&case.network, &case.images, &case.labels, &penalties, exact(), 1);
             for (index, found) in found.iter().enumerate() {
                 let block = matrix(&Hessian::of_layer(&case.network, index, &case.images, &case.labels, &penalties));
                 let values = block.linalg_eigvalsh("L");
@@ -217,11 +194,7 @@ fn lanczos_equals_the_dense_blocks_eigenvalues() {
 #[test]
 fn at_the_default_tolerance_the_largest_eigenvalue_is_within_a_percent() {
     let case = case(Box::new(Relu), &[40, 40], 100, 8);
-    let trace: Vec<LayerTrace> = case.network.forward(&case.images).iter().map(LayerTrace::detach).collect();
-    let values = |options| -> Vec<_> {
-        let mut generator = ChaCha8Rng::seed_from_u64(2);
-        layer_curvatures(&case.network, &trace, &case.labels, &[], options, &mut generator)
-    };
+    let values = |options| curvatures(&case.network, &case.images, &case.labels, &[], options, 2);
     for (quick, exact) in values(LanczosOptions::default()).iter().zip(values(exact())) {
         assert!(quick.converged && quick.products < 40, "{quick:?}");
         assert!(relative(quick.largest.value, exact.largest.value) < 0.01, "{quick:?} against {exact:?}");
@@ -233,19 +206,14 @@ fn the_wasserstein_gradient_equals_autograd_through_a_sort() {
     for kind in [Kind::Double, Kind::Float] {
         let shape = Shape { inputs: 30, convolutions: None, hidden: vec![20], outputs: 4, kind };
         let mut generator = Generator::named("test", 3);
-        let mut network = Network::new(shape, Box::new(Relu), &mut generator);
-        let mut penalty = penalty("wasserstein", &network);
-        for parameter in network.layers.iter_mut().flat_map(|layer| &mut layer.parameters) {
-            let noise = generator.uniform(&parameter.value.size(), 0.2, kind);
-            tch::no_grad(|| {
-                let _ = parameter.value.g_add_(&noise);
-            });
-        }
-        let loss = penalty.loss(&network.layers.iter().collect::<Vec<_>>());
-        let expected = network.gradients(&loss, false);
+        let mut network = chain(shape, Box::new(Relu), &mut generator);
+        let mut penalty = penalty("wasserstein", 0.05, network.layers());
+        disturb(network.layers_mut(), 0.2, &mut generator);
+        let loss = penalty.loss(&network.layers().iter().collect::<Vec<_>>());
+        let expected = model::gradients(network.layers(), &loss, false);
         let mut found: Vec<Vec<Tensor>> =
             expected.iter().map(|layer| layer.iter().map(|g| g.full_like(0.25)).collect()).collect();
-        penalty.add_gradient(&network.layers, &mut found);
+        penalty.add_gradient(network.layers(), &mut found);
         let tolerance = if kind == Kind::Double { 1e-13 } else { 1e-6 };
         for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
             assert!((found - 0.25).allclose(expected, tolerance, tolerance, false));
@@ -256,15 +224,15 @@ fn the_wasserstein_gradient_equals_autograd_through_a_sort() {
 #[test]
 fn the_l2_gradient_equals_autograd() {
     let case = case(Box::new(Crelu), &[5, 3], 4, 6);
-    let mut penalty = penalty("l2_loss", &case.network);
-    let expected = case.network.gradients(&penalty.loss(&case.network.layers.iter().collect::<Vec<_>>()), false);
+    let mut penalty = penalty("l2_loss", 0.05, case.network.layers());
+    let expected = model::gradients(case.network.layers(), &penalty.loss(&case.network.layers().iter().collect::<Vec<_>>()), false);
     let mut found: Vec<Vec<Tensor>> = expected.iter().map(|l| l.iter().map(Tensor::zeros_like).collect()).collect();
-    penalty.add_gradient(&case.network.layers, &mut found);
+    penalty.add_gradient(case.network.layers(), &mut found);
     for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
         assert!(found.allclose(expected, 1e-14, 1e-14, false));
     }
-    let sum: f64 = tensors(&case.network.layers).map(|t| squared_norm([t])).sum();
-    let loss = penalty.loss(&case.network.layers.iter().collect::<Vec<_>>()).double_value(&[]);
+    let sum: f64 = tensors(case.network.layers()).map(|t| squared_norm([t])).sum();
+    let loss = penalty.loss(&case.network.layers().iter().collect::<Vec<_>>()).double_value(&[]);
     assert!(relative(loss, 0.05 * sum) < 1e-12);
 }
 
@@ -286,6 +254,6 @@ fn the_fisher_rank_proxy_equals_singular_values_of_stacked_gradients() {
             })
             .count();
         let expected = count as f64 / rows.size()[0] as f64;
-        assert_eq!(indicator::fisher_rank(&trace, &deltas), Some(expected));
+        assert_eq!(fisher_rank(&trace, &deltas), Some(expected));
     }
 }

@@ -2,28 +2,24 @@
 
 use tch::nn::OptimizerConfig;
 use tch::{Device, Kind, Tensor, nn};
-use trainability::optimizer::{Adam, AdamOptions};
-use trainability::random::Generator;
-use trainability_baselines::method::WeightDecay;
-use trainability_baselines::{LayerParameters, Parameter, State, Stateful};
+use trainability_baselines::weight_decay::WeightDecay;
+use trainability_tensor::{Generator, Layer, LinearMap, Parameter, Role, State, Stateful};
+
+use crate::optimizer::{Adam, AdamOptions, Optimizer};
+use crate::testing::networks::moments;
 
 const OPTIONS: AdamOptions = AdamOptions { beta1: 0.9, beta2: 0.99, epsilon: 1e-6 };
 
-fn layers(kind: Kind) -> Vec<LayerParameters> {
+fn layers(kind: Kind) -> Vec<Layer> {
     let mut generator = Generator::named("test", 4);
-    let mut layer = |name: &str, out: i64, inputs: i64| LayerParameters {
-        name: name.to_owned(),
-        parameters: [("weight", vec![out, inputs]), ("bias", vec![out])]
-            .map(|(role, shape)| Parameter {
-                name: format!("{name}.{role}"),
-                value: generator.uniform(&shape, 1.0, kind).set_requires_grad(true),
-            })
-            .into(),
+    let mut layer = |name: &str, out: i64, inputs: i64| {
+        let [weight, bias] = [vec![out, inputs], vec![out]].map(|sizes| generator.uniform(&sizes, 1.0, kind));
+        Layer::of(name, LinearMap::Dense, weight, bias)
     };
     vec![layer("fc1", 5, 7), layer("fc2", 3, 5)]
 }
 
-fn gradients(layers: &[LayerParameters], step: u64) -> Vec<Vec<Tensor>> {
+fn gradients(layers: &[Layer], step: u64) -> Vec<Vec<Tensor>> {
     let mut generator = Generator::named("gradients", step);
     let mut of = |p: &Parameter| generator.uniform(&p.value.size(), 2.0, p.value.kind());
     layers.iter().map(|layer| layer.parameters.iter().map(&mut of).collect()).collect()
@@ -117,7 +113,7 @@ fn a_restarted_element_is_an_adam_of_its_own() {
             let flat = |tensor: &Tensor| -> Vec<f64> {
                 Vec::try_from(tensor.detach().to_kind(Kind::Double).flatten(0, -1)).unwrap()
             };
-            let tensors = |layers: &[LayerParameters]| -> Vec<Vec<f64>> {
+            let tensors = |layers: &[Layer]| -> Vec<Vec<f64>> {
                 layers.iter().flat_map(|layer| &layer.parameters).map(|p| flat(&p.value)).collect()
             };
             let mut expected = tensors(&layers);
@@ -125,16 +121,16 @@ fn a_restarted_element_is_an_adam_of_its_own() {
             for step in 0..2000 {
                 // fc1's weight is 5 x 7 and fc2's 3 x 5; row 2 and columns 1 and 4 overlap with what follows later.
                 if step == 7 {
-                    adam.restart(0, 0, 0, &[2, 3]);
-                    adam.restart(0, 1, 0, &[2, 3]);
-                    adam.restart(1, 0, 1, &[1, 4]);
+                    adam.restart(0, Role::Weight, 0, &[2, 3]);
+                    adam.restart(0, Role::Bias, 0, &[2, 3]);
+                    adam.restart(1, Role::Weight, 1, &[1, 4]);
                     (2 * 7..4 * 7).for_each(|place| scalars[0][place] = Scalar::default());
                     (2..4).for_each(|place| scalars[1][place] = Scalar::default());
                     [1, 4, 6, 9, 11, 14].into_iter().for_each(|place| scalars[2][place] = Scalar::default());
                 }
                 if step == 19 {
-                    adam.restart(0, 0, 0, &[2]);
-                    adam.restart(1, 0, 0, &[0]);
+                    adam.restart(0, Role::Weight, 0, &[2]);
+                    adam.restart(1, Role::Weight, 0, &[0]);
                     (2 * 7..3 * 7).for_each(|place| scalars[0][place] = Scalar::default());
                     (0..5).for_each(|place| scalars[2][place] = Scalar::default());
                 }
@@ -153,7 +149,7 @@ fn a_restarted_element_is_an_adam_of_its_own() {
                     }
                 }
             }
-            assert!(adam.moments()[1][1].restarts.is_none());
+            assert!(moments(&adam, &layers)[1][1].restarts.is_none());
             assert_eq!(adam.steps(), 2000);
         }
     }
@@ -169,7 +165,7 @@ fn restarts_are_saved_and_an_optimizer_without_any_forgets_its_own() {
         let gradients = gradients(&a, step);
         first.step(&mut a, &gradients, &[0.01, 0.02], false);
     }
-    first.restart(0, 0, 0, &[1]);
+    first.restart(0, Role::Weight, 0, &[1]);
     let mut with = State::default();
     first.save(&mut with);
     let mut second = Adam::new(OPTIONS, WeightDecay::None, &b);
@@ -182,9 +178,9 @@ fn restarts_are_saved_and_an_optimizer_without_any_forgets_its_own() {
     second.step(&mut b, &gradients, &[0.01, 0.02], false);
     assert_eq!(a[0].weight(), b[0].weight());
     second.restore(&without).unwrap();
-    assert!(second.moments().iter().flatten().all(|moments| moments.restarts.is_none()));
+    assert!(moments(&second, &b).iter().flatten().all(|moments| moments.restarts.is_none()));
     first.clear();
-    assert!(first.moments().iter().flatten().all(|moments| moments.restarts.is_none()));
+    assert!(moments(&first, &a).iter().flatten().all(|moments| moments.restarts.is_none()));
 }
 
 /// Against an Adam in f64, in which nothing fades away within these steps.
@@ -210,7 +206,7 @@ fn moments_that_have_faded_become_zero_and_the_weights_do_not_notice() {
     for _ in 0..1200 {
         fading.step(&mut single, &narrow, &[0.01, 0.02], false);
         exact.step(&mut double, &nothing, &[0.01, 0.02], false);
-        for moments in fading.moments().iter().flatten() {
+        for moments in moments(&fading, &single).iter().flatten() {
             let values: Vec<f32> = Vec::try_from(moments.first.flatten(0, -1)).unwrap();
             assert!(values.iter().all(|value| !value.is_subnormal()), "{values:?}");
             met += usize::from(values.iter().all(|&value| value == 0.0));

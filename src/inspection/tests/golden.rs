@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 use tch::{Kind, Tensor};
-use trainability::config::{MethodPlan, Precision};
-use trainability::inspection::{Findings, Foreign, NewTask, Reading, Sources, compare, measure};
-use trainability::network::{Network, Shape, correct, logits};
-use trainability::optimizer::AdamOptions;
-use trainability::random::Generator;
 use trainability_baselines::activation::relu::Relu;
-use trainability_baselines::{State, Stateful};
+use trainability_tensor::{Generator, State};
+
+use crate::inspection::{Findings, Foreign, NewTask, Reading, Sources, compare, measure};
+use crate::learner::Precision;
+use crate::model::{Chain, Model, Shape, correct};
+use crate::optimizer::AdamOptions;
+use crate::run::MethodPlan;
+use crate::testing::networks::{chain, logits, traced};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
@@ -160,16 +162,16 @@ fn save(path: &Path, tensors: &[(&str, &Tensor)]) {
 const SAMPLES: usize = 40;
 
 /// A network of 6-10-4 with the parameters that a new task of that seed begins its fresh one with.
-fn fresh(seed: u64) -> Network {
+fn fresh(seed: u64) -> Chain {
     let shape = Shape { inputs: 6, convolutions: None, hidden: vec![10], outputs: 4, kind: Kind::Double };
-    Network::new(shape, Box::new(Relu), &mut Generator::named("initialisation", seed))
+    chain(shape, Box::new(Relu), &mut Generator::named("initialisation", seed))
 }
 
 fn images() -> Tensor {
     Generator::named("test images", 0).uniform(&[SAMPLES as i64, 6], 2.0, Kind::Double)
 }
 
-fn read_back(network: &Network, samples: i64, learning_rate: f64) -> Foreign {
+fn read_back(network: &Chain, samples: i64, learning_rate: f64) -> Foreign {
     tch::set_num_threads(1);
     let folder = tempfile::tempdir().unwrap();
     let (checkpoint, batch) = (folder.path().join("net"), folder.path().join("batch"));
@@ -195,7 +197,7 @@ fn one_sample_has_no_noise() {
 #[test]
 fn a_network_without_a_past_is_as_trainable_as_a_fresh_one() {
     let task = NewTask { seed: 5, epochs: 30, batch_size: 16 };
-    let comparison = compare(&mut read_back(&fresh(5), SAMPLES as i64, 1e-2), task);
+    let comparison = compare(read_back(&fresh(5), SAMPLES as i64, 1e-2), task);
     assert_eq!(comparison.checkpoint, comparison.fresh);
     assert!(comparison.difference().by_epoch.iter().all(|difference| *difference == Some(0.0)));
     let [first, last] = [0, 29].map(|epoch| comparison.fresh.by_epoch[epoch].unwrap());
@@ -203,7 +205,7 @@ fn a_network_without_a_past_is_as_trainable_as_a_fresh_one() {
     let mean = comparison.fresh.by_epoch.iter().map(|value| value.unwrap()).sum::<f64>() / 30.0;
     assert!((comparison.fresh.online_accuracy.unwrap() - mean).abs() < 1e-12);
     // The labels are new ones: another seed, another curve.
-    let other = compare(&mut read_back(&fresh(5), SAMPLES as i64, 1e-2), NewTask { seed: 6, ..task });
+    let other = compare(read_back(&fresh(5), SAMPLES as i64, 1e-2), NewTask { seed: 6, ..task });
     assert_ne!(other.checkpoint, other.fresh);
 }
 
@@ -211,9 +213,9 @@ fn a_network_without_a_past_is_as_trainable_as_a_fresh_one() {
 fn the_first_pass_over_one_minibatch_is_the_accuracy_of_the_untrained_network() {
     let network = fresh(1);
     let task = NewTask { seed: 2, epochs: 1, batch_size: SAMPLES };
-    let comparison = compare(&mut read_back(&network, SAMPLES as i64, 1e-2), task);
+    let comparison = compare(read_back(&network, SAMPLES as i64, 1e-2), task);
     let labels = Generator::named("labels", 2).labels(SAMPLES, 4);
-    let accuracy = |network: &Network| correct(logits(&network.forward(&images())), &labels) as f64 / SAMPLES as f64;
+    let accuracy = |network: &Chain| correct(logits(&traced(network, &images())), &labels) as f64 / SAMPLES as f64;
     assert_eq!(comparison.checkpoint.online_accuracy, Some(accuracy(&network)));
     assert_eq!(comparison.fresh.online_accuracy, Some(accuracy(&fresh(2))));
 }
@@ -221,14 +223,14 @@ fn the_first_pass_over_one_minibatch_is_the_accuracy_of_the_untrained_network() 
 #[test]
 fn a_dead_network_has_lost_its_trainability_and_a_diverging_one_its_curve() {
     let dead = fresh(3);
-    let mut bias = dead.layers[0].parameters[1].value.detach();
+    let mut bias = dead.layers()[0].parameters[1].value.detach();
     let _ = bias.fill_(-1000.0);
     let task = NewTask { seed: 3, epochs: 60, batch_size: 10 };
-    let comparison = compare(&mut read_back(&dead, SAMPLES as i64, 1e-2), task);
+    let comparison = compare(read_back(&dead, SAMPLES as i64, 1e-2), task);
     let difference = comparison.difference();
     assert!(difference.by_epoch[59].unwrap() < -0.2, "{difference:?}");
 
-    let comparison = compare(&mut read_back(&fresh(3), SAMPLES as i64, 1e200), task);
+    let comparison = compare(read_back(&fresh(3), SAMPLES as i64, 1e200), task);
     assert_eq!(comparison.checkpoint.online_accuracy, None);
     assert_eq!(comparison.difference().by_epoch[59], None);
 }
@@ -267,7 +269,7 @@ fn extreme_weights_are_measured_or_refused() {
     for exponent in [-320, -200, -100, -30, 0, 30, 70, 100, 150, 200, 300] {
         for layer in 0..3 {
             let mut foreign = read(&[], Precision::F64, true);
-            let mut weight = foreign.network.layers[layer].parameters[0].value.detach();
+            let mut weight = foreign.network.layers()[layer].parameters[0].value.detach();
             let _ = weight.g_mul_scalar_(10_f64.powi(exponent));
             outcomes[usize::from(measure(&mut foreign, 0).is_ok())] += 1;
         }

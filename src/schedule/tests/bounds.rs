@@ -1,10 +1,11 @@
 //! What the noise bounds read when there is nothing but noise, and when there is a signal.
 
 use tch::{Kind, Tensor};
-use trainability::probe::LayerStatistics;
-use trainability::random::Generator;
-use trainability::schedule::bounds::Noise;
-use trainability::schedule::{BoundEstimator, BoundOptions, Bounds};
+use trainability_tensor::Generator;
+
+use crate::probe::LayerStatistics;
+use crate::schedule::bounds::{COMBINED, NOISE, NOISE_DEBIASED, Noise};
+use crate::schedule::{Bound, BoundEstimator, BoundOptions};
 
 const SAMPLES: i64 = 64;
 const PARAMETERS: i64 = 300;
@@ -30,21 +31,21 @@ fn statistics(signal: f64, generator: &mut Generator) -> LayerStatistics {
     }
 }
 
-fn average(signal: f64, options: BoundOptions, bound: impl Fn(Bounds) -> Option<f64>) -> f64 {
+fn average(signal: f64, options: BoundOptions, bound: &Bound) -> f64 {
     let mut generator = Generator::named("noise", 1);
     let mut estimator = BoundEstimator::new(options);
-    let values = (0..200).map(|_| bound(estimator.push(&statistics(signal, &mut generator))).unwrap());
+    let values = (0..200).map(|_| estimator.push(&statistics(signal, &mut generator)).of(bound).unwrap());
     values.sum::<f64>() / 200.0
 }
 
 #[test]
 fn pure_noise_reads_one_by_the_plug_in_bound_and_zero_by_the_debiased_one() {
-    let plug_in = average(0.0, BoundOptions::default(), |bounds| bounds.noise);
+    let plug_in = average(0.0, BoundOptions::default(), &NOISE);
     assert!((plug_in - 1.0).abs() < 0.05, "{plug_in}");
-    let single = average(0.0, BoundOptions::default(), |bounds| bounds.noise_debiased);
+    let single = average(0.0, BoundOptions::default(), &NOISE_DEBIASED);
     assert!(single < 0.05, "{single}");
     let smoothed = BoundOptions { noise: Noise::Debiased, smoothing: 0.9, ..BoundOptions::default() };
-    let smoothed = average(0.0, smoothed, |bounds| bounds.combined);
+    let smoothed = average(0.0, smoothed, &COMBINED);
     assert!(smoothed < 0.02, "{smoothed}");
 }
 
@@ -52,8 +53,8 @@ fn pure_noise_reads_one_by_the_plug_in_bound_and_zero_by_the_debiased_one() {
 fn a_signal_reads_one_more_by_the_plug_in_bound_and_itself_by_the_debiased_one() {
     // B |g|^2 / sigma2 with g = 0.25 in every entry and unit variance.
     let expected = SAMPLES as f64 * 0.25f64.powi(2);
-    let plug_in = average(0.25, BoundOptions::default(), |bounds| bounds.noise);
-    let debiased = average(0.25, BoundOptions::default(), |bounds| bounds.noise_debiased);
+    let plug_in = average(0.25, BoundOptions::default(), &NOISE);
+    let debiased = average(0.25, BoundOptions::default(), &NOISE_DEBIASED);
     assert!((plug_in - expected - 1.0).abs() < 0.15, "{plug_in}");
     assert!((debiased - expected).abs() < 0.15, "{debiased}");
 }

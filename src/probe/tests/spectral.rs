@@ -1,61 +1,51 @@
 //! The spectral penalty: its warm gradient against autograd through an exact decomposition, its Hessian and the blocks
 //! that it is part of against second derivatives by autograd.
 
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
-use trainability::network::{Network, Shape, cross_entropy, logits};
-use trainability::probe::curvature::layer_curvatures;
-use trainability::random::Generator;
 use trainability_baselines::activation::{Activation, crelu::Crelu, relu::Relu};
-use trainability_baselines::lanczos::LanczosOptions;
-use trainability_baselines::method::{Contribution, Part};
 use trainability_baselines::penalty::Penalty;
-use trainability_baselines::{Gradients, LayerTrace};
+use trainability_tensor::lanczos::LanczosOptions;
+use trainability_tensor::{Generator, Gradients, Parameter};
+
+use super::blocks::curvatures;
+use crate::model::{Chain, Model, Shape, cross_entropy};
+use crate::testing::networks::{chain, disturb, logits, traced};
 
 const COEFFICIENT: f64 = 0.05;
 
 /// Of features 6 or 30 to 20, 7 and 4 units: weights with more rows than columns, and with fewer. The penalties have
 /// seen it.
-fn network(activation: Box<dyn Activation>, inputs: i64, kind: Kind) -> Network {
+fn network(activation: Box<dyn Activation>, inputs: i64, kind: Kind) -> Chain {
     tch::set_num_threads(1);
     let shape = Shape { inputs, convolutions: None, hidden: vec![20, 7], outputs: 4, kind };
-    Network::new(shape, activation, &mut Generator::named("test", 3))
+    chain(shape, activation, &mut Generator::named("test", 3))
 }
 
-fn penalty(name: &str, network: &Network) -> Box<dyn Penalty> {
-    let options = serde_json::json!({ "coefficient": COEFFICIENT });
-    let (contribution, _) = Part::named(name).unwrap().build(options).unwrap();
-    let Contribution::Penalty(mut penalty) = contribution else { panic!("{name} is no penalty") };
-    penalty.begin(&network.layers);
-    penalty
+fn penalty(name: &str, network: &Chain) -> Box<dyn Penalty> {
+    crate::testing::networks::penalty(name, COEFFICIENT, network.layers())
 }
 
 /// Multiplies all parameters, then adds uniform noise.
-fn change(network: &mut Network, factor: f64, noise: f64, seed: u64) {
-    let mut generator = Generator::named("noise", seed);
-    for parameter in network.layers.iter_mut().flat_map(|layer| &mut layer.parameters) {
-        let noise = generator.uniform(&parameter.value.size(), noise, parameter.value.kind());
-        tch::no_grad(|| {
-            let _ = parameter.value.g_mul_scalar_(factor);
-            let _ = parameter.value.g_add_(&noise);
-        });
+fn change(network: &mut Chain, factor: f64, noise: f64, seed: u64) {
+    for parameter in network.layers_mut().iter_mut().flat_map(|layer| &mut layer.parameters) {
+        tch::no_grad(|| drop(parameter.value.g_mul_scalar_(factor)));
     }
+    disturb(network.layers_mut(), noise, &mut Generator::named("noise", seed));
 }
 
 /// By autograd through the decomposition; the biases have none.
-fn exact_gradient(penalty: &dyn Penalty, network: &Network) -> Vec<Tensor> {
-    let loss = penalty.loss(&network.layers.iter().collect::<Vec<_>>());
-    let weights: Vec<&Tensor> = network.layers.iter().map(|layer| layer.weight()).collect();
+fn exact_gradient(penalty: &dyn Penalty, network: &Chain) -> Vec<Tensor> {
+    let loss = penalty.loss(&network.layers().iter().collect::<Vec<_>>());
+    let weights: Vec<&Tensor> = network.layers().iter().map(|layer| layer.weight()).collect();
     Tensor::run_backward(&[loss], &weights, false, false)
 }
 
 /// What the penalty adds to a gradient that was not zero.
-fn added_gradient(penalty: &mut dyn Penalty, network: &Network) -> Gradients {
-    let filled = |p: &trainability_baselines::Parameter| p.value.detach().full_like(0.25);
+fn added_gradient(penalty: &mut dyn Penalty, network: &Chain) -> Gradients {
+    let filled = |p: &Parameter| p.value.detach().full_like(0.25);
     let mut gradients: Gradients =
-        network.layers.iter().map(|layer| layer.parameters.iter().map(filled).collect()).collect();
-    penalty.add_gradient(&network.layers, &mut gradients);
+        network.layers().iter().map(|layer| layer.parameters.iter().map(filled).collect()).collect();
+    penalty.add_gradient(network.layers(), &mut gradients);
     gradients.into_iter().map(|layer| layer.into_iter().map(|gradient| gradient - 0.25).collect()).collect()
 }
 
@@ -106,8 +96,8 @@ fn a_weight_of_zeros_has_no_gradient_and_no_infinite_curvature() {
     let mut penalty = penalty("spectral", &network);
     let found = added_gradient(penalty.as_mut(), &network);
     assert!(found.iter().flatten().all(|gradient| gradient.abs().max().double_value(&[]) == 0.0));
-    let direction = Tensor::ones([network.layers[0].count() as i64], (Kind::Double, tch::Device::Cpu));
-    let product = penalty.curvature(&network.layers[0]).unwrap().product(&direction);
+    let direction = Tensor::ones([network.layers()[0].count() as i64], (Kind::Double, tch::Device::Cpu));
+    let product = penalty.curvature(&network.layers()[0]).unwrap().product(&direction);
     assert!(product.isfinite().all().int64_value(&[]) == 1);
     // It grows again, and the power iteration with it.
     change(&mut network, 1.0, 0.5, 2);
@@ -118,8 +108,8 @@ fn a_weight_of_zeros_has_no_gradient_and_no_infinite_curvature() {
 }
 
 /// The Hessian of a scalar over one layer's parameters, row by row.
-fn hessian(loss: &Tensor, network: &Network, layer: usize) -> Tensor {
-    let parameters: Vec<&Tensor> = network.layers[layer].parameters.iter().map(|parameter| &parameter.value).collect();
+fn hessian(loss: &Tensor, network: &Chain, layer: usize) -> Tensor {
+    let parameters: Vec<&Tensor> = network.layers()[layer].parameters.iter().map(|parameter| &parameter.value).collect();
     let flat = |gradients: Vec<Tensor>| {
         let parts = gradients.iter().zip(&parameters);
         let dense = |(g, p): (&Tensor, &&Tensor)| if g.defined() { g.flatten(0, -1) } else { p.flatten(0, -1) * 0.0 };
@@ -136,7 +126,7 @@ fn the_hessian_equals_autograds_on_both_sides_of_one() {
         let mut network = network(Box::new(Relu), inputs, Kind::Double);
         change(&mut network, factor, 0.02, 1);
         let penalty = penalty("spectral", &network);
-        for (index, layer) in network.layers.iter().enumerate() {
+        for (index, layer) in network.layers().iter().enumerate() {
             let loss = penalty.loss(&[layer]) + layer.bias().unwrap().sum(Kind::Double) * 0.0;
             let expected = hessian(&loss, &network, index);
             let curvature = penalty.curvature(layer).unwrap();
@@ -165,15 +155,12 @@ fn block_eigenvalues_equal_those_of_a_dense_hessian() {
             let mut generator = Generator::named("batch", samples);
             let images = generator.uniform(&[samples as i64, 6], 2.0, Kind::Double);
             let labels = generator.labels(samples as usize, 4);
-            let graph = network.forward(&images);
-            let mut loss = cross_entropy(logits(&graph), &labels);
+            let mut loss = cross_entropy(logits(&traced(&network, &images)), &labels);
             for penalty in &penalties {
-                loss += penalty.loss(&network.layers.iter().collect::<Vec<_>>());
+                loss += penalty.loss(&network.layers().iter().collect::<Vec<_>>());
             }
-            let trace: Vec<LayerTrace> = graph.iter().map(LayerTrace::detach).collect();
             let options = LanczosOptions { products: 400, tolerance: 1e-10 };
-            let mut generator = ChaCha8Rng::seed_from_u64(1);
-            let found = layer_curvatures(&network, &trace, &labels, &penalties, options, &mut generator);
+            let found = curvatures(&network, &images, &labels, &penalties, options, 1);
             for (layer, found) in found.iter().enumerate() {
                 let values = hessian(&loss, &network, layer).linalg_eigvalsh("L");
                 let (smallest, largest) = (values.double_value(&[0]), values.double_value(&[-1]));
@@ -200,8 +187,7 @@ fn in_single_precision_and_at_the_default_tolerance_the_largest_eigenvalue_is_wi
         let mut generator = Generator::named("batch", 1);
         let images = generator.uniform(&[40, 200], 1.0, kind);
         let labels = generator.labels(40, 4);
-        let trace: Vec<LayerTrace> = network.forward(&images).iter().map(LayerTrace::detach).collect();
-        layer_curvatures(&network, &trace, &labels, &penalties, options, &mut ChaCha8Rng::seed_from_u64(2))
+        curvatures(&network, &images, &labels, &penalties, options, 2)
     };
     let quick = values(Kind::Float, LanczosOptions::default());
     let exact = values(Kind::Double, LanczosOptions { products: 400, tolerance: 1e-10 });

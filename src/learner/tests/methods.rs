@@ -2,48 +2,44 @@
 
 use serde_json::{Value, json};
 use tch::{Kind, Tensor};
-use trainability::network::{Network, Shape};
-use trainability::random::Generator;
 use trainability_baselines::activation::relu::Relu;
 use trainability_baselines::gradient_rule::{GradientRule, global_norm};
-use trainability_baselines::method::{Contribution, Part};
+use trainability_baselines::part::Contribution;
 use trainability_baselines::penalty::{Curvature, Elapsed, Penalty};
-use trainability_baselines::{Gradients, LayerParameters};
+use trainability_baselines::registry::part;
+use trainability_tensor::{Generator, Gradients, Layer};
 
-fn network(kind: Kind) -> Network {
+use crate::model::{self, Chain, Model, Shape};
+use crate::testing::networks::{self, chain};
+
+fn network(kind: Kind) -> Chain {
     let shape = Shape { inputs: 30, convolutions: None, hidden: vec![20], outputs: 4, kind };
-    Network::new(shape, Box::new(Relu), &mut Generator::named("test", 3))
+    chain(shape, Box::new(Relu), &mut Generator::named("test", 3))
 }
 
 /// Moves every parameter, biases included.
-fn disturb(network: &mut Network, by: f64) {
-    let mut generator = Generator::named("disturbance", 1);
-    for parameter in network.layers.iter_mut().flat_map(|layer| &mut layer.parameters) {
-        let noise = generator.uniform(&parameter.value.size(), by, parameter.value.kind());
-        tch::no_grad(|| {
-            let _ = parameter.value.g_add_(&noise);
-        });
-    }
+fn disturb(network: &mut Chain, by: f64) {
+    networks::disturb(network.layers_mut(), by, &mut Generator::named("disturbance", 1));
 }
 
 fn penalty(name: &str, options: Value) -> Box<dyn Penalty> {
-    match Part::named(name).unwrap().build(options).unwrap().0 {
+    match part(name).unwrap().build(options).unwrap().0 {
         Contribution::Penalty(penalty) => penalty,
         other => panic!("{other:?} is no penalty"),
     }
 }
 
 fn rule(name: &str, options: Value) -> Box<dyn GradientRule> {
-    match Part::named(name).unwrap().build(options).unwrap().0 {
+    match part(name).unwrap().build(options).unwrap().0 {
         Contribution::GradientRule(rule) => rule,
         other => panic!("{other:?} is no gradient rule"),
     }
 }
 
-fn uniform_gradients(network: &Network, bound: f64) -> Gradients {
+fn uniform_gradients(network: &Chain, bound: f64) -> Gradients {
     let mut generator = Generator::named("gradients", 5);
     let mut of = |value: &Tensor| generator.uniform(&value.size(), bound, value.kind());
-    network.layers.iter().map(|layer| layer.parameters.iter().map(|p| of(&p.value)).collect()).collect()
+    network.layers().iter().map(|layer| layer.parameters.iter().map(|p| of(&p.value)).collect()).collect()
 }
 
 fn numbers(tensors: impl Iterator<Item = Tensor>) -> Vec<f64> {
@@ -54,7 +50,7 @@ fn flat(gradients: &Gradients) -> Vec<f64> {
     numbers(gradients.iter().flatten().map(Tensor::shallow_clone))
 }
 
-fn parameters(layers: &[LayerParameters]) -> Vec<f64> {
+fn parameters(layers: &[Layer]) -> Vec<f64> {
     numbers(layers.iter().flat_map(|layer| &layer.parameters).map(|p| p.value.detach()))
 }
 
@@ -73,21 +69,21 @@ fn assert_close(found: &[f64], expected: &[f64], tolerance: f64) {
 fn l2_init_pulls_towards_where_the_parameters_began() {
     for (kind, tolerance) in [(Kind::Double, 1e-13), (Kind::Float, 1e-6)] {
         let mut network = network(kind);
-        let initial = parameters(&network.layers);
+        let initial = parameters(network.layers());
         let mut penalty = penalty("l2_init", json!({ "coefficient": 0.05 }));
-        penalty.begin(&network.layers);
-        let loss = |penalty: &dyn Penalty, network: &Network| {
-            penalty.loss(&network.layers.iter().collect::<Vec<_>>()).double_value(&[])
+        penalty.begin(network.layers());
+        let loss = |penalty: &dyn Penalty, network: &Chain| {
+            penalty.loss(&network.layers().iter().collect::<Vec<_>>()).double_value(&[])
         };
         assert_eq!(loss(penalty.as_ref(), &network), 0.0);
         disturb(&mut network, 0.2);
-        let now = parameters(&network.layers);
+        let now = parameters(network.layers());
         let distances: Vec<f64> = now.iter().zip(&initial).map(|(now, initial)| now - initial).collect();
         let expected = 0.05 * norm(&distances).powi(2);
         assert!((loss(penalty.as_ref(), &network) / expected - 1.0).abs() < tolerance);
         let mut gradients = uniform_gradients(&network, 1.0);
         let before = flat(&gradients);
-        penalty.add_gradient(&network.layers, &mut gradients);
+        penalty.add_gradient(network.layers(), &mut gradients);
         let expected: Vec<f64> = before.iter().zip(&distances).map(|(g, distance)| g + 0.1 * distance).collect();
         assert_close(&flat(&gradients), &expected, tolerance);
         assert_eq!(isotropic(penalty.as_ref(), &network), 0.1);
@@ -95,21 +91,21 @@ fn l2_init_pulls_towards_where_the_parameters_began() {
 }
 
 /// The factor of a Hessian that is a multiple of the identity, the same in every layer.
-fn isotropic(penalty: &dyn Penalty, network: &Network) -> f64 {
+fn isotropic(penalty: &dyn Penalty, network: &Chain) -> f64 {
     let factor = |layer| match penalty.curvature(layer) {
         Some(Curvature::Isotropic(factor)) => factor,
         other => panic!("{other:?}"),
     };
-    let factors: Vec<f64> = network.layers.iter().map(factor).collect();
+    let factors: Vec<f64> = network.layers().iter().map(factor).collect();
     assert!(factors.iter().all(|&factor| factor == factors[0]), "{factors:?}");
     factors[0]
 }
 
 /// What the penalty adds to a gradient.
-fn push(penalty: &mut dyn Penalty, network: &Network, bound: f64) -> (Vec<f64>, Vec<f64>) {
+fn push(penalty: &mut dyn Penalty, network: &Chain, bound: f64) -> (Vec<f64>, Vec<f64>) {
     let mut gradients = uniform_gradients(network, bound);
     let before = flat(&gradients);
-    penalty.add_gradient(&network.layers, &mut gradients);
+    penalty.add_gradient(network.layers(), &mut gradients);
     let push = flat(&gradients).iter().zip(&before).map(|(after, before)| after - before).collect();
     (push, before)
 }
@@ -120,19 +116,19 @@ fn anti_regularization_pushes_outwards_and_fades() {
     let options = |decay: &str| json!({ "coefficient": 0.05, "clip": 0.5, "decay": decay });
     let mut of_run = penalty("anti_regularization", options("run"));
     let mut of_task = penalty("anti_regularization", options("task"));
-    of_run.begin(&network.layers);
-    of_task.begin(&network.layers);
+    of_run.begin(network.layers());
+    of_task.begin(network.layers());
     disturb(&mut network, 0.2);
-    let theta = parameters(&network.layers);
+    let theta = parameters(network.layers());
     for (penalty, lambda) in [(&mut of_run, 0.05 * 0.75), (&mut of_task, 0.05 * 0.25)] {
         penalty.begin_update(Elapsed { of_run: 0.25, of_task: 0.75 });
         // The data's gradient is so long that nothing is clipped.
         let (found, _) = push(penalty.as_mut(), &network, 10.0);
         let expected: Vec<f64> = theta.iter().map(|theta| -2.0 * lambda * theta).collect();
         assert_close(&found, &expected, 1e-13);
-        let loss = penalty.loss(&network.layers.iter().collect::<Vec<_>>());
+        let loss = penalty.loss(&network.layers().iter().collect::<Vec<_>>());
         assert!((loss.double_value(&[]) / (-lambda * norm(&theta).powi(2)) - 1.0).abs() < 1e-12);
-        assert_close(&flat(&network.gradients(&loss, false)), &expected, 1e-13);
+        assert_close(&flat(&model::gradients(network.layers(), &loss, false)), &expected, 1e-13);
         assert!((isotropic(penalty.as_ref(), &network) + 2.0 * lambda).abs() < 1e-15);
     }
 }
@@ -140,13 +136,13 @@ fn anti_regularization_pushes_outwards_and_fades() {
 #[test]
 fn anti_regularization_never_outweighs_the_data() {
     let network = network(Kind::Double);
-    let theta = parameters(&network.layers);
+    let theta = parameters(network.layers());
     let data = norm(&flat(&uniform_gradients(&network, 0.1)));
     // The coefficient as a multiple of the one at which clipping begins.
     for (multiple, share) in [(0.9, 0.9 * 0.25), (1.1, 0.25), (100.0, 0.25)] {
         let coefficient = multiple * 0.25 * data / (2.0 * norm(&theta));
         let mut penalty = penalty("anti_regularization", json!({ "coefficient": coefficient, "clip": 0.25 }));
-        penalty.begin(&network.layers);
+        penalty.begin(network.layers());
         penalty.begin_update(Elapsed { of_run: 0.0, of_task: 0.0 });
         let (found, _) = push(penalty.as_mut(), &network, 0.1);
         assert!((norm(&found) / data / share - 1.0).abs() < 1e-12);
@@ -166,18 +162,18 @@ fn anti_regularization_never_outweighs_the_data() {
 fn anti_regularization_keeps_every_layer_in_its_ball() {
     let mut network = network(Kind::Double);
     let mut penalty = penalty("anti_regularization", json!({ "radius": 1.5 }));
-    penalty.begin(&network.layers);
-    let of_layer = |network: &Network, layer: usize| parameters(&network.layers[layer..=layer]);
+    penalty.begin(network.layers());
+    let of_layer = |network: &Chain, layer: usize| parameters(&network.layers()[layer..=layer]);
     let initial = [norm(&of_layer(&network, 0)), norm(&of_layer(&network, 1))];
     disturb(&mut network, 0.1);
     tch::no_grad(|| {
-        for parameter in &mut network.layers[0].parameters {
+        for parameter in &mut network.layers_mut()[0].parameters {
             let _ = parameter.value.g_mul_scalar_(3.0);
         }
     });
     let before = [of_layer(&network, 0), of_layer(&network, 1)];
     assert!(norm(&before[1]) < 1.5 * initial[1] && norm(&before[0]) > 1.5 * initial[0]);
-    penalty.after_step(&mut network.layers);
+    penalty.after_step(network.layers_mut());
     let factor = 1.5 * initial[0] / norm(&before[0]);
     let expected: Vec<f64> = before[0].iter().map(|theta| theta * factor).collect();
     assert_close(&of_layer(&network, 0), &expected, 1e-14);
