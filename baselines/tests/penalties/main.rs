@@ -120,10 +120,12 @@ fn single_precision_differs_by_rounding_alone() {
         let expected = autograd(penalty.as_ref(), &layers.iter().collect::<Vec<_>>());
         let single = |parameter: &Parameter, value: &Tensor| Parameter {
             name: parameter.name.clone(),
+            role: parameter.role,
             value: value.detach().to_kind(Kind::Float).set_requires_grad(true),
         };
         let narrow = |layer: &Layer, from: &[Layer]| Layer {
             name: layer.name.clone(),
+            map: layer.map,
             parameters: layer
                 .parameters
                 .iter()
