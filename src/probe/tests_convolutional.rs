@@ -140,7 +140,7 @@ fn a_convolutions_gauss_newton_products_are_those_of_differentiating_twice() {
     let mut blocks = 0;
     for case in cases().iter().filter(|case| case.network.activation().piecewise_linear()) {
         let trace = case.trace();
-        let factors = tch::no_grad(|| logit_factors(&case.network, &trace));
+        let factors = tch::no_grad(|| logit_factors(case.network.chain().unwrap(), &trace));
         for layer in (0..trace.len()).filter(|layer| case.is_convolution(*layer)) {
             let found = matrix(&PatchSide::new(&trace[layer].input, &factors[layer]));
             let expected = matrix(&Hessian::of_layer(&case.network, layer, &case.images, &case.labels, &[]));

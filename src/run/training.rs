@@ -5,15 +5,15 @@ use std::time::Instant;
 
 use trainability_baselines::indicator::When;
 use trainability_baselines::method::Method;
-use trainability_tensor::{Generator, State, StateError, Stateful};
 use trainability_record::{ControlRow, TaskRow};
+use trainability_tensor::{Generator, State, StateError, Stateful};
 
 use super::columns::control_row;
 use super::images::{HeldOut, select_classes, select_images};
 use super::plan::RunPlan;
 use super::summary::TaskSummary;
 use crate::data::ImageSet;
-use crate::learner::{LayerMeasurement, Learner, LearnerError, LearnerOptions, Task};
+use crate::learner::{Learner, LearnerError, LearnerOptions, Task};
 use crate::model::{Chain, TaskImages};
 use crate::schedule::Progress;
 use crate::stream::{Stream, StreamStart};

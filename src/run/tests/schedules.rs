@@ -109,7 +109,7 @@ fn each_ablation_keeps_the_bound_that_its_name_says() {
                     _ => row.value("combined_bound"),
                 },
             );
-            // METHOD 4 with its constants; the first tenth of a task of 36 updates is its first four.
+            // docs/method.md, equation (21): the first tenth of a task of 36 updates is its first four.
             let safe = 0.8 * bound.unwrap_or(f64::NAN);
             let window = (row.update - 1) % 36 < 4 && name != "cooling_only";
             let expected = match bound {
