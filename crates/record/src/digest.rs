@@ -44,7 +44,7 @@ impl Damage {
     }
 
     /// What the system says of a file that should be there.
-    pub fn of_reading(path: &Path, source: io::Error) -> Damage {
+    pub(crate) fn of_reading(path: &Path, source: io::Error) -> Damage {
         match source.kind() {
             ErrorKind::NotFound => Damage::Missing(path.to_owned()),
             _ => Damage::Unreadable { path: path.to_owned(), source },

@@ -8,7 +8,7 @@ use crate::digest::{Damage, Digest, read_json};
 use crate::glossary::Glossary;
 
 /// The name of the file in a sweep's folder.
-pub const SWEEP_FILE: &str = "sweep.json";
+const SWEEP_FILE: &str = "sweep.json";
 
 /// The key of the glossary.
 const GLOSSARY: &str = "glossary";

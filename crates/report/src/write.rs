@@ -15,7 +15,7 @@ use crate::selection::{Filter, select};
 use crate::views::{contents, figures, group_tables, tables, warnings};
 use crate::writers::{files, html, latex, markdown, terminal};
 
-/// What [`write`] wrote.
+/// What [`write()`] wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportFiles {
     /// A row an arm.
@@ -83,10 +83,10 @@ pub struct Request {
     pub group_by: Option<String>,
 }
 
-/// The same as [`write`] for a part of a sweep, or for several sweeps.
+/// The same as [`write()`] for a part of a sweep, or for several sweeps.
 ///
 /// # Errors
-/// As [`write`], and when a filter matches nothing.
+/// As [`write()`], and when a filter matches nothing.
 pub fn write_request(request: &Request, out: &mut dyn Write) -> Result<ReportFiles, ReportError> {
     let Request { out: results_dir, plots: plots_dir, format, .. } = request;
     let selected = select(&request.results, &request.filters)?;

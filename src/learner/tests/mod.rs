@@ -2,5 +2,5 @@
 
 mod methods;
 mod normalised_surgery;
-mod trained;
 mod surgery;
+mod trained;

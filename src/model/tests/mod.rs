@@ -198,7 +198,12 @@ fn pulling_back_agrees_with_autograd() {
         let h = activation.forward(&z, LinearMap::Dense);
         let weights = Generator::named("w", 2).uniform(&h.size(), 1.0, Kind::Double);
         let expected = Tensor::run_backward(&[(&h * &weights).sum(Kind::Double)], &[&z], false, false);
-        assert!(activation.pull_back(&z.detach(), &weights, LinearMap::Dense).allclose(&expected[0], 1e-12, 1e-12, false));
+        assert!(activation.pull_back(&z.detach(), &weights, LinearMap::Dense).allclose(
+            &expected[0],
+            1e-12,
+            1e-12,
+            false
+        ));
     }
 }
 
@@ -213,7 +218,8 @@ fn activations_agree_with_scalar_code() {
         (Box::new(Identity), |z| z),
     ];
     for (activation, scalar) in cases {
-        let found: Vec<f64> = Vec::try_from(activation.forward(&Tensor::from_slice(&values), LinearMap::Dense)).unwrap();
+        let found: Vec<f64> =
+            Vec::try_from(activation.forward(&Tensor::from_slice(&values), LinearMap::Dense)).unwrap();
         for (found, z) in found.iter().zip(values) {
             assert!((found - scalar(z)).abs() < 1e-15, "{} of {z} is {found}", activation.name());
         }

@@ -225,7 +225,11 @@ fn the_wasserstein_gradient_equals_autograd_through_a_sort() {
 fn the_l2_gradient_equals_autograd() {
     let case = case(Box::new(Crelu), &[5, 3], 4, 6);
     let mut penalty = penalty("l2_loss", 0.05, case.network.layers());
-    let expected = model::gradients(case.network.layers(), &penalty.loss(&case.network.layers().iter().collect::<Vec<_>>()), false);
+    let expected = model::gradients(
+        case.network.layers(),
+        &penalty.loss(&case.network.layers().iter().collect::<Vec<_>>()),
+        false,
+    );
     let mut found: Vec<Vec<Tensor>> = expected.iter().map(|l| l.iter().map(Tensor::zeros_like).collect()).collect();
     penalty.add_gradient(case.network.layers(), &mut found);
     for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {

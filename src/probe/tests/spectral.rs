@@ -109,7 +109,8 @@ fn a_weight_of_zeros_has_no_gradient_and_no_infinite_curvature() {
 
 /// The Hessian of a scalar over one layer's parameters, row by row.
 fn hessian(loss: &Tensor, network: &Chain, layer: usize) -> Tensor {
-    let parameters: Vec<&Tensor> = network.layers()[layer].parameters.iter().map(|parameter| &parameter.value).collect();
+    let parameters: Vec<&Tensor> =
+        network.layers()[layer].parameters.iter().map(|parameter| &parameter.value).collect();
     let flat = |gradients: Vec<Tensor>| {
         let parts = gradients.iter().zip(&parameters);
         let dense = |(g, p): (&Tensor, &&Tensor)| if g.defined() { g.flatten(0, -1) } else { p.flatten(0, -1) * 0.0 };

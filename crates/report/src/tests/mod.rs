@@ -7,3 +7,5 @@ mod format2;
 mod oracles;
 mod report;
 mod round_trips;
+mod synthetic;
+mod warnings;

@@ -1,0 +1,266 @@
+//! Synthetic sweeps for the tests of the report: what is planted is known.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+use trainability_record::controls::{ControlRow, control_columns};
+use trainability_record::text::sentence;
+use trainability_record::{Glossary, LayerEvents, RunRecord, Status, read_record};
+
+use crate::{Format, ReportError, ReportFiles, write};
+
+pub(super) const METHODS: [&str; 5] = ["relu", "crelu", "l2_adam", "l2_loss", "wasserstein"];
+pub(super) const SCHEDULES: [&str; 4] = ["constant", "paper", "as_run", "debiased"];
+pub(super) const LAYERS: [&str; 3] = ["fc1", "fc2", "fc3"];
+
+/// Statistics and bounds of a layer.
+pub(super) const VALUES: [&str; 14] = [
+    "effective_step",
+    "gradient_sq_norm",
+    "noise_variance",
+    "sharpness",
+    "sharpness_min",
+    "sharpness_residual",
+    "normalized_sharpness",
+    "sharpness_mean",
+    "volatility",
+    "noise_bound",
+    "noise_bound_debiased",
+    "volatility_bound",
+    "level_bound",
+    "combined_bound",
+];
+
+/// The shape of a synthetic sweep.
+#[derive(Clone)]
+pub(super) struct Plan {
+    pub(super) methods: Vec<String>,
+    pub(super) seeds: u64,
+    pub(super) tasks: usize,
+    pub(super) events: usize,
+}
+
+impl Plan {
+    pub(super) fn small() -> Self {
+        Self { methods: METHODS.map(String::from).to_vec(), seeds: 3, tasks: 6, events: 8 }
+    }
+}
+
+/// Writes a sweep folder in which relu loses trainability, schedules help a little, and `paper` never fires on relu.
+pub(super) fn write_sweep(folder: &Path, plan: &Plan) {
+    for method in &plan.methods {
+        for (place, schedule) in SCHEDULES.iter().enumerate() {
+            for seed in 0..plan.seeds {
+                write_run(folder, plan, method, schedule, place as f64 * 0.04, seed);
+            }
+        }
+    }
+    (0..plan.seeds).for_each(|seed| write_run(folder, plan, "reset", "constant", 0.0, seed));
+    let sweep = json!({
+        "experiment": {"methods": plan.methods, "schedules": SCHEDULES, "stream": {"tasks": plan.tasks}},
+        "classes": 10,
+        "git": {"commit": "0123abc", "dirty": false},
+        "libtorch": "2.13.0",
+    });
+    fs::write(folder.join("sweep.json"), serde_json::to_vec_pretty(&sweep).unwrap()).unwrap();
+}
+
+pub(super) fn run_folder(folder: &Path, method: &str, schedule: &str, seed: u64) -> PathBuf {
+    folder.join("runs").join(method).join(schedule).join(format!("seed-{seed}"))
+}
+
+pub(super) fn fires(method: &str, schedule: &str) -> bool {
+    schedule != "constant" && (method, schedule) != ("relu", "paper")
+}
+
+pub(super) fn record(method: &str, schedule: &str, seed: u64, plan: &Plan) -> RunRecord {
+    let count = |layer: &str| {
+        let all = (plan.tasks * plan.events) as u64;
+        let cooled = if fires(method, schedule) { all / 4 } else { 0 };
+        LayerEvents { layer: layer.into(), cooled, warmed: cooled / 8, held: all - cooled - cooled / 8, undefined: 0 }
+    };
+    let scheduled = schedule != "constant";
+    RunRecord {
+        status: Status::Finished,
+        configuration_hash: format!("{method}-{schedule}-{seed}"),
+        method: method.into(),
+        schedule: schedule.into(),
+        seed,
+        options: json!({"stream": {"kind": "random_labels"}, "optimizer": {"learning_rate": 1e-3}}),
+        updates: (plan.tasks * plan.events * 10) as u64,
+        tasks: plan.tasks,
+        seconds: BTreeMap::from([
+            ("training".into(), 14.0 + method.len() as f64),
+            ("gradient_noise".into(), 3.5),
+            ("curvature".into(), 9.0),
+            ("indicators".into(), 2.0),
+            ("total".into(), 30.0 + method.len() as f64),
+        ]),
+        events: if scheduled { LAYERS.iter().map(|layer| count(layer)).collect() } else { Vec::new() },
+        scheduled,
+        flat_curvature_events: 0,
+        unconverged_curvature_events: 0,
+        diverged_at_task: None,
+        error: None,
+        fault: false,
+        last_finite_loss: None,
+        resumptions: 0,
+        checksums: BTreeMap::new(),
+    }
+}
+
+pub(super) fn write_run(folder: &Path, plan: &Plan, method: &str, schedule: &str, help: f64, seed: u64) {
+    let place = run_folder(folder, method, schedule, seed);
+    fs::create_dir_all(&place).unwrap();
+    let record = record(method, schedule, seed, plan);
+    record.write(&place).unwrap();
+    // A schedule that never fired leaves the very same run as its control.
+    let help = if fires(method, schedule) { help } else { 0.0 };
+    let salt = if help > 0.0 { schedule.len() as u64 } else { 0 };
+    let mut random = ChaCha8Rng::seed_from_u64(seed + 1000 * salt + 7 * method.len() as u64);
+    write_tasks(&place, plan, method, help, &mut random);
+    write_controls(&place, plan, method, schedule, &mut random);
+}
+
+/// Accuracy of a task: the shapes of the real thing, roughly.
+pub(super) fn accuracy(method: &str, task: f64, help: f64, noise: f64) -> f64 {
+    let (start, floor, rate) = match method {
+        "relu" => (0.86, 0.11, 0.32),
+        "crelu" => (0.93, 0.7, 0.05),
+        "l2_adam" => (0.84, 0.62, 0.15),
+        "wasserstein" => (0.8, 0.55, 0.2),
+        "reset" => (0.86, 0.86, 0.0),
+        _ => (0.85, 0.3, 0.2),
+    };
+    let lost = 1.0 - (-rate * task).exp();
+    (start - (start - floor) * lost + help * lost + 0.02 * noise).clamp(0.05, 0.99)
+}
+
+pub(super) fn write_tasks(place: &Path, plan: &Plan, method: &str, help: f64, random: &mut ChaCha8Rng) {
+    let glossary = Glossary::format2();
+    let names: Vec<&str> = glossary.indicators.iter().map(|indicator| indicator.name.as_str()).collect();
+    let fixed = ["task", "updates", "final_accuracy", "final_loss"];
+    let mut writer = csv::Writer::from_path(place.join("tasks.csv")).unwrap();
+    writer.write_record(fixed.iter().chain(&names)).unwrap();
+    for task in 0..plan.tasks {
+        let noise = |random: &mut ChaCha8Rng| random.random_range(-1.0..1.0);
+        let reached = accuracy(method, task as f64, help, noise(random));
+        let mut row = vec![task.to_string(), ((task + 1) * plan.events * 10).to_string()];
+        row.extend([format!("{}", (reached + 0.05).min(1.0)), format!("{}", 2.3 * (1.0 - reached))]);
+        for name in &names {
+            let next = accuracy(method, task as f64 + 1.0, help, 0.0);
+            let value = match *name {
+                "online_accuracy" => reached,
+                "task_age" => task as f64,
+                "rho" => (1.0 - next + 0.05 * noise(random)).clamp(0.0, 1.0),
+                "weight_norm" => 0.02 + 0.004 * task as f64 + 0.001 * noise(random),
+                "unit_sign_entropy" => 0.65 * next + 0.05 * noise(random),
+                "sharpness" => 10f64.powf(1.0 + 2.0 * noise(random)),
+                // An indicator that is not there: the report has to say so.
+                "effective_rank" if task == 1 => f64::NAN,
+                other => (1.0 + other.len() as f64 * 0.1) * (2.0 - next + 0.3 * noise(random)),
+            };
+            row.push(if value.is_nan() { String::new() } else { format!("{value}") });
+        }
+        writer.write_record(&row).unwrap();
+    }
+    writer.flush().unwrap();
+}
+
+pub(super) fn write_controls(place: &Path, plan: &Plan, method: &str, schedule: &str, random: &mut ChaCha8Rng) {
+    let mut writer = csv::Writer::from_path(place.join("controls.csv")).unwrap();
+    writer.write_record(control_columns(VALUES)).unwrap();
+    let mut rates = [1e-3; 3];
+    for event in 0..plan.tasks * plan.events {
+        for (depth, layer) in LAYERS.iter().enumerate() {
+            let mut spread = |middle: f64, decades: f64| middle * 10f64.powf(decades * random.random_range(-1.0..1.0));
+            let step = spread(rates[depth] * 400.0 * (depth as f64 + 1.0), 0.4);
+            let noise = spread(1.4 + 3.0 * (-(event as f64) / 60.0).exp(), 0.3);
+            let debiased = (noise - 1.0).max(0.0);
+            let volatility = spread(20.0, 2.5);
+            let cooled = fires(method, schedule) && step > 0.8 * noise;
+            let row = ControlRow {
+                task: event / plan.events,
+                update: (event as u64 + 1) * 10,
+                layer: (*layer).into(),
+                learning_rate: rates[depth],
+                values: VALUES
+                    .into_iter()
+                    .map(Into::into)
+                    .zip([
+                        Some(step),
+                        Some(spread(0.01, 0.5)),
+                        Some(spread(2.0, 0.5)),
+                        Some(spread(5.0, 0.5)),
+                        Some(-0.2),
+                        Some(0.01),
+                        Some(spread(1.0, 0.5)),
+                        (event > 0).then_some(1.0),
+                        (event > 0).then_some(1.0 / volatility),
+                        Some(noise),
+                        Some(debiased),
+                        (event > 0).then_some(volatility),
+                        (event > 0).then_some(spread(3.0, 1.0)),
+                        Some(1.0 / (1.0 / noise + 1.0 / (256.0 * volatility))),
+                    ])
+                    .collect(),
+                action: if schedule == "constant" {
+                    ""
+                } else if cooled {
+                    "cooled"
+                } else {
+                    "held"
+                }
+                .into(),
+            };
+            writer.serialize(&row).unwrap();
+            if cooled {
+                rates[depth] *= if schedule == "as_run" { 0.98 } else { 0.99 };
+            }
+        }
+    }
+    writer.flush().unwrap();
+}
+
+/// A folder with a sweep in `results/quick`, and the report's terminal output and files.
+pub(super) struct Workplace {
+    pub(super) folder: tempfile::TempDir,
+}
+
+impl Workplace {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("results/quick")).unwrap();
+        write_sweep(&folder.path().join("results/quick"), plan);
+        Self { folder }
+    }
+
+    pub(super) fn results(&self) -> PathBuf {
+        self.folder.path().join("results/quick")
+    }
+
+    pub(super) fn plots(&self) -> PathBuf {
+        self.folder.path().join("plots/quick")
+    }
+
+    pub(super) fn report(&self) -> (Result<ReportFiles, ReportError>, String) {
+        let mut terminal = Vec::new();
+        let files = write(&self.results(), &self.plots(), Format::Terminal, &mut terminal);
+        (files, String::from_utf8(terminal).unwrap())
+    }
+
+    pub(super) fn edit_record(&self, method: &str, schedule: &str, seed: u64, edit: impl FnOnce(&mut RunRecord)) {
+        let folder = run_folder(&self.results(), method, schedule, seed);
+        let mut record = read_record(&folder).unwrap().unwrap();
+        edit(&mut record);
+        record.write(&folder).unwrap();
+    }
+
+    pub(super) fn error(&self) -> String {
+        sentence(&self.report().0.unwrap_err())
+    }
+}
