@@ -27,9 +27,15 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// An update, counted from 0 over a run of equally long tasks.
+    pub fn in_tasks(update: u64, tasks: u64, updates_in_task: u64) -> Progress {
+        let (task, update_in_task) = (update / updates_in_task, update % updates_in_task);
+        Progress { update, updates: tasks * updates_in_task, task, update_in_task, updates_in_task }
+    }
+
     /// An update, counted from 0, of a run that is one task of so many.
     pub fn in_one_task(update: u64, updates: u64) -> Progress {
-        Progress { update, updates, task: 0, update_in_task: update, updates_in_task: updates }
+        Progress::in_tasks(update, 1, updates)
     }
 }
 
