@@ -7,12 +7,12 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 use trainability_baselines::indicator::UpdateSummary;
 use trainability_baselines::options::OptionError;
 use trainability_baselines::part::PartError;
 use trainability_baselines::weight_decay::WeightDecay;
-use trainability_tensor::slices::{Float, to_host, view};
+use trainability_tensor::slices::{Float, on_host, view};
 use trainability_tensor::{Gradients, Layer, Role, Stateful, for_float};
 
 /// How the effective step is formed where an optimizer has a scale for each element.
@@ -156,8 +156,11 @@ impl Sums {
         let before = summarise.then(|| value.detach().copy());
         step(value);
         let Some(before) = before else { return };
-        let (before, after) = (to_host(&before), to_host(&value.detach()));
-        let (update, weight) = for_float!(after, changes(&before, &after));
+        let after = value.detach();
+        let (update, weight) = match on_host(&after) {
+            true => for_float!(after, changes(&before, &after)),
+            false => (sum_of_magnitudes(&(&after - &before)), sum_of_magnitudes(&before)),
+        };
         self.absolute_update += update;
         self.absolute_weight += weight;
         self.count += after.numel();
@@ -170,6 +173,10 @@ impl Sums {
             mean_absolute_weight: self.absolute_weight / self.count as f64,
         })
     }
+}
+
+fn sum_of_magnitudes(tensor: &Tensor) -> f64 {
+    tensor.abs().sum(Kind::Double).double_value(&[])
 }
 
 /// The sums of |after - before| and of |before|, in f64.

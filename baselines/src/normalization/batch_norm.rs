@@ -105,8 +105,8 @@ impl Normalization for BatchNorm {
     }
 
     fn restart_units(&mut self, layer: usize, units: &[i64]) {
-        let units = Tensor::from_slice(units);
         let Running { mean, variance, .. } = &mut self.running[layer];
+        let units = Tensor::from_slice(units).to_device(mean.device());
         let _ = mean.index_fill_(0, &units, 0.0);
         let _ = variance.index_fill_(0, &units, 1.0);
     }

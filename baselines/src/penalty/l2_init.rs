@@ -9,7 +9,7 @@ use crate::options::{OptionError, check_coefficient};
 use crate::part::{Contribution, Part, PartOptions};
 use trainability_tensor::for_float;
 use trainability_tensor::layer::{Gradients, Layer, tensors};
-use trainability_tensor::slices::{Float, view, view_mut};
+use trainability_tensor::slices::{Float, add_multiple, on_host, view, view_mut};
 use trainability_tensor::state::{State, StateError, Stateful};
 
 /// `l2_init`: squared distance from the initial parameters in the loss.
@@ -63,7 +63,12 @@ impl Penalty for L2Init {
     fn add_gradient(&mut self, layers: &[Layer], gradients: &mut Gradients) {
         let initial = self.initial.iter().map(|(_, initial)| initial);
         for ((value, gradient), initial) in tensors(layers).zip(gradients.iter_mut().flatten()).zip(initial) {
-            for_float!(value, add_distance(gradient, value, initial, 2.0 * self.coefficient));
+            let factor = 2.0 * self.coefficient;
+            if on_host(value) {
+                for_float!(value, add_distance(gradient, value, initial, factor));
+            } else {
+                add_multiple(gradient, factor, &(value.detach() - initial));
+            }
         }
     }
 
