@@ -41,7 +41,7 @@ impl Model for Residual {
         let mut x = pass.layer(stem, inputs);
         for block in blocks.chunks_exact(2) {
             let hidden = pass.hidden_layer(&block[0], &x, Tensor::tanh);
-            x += pass.layer(&block[1], &hidden);
+            x = &x + pass.layer(&block[1], &hidden);
         }
         pass.layer(head, &x)
     }

@@ -1,5 +1,6 @@
 //! The section `training` of an experiment: minibatches, optimizer, element type.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tch::Kind;
@@ -9,7 +10,7 @@ use trainability_baselines::part::PartError;
 use crate::optimizer::{OPTIMIZERS, OptimizerFactory, OptimizerKind, optimizer};
 
 /// The element type that a network is trained in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
     /// Single precision.
@@ -30,11 +31,12 @@ impl Precision {
 }
 
 /// Minibatches and the optimizer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Training {
     /// A name from the registry of optimizers. The default one is not written, so that it changes no hash.
     #[serde(skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = "adam"))]
     pub optimizer: String,
     /// Images in a minibatch; an epoch's last may be shorter.
     pub batch_size: usize,

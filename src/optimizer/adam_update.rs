@@ -4,13 +4,14 @@
 //! their bias corrections count from their own restart. A tensor without restarts pays nothing for it.
 
 use multiversion::multiversion;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trainability_tensor::slices::Float;
 
 use super::definition::Decay;
 
 /// Adam's constants.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdamOptions {
     /// Decay of the first moment.

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,7 +17,7 @@ use trainability_tensor::slices::{Float, on_host, view};
 use trainability_tensor::{Gradients, Layer, Role, Stateful, for_float};
 
 /// How the effective step is formed where an optimizer has a scale for each element.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EffectiveStep {
     /// From one root mean square over the layer's weight: as run.
@@ -27,7 +28,7 @@ pub enum EffectiveStep {
 }
 
 /// What normalises a layer's sharpness.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SharpnessScale {
     /// The layer's own learning rate and root mean square.
@@ -79,7 +80,7 @@ pub trait Optimizer: Stateful + Debug + Send {
 pub type OptimizerFactory = Arc<dyn Fn(WeightDecay, &[Layer]) -> Box<dyn Optimizer> + Send + Sync>;
 
 /// The options of an optimizer: plain data with defaults, which build it.
-pub trait OptimizerOptions: DeserializeOwned + Serialize + Default + Send + Sync + 'static {
+pub trait OptimizerOptions: DeserializeOwned + Serialize + JsonSchema + Default + Send + Sync + 'static {
     /// Checks the values.
     ///
     /// # Errors
@@ -98,12 +99,18 @@ pub struct OptimizerKind {
     /// What it does, in a line.
     pub about: &'static str,
     read: fn(Value) -> Result<(OptimizerFactory, Value), PartError>,
+    schema: fn() -> Value,
 }
 
 impl OptimizerKind {
     /// The optimizer with options of type `O`.
     pub const fn of<O: OptimizerOptions>(name: &'static str, about: &'static str) -> OptimizerKind {
-        OptimizerKind { name, about, read: read::<O> }
+        OptimizerKind { name, about, read: read::<O>, schema: schema::<O> }
+    }
+
+    /// What options there are, a JSON Schema.
+    pub fn schema(&self) -> Value {
+        (self.schema)()
     }
 
     /// Reads the options, and returns them with all defaults filled in.
@@ -113,6 +120,10 @@ impl OptimizerKind {
     pub fn read(&self, options: Value) -> Result<(OptimizerFactory, Value), PartError> {
         (self.read)(options)
     }
+}
+
+fn schema<O: OptimizerOptions>() -> Value {
+    schemars::schema_for!(O).to_value()
 }
 
 fn read<O: OptimizerOptions>(options: Value) -> Result<(OptimizerFactory, Value), PartError> {

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trainability_baselines::indicator::LayerGradient;
 use trainability_tensor::lanczos::LanczosOptions;
@@ -15,7 +16,7 @@ use super::window::{SharpnessWindow, Volatility};
 use crate::optimizer::{EffectiveStep, SharpnessScale};
 
 /// Named options of the measurement.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProbeOptions {
     /// K: the update after every K others is measured (and controlled); 0 is never.

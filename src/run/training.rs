@@ -13,7 +13,7 @@ use super::images::{HeldOut, select_classes, select_images};
 use super::plan::RunPlan;
 use super::summary::TaskSummary;
 use crate::data::ImageSet;
-use crate::learner::{LayerMeasurement, Learner, LearnerError, LearnerOptions, Task};
+use crate::learner::{Learner, LearnerError, LearnerOptions, Task};
 use crate::model::{Chain, TaskImages};
 use crate::schedule::Progress;
 use crate::stream::{Stream, StreamStart};

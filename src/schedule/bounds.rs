@@ -1,13 +1,14 @@
 //! The bounds on the effective step (docs/method.md, section 3), from a layer's statistics: one table, from which
 //! columns, indicators, figures and limits derive.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trainability_tensor::{State, StateError, Stateful};
 
 use crate::probe::LayerStatistics;
 
 /// Which estimate of the squared gradient norm the combined bound uses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Noise {
     /// |g_hat|^2 as it is, which contains the batch's own noise: its ratio cannot read below about 1.
@@ -18,7 +19,7 @@ pub enum Noise {
 }
 
 /// X in the combined bound.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CurvatureStatistic {
     /// Vol: the paper.
@@ -35,7 +36,7 @@ pub enum CurvatureStatistic {
 }
 
 /// Named options of the bounds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BoundOptions {
     /// Estimate of the squared gradient norm in the combined bound.

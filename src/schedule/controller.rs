@@ -1,6 +1,7 @@
 //! The per-layer controller (docs/method.md, equation (21)): cools a layer whose effective step exceeds its bound,
 //! warms one that is far below it.
 
+use schemars::JsonSchema;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -12,7 +13,7 @@ use super::definition::{Action, Progress, Schedule, ScheduleError, Scope, Start,
 use crate::probe::LayerStatistics;
 
 /// The part of a run in which a rate may rise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WarmWindow {
     /// The first share of each task: as run. It uses the task's boundary.
@@ -64,12 +65,13 @@ impl<'de> Deserialize<'de> for Limit {
 
 /// All named options of the controller and its bounds, in the configuration's `control` section and in any schedule
 /// that is a variant of `noise_curvature`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ControlOptions {
     /// Whose statistics decide.
     pub scope: Scope,
     /// The bound that is kept.
+    #[schemars(with = "String")]
     pub limit: Limit,
     /// gamma: the share of the bound that counts as safe.
     pub safety: f64,
@@ -132,6 +134,11 @@ impl ControlOptions {
         let options: ControlOptions = serde_json::from_value(Value::Object(merged))?;
         options.check()?;
         Ok(options)
+    }
+
+    /// What options there are, a JSON Schema.
+    pub fn schema() -> Value {
+        schemars::schema_for!(ControlOptions).to_value()
     }
 
     fn check(&self) -> Result<(), OptionError> {

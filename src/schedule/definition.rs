@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use trainability_baselines::options::OptionError;
@@ -66,7 +67,7 @@ impl Action {
 }
 
 /// Whose statistics decide.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Each layer's own: the method.
@@ -161,6 +162,8 @@ pub struct ScheduleKind {
     pub about: &'static str,
     /// Whether it needs measurements.
     pub needs_measurement: bool,
+    /// What options it has, a JSON Schema.
+    pub schema: fn() -> Value,
     /// Resolves its options: the configuration's `control` section, then the entry's own keys over it.
     pub resolve: fn(control: &Value, own: &Value, facts: RunFacts) -> Result<Resolved, ScheduleError>,
 }

@@ -1,5 +1,6 @@
 //! The rate falls by the same share at every update.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trainability_baselines::options::OptionError;
 
@@ -11,7 +12,7 @@ pub const KIND: ScheduleKind =
     decay::kind::<Exponential>("the base learning rate, falling by the same share every update");
 
 /// Its options: base * end_factor^s, s being the share of the run, or of the task, that is over.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Exponential {
     /// The base rate, in the place of `training.learning_rate`.

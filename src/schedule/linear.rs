@@ -1,5 +1,6 @@
 //! The rate falls along a straight line.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trainability_baselines::options::OptionError;
 
@@ -10,7 +11,7 @@ use super::definition::{Progress, ScheduleKind, check_rules};
 pub const KIND: ScheduleKind = decay::kind::<Linear>("the base learning rate, falling along a straight line");
 
 /// Its options: base * (1 - (1 - end_factor) s), s being the share of the run, or of the task, that is over.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Linear {
     /// The base rate, in the place of `training.learning_rate`.

@@ -1,5 +1,6 @@
 //! The rate falls by a factor at some points of the run.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trainability_baselines::options::OptionError;
 
@@ -11,7 +12,7 @@ pub const KIND: ScheduleKind =
     decay::kind::<Step>("the base learning rate, falling by a factor at some points of the run");
 
 /// Its options: base * factor^k, k being the number of steps that lie behind.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Step {
     /// The base rate, in the place of `training.learning_rate`.

@@ -1,5 +1,6 @@
 //! The rate rises, stays, and falls: a trapezoid (Hu et al., arXiv 2404.06395).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trainability_baselines::options::OptionError;
 
@@ -11,7 +12,7 @@ pub const KIND: ScheduleKind =
     decay::kind::<WarmupStableDecay>("a linear rise to the base learning rate, a plateau, and a linear fall");
 
 /// Its options. The plateau covers the share of the run, or of the task, that rise and fall leave.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WarmupStableDecay {
     /// The base rate, which is that of the plateau, in the place of `training.learning_rate`.

@@ -1,5 +1,6 @@
 //! The `stream` section: which tasks there are, and how they follow each other.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use trainability_baselines::options::OptionError;
@@ -11,7 +12,7 @@ use super::registry::{STREAMS, stream};
 use super::sequence::Composition;
 
 /// How the images become tasks. What has its default is not written, so that it changes no hash.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StreamOptions {
     /// A name from the stream registry.
@@ -23,20 +24,25 @@ pub struct StreamOptions {
     pub epochs: usize,
     /// The share of the labels that every task after the first redraws; for `random_labels`.
     #[serde(default = "all", skip_serializing_if = "is_all")]
+    #[schemars(extend("default" = 1))]
     pub fraction: f64,
     /// n: task k has the content of task k mod n; 0 is never.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = 0))]
     pub recurring: usize,
     /// The share of a task over which the content of the task before gives way to its own.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = 0))]
     pub transition: f64,
     /// s: a task's epochs are drawn uniformly from those times 1 - s to those times 1 + s.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = 0))]
     pub length_spread: f64,
     /// Whether the learner is told that a task begins: Adam's moments and step counts are then zeroed, the windows and
     /// averages of what is measured emptied, and the schedule built anew with its learning rates; weights stay. A schedule
     /// by the clock goes on by it, unless its `restart` is `task`.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = false))]
     pub announce_boundaries: bool,
 }
 

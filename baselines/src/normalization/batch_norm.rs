@@ -7,6 +7,7 @@
 //!
 //! Other interventions than replaced units and a reset leave the running averages alone: they follow within some updates.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -21,7 +22,7 @@ pub const PART: Part =
     Part::of::<BatchNormOptions>("batch_norm", "each unit is normalised over the minibatch before the activation");
 
 /// Options of `batch_norm`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchNormOptions {
     /// Added to the variance.

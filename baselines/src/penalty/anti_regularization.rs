@@ -8,6 +8,7 @@
 //! - projection: after each step every layer, weight and bias together, is scaled back into the ball around zero whose
 //!   radius is `radius` times the layer's initial norm.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -26,7 +27,7 @@ pub const PART: Part = Part::of::<AntiRegularizationOptions>(
 );
 
 /// What the coefficient falls over, linearly to zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Decay {
     /// The whole run.
@@ -37,7 +38,7 @@ pub enum Decay {
 }
 
 /// Options of `anti_regularization`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AntiRegularizationOptions {
     /// lambda at the beginning.

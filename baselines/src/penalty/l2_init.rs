@@ -1,6 +1,7 @@
 //! lambda times the squared distance of all parameters from their initial values, biases included, in the loss
 //! (Kumar et al., arXiv 2308.11958).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -16,7 +17,7 @@ use trainability_tensor::state::{State, StateError, Stateful};
 pub const PART: Part = Part::of::<L2InitOptions>("l2_init", "squared distance of the parameters from the initial ones");
 
 /// `coefficient`: lambda, by default 1e-3.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct L2InitOptions(CoefficientOptions);
 

@@ -1,5 +1,6 @@
 //! lambda times the sum of squares of all parameters, biases included, in the loss.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -14,7 +15,7 @@ use trainability_tensor::state::Stateful;
 pub const PART: Part = Part::of::<L2LossOptions>("l2_loss", "sum of squared parameters in the loss");
 
 /// `coefficient`: lambda, by default 1e-3.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct L2LossOptions(CoefficientOptions);
 

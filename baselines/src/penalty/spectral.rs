@@ -4,6 +4,7 @@
 //! singular vectors from update to update by one step of power iteration, which on a weight that stands still
 //! converges to the exact gradient.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -21,7 +22,7 @@ pub const PART: Part =
     Part::of::<SpectralOptions>("spectral", "distance of each weight's largest singular value from one");
 
 /// `coefficient`: lambda, by default 1e-3.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct SpectralOptions(CoefficientOptions);
 

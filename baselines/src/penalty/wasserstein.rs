@@ -4,6 +4,7 @@
 //! The permutation that sorts is locally constant, so the gradient of an element is 2 lambda (theta - theta_0 at the
 //! same rank), and only ranks are needed.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
@@ -20,7 +21,7 @@ pub const PART: Part =
     Part::of::<WassersteinOptions>("wasserstein", "squared distance of the sorted from the sorted initial parameters");
 
 /// `coefficient`: lambda, by default 1e-3.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct WassersteinOptions(CoefficientOptions);
 

@@ -6,6 +6,7 @@
 //! scale, gains of 1, and nothing for biases and shifts, which begin at 0.
 
 use rand_distr::{Distribution, StandardNormal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 use trainability_tensor::Role;
@@ -22,7 +23,7 @@ pub const PART: Part = Part::of::<ShrinkPerturbOptions>(
 );
 
 /// How often.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Per {
     /// Before the first update of each task but the first, which starts fresh anyway. It uses the task's boundary.
@@ -33,7 +34,7 @@ pub enum Per {
 }
 
 /// What is added.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Noise {
     /// Independent normal values.
@@ -44,7 +45,7 @@ pub enum Noise {
 }
 
 /// Options of `shrink_perturb`.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ShrinkPerturbOptions {
     /// How often.

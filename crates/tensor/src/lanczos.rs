@@ -40,7 +40,7 @@ pub enum Ends {
 const STEADY_STEPS: usize = 3;
 
 /// When to stop.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LanczosOptions {
     /// Products with the operator at the most.
