@@ -25,6 +25,8 @@ fn every_key_has_a_meaning_and_a_type() {
     let page = reference();
     let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
     assert!(rows.len() > 80, "{} keys", rows.len());
+    // The weight decays and the penalties have one each.
+    assert_eq!(rows.iter().filter(|row| row.starts_with("| `coefficient`")).count(), 7);
     for row in rows {
         // A bar within a cell is escaped.
         let cells: Vec<String> = row.replace("\\|", "").split('|').map(|cell| cell.trim().to_owned()).collect();

@@ -57,7 +57,7 @@ const SECTIONS: [&str; 7] = ["data", "stream", "network", "training", "measure",
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
-    /// The sweep's name and folder; the file's name where it is left out.
+    /// The sweep's name and folder. By default the file's name.
     #[serde(default)]
     pub name: String,
     /// What the experiment is for, in the author's words.
@@ -70,7 +70,7 @@ pub struct Experiment {
     pub stream: StreamOptions,
     /// The network.
     #[serde(default)]
-    #[schemars(with = "Value")]
+    #[schemars(with = "serde_json::Map<String, Value>")]
     pub network: NetworkOptions,
     /// The training.
     #[serde(default)]
@@ -84,14 +84,14 @@ pub struct Experiment {
     pub measure: ProbeOptions,
     /// Options of every schedule that is a variant of `noise_curvature`.
     #[serde(default)]
-    #[schemars(with = "Value")]
+    #[schemars(with = "serde_json::Map<String, Value>")]
     pub control: serde_json::Map<String, Value>,
     /// The methods: names, names joined by `+`, or objects with options.
     pub methods: Vec<Value>,
     /// The schedules: names, or objects with options.
     pub schedules: Vec<Value>,
     /// A number n for the seeds 0 to n - 1, or a list of seeds.
-    #[schemars(with = "Value")]
+    #[schemars(with = "Value", extend("type" = ["integer", "array"]))]
     pub(super) seeds: Seeds,
     /// Lists of values by key path; the sweep runs their product.
     #[serde(default)]

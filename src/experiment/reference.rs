@@ -68,6 +68,9 @@ pub fn reference() -> String {
 
 /// A line of a registry as a sentence.
 fn sentence(about: &str) -> String {
+    if about.split(' ').next().is_some_and(|word| word.contains('_')) {
+        return format!("{about}.");
+    }
     let mut letters = about.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())
@@ -77,6 +80,7 @@ fn table(page: &mut String, heading: &str, about: &str, schema: Schema) {
     let about = if about.is_empty() { String::new() } else { format!("\n{about}\n") };
     // Writing to a string does not fail.
     let _ = write!(page, "\n{heading}\n{about}");
+    let schema = schema.resolved();
     let mut rows = schema.properties().peekable();
     if rows.peek().is_none() {
         page.push_str("\nIt has no options.\n");
@@ -163,20 +167,20 @@ impl<'a> Schema<'a> {
             kinds.extend(schema.alternatives().into_iter().filter(|a| a.words().is_empty()).map(Schema::kind));
             return kinds.join(", ");
         }
-        let named = match &schema.node["type"] {
-            Value::Array(types) => types.iter().find_map(|name| name.as_str().filter(|name| *name != "null")),
-            name => name.as_str(),
+        let types = match &schema.node["type"] {
+            Value::Array(types) => types.iter().filter_map(Value::as_str).collect(),
+            name => Vec::from_iter(name.as_str()),
         };
-        match named {
-            Some("integer") => "whole number".to_owned(),
-            Some("boolean") => "`true`, `false`".to_owned(),
-            Some("array") => match schema.at(&schema.node["items"]).kind().as_str() {
-                "any" => "list".to_owned(),
+        let kinds = types.into_iter().filter(|name| *name != "null").map(|name| match name {
+            "integer" => "whole number".to_owned(),
+            "boolean" => "`true`, `false`".to_owned(),
+            "array" => match schema.at(&schema.node["items"]).kind().as_str() {
+                "" => "list".to_owned(),
                 items => format!("list of {items}s"),
             },
-            Some(name) => name.to_owned(),
-            None => "any".to_owned(),
-        }
+            name => name.to_owned(),
+        });
+        kinds.collect::<Vec<_>>().join(" or ")
     }
 
     /// The description, and those of the words that are allowed.

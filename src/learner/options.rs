@@ -34,18 +34,19 @@ impl Precision {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Training {
-    /// A name from the registry of optimizers. The default one is not written, so that it changes no hash.
+    /// The optimizer.
+    // The default is not written, so that it changes no hash.
     #[serde(skip_serializing_if = "is_default")]
-    #[schemars(extend("default" = "adam"))]
+    #[schemars(extend("default" = OPTIMIZERS[0].name, "enum" = OPTIMIZERS.iter().map(|kind| kind.name).collect::<Vec<_>>()))]
     pub optimizer: String,
-    /// Images in a minibatch; an epoch's last may be shorter.
+    /// Images in a minibatch; the last of an epoch may be smaller.
     pub batch_size: usize,
-    /// The base learning rate of every layer, from which every schedule starts that has none of its own.
+    /// The base learning rate of every layer. Schedules start from it unless they have one of their own.
     pub learning_rate: f64,
     /// The optimizer's own options.
     #[serde(flatten)]
     pub optimizer_options: Map<String, Value>,
-    /// Element type.
+    /// The floating-point type.
     pub precision: Precision,
 }
 

@@ -20,10 +20,10 @@ use trainability_tensor::{Gradients, Layer, Role, Stateful, for_float};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EffectiveStep {
-    /// From one root mean square over the layer's weight: as run.
+    /// With the root mean square of the second moment over the layer's weight, as in the runs behind the paper.
     #[default]
     Rms,
-    /// The mean over the layer's parameters of each element's own: the paper's appendix.
+    /// The mean over the layer's parameters of each element's own step, as in the paper's appendix.
     Elementwise,
 }
 
@@ -34,7 +34,8 @@ pub enum SharpnessScale {
     /// The layer's own learning rate and root mean square.
     #[default]
     Layer,
-    /// One root mean square over all parameters without bias correction, and the first layer's learning rate: as run.
+    /// The first layer's learning rate, and one root mean square over all parameters without bias correction, as in the
+    /// runs behind the paper.
     Global,
 }
 

@@ -22,9 +22,9 @@ pub const KIND: OptimizerKind =
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SgdOptions {
-    /// m: the share of the averaged gradient that is kept at each step; 0 is none.
+    /// m: how much of the accumulated gradient is kept at each step; 0 is plain gradient descent.
     pub momentum: f64,
-    /// Whether the step looks ahead, as in Nesterov's form.
+    /// Whether to use Nesterov's form of momentum.
     pub nesterov: bool,
 }
 

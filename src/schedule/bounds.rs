@@ -11,7 +11,7 @@ use crate::probe::LayerStatistics;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Noise {
-    /// |g_hat|^2 as it is, which contains the batch's own noise: its ratio cannot read below about 1.
+    /// |g_hat|^2 as it is. It contains the batch's own noise, so that the ratio cannot fall much below 1.
     #[default]
     PlugIn,
     /// |g_hat|^2 - sigma2 / (B - 1), smoothed.
@@ -22,16 +22,16 @@ pub enum Noise {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CurvatureStatistic {
-    /// Vol: the paper.
+    /// Vol, as in the paper.
     #[default]
     Volatility,
-    /// lambda_bar: as run with L2.
+    /// lambda_bar, as in the runs behind the paper with L2.
     NormalizedSharpness,
-    /// (lambda_bar^2 / mu)^2: as run with Wasserstein.
+    /// (lambda_bar^2 / mu)^2, as in those with Wasserstein.
     SquaredRatio,
-    /// (lambda_bar - mu)^2: as run with CReLU at learning rate 1e-2.
+    /// (lambda_bar - mu)^2, as in those with CReLU at learning rate 1e-2.
     SquaredDeviation,
-    /// lambda, not normalised: as run with CReLU at learning rate 1e-3.
+    /// lambda, not normalised, as in those with CReLU at learning rate 1e-3.
     Sharpness,
 }
 

@@ -16,7 +16,7 @@ pub const KIND: ScheduleKind = decay::kind::<Constant>("the base learning rate, 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Constant {
-    /// The rate, in the place of `training.learning_rate`.
+    /// The rate, in place of `training.learning_rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
 }

@@ -17,12 +17,12 @@ pub const KIND: ScheduleKind = decay::kind::<Cosine>("the base learning rate, fa
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cosine {
-    /// The base rate, in the place of `training.learning_rate`.
+    /// The base rate, in place of `training.learning_rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
     /// The share of the base rate that is left at the end.
     pub end_factor: f64,
-    /// Whether every task begins anew.
+    /// Whether the decay begins anew with each task.
     pub restart: Restart,
 }
 

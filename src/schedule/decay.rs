@@ -37,10 +37,10 @@ pub trait Decay: Clone + Debug + Default + Serialize + DeserializeOwned + JsonSc
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Restart {
-    /// One span over the whole run, which the learner's tasks do not concern.
+    /// One decay over the whole run.
     #[default]
     Never,
-    /// A span a task, back at the base rate at each task's start. It uses the task's boundary.
+    /// One decay in each task, from the base rate on. This uses the task boundary.
     Task,
 }
 

@@ -70,11 +70,11 @@ impl Action {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// Each layer's own: the method.
+    /// Each layer's own, as in the method.
     #[default]
     Layer,
-    /// The whole network's, as if it were one layer, for all layers together, which so keep one rate. Its sharpness is
-    /// that of the block-diagonal Hessian, the largest of the layers': a lower bound on that of the full Hessian.
+    /// Those of the whole network, as if it were one layer; all layers keep the same rate. The network's sharpness is
+    /// the largest of the layers' (that of the block-diagonal Hessian), a lower bound on that of the full Hessian.
     Network,
 }
 

@@ -33,7 +33,7 @@ pub const KIND: ScheduleKind = ScheduleKind {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StabilityCapOptions {
-    /// The highest product of effective step and sharpness.
+    /// The largest product of effective step and sharpness that is allowed.
     pub threshold: f64,
 }
 

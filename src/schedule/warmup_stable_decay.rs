@@ -15,18 +15,18 @@ pub const KIND: ScheduleKind =
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WarmupStableDecay {
-    /// The base rate, which is that of the plateau, in the place of `training.learning_rate`.
+    /// The base rate, which is that of the plateau, in place of `training.learning_rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
     /// The share of the base rate at the first update.
     pub start_factor: f64,
-    /// The share of the run in which the rate rises; 0 is no rise.
+    /// The share of the run in which the rate rises; 0: none.
     pub warmup_share: f64,
-    /// The share of the run in which the rate falls; 0 is no fall.
+    /// The share of the run in which the rate falls; 0: none.
     pub decay_share: f64,
     /// The share of the base rate that is left at the end.
     pub end_factor: f64,
-    /// Whether every task begins anew.
+    /// Whether the decay begins anew with each task.
     pub restart: Restart,
 }
 

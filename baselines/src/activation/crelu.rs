@@ -16,7 +16,8 @@ pub const PART: Part = Part::of::<CreluOptions>("crelu", "concatenated ReLU, the
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CreluOptions {
-    /// Narrows the hidden layers until the network has as many parameters as a ReLU network of the configured widths.
+    /// Whether to narrow the hidden layers until the network has as many parameters as a ReLU network of the given
+    /// widths.
     pub match_parameters: bool,
 }
 

@@ -17,7 +17,7 @@ pub const PART: Part =
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClippingOptions {
-    /// The longest gradient that passes unchanged: L2 norm over all parameters of the network.
+    /// The largest L2 norm of the gradient over all parameters of the network.
     pub max_norm: f64,
 }
 

@@ -27,7 +27,7 @@ pub const PART: Part =
 pub struct BatchNormOptions {
     /// Added to the variance.
     pub epsilon: f64,
-    /// The share of a minibatch's statistics in the running ones after it.
+    /// The weight of a minibatch's statistics in the running averages.
     pub momentum: f64,
 }
 

@@ -33,7 +33,7 @@ pub enum Decay {
     /// The whole run.
     #[default]
     Run,
-    /// Each task anew, which uses the task's boundary.
+    /// Each task anew. This uses the task boundary.
     Task,
 }
 
@@ -43,11 +43,11 @@ pub enum Decay {
 pub struct AntiRegularizationOptions {
     /// lambda at the beginning.
     pub coefficient: f64,
-    /// What it falls over.
+    /// How long the coefficient takes to fall to zero.
     pub decay: Decay,
-    /// The push's norm is at most this share of that of the gradient it joins; below 1.
+    /// The largest norm of the push, as a share of the norm of the gradient that it joins; below 1.
     pub clip: f64,
-    /// A layer's norm is at most this multiple of its initial one; at least 1.
+    /// The largest norm of a layer, as a multiple of its initial norm; at least 1.
     pub radius: f64,
 }
 

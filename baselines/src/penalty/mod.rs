@@ -15,7 +15,7 @@ pub use crate::part::penalty::{Elapsed, Penalty};
 #[derive(Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CoefficientOptions {
-    /// The weight of the term in the loss.
+    /// lambda: the weight of the term in the loss, or the rate of the weight decay.
     pub coefficient: f64,
 }
 

@@ -28,11 +28,11 @@ pub const PART: Part =
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ContinualBackpropOptions {
-    /// The share of a layer's mature units that is replaced at an update; fractions add up.
+    /// The share of a layer's mature units that is replaced at each update; fractions add up.
     pub rate: f64,
-    /// A unit is mature when it is older than this many updates.
+    /// Units older than this many updates are mature.
     pub maturity: u64,
-    /// Decay of the averages.
+    /// Decay rate of the moving averages.
     pub decay: f64,
 }
 

@@ -25,11 +25,11 @@ pub const PART: Part = Part::of::<RedoOptions>("redo", "dormant units are drawn 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RedoOptions {
-    /// tau: the highest score of a dormant unit.
+    /// tau: units with a score up to this are dormant.
     pub threshold: f64,
-    /// How often.
+    /// How often: once a `task`, or after every so many updates.
     pub period: Period,
-    /// Images over which |h| is averaged, at the most.
+    /// The most images over which |h| is averaged.
     pub samples: usize,
 }
 

@@ -26,7 +26,7 @@ pub const PART: Part = Part::of::<ShrinkPerturbOptions>(
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Per {
-    /// Before the first update of each task but the first, which starts fresh anyway. It uses the task's boundary.
+    /// Before the first update of each task but the first, which begins fresh anyway. This uses the task boundary.
     #[default]
     Task,
     /// After each update.
@@ -52,10 +52,10 @@ pub struct ShrinkPerturbOptions {
     pub per: Per,
     /// What is added.
     pub noise: Noise,
-    /// a; 0.4 where it is left out. It must be given with `per` = `update`.
+    /// a: the factor on the parameters; by default 0.4. Required with `per` = `update`.
     pub shrink: Option<f64>,
-    /// What the noise is multiplied with: its standard deviation if it is Gaussian. Left out, it is 0.01 for Gaussian
-    /// noise and a for fresh parameters. It must be given with `per` = `update`.
+    /// The factor on the noise, its standard deviation if it is Gaussian. By default 0.01 for Gaussian noise, and a for
+    /// fresh parameters. Required with `per` = `update`.
     pub scale: Option<f64>,
 }
 
