@@ -4,18 +4,22 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use tch::{Kind, Tensor};
-use trainability::network::{CrossEntropy, Network, Shape, TaskImages, cross_entropy, logits};
+use tch::{Device, Kind, Tensor};
+use trainability::model::{Chain, CrossEntropy, Model, Pass, Shape, TaskImages, cross_entropy, deltas, gradients};
+use trainability::optimizer::{Adam, AdamOptions};
+use trainability::probe::UpdateView;
 use trainability::probe::curvature::layer_curvatures;
 use trainability::probe::hessian::Hessian;
 use trainability::probe::noise::noise_variance;
-use trainability::random::Generator;
-use trainability::train::{Run, select_images};
-use trainability_baselines::indicator::{INDICATORS, LayerGradient, Observation, Shared, UpdateSummary};
-use trainability_baselines::lanczos::LanczosOptions;
-use trainability_baselines::method::Contribution;
-use trainability_baselines::spectrum::SpectrumOptions;
-use trainability_baselines::{LayerTrace, activation};
+use trainability::run::{Run, select_images};
+use trainability_baselines::activation;
+use trainability_baselines::indicator::{LayerGradient, Observation, Shared, UpdateSummary};
+use trainability_baselines::part::Contribution;
+use trainability_baselines::registry::{INDICATORS, PARTS};
+use trainability_baselines::weight_decay::WeightDecay;
+use trainability_tensor::lanczos::LanczosOptions;
+use trainability_tensor::spectrum::SpectrumOptions;
+use trainability_tensor::{Generator, LayerTrace};
 
 mod reference;
 
@@ -26,7 +30,7 @@ const BATCH: i64 = 256;
 fn updates(criterion: &mut Criterion) {
     let set = digits().expect("`make setup` brings the images");
     let mut group = criterion.benchmark_group("update");
-    for part in trainability_baselines::PARTS {
+    for part in PARTS {
         let mut run = run(&Setting { method: part.name, ..Setting::default() }, &set).expect("a plan");
         group.bench_function(part.name, |bencher| bencher.iter_custom(|count| time_updates(&mut run, count)));
     }
@@ -52,9 +56,9 @@ fn time_updates(run: &mut Run, count: u64) -> Duration {
     total
 }
 
-fn network(generator: &mut Generator) -> Network {
+fn network(generator: &mut Generator) -> Chain {
     let shape = Shape { inputs: 784, convolutions: None, hidden: vec![256, 256], outputs: 10, kind: Kind::Float };
-    Network::new(shape, Box::new(activation::relu::Relu), generator)
+    Chain::new(shape, Box::new(activation::relu::Relu), Device::Cpu, generator)
 }
 
 /// Forward and backward, with and without the background of the images.
@@ -71,7 +75,7 @@ fn training_passes(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let pass = network.training_pass(images.inputs(&rows));
-                let loss = CrossEntropy::of(pass.logits(), &labels);
+                let loss = CrossEntropy::of(&pass.logits, &labels);
                 network.backward(&pass, &loss, false)
             })
         });
@@ -85,10 +89,11 @@ fn measurements(criterion: &mut Criterion) {
     let network = network(&mut generator);
     let images = generator.uniform(&[BATCH, 784], 1.7, Kind::Float);
     let labels = generator.labels(BATCH as usize, 10);
-    let graph = network.forward(&images);
-    let loss = cross_entropy(logits(&graph), &labels);
-    let gradients = network.gradients(&loss, true);
-    let deltas = Network::deltas(&graph, &loss);
+    let mut pass = Pass::evaluation();
+    let loss = cross_entropy(&network.forward(&images, &mut pass), &labels);
+    let graph = pass.into_trace(network.layers());
+    let gradients = gradients(network.layers(), &loss, true);
+    let deltas = deltas(&graph, &loss);
     let trace: Vec<LayerTrace> = graph.iter().map(LayerTrace::detach).collect();
 
     let mut group = criterion.benchmark_group("measurement");
@@ -98,8 +103,19 @@ fn measurements(criterion: &mut Criterion) {
         })
     });
     group.bench_function("layer curvature, all layers", |bencher| {
-        let options = LanczosOptions::default();
-        bencher.iter(|| layer_curvatures(&network, &trace, &labels, &[], options, &mut generator.0).len())
+        let view = UpdateView {
+            model: &network,
+            inputs: &images,
+            labels: &labels,
+            trace: &trace,
+            deltas: &deltas,
+            cross_entropy_gradients: &gradients,
+            total_gradients: &gradients,
+            optimizer: &Adam::new(AdamOptions::default(), WeightDecay::None, network.layers()),
+            learning_rates: &[1e-3; 3],
+            penalties: &[],
+        };
+        bencher.iter(|| layer_curvatures(&view, LanczosOptions::default(), &mut generator.0).len())
     });
     group.finish();
 
@@ -107,8 +123,7 @@ fn measurements(criterion: &mut Criterion) {
     let gradients = [LayerGradient { sq_norm: 1.0, noise_variance: Some(1.0) }; 3];
     // A new one for each measurement: it keeps what indicators share.
     let observation = || Observation {
-        layers: &network.layers,
-        activation: network.activation(),
+        layers: network.layers(),
         trace: &trace,
         deltas: Some(&deltas),
         gradients: Some(&gradients),
@@ -132,15 +147,15 @@ fn penalties(criterion: &mut Criterion) {
     let network = network(&mut Generator::named("bench", 1));
     let zeros = |tensor: &Tensor| tensor.detach().zeros_like();
     let mut group = criterion.benchmark_group("penalty gradient");
-    for part in trainability_baselines::PARTS {
+    for part in PARTS {
         let (contribution, _) = part.build(part.default_options()).expect("defaults build");
         let Contribution::Penalty(mut penalty) = contribution else { continue };
-        penalty.begin(&network.layers);
+        penalty.begin(network.layers());
         let mut gradients: Vec<Vec<Tensor>> =
-            network.layers.iter().map(|layer| layer.parameters.iter().map(|p| zeros(&p.value)).collect()).collect();
+            network.layers().iter().map(|layer| layer.parameters.iter().map(|p| zeros(&p.value)).collect()).collect();
         group.bench_function(part.name, |bencher| {
             bencher.iter(|| {
-                penalty.add_gradient(&network.layers, &mut gradients);
+                penalty.add_gradient(network.layers(), &mut gradients);
                 black_box(&gradients);
             })
         });

@@ -22,3 +22,5 @@ pub mod sweep;
 #[doc = include_str!("../docs/architecture.md")]
 mod book {}
 
+#[cfg(test)]
+mod testing;

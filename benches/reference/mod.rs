@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use trainability::config::{Experiment, ImageFacts, Plan};
 use trainability::data::{ImageSet, load};
-use trainability::train::Run;
+use trainability::experiment::{Experiment, ImageFacts, Plan};
+use trainability::run::Run;
 
 /// What a benchmarked run is made of; by default the reference setting, with nothing measured.
 #[derive(Clone, Debug)]
@@ -47,5 +47,5 @@ pub fn run(setting: &Setting, set: &ImageSet) -> Result<Run> {
     });
     let experiment = Experiment::from_value(experiment, "the benchmark", "bench")?;
     let plan = Plan::new(experiment, &ImageFacts::of(set))?;
-    Ok(Run::new(&plan.runs[0], set))
+    Ok(Run::new(&plan.runs[0], set)?)
 }

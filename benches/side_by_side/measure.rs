@@ -6,14 +6,13 @@ use anyhow::Result;
 use serde_json::json;
 use tch::{Kind, Tensor};
 use trainability::data::ImageSet;
-use trainability::network::{Network, Shape, cross_entropy, logits};
+use trainability::model::{Pass, cross_entropy, deltas};
 use trainability::probe::hessian::Hessian;
-use trainability::random::Generator;
-use trainability::train::Run;
-use trainability_baselines::activation::relu::Relu;
-use trainability_baselines::indicator::fisher_rank;
-use trainability_baselines::lanczos::{Ends, LanczosOptions, extreme_eigenvalues};
-use trainability_baselines::{LayerTrace, Part, State, Stateful, mkl};
+use trainability::run::Run;
+use trainability_baselines::indicator::hessian_rank::fisher_rank;
+use trainability_baselines::registry::part;
+use trainability_tensor::lanczos::{Ends, LanczosOptions, extreme_eigenvalues};
+use trainability_tensor::{Generator, LayerTrace, State, Stateful, mkl};
 
 use crate::reference::{Setting, digits, run};
 use crate::timing::{Updates, time};
@@ -27,7 +26,7 @@ pub fn measure() -> Result<()> {
     let mut probed = trained(Setting { interval: 5, ..Setting::default() }, &set)?;
     let before = probed.seconds().clone();
     let updates = Updates::until(&mut probed, |done| done.counts().1 == 60)?;
-    let part = |name: &str| {
+    let seconds_of = |name: &str| {
         let seconds = |all: &BTreeMap<&str, f64>| all.get(name).copied().unwrap_or_default();
         1e3 * (seconds(probed.seconds()) - seconds(&before)) / updates.counts().1 as f64
     };
@@ -39,11 +38,11 @@ pub fn measure() -> Result<()> {
         "sgemm_gflops": sgemm_gflops(),
         "step_relu": step_relu,
         "measurement": updates.measurement(),
-        "measurement_variance": part("variance"),
-        "measurement_curvature": part("curvature"),
+        "measurement_variance": seconds_of("variance"),
+        "measurement_curvature": seconds_of("curvature"),
     });
     for method in ["wasserstein", "spectral"] {
-        if Part::named(method).is_some() {
+        if part(method).is_some() {
             let mut run = trained(Setting { method, ..Setting::default() }, &set)?;
             let step = Updates::until(&mut run, |done| done.counts().0 == 200)?.update();
             result[format!("step_{method}")] = json!(step);
@@ -70,22 +69,21 @@ fn task_end(run: &mut Run, set: &ImageSet) -> Result<[f64; 2]> {
     while run.advance()?.task.is_none() {}
     let mut state = State::default();
     run.save(&mut state);
-    let setting = Setting::default();
-    let hidden = setting.hidden.iter().map(|&units| units as i64).collect();
-    let shape = Shape { inputs: 784, convolutions: None, hidden, outputs: i64::from(set.classes), kind: Kind::Float };
+    let batch = Setting::default().batch;
+    let labels = state.tensor("stream/task/labels")?.narrow(0, 0, batch as i64);
+    let images = probe_images(set, batch);
+    let network = run.learner().model();
     let mut generator = Generator::named("bench", 0);
-    let mut network = Network::new(shape, Box::new(Relu), &mut generator);
-    state.restore_part("network", &mut network)?;
-    let images = probe_images(set, setting.batch);
-    let labels = state.tensor("stream/task/labels")?.narrow(0, 0, setting.batch as i64);
 
     let sharpness = time(15, || {
-        let hessian = Hessian::of_network(&network, &images, &labels, &[]);
+        let hessian = Hessian::of_network(network, &images, &labels, &[]);
         extreme_eigenvalues(&hessian, Ends::Largest, LanczosOptions::default(), &mut generator.0)
     });
     let rank = time(15, || {
-        let graph = network.forward(&images);
-        let deltas = Network::deltas(&graph, &cross_entropy(logits(&graph), &labels));
+        let mut pass = Pass::evaluation();
+        let loss = cross_entropy(&network.forward(&images, &mut pass), &labels);
+        let graph = pass.into_trace(network.layers());
+        let deltas = deltas(&graph, &loss);
         let trace: Vec<LayerTrace> = graph.iter().map(LayerTrace::detach).collect();
         fisher_rank(&trace, &deltas)
     });

@@ -6,8 +6,8 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::json;
-use trainability::config::{Experiment, ImageFacts, Plan};
 use trainability::data::ImageSet;
+use trainability::experiment::{Experiment, ImageFacts, Plan};
 use trainability::run::{Run, columns};
 use trainability_record::Recorder;
 
@@ -88,7 +88,7 @@ fn memory(set: &ImageSet) -> Result<Vec<Row>> {
     let plan = Plan::new(experiment, &ImageFacts::of(set))?;
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let mut recorder = Recorder::create(folder.path(), &columns()).context("cannot write to the temporary folder")?;
-    let mut run = Run::new(&plan.runs[0], set);
+    let mut run = Run::new(&plan.runs[0], set)?;
     let mut rows = Vec::with_capacity(TASKS);
     while !run.is_over() {
         let advance = run.advance()?;

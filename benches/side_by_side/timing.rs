@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use trainability::train::Run;
+use trainability::run::Run;
 
 /// Milliseconds of single updates, measured ones apart.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ impl Updates {
     /// Times updates, beginning anywhere but at a task's end, until `enough` of those so far.
     pub fn until(run: &mut Run, enough: impl Fn(&Updates) -> bool) -> Result<Updates> {
         let mut updates = Updates::default();
-        let mut first_of_task = run.updates() == 0;
+        let mut first_of_task = run.learner().updates() == 0;
         while !enough(&updates) {
             first_of_task = updates.advance(run, first_of_task)?;
         }

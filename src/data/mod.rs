@@ -14,6 +14,9 @@ mod image_set;
 mod options;
 mod registry;
 
+#[cfg(test)]
+mod tests;
+
 pub use cifar::{BATCH_FILES, TEST_BATCH_FILE};
 pub use error::{DataError, IdxError};
 pub use idx::Idx;

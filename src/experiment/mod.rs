@@ -11,6 +11,9 @@ mod same_arms;
 mod schedule;
 mod wording;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::ConfigError;
 pub use experiment::{Experiment, MOST_SEEDS};
 pub use plan::{ImageFacts, Plan};

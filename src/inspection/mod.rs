@@ -7,6 +7,9 @@ mod measuring;
 mod tensor_file;
 mod trainability;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::InspectionError;
 pub use foreign::{Foreign, Reading, Sources};
 pub use measuring::{Findings, Values, measure};

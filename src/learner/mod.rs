@@ -11,6 +11,11 @@ mod state;
 mod surgery;
 mod update;
 
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_channels;
+
 pub use learning::{Learner, LearnerError, LearnerOptions};
 pub(crate) use observing::EVALUATION_CHUNK;
 pub use options::{Precision, Training};

@@ -14,9 +14,6 @@ use crate::optimizer::Optimizer;
 use crate::probe::Probe;
 use crate::schedule::BoundEstimator;
 
-#[cfg(test)]
-mod tests;
-
 /// The parts of a learner that an intervention looks at or changes.
 pub(super) struct InTraining<'a> {
     pub(super) task: Task<'a>,

@@ -8,6 +8,9 @@ mod definition;
 mod registry;
 mod sgd;
 
+#[cfg(test)]
+mod tests;
+
 pub use adam::Adam;
 pub use adam_update::AdamOptions;
 pub use definition::{EffectiveStep, Optimizer, OptimizerFactory, OptimizerKind, OptimizerOptions, SharpnessScale};

@@ -16,7 +16,7 @@ use super::smooth::{SmoothParameterSide, SmoothSampleSide};
 use super::view::UpdateView;
 
 /// Largest and smallest eigenvalue of every layer's block of the Hessian of the total loss on the minibatch.
-pub(super) fn layer_curvatures(
+pub fn layer_curvatures(
     update: &UpdateView,
     options: LanczosOptions,
     generator: &mut ChaCha8Rng,

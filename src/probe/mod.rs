@@ -12,5 +12,12 @@ mod statistics;
 mod view;
 pub mod window;
 
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_convolutional;
+#[cfg(test)]
+mod tests_normalised;
+
 pub use statistics::{LayerStatistics, Probe, ProbeOptions, ProbeSeconds, STATISTICS};
 pub use view::UpdateView;

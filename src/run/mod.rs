@@ -9,6 +9,9 @@ mod plan;
 mod summary;
 mod training;
 
+#[cfg(test)]
+mod tests;
+
 pub use catalogue::{catalogue, of_method};
 pub use columns::columns;
 pub use device::DeviceOption;

@@ -175,36 +175,22 @@ impl Stateful for TaskSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::LayerStatistics;
+    use crate::schedule::bounds::tests::{bounds, statistics};
 
-    fn layer(effective_step: f64) -> LayerStatistics {
-        LayerStatistics {
-            batch: 4,
-            learning_rate: 1.0,
-            effective_step: Some(effective_step),
-            gradient_sq_norm: 1.0,
-            noise_variance: Some(1.0),
-            sharpness: None,
-            sharpness_min: None,
-            sharpness_residual: None,
-            normalized_sharpness: None,
-            sharpness_mean: None,
-            deviation_sq: None,
-            volatility: None,
-        }
-    }
-
-    fn bound(combined: Option<f64>) -> Bounds {
-        Bounds { combined, ..Bounds::default() }
+    fn layer(effective_step: f64, combined: Option<f64>) -> LayerMeasurement {
+        let statistics = LayerStatistics { effective_step: Some(effective_step), ..statistics(4, 1.0, 1.0) };
+        LayerMeasurement { layer: "fc1".to_owned(), statistics, bounds: bounds(combined), action: None }
     }
 
     #[test]
     fn rho_counts_updates_with_any_layer_above_its_bound() {
         let mut summary = TaskSummary::default();
-        let steps = [layer(1.0), layer(5.0)];
-        summary.add_bounds(&steps, &[bound(Some(2.0)), bound(Some(6.0))]);
-        summary.add_bounds(&steps, &[bound(Some(2.0)), bound(Some(4.0))]);
-        summary.add_bounds(&steps, &[bound(None), bound(Some(4.0))]);
-        summary.add_bounds(&steps, &[bound(None), bound(None)]);
+        let mut add = |first, second| summary.add_bounds(&[layer(1.0, first), layer(5.0, second)]);
+        add(Some(2.0), Some(6.0));
+        add(Some(2.0), Some(4.0));
+        add(None, Some(4.0));
+        add(None, None);
         assert_eq!(summary.rho(), Some(2.0 / 3.0));
         let values: BTreeMap<_, _> = summary.indicators().into_iter().collect();
         assert_eq!(values["combined_bound"], Some(2.0), "smallest over layers: 2, 2 and 4");
@@ -224,8 +210,8 @@ mod tests {
         let mut before = TaskSummary::default();
         before.add_accuracy(0.1);
         before.add_accuracy(0.7);
-        before.add_bounds(&[layer(1.0)], &[bound(Some(f64::INFINITY))]);
-        before.add_indicator(INDICATORS[0], Some(0.25));
+        before.add_bounds(&[layer(1.0, Some(f64::INFINITY))]);
+        before.add_indicators(INDICATORS[0].when(), &[(INDICATORS[0].definition().name, Some(0.25))]);
         let mut state = State::default();
         before.save(&mut state);
         let mut after = TaskSummary::default();

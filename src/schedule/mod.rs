@@ -16,6 +16,9 @@ mod stability_cap;
 mod step;
 mod warmup_stable_decay;
 
+#[cfg(test)]
+mod tests;
+
 pub use bounds::{BOUNDS, Bound, BoundEstimator, BoundOptions, Bounds, COMBINED};
 pub use definition::{
     Action, Progress, Resolved, RunFacts, Schedule, ScheduleError, ScheduleFactory, ScheduleKind, Scope, Start,

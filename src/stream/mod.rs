@@ -14,6 +14,9 @@ mod random_labels;
 mod registry;
 mod sequence;
 
+#[cfg(test)]
+mod tests;
+
 pub use content::{Content, Labels, Material, Source};
 pub use kind::{FRACTION, StreamKind};
 pub use lengths::Lengths;

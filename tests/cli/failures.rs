@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::json;
-use trainability::train::Status;
+use trainability_record::{RunRecord, Status};
 
 use super::workdir::{Workdir, assert_contains};
 
@@ -48,7 +48,7 @@ fn a_run_that_diverges_is_recorded_with_its_task_and_stops_no_other() {
     }
     assert_eq!(work.record("out", BAD), {
         let seconds = work.record("out", BAD).seconds;
-        trainability_record::RunRecord { seconds, ..bad }
+        RunRecord { seconds, ..bad }
     });
     assert_eq!(work.read(format!("out/replaced/{BAD}.1/tasks.csv")), work.rows("out", BAD)[0]);
 }

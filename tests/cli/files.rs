@@ -97,7 +97,7 @@ fn the_rows_of_a_run_have_their_columns_and_read_back_to_the_same_bits() {
     TASKS_COLUMNS.iter().for_each(|column| assert!(header.contains(column), "{column} is not in {header:?}"));
 
     let (plan, set) = work.plan();
-    let mut run = Run::new(&plan.runs[0], &set);
+    let mut run = Run::new(&plan.runs[0], &set).unwrap();
     let (mut expected_tasks, mut expected_controls) = (Vec::new(), Vec::new());
     while !run.is_over() {
         let advance = run.advance().unwrap();

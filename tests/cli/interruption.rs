@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::json;
-use trainability::train::Status;
+use trainability_record::Status;
 
 use super::workdir::Workdir;
 

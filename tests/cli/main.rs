@@ -3,6 +3,7 @@
 mod bad_experiment;
 mod bad_surroundings;
 mod checkout;
+mod data;
 mod failures;
 mod files;
 mod fork;

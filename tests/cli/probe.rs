@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use trainability::probe::catalogue::OWN;
-use trainability::run::columns;
-use trainability_baselines::indicator::INDICATORS;
+use trainability::run::{columns, of_method};
+use trainability_baselines::registry::INDICATORS;
 
 use super::workdir::{Workdir, assert_contains};
 
@@ -110,7 +109,7 @@ fn the_json_has_the_columns_of_a_runs_tables_as_its_keys() {
     assert_eq!(keys(&found["layers"]), ["fc1", "fc2"]);
     let indicators = INDICATORS.iter().map(|indicator| indicator.definition().name);
     let network: Vec<&str> =
-        ["final_accuracy", "final_loss"].into_iter().chain(indicators).chain(OWN.iter().map(|own| own.name)).collect();
+        ["final_accuracy", "final_loss"].into_iter().chain(indicators).chain(of_method().iter().map(|own| own.name)).collect();
     assert_eq!(keys(&found["network"]), network);
     let of_runs = ["task", "update", "layer", "action"];
     let layerwise = INDICATORS.iter().filter(|indicator| indicator.layerwise().is_some());

@@ -4,15 +4,15 @@ use std::fs;
 
 use serde_json::json;
 use trainability::run::{Run, checkpoint, columns};
-use trainability_baselines::State;
 use trainability_record::{Recorder, Status};
+use trainability_tensor::State;
 
 use super::workdir::{MEASURED, Snapshot, UPDATES, Workdir};
 
 /// Columns of `tasks.csv` that training alone decides.
 const TRAINED: [&str; 5] = ["task", "updates", "online_accuracy", "final_accuracy", "final_loss"];
 
-fn columns(text: &str, wanted: &[&str]) -> Vec<Vec<String>> {
+fn fields(text: &str, wanted: &[&str]) -> Vec<Vec<String>> {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let header = reader.headers().unwrap().clone();
     let places: Vec<usize> =
@@ -69,11 +69,11 @@ fn measuring_every_few_updates_or_never_leaves_the_accuracies_as_they_are() {
     work.experiment(&[("methods", json!(["relu", "crelu+wasserstein", "reset"])), ("schedules", json!(["constant"]))]);
     let trained = |out: &str, interval: &str| -> Vec<Vec<Vec<String>>> {
         work.sweep(out, &["--set", &format!("measure.interval={interval}")]).succeeded();
-        work.runs(out).iter().map(|run| columns(&work.rows(out, run)[0], &TRAINED)).collect()
+        work.runs(out).iter().map(|run| fields(&work.rows(out, run)[0], &TRAINED)).collect()
     };
     let never = trained("never", "0");
     assert_eq!((never.len(), never[0].len()), (3, 3));
-    let undefined = columns(&work.rows("never", "relu/constant/seed-0")[0], &["rho", "noise_bound"]);
+    let undefined = fields(&work.rows("never", "relu/constant/seed-0")[0], &["rho", "noise_bound"]);
     assert!(undefined.iter().flatten().all(String::is_empty), "what was not measured is an empty field: {undefined:?}");
     assert_eq!(trained("each", "1"), never);
     assert_eq!(trained("tenth", "10"), never);
@@ -90,7 +90,7 @@ fn interrupt(work: &Workdir, out: &str, name: &str, stop: usize, with_checkpoint
     let mut record = work.record("whole", name);
     record.status = Status::Running;
     record.write(&folder).unwrap();
-    let (mut run, mut recorder) = (Run::new(planned, &set), Recorder::create(&folder, &columns()).unwrap());
+    let (mut run, mut recorder) = (Run::new(planned, &set).unwrap(), Recorder::create(&folder, &columns()).unwrap());
     for _ in 0..stop {
         let advance = run.advance().unwrap();
         recorder.add_controls(&advance.controls).unwrap();

@@ -7,10 +7,9 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use trainability::config::{Experiment, ImageFacts, Plan};
 use trainability::data::{ImageSet, load};
-use trainability_record::RunRecord;
-use trainability_record::read_record;
+use trainability::experiment::{Experiment, ImageFacts, Plan};
+use trainability_record::{RunRecord, read_record};
 
 /// Updates of a run of the tiny experiment.
 pub const UPDATES: u64 = 27;
@@ -122,7 +121,7 @@ impl Workdir {
     }
 
     /// Calls it with environment variables set.
-    fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
+    pub fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
         let mut program = assert_cmd::cargo::cargo_bin_cmd!("trainability");
         program.args(arguments).current_dir(self.folder.path()).envs(variables.iter().copied());
         let output = program.env("OMP_NUM_THREADS", "1").env("RUST_BACKTRACE", "0").output().unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tch::{Kind, Tensor};
-use trainability::config::RunPlan;
+use trainability::run::RunPlan;
 use trainability::sweep::{Listener, Outcome, Signals, SweepOptions, carry_out};
 use trainability_record::{RunRecord, Status};
 

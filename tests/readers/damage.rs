@@ -1,5 +1,5 @@
-//! Whole files, damaged: cut, with bits turned, with pieces replaced by extremes; and bytes that are no file at all. Shared with the tests of the
-//! report, whose readers are damaged likewise.
+//! Whole files, damaged: cut, with bits turned, with pieces replaced by extremes; and bytes that are no file at all.
+//! Shared with the tests of the report, whose readers are damaged likewise.
 
 use std::fs;
 use std::path::{Path, PathBuf};

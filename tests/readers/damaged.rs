@@ -33,6 +33,6 @@ fn every_target_is_damaged() {
 fn a_checkpoint_cut_anywhere_is_refused() {
     let whole = super::inputs::tiny_checkpoint();
     for length in 0..whole.len() {
-        assert!(trainability::train::checkpoint::from_bytes(&whole[..length]).is_err(), "cut at {length}");
+        assert!(trainability::run::checkpoint::from_bytes(&whole[..length]).is_err(), "cut at {length}");
     }
 }

@@ -1,15 +1,16 @@
-//! What must hold for whatever bytes a reader is given, one function a reader; those of the report have theirs beside them. The tests call them with made-up bytes and
-//! with the files in `fuzz/seeds`, the targets in `fuzz/fuzz_targets` with what the fuzzer finds.
+//! What must hold for whatever bytes a reader is given, one function a reader; those of the report have theirs beside them.
+//! The tests call them with made-up bytes and with the files in `fuzz/seeds`, the targets in `fuzz/fuzz_targets` with what
+//! the fuzzer finds.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use trainability::config::{Experiment, ImageFacts, Plan};
 use trainability::data::{Idx, ImageSet, ImageShape};
+use trainability::experiment::{Experiment, ImageFacts, Plan};
 use trainability::run::{Run, checkpoint};
-use trainability_baselines::State;
 use trainability_record::{LayerEvents, RunRecord, Status};
+use trainability_tensor::State;
 
 /// A target: its name, which is that of its folder of seeds, and the function.
 pub type Target = (&'static str, fn(&[u8]));
@@ -55,7 +56,7 @@ pub fn checkpoint(bytes: &[u8]) {
 
 /// Whatever a state holds, restoring it is refused, or the run goes on, to a divergence at worst.
 fn go_on(plan: &Plan, set: &ImageSet, state: &State) {
-    let mut run = Run::new(&plan.runs[0], set);
+    let mut run = Run::new(&plan.runs[0], set).unwrap();
     if state.restore_part("run", &mut run).is_err() {
         return;
     }
@@ -98,7 +99,7 @@ pub fn tiny_run() -> (Plan, ImageSet) {
 /// The bytes of its checkpoint in the middle of its second task.
 pub fn tiny_checkpoint() -> Vec<u8> {
     let (plan, set) = tiny_run();
-    let mut run = Run::new(&plan.runs[0], &set);
+    let mut run = Run::new(&plan.runs[0], &set).unwrap();
     for _ in 0..3 {
         run.advance().unwrap();
     }

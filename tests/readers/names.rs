@@ -4,7 +4,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use trainability::config::{Experiment, ImageFacts, Plan};
+use trainability::experiment::{Experiment, ImageFacts, Plan};
 
 use super::damage::check;
 

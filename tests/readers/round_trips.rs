@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tch::Tensor;
+use trainability::experiment::{Experiment, ImageFacts, Plan};
 use trainability::run::checkpoint;
-use trainability_baselines::State;
+use trainability_tensor::State;
 
 use super::damage::check;
 use super::inputs;
@@ -66,9 +67,9 @@ fn every_configuration_makes_the_plan_and_the_record_that_its_text_makes() {
             "seeds": [seed],
         });
         inputs::configuration(experiment.to_string().as_bytes());
-        let planned = trainability::config::Experiment::from_value(experiment, "a.json", "a").unwrap();
-        let facts = trainability::config::ImageFacts::bare(5000, "");
-        let plan = trainability::config::Plan::new(planned, &facts).unwrap();
+        let planned = Experiment::from_value(experiment, "a.json", "a").unwrap();
+        let facts = ImageFacts::bare(5000, "");
+        let plan = Plan::new(planned, &facts).unwrap();
         assert_eq!(plan.runs.len(), 3);
         let options: BTreeMap<String, Value> = serde_json::from_str(&plan.runs[0].options.to_string()).unwrap();
         assert_eq!(options["training"]["learning_rate"].as_f64().unwrap().to_bits(), learning_rate.to_bits());

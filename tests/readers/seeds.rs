@@ -7,6 +7,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write;
 
+use trainability::data::{Idx, ImageSet, ImageShape};
+use trainability::experiment::{Experiment, ImageFacts, Plan};
 use trainability::run::checkpoint;
 
 use super::inputs::{self, TARGETS};
@@ -35,10 +37,6 @@ fn every_seed_is_read_or_refused() {
 
 #[test]
 fn whole_seeds_are_accepted() {
-    use trainability::config::{Experiment, ImageFacts, Plan};
-    use trainability::data::{Idx, ImageSet, ImageShape};
-    use trainability::run::checkpoint;
-
     let path = Path::new("seed");
     for (target, _) in TARGETS {
         for (name, bytes) in of(target).into_iter().filter(|(name, _)| name.starts_with("whole")) {

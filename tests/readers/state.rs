@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tch::Tensor;
 use trainability::run::{Run, checkpoint};
-use trainability_baselines::State;
+use trainability_tensor::State;
 
 use super::inputs::{tiny_checkpoint, tiny_run};
 
@@ -12,7 +12,7 @@ fn restore(change: impl FnOnce(&mut State)) -> Result<Run, String> {
     let (plan, set) = tiny_run();
     let mut state = checkpoint::from_bytes(&tiny_checkpoint()).unwrap();
     change(&mut state);
-    let mut run = Run::new(&plan.runs[0], &set);
+    let mut run = Run::new(&plan.runs[0], &set).unwrap();
     state.restore_part("run", &mut run).map(|()| run).map_err(|error| error.to_string())
 }
 
@@ -20,7 +20,7 @@ fn refuse_value(name: &str, value: Value, part: &str) {
     let change = |state: &mut State| {
         assert!(state.values.insert(name.to_owned(), value.clone()).is_some(), "no {name}");
     };
-    let refusal = restore(change).map(|run| run.updates()).unwrap_err();
+    let refusal = restore(change).map(|run| run.learner().updates()).unwrap_err();
     assert!(refusal.contains(&format!("`{name}`")) && refusal.contains(part), "{name} = {value}: {refusal}");
 }
 
@@ -28,18 +28,18 @@ fn refuse_tensor(name: &str, tensor: &Tensor, part: &str) {
     let change = |state: &mut State| {
         assert!(state.tensors.insert(name.to_owned(), tensor.copy()).is_some(), "no {name}");
     };
-    let refusal = restore(change).map(|run| run.updates()).unwrap_err();
+    let refusal = restore(change).map(|run| run.learner().updates()).unwrap_err();
     assert!(refusal.contains(&format!("`{name}`")) && refusal.contains(part), "{name}: {refusal}");
 }
 
 #[test]
 fn a_whole_checkpoint_goes_on_to_the_end() {
     let mut run = restore(|_| ()).unwrap();
-    assert_eq!((run.tasks(), run.updates()), (1, 3));
+    assert_eq!((run.tasks(), run.learner().updates()), (1, 3));
     while !run.is_over() {
         run.advance().unwrap();
     }
-    assert_eq!(run.updates(), 6);
+    assert_eq!(run.learner().updates(), 6);
 }
 
 #[test]
@@ -48,9 +48,9 @@ fn a_place_beyond_the_run_is_refused() {
     refuse_value("run/task", json!(4), "at most 3");
     refuse_value("run/task", json!(-1), "invalid value");
     let elsewhere = restore(|state| drop(state.values.insert("run/task".to_owned(), json!(2))));
-    assert!(elsewhere.is_err_and(|refusal| refusal.contains("`run/update` is 3, expected 5")));
+    assert!(elsewhere.is_err_and(|refusal| refusal.contains("`run/learner/updates` is 3, expected 5")));
     refuse_value("run/update_in_task", json!(2), "at most 1");
-    refuse_value("run/update", json!(u64::MAX), "which task and update_in_task make");
+    refuse_value("run/learner/updates", json!(4), "is 4, expected 3, which task and update_in_task make");
     refuse_value("run/stream/given", json!(3), "at most 2");
     refuse_value("run/stream/given", json!(2), "is 2, expected 1, which task and update_in_task make");
     refuse_value("run/stream/begun", json!(4), "at most 3");
@@ -60,21 +60,22 @@ fn a_place_beyond_the_run_is_refused() {
 #[test]
 fn counts_that_would_wrap_are_refused() {
     for name in [
-        "optimizer/steps",
-        "probe/flat_events",
-        "probe/unconverged_events",
+        "learner/updates",
+        "learner/optimizer/steps",
+        "learner/probe/flat_events",
+        "learner/probe/unconverged_events",
         "summary/accuracy_count",
         "summary/measured",
     ] {
         refuse_value(&format!("run/{name}"), json!(u64::MAX), "at most 9007199254740992");
     }
-    refuse_value("run/events", json!([]), "an entry a layer");
+    refuse_value("run/learner/events", json!([]), "an entry a layer");
     let events = |held: u64| {
         let layer = |layer| json!({ "layer": layer, "cooled": 0, "warmed": 0, "held": held, "undefined": 0 });
         json!([layer("fc1"), layer("fc2")])
     };
-    assert!(restore(|state| drop(state.values.insert("run/events".to_owned(), events(3)))).is_ok());
-    refuse_value("run/events", events(4), "no more events than updates");
+    assert!(restore(|state| drop(state.values.insert("run/learner/events".to_owned(), events(3)))).is_ok());
+    refuse_value("run/learner/events", events(4), "no more events than updates");
 }
 
 #[test]

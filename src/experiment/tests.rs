@@ -1,0 +1,108 @@
+//! What the section `network` may say, and that what it said before means the same.
+
+use serde_json::{Value, json};
+
+use super::{Experiment, ImageFacts, Plan};
+use crate::data::ImageShape;
+use crate::model::NetworkKind;
+
+fn plan(network: Value, grid: Value, shape: Option<[usize; 3]>) -> Result<Plan, String> {
+    plan_of(network, json!("relu"), grid, shape)
+}
+
+fn plan_of(network: Value, method: Value, grid: Value, shape: Option<[usize; 3]>) -> Result<Plan, String> {
+    let experiment = json!({
+        "stream": { "tasks": 2, "epochs": 1 },
+        "network": network,
+        "methods": [method],
+        "schedules": ["constant"],
+        "seeds": 1,
+        "grid": grid
+    });
+    let experiment = Experiment::from_value(experiment, "a.json", "a").map_err(|error| error.to_string())?;
+    let shape = shape.map(|[channels, rows, columns]| ImageShape { channels, rows, columns });
+    let facts = ImageFacts { shape, ..ImageFacts::bare(1000, "none") };
+    Plan::new(experiment, &facts).map_err(|error| error.to_string())
+}
+
+const DIGITS: Option<[usize; 3]> = Some([1, 28, 28]);
+
+#[test]
+fn defaults_follow_the_kind_and_those_of_a_perceptron_are_written_as_ever() {
+    let network = plan(json!({ "kind": "convolutional" }), json!({}), DIGITS).unwrap().runs[0].network.clone();
+    assert_eq!(network.channels, Some(vec![16, 32, 64, 64]));
+    assert_eq!((network.kind, network.hidden), (NetworkKind::Convolutional, vec![256]));
+    for given in [json!({}), json!({ "kind": "mlp" }), json!({ "hidden": [256, 256] })] {
+        let run = &plan(given, json!({}), None).unwrap().runs[0];
+        assert_eq!(run.options["network"], json!({ "hidden": [256, 256] }));
+        assert_eq!(run.hash, plan(json!({}), json!({}), DIGITS).unwrap().runs[0].hash);
+    }
+    let small = json!({ "kind": "convolutional", "channels": [4], "hidden": [] });
+    let run = &plan(small.clone(), json!({}), DIGITS).unwrap().runs[0];
+    assert_eq!(run.options["network"], small);
+}
+
+#[test]
+fn the_example_on_cifar_is_an_experiment() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/cifar.json");
+    let shape = Some(ImageShape { channels: 3, rows: 32, columns: 32 });
+    let facts = ImageFacts { shape, ..ImageFacts::bare(50_000, "none") };
+    let plan = Plan::new(Experiment::load(&path, &[]).unwrap(), &facts).unwrap();
+    assert_eq!(plan.runs.len(), 27);
+    assert!(plan.runs.iter().all(|run| run.images() == 2560 && run.network.kind == NetworkKind::Convolutional));
+}
+
+#[test]
+fn sizes_can_be_in_the_grid() {
+    let grid = json!({ "network.channels": [[4], [4, 8]], "network.hidden": [[], [16]] });
+    let runs = plan(json!({ "kind": "convolutional" }), grid, DIGITS).unwrap().runs;
+    let labels: Vec<&str> = runs.iter().map(|run| run.method.label.as_str()).collect();
+    let expected = ["4@hidden=", "4@hidden=16", "4x8@hidden=", "4x8@hidden=16"];
+    assert_eq!(labels, expected.map(|label| format!("relu@channels={label}")));
+}
+
+#[test]
+fn what_cannot_be_is_refused_in_one_sentence() {
+    let refuse = |network: Value, grid: Value, shape, expected: &str| {
+        let message = plan(network, grid, shape).err().expect("it must be refused");
+        assert!(message.contains(expected), "{message}");
+        assert!(!message.contains('\n'));
+    };
+    let conv = |key: &str, value: Value| {
+        let mut network = json!({ "kind": "convolutional" });
+        network[key] = value;
+        network
+    };
+    let none = || json!({});
+    refuse(
+        json!({ "channels": [4] }),
+        none(),
+        DIGITS,
+        "`network.channels` is [4], expected left out, or `network.kind`",
+    );
+    refuse(json!({ "kind": "recurrent" }), none(), DIGITS, "at `network.kind`: unknown variant `recurrent`");
+    refuse(conv("channels", json!([])), none(), DIGITS, "`network.channels` is [], expected at least one number");
+    refuse(conv("channels", json!([4, 0])), none(), DIGITS, "each from 1 to 4096");
+    refuse(conv("channels", json!(4)), none(), DIGITS, "at `network.channels`");
+    refuse(conv("channels", json!([4, "a"])), none(), DIGITS, "at `network.channels[1]`");
+    refuse(
+        conv("hidden", json!([0])),
+        none(),
+        DIGITS,
+        "`network.hidden` is [0], expected widths, each from 1 to 65536",
+    );
+    refuse(conv("kernel", json!(5)), none(), DIGITS, "unknown field `kernel`");
+    refuse(json!({ "hidden": [] }), none(), DIGITS, "`network.hidden` is [], expected at least one width");
+    refuse(json!({ "kind": "convolutional" }), none(), None, "`network.kind` is convolutional, expected mlp, since");
+    // 28, 14, 7, 4, 2, 1: a sixth would see one pixel.
+    assert!(plan(conv("channels", json!([2, 2, 2, 2, 2])), none(), DIGITS).is_ok());
+    refuse(conv("channels", json!([2, 2, 2, 2, 2, 2])), none(), DIGITS, "expected at most 5 convolutions for 28 x 28");
+    refuse(conv("channels", json!([2])), none(), Some([1, 1, 1]), "expected at most 0 convolutions for 1 x 1");
+    assert!(plan(conv("channels", json!([2, 2, 2])), none(), Some([1, 1, 8])).is_ok());
+    for method in [json!("layer_norm"), json!("crelu+batch_norm")] {
+        let message = plan_of(json!({ "kind": "convolutional" }), method.clone(), none(), DIGITS).err().unwrap();
+        assert!(message.contains("`methods[0]` is ") && message.contains("without normalisation"), "{message}");
+        assert!(plan_of(json!({}), method, none(), DIGITS).is_ok());
+    }
+    refuse(json!({}), json!({ "network.kind": ["mlp", "convolutional"] }), DIGITS, "an experiment for each kind");
+}

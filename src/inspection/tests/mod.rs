@@ -1,0 +1,3 @@
+//! Networks that other programs trained.
+
+mod golden;

@@ -1,0 +1,3 @@
+//! Optimizers against other implementations of them, step for step.
+
+mod adam;

@@ -1,0 +1,4 @@
+//! What the tasks of a stream are about, and how they follow each other.
+
+mod contents;
+mod transitions;

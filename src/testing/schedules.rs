@@ -1,0 +1,33 @@
+//! Schedules by their names, and the rates that they set.
+
+use serde_json::{Value, json};
+
+use crate::schedule::{Progress, RunFacts, Schedule, ScheduleError, Start};
+
+/// The base rate.
+pub(crate) const BASE: f64 = 1e-3;
+
+/// A schedule of two layers with options of its own.
+pub(crate) fn schedule(name: &str, own: Value) -> Result<Box<dyn Schedule>, ScheduleError> {
+    let facts = RunFacts { parts: &[], learning_rate: BASE };
+    let resolved = (crate::schedule::schedule(name).unwrap().resolve)(&json!({}), &own, facts)?;
+    Ok((resolved.factory)(Start { learning_rate: BASE, layers: 2 }))
+}
+
+/// Where an update stands in a run of tasks of equal length.
+pub(crate) fn at(update: u64, tasks: u64, updates_in_task: u64) -> Progress {
+    let (task, update_in_task) = (update / updates_in_task, update % updates_in_task);
+    Progress { update, updates: tasks * updates_in_task, task, update_in_task, updates_in_task }
+}
+
+/// The rate of every update of a run, the same for both layers.
+pub(crate) fn rates(name: &str, own: Value, tasks: u64, updates_in_task: u64) -> Vec<f64> {
+    let mut schedule = schedule(name, own).unwrap();
+    let rate = |update| {
+        schedule.begin_update(at(update, tasks, updates_in_task));
+        let rates = schedule.learning_rates();
+        assert!(rates.len() == 2 && rates[0] == rates[1]);
+        rates[0]
+    };
+    (0..tasks * updates_in_task).map(rate).collect()
+}
