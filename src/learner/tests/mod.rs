@@ -2,5 +2,6 @@
 
 mod methods;
 mod normalised_surgery;
-mod trained;
 mod surgery;
+mod trained;
+mod without_slices;

@@ -94,7 +94,10 @@ fn a_replaced_unit_is_its_gain_its_shift_and_its_running_statistics_too() {
             assert!(before["fc1.gain"].iter().all(|[gain, ..]| *gain != 1.0));
             let chosen: [&[usize]; 2] = [&[1, 4], &[0, 2]];
             let expected = replaced_elements(&before, chosen, crelu, &mut trained.generator.clone());
-            units::replace(&mut trained.in_training(), &chosen.map(|units| units.iter().map(|&unit| unit as i64).collect()));
+            units::replace(
+                &mut trained.in_training(),
+                &chosen.map(|units| units.iter().map(|&unit| unit as i64).collect()),
+            );
             assert_eq!(elements(&trained), expected, "{rule}");
         }
     }

@@ -67,7 +67,12 @@ fn nothing_to_replace_leaves_all_as_it_was() {
     let before = trained.plain();
     units::replace(&mut trained.in_training(), &[vec![], vec![]]);
     assert_eq!(trained.plain(), before);
-    assert!(moments(&trained.optimizer, trained.network.layers()).iter().flatten().all(|moments| moments.restarts.is_none()));
+    assert!(
+        moments(&trained.optimizer, trained.network.layers())
+            .iter()
+            .flatten()
+            .all(|moments| moments.restarts.is_none())
+    );
 }
 
 /// Units whose mean |h| over the images is at most the threshold times the layer's mean, by plain loops.

@@ -82,8 +82,9 @@ fn compare(parts: &[&str], optimizer: &str, convolutional: bool) {
 
 #[test]
 fn every_part_of_a_method() {
+    // Not with Adam: the bias below a batch normalisation has no gradient but rounding, which Adam would divide by itself.
     for part in PARTS {
-        compare(&[part.name], "adam", false);
+        compare(&[part.name], "sgd", false);
     }
 }
 

@@ -153,17 +153,21 @@ fn a_restored_optimizer_goes_on_with_the_same_bits() {
         let decay = WeightDecay::Coupled(0.01);
         let mut whole = layers(kind);
         let mut first = Sgd::new(NESTEROV, decay, &whole);
-        (0..7).for_each(|step| drop(first.step(&mut whole, &gradients(&layers(kind), step), &RATES, false)));
+        for step in 0..7 {
+            let gradients = gradients(&whole, step);
+            first.step(&mut whole, &gradients, &RATES, false);
+        }
         let mut state = State::default();
         first.save(&mut state);
-        let mut copy: Vec<Layer> = layers(kind);
+        let mut copy = layers(kind);
         for (copy, value) in copy.iter_mut().flat_map(|layer| &mut layer.parameters).zip(values(&whole)) {
             tch::no_grad(|| copy.value.copy_(&value));
         }
         // One that has a past of its own.
         let mut second = Sgd::new(NESTEROV, decay, &copy);
         let mut elsewhere = layers(kind);
-        second.step(&mut elsewhere, &gradients(&elsewhere, 99), &RATES, false);
+        let other = gradients(&elsewhere, 99);
+        second.step(&mut elsewhere, &other, &RATES, false);
         second.restore(&state).unwrap();
         assert_eq!(second.steps(), 7);
         for step in 7..12 {
@@ -179,7 +183,10 @@ fn a_restored_optimizer_goes_on_with_the_same_bits() {
 fn units_that_begin_anew_have_no_momentum_and_the_others_keep_theirs() {
     let mut layers = layers(Kind::Double);
     let mut sgd = Sgd::new(PLAIN, WeightDecay::None, &layers);
-    (0..3).for_each(|step| drop(sgd.step(&mut layers, &gradients(&self::layers(Kind::Double), step), &RATES, false)));
+    for step in 0..3 {
+        let gradients = gradients(&layers, step);
+        sgd.step(&mut layers, &gradients, &RATES, false);
+    }
     // Units 1 and 3 of the first layer, and what the second takes from them.
     sgd.restart(0, Role::Weight, 0, &[1, 3]);
     sgd.restart(0, Role::Bias, 0, &[1, 3]);

@@ -42,7 +42,7 @@ fn the_scheduler_acts_on_sgd() {
 fn an_option_of_another_optimizer_is_refused_with_its_key() {
     let refused = |training: Value| {
         let experiment = json!({
-            "stream": { "tasks": 1 }, "training": training, "methods": ["relu"], "schedules": ["constant"], "seeds": 1
+            "stream": { "tasks": 1, "epochs": 1 }, "training": training, "methods": ["relu"], "schedules": ["constant"], "seeds": 1
         });
         Experiment::from_value(experiment, "test.json", "test").unwrap_err().to_string()
     };
