@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use trainability::experiment::{Experiment, ImageFacts, Plan};
+use trainability::optimizer::OPTIMIZERS;
 use trainability::stream::STREAMS;
 use trainability_baselines::registry::PARTS;
 use trainability_record::run::{Status, read_record, run_folders};
@@ -45,6 +46,10 @@ fn the_smoke_sweeps_have_every_kind_and_option() {
         for stream in of_kind {
             assert!(stream.recurring > 0 && stream.length_spread > 0.0 && stream.announce_boundaries);
         }
+    }
+    for kind in OPTIMIZERS {
+        let mut all = plan("smoke.json").runs.into_iter().chain(plan("smoke-optimizers.json").runs);
+        assert!(all.any(|run| run.training.optimizer == kind.name), "no {}", kind.name);
     }
     assert!(plan("smoke-fraction.json").runs.iter().any(|run| run.stream.fraction < 1.0));
 }

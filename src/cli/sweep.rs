@@ -10,7 +10,7 @@ use trainability_record::label;
 
 use crate::data::{load, load_with_test};
 use crate::experiment::{Experiment, ImageFacts, MOST_SEEDS, Plan, same_arms};
-use crate::run::RunPlan;
+use crate::run::{DeviceOption, RunPlan};
 use crate::sweep::{Outcome, ProgressDisplay, Signals, SweepOptions, carry_out, choose};
 
 /// Train every method under every schedule with every seed of an experiment. Calling again goes on: what is unfinished
@@ -23,6 +23,9 @@ pub struct Sweep {
     /// Set a value of the experiment by its key path, such as stream.tasks=5 (may be repeated)
     #[arg(long = "set", value_name = "A.B=VALUE")]
     set: Vec<String>,
+    /// Where networks are trained, in the place of the experiment's `device`: cpu, cuda, or cuda:1 for the second GPU
+    #[arg(long)]
+    device: Option<DeviceOption>,
     /// Runs at the same time [default: the number of cores]
     #[arg(long)]
     jobs: Option<usize>,
@@ -58,6 +61,9 @@ impl Sweep {
         let mut experiment = Experiment::load(&self.config, &self.set)?;
         if let Some(seeds) = &self.seeds {
             experiment.set_seeds(parse_seeds(seeds)?);
+        }
+        if let Some(device) = self.device {
+            experiment.device = device;
         }
         let jobs = match self.jobs {
             Some(0) => bail!("--jobs is 0, expected at least 1"),

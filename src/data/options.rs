@@ -2,22 +2,23 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where the images come from, and how many are used.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataOptions {
-    /// A name from the set registry.
+    /// The image set; `trainability data` lists them.
     pub set: String,
-    /// The folder of a set that is read from one.
+    /// The folder with the files of a set that is read from one (`idx`, `cifar-10`).
     pub folder: Option<PathBuf>,
-    /// How many images are used, drawn by the run's seed; all of them where it is left out.
+    /// How many images to use; the run's seed draws them. By default all of them.
     pub images: Option<usize>,
-    /// The same, but a smaller set is used whole.
+    /// Like `images`, but a smaller set is used whole.
     pub images_at_most: Option<usize>,
-    /// How many other images are held out for test accuracy, drawn by the run's seed; for sets without test images of
-    /// their own.
+    /// How many further images to hold out for test accuracy; the run's seed draws them. Only for sets without test
+    /// images of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_images: Option<usize>,
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -53,10 +54,10 @@ const MOST_WINDOW: usize = 1_000_000;
 const SECTIONS: [&str; 7] = ["data", "stream", "network", "training", "measure", "measure/lanczos", "measure/spectrum"];
 
 /// An experiment as it stands in its file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
-    /// The sweep's name and folder; the file's name where it is left out.
+    /// The sweep's name and folder. By default the file's name.
     #[serde(default)]
     pub name: String,
     /// What the experiment is for, in the author's words.
@@ -69,23 +70,28 @@ pub struct Experiment {
     pub stream: StreamOptions,
     /// The network.
     #[serde(default)]
+    #[schemars(with = "serde_json::Map<String, Value>")]
     pub network: NetworkOptions,
     /// The training.
     #[serde(default)]
     pub training: Training,
     /// Where networks are trained: `cpu`, `cuda`, or `cuda:1` for the second of several.
     #[serde(default, skip_serializing_if = "DeviceOption::is_cpu")]
+    #[schemars(with = "String", extend("default" = "cpu"))]
     pub device: DeviceOption,
     /// The measurements.
     #[serde(default)]
     pub measure: ProbeOptions,
     /// Options of every schedule that is a variant of `noise_curvature`.
     #[serde(default)]
+    #[schemars(with = "serde_json::Map<String, Value>")]
     pub control: serde_json::Map<String, Value>,
     /// The methods: names, names joined by `+`, or objects with options.
     pub methods: Vec<Value>,
     /// The schedules: names, or objects with options.
     pub schedules: Vec<Value>,
+    /// A number n for the seeds 0 to n - 1, or a list of seeds.
+    #[schemars(with = "Value", extend("type" = ["integer", "array"]))]
     pub(super) seeds: Seeds,
     /// Lists of values by key path; the sweep runs their product.
     #[serde(default)]

@@ -1,21 +1,26 @@
 //! What a learner is made of.
 
 use std::fmt;
+use std::sync::Arc;
 
+use serde_json::Value;
 use tch::Kind;
 use trainability_baselines::gradient_rule::GradientRule;
 use trainability_baselines::method::Rules;
+use trainability_baselines::options::OptionError;
 use trainability_baselines::penalty::Penalty;
 use trainability_baselines::surgery::Surgery;
 use trainability_record::LayerEvents;
 use trainability_tensor::Generator;
 
 use crate::model::Model;
-use crate::optimizer::{Optimizer, OptimizerFactory};
+use crate::optimizer::{Adam, AdamOptions, Optimizer, OptimizerFactory};
 use crate::probe::{Probe, ProbeOptions};
-use crate::schedule::{BoundEstimator, BoundOptions, Schedule, ScheduleFactory, Start};
+use crate::schedule::{
+    BoundEstimator, BoundOptions, RunFacts, SCHEDULES, Schedule, ScheduleError, ScheduleFactory, Start, constant, schedule,
+};
 
-/// What a learner is built from, beside its model.
+/// What a learner is built from, beside its model. The default is Adam at a constant rate of 1e-3, measured every 40 updates.
 pub struct LearnerOptions {
     /// Penalties, weight decay, gradient rule and surgery.
     pub rules: Rules,
@@ -31,6 +36,36 @@ pub struct LearnerOptions {
     pub measure: ProbeOptions,
     /// Everything that is drawn follows from it.
     pub seed: u64,
+}
+
+impl Default for LearnerOptions {
+    fn default() -> Self {
+        LearnerOptions {
+            rules: Rules::default(),
+            optimizer: Arc::new(|weight_decay, layers| Box::new(Adam::new(AdamOptions::default(), weight_decay, layers))),
+            learning_rate: 1e-3,
+            schedule: constant::constant(),
+            bounds: BoundOptions::default(),
+            measure: ProbeOptions::default(),
+            seed: 0,
+        }
+    }
+}
+
+impl LearnerOptions {
+    /// The same with a schedule from the registry, such as `debiased`, and the bounds that it acts on. `options` is an object
+    /// with the keys that an experiment's list of schedules takes; call this once the learning rate is set.
+    ///
+    /// # Errors
+    /// An unknown schedule, unknown keys, values of the wrong type or out of range.
+    pub fn scheduled(self, name: &str, options: &Value) -> Result<LearnerOptions, ScheduleError> {
+        let known: Vec<&str> = SCHEDULES.iter().map(|kind| kind.name).collect();
+        let unknown = || OptionError::new("schedule", format!("{name:?}"), &format!("one of {}", known.join(", ")));
+        let kind = schedule(name).ok_or_else(unknown)?;
+        let facts = RunFacts { parts: &[], learning_rate: self.learning_rate };
+        let resolved = (kind.resolve)(&Value::Null, options, facts)?;
+        Ok(LearnerOptions { schedule: resolved.factory, bounds: resolved.bounds, ..self })
+    }
 }
 
 /// Why a learner cannot be put together.
@@ -79,6 +114,16 @@ impl fmt::Debug for Beginning {
 }
 
 impl Learner {
+    /// A learner whose model is initialised first, by the generator that the seed gives.
+    ///
+    /// # Errors
+    /// As [`Learner::new`].
+    pub fn initialised(mut model: impl Model + 'static, options: LearnerOptions) -> Result<Learner, LearnerError> {
+        let mut generator = Generator::named("initialisation", options.seed);
+        model.initialise(&mut generator);
+        Learner::new(Box::new(model), generator, options)
+    }
+
     /// A learner before its first update. `initialisation` is the generator that has drawn the model's parameters: a reset
     /// draws the next from it.
     ///

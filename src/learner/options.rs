@@ -1,5 +1,6 @@
 //! The section `training` of an experiment: minibatches, optimizer, element type.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tch::Kind;
@@ -9,7 +10,7 @@ use trainability_baselines::part::PartError;
 use crate::optimizer::{OPTIMIZERS, OptimizerFactory, OptimizerKind, optimizer};
 
 /// The element type that a network is trained in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
     /// Single precision.
@@ -30,20 +31,22 @@ impl Precision {
 }
 
 /// Minibatches and the optimizer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Training {
-    /// A name from the registry of optimizers. The default one is not written, so that it changes no hash.
+    /// The optimizer.
+    // The default is not written, so that it changes no hash.
     #[serde(skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = OPTIMIZERS[0].name, "enum" = OPTIMIZERS.iter().map(|kind| kind.name).collect::<Vec<_>>()))]
     pub optimizer: String,
-    /// Images in a minibatch; an epoch's last may be shorter.
+    /// Images in a minibatch; the last of an epoch may be smaller.
     pub batch_size: usize,
-    /// The base learning rate of every layer, from which every schedule starts that has none of its own.
+    /// The base learning rate of every layer. Schedules start from it unless they have one of their own.
     pub learning_rate: f64,
     /// The optimizer's own options.
     #[serde(flatten)]
     pub optimizer_options: Map<String, Value>,
-    /// Element type.
+    /// The floating-point type.
     pub precision: Precision,
 }
 

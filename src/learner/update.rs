@@ -90,7 +90,7 @@ impl Learner {
     /// The loss left the real numbers: nothing has changed.
     pub fn update(
         &mut self,
-        inputs: Inputs,
+        inputs: impl Into<Inputs>,
         labels: &Tensor,
         progress: Progress,
         task: Task,
@@ -99,7 +99,7 @@ impl Learner {
         let start = Instant::now();
         self.schedule.begin_update(progress);
         let measures = self.probe.is_due(self.updates);
-        let pass = self.model.training_pass(inputs);
+        let pass = self.model.training_pass(inputs.into());
         let accuracy = correct(&pass.logits, labels) as f64 / labels.size()[0] as f64;
         let cross_entropy = CrossEntropy::of(&pass.logits, labels);
         let loss = cross_entropy.mean().double_value(&[]);

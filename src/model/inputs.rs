@@ -71,6 +71,12 @@ pub enum Inputs {
     },
 }
 
+impl From<&Tensor> for Inputs {
+    fn from(inputs: &Tensor) -> Inputs {
+        Inputs::Dense(inputs.shallow_clone())
+    }
+}
+
 impl Inputs {
     /// B x features.
     pub fn dense(&self) -> Tensor {

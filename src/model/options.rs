@@ -1,5 +1,6 @@
 //! The section `network`: which layers, and how wide.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Kind;
 use trainability_baselines::options::OptionError;
@@ -8,7 +9,7 @@ use super::shape::{Convolutions, Shape};
 use crate::data::ImageShape;
 
 /// Which layers a network begins with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NetworkKind {
     /// Dense layers alone.
@@ -39,12 +40,14 @@ pub struct NetworkOptions {
 }
 
 /// The section as it stands in the file. Defaults depend on the kind.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[derive(Default)]
 struct Given {
+    /// What the network begins with.
     kind: NetworkKind,
+    /// Channels of each convolution, `[16, 32, 64, 64]` where it is left out; only in a convolutional network.
     channels: Option<Vec<i64>>,
+    /// Units of each dense hidden layer, `[256, 256]` where it is left out; `[256]` above convolutions.
     hidden: Option<Vec<i64>>,
 }
 
@@ -73,6 +76,11 @@ const MOST_UNITS: i64 = 65_536;
 const MOST_CHANNELS: i64 = 4096;
 
 impl NetworkOptions {
+    /// What options there are, a JSON Schema.
+    pub(crate) fn schema() -> serde_json::Value {
+        schemars::schema_for!(Given).to_value()
+    }
+
     /// Refuses a value that cannot be.
     ///
     /// # Errors

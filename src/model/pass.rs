@@ -64,6 +64,15 @@ impl Pass {
         pre_activation
     }
 
+    /// A hidden layer: its linear map, and an activation after it. In one pass a layer is used once.
+    ///
+    /// # Panics
+    /// As [`Pass::layer`].
+    pub fn hidden_layer(&mut self, layer: &Layer, input: &Tensor, activation: impl FnOnce(&Tensor) -> Tensor) -> Tensor {
+        let pre_activation = self.layer(layer, input);
+        self.hidden(layer, activation(&pre_activation))
+    }
+
     /// What a normalisation, and then the layer's gain and shift, make of its pre-activation (B x out). `index` is the layer's
     /// place in what the normalisation has begun with.
     ///

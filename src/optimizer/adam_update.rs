@@ -4,20 +4,21 @@
 //! their bias corrections count from their own restart. A tensor without restarts pays nothing for it.
 
 use multiversion::multiversion;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trainability_tensor::slices::Float;
 
 use super::definition::Decay;
 
 /// Adam's constants.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdamOptions {
-    /// Decay of the first moment.
+    /// Decay rate of the first moment.
     pub beta1: f64,
-    /// Decay of the second moment.
+    /// Decay rate of the second moment.
     pub beta2: f64,
-    /// Added to the root of the second moment.
+    /// Added to the square root of the second moment.
     pub epsilon: f64,
 }
 

@@ -4,36 +4,38 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 use trainability_baselines::indicator::UpdateSummary;
 use trainability_baselines::options::OptionError;
 use trainability_baselines::part::PartError;
 use trainability_baselines::weight_decay::WeightDecay;
-use trainability_tensor::slices::{Float, to_host, view};
+use trainability_tensor::slices::{Float, on_host, view};
 use trainability_tensor::{Gradients, Layer, Role, Stateful, for_float};
 
 /// How the effective step is formed where an optimizer has a scale for each element.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EffectiveStep {
-    /// From one root mean square over the layer's weight: as run.
+    /// With the root mean square of the second moment over the layer's weight, as in the runs behind the paper.
     #[default]
     Rms,
-    /// The mean over the layer's parameters of each element's own: the paper's appendix.
+    /// The mean over the layer's parameters of each element's own step, as in the paper's appendix.
     Elementwise,
 }
 
 /// What normalises a layer's sharpness.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SharpnessScale {
     /// The layer's own learning rate and root mean square.
     #[default]
     Layer,
-    /// One root mean square over all parameters without bias correction, and the first layer's learning rate: as run.
+    /// The first layer's learning rate, and one root mean square over all parameters without bias correction, as in the
+    /// runs behind the paper.
     Global,
 }
 
@@ -79,7 +81,7 @@ pub trait Optimizer: Stateful + Debug + Send {
 pub type OptimizerFactory = Arc<dyn Fn(WeightDecay, &[Layer]) -> Box<dyn Optimizer> + Send + Sync>;
 
 /// The options of an optimizer: plain data with defaults, which build it.
-pub trait OptimizerOptions: DeserializeOwned + Serialize + Default + Send + Sync + 'static {
+pub trait OptimizerOptions: DeserializeOwned + Serialize + JsonSchema + Default + Send + Sync + 'static {
     /// Checks the values.
     ///
     /// # Errors
@@ -98,12 +100,18 @@ pub struct OptimizerKind {
     /// What it does, in a line.
     pub about: &'static str,
     read: fn(Value) -> Result<(OptimizerFactory, Value), PartError>,
+    schema: fn() -> Value,
 }
 
 impl OptimizerKind {
     /// The optimizer with options of type `O`.
     pub const fn of<O: OptimizerOptions>(name: &'static str, about: &'static str) -> OptimizerKind {
-        OptimizerKind { name, about, read: read::<O> }
+        OptimizerKind { name, about, read: read::<O>, schema: schema::<O> }
+    }
+
+    /// What options there are, a JSON Schema.
+    pub fn schema(&self) -> Value {
+        (self.schema)()
     }
 
     /// Reads the options, and returns them with all defaults filled in.
@@ -113,6 +121,10 @@ impl OptimizerKind {
     pub fn read(&self, options: Value) -> Result<(OptimizerFactory, Value), PartError> {
         (self.read)(options)
     }
+}
+
+fn schema<O: OptimizerOptions>() -> Value {
+    schemars::schema_for!(O).to_value()
 }
 
 fn read<O: OptimizerOptions>(options: Value) -> Result<(OptimizerFactory, Value), PartError> {
@@ -156,8 +168,11 @@ impl Sums {
         let before = summarise.then(|| value.detach().copy());
         step(value);
         let Some(before) = before else { return };
-        let (before, after) = (to_host(&before), to_host(&value.detach()));
-        let (update, weight) = for_float!(after, changes(&before, &after));
+        let after = value.detach();
+        let (update, weight) = match on_host(&after) {
+            true => for_float!(after, changes(&before, &after)),
+            false => (sum_of_magnitudes(&(&after - &before)), sum_of_magnitudes(&before)),
+        };
         self.absolute_update += update;
         self.absolute_weight += weight;
         self.count += after.numel();
@@ -170,6 +185,10 @@ impl Sums {
             mean_absolute_weight: self.absolute_weight / self.count as f64,
         })
     }
+}
+
+fn sum_of_magnitudes(tensor: &Tensor) -> f64 {
+    tensor.abs().sum(Kind::Double).double_value(&[])
 }
 
 /// The sums of |after - before| and of |before|, in f64.

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 use trainability_baselines::indicator::UpdateSummary;
@@ -18,12 +19,12 @@ pub const KIND: OptimizerKind =
     OptimizerKind::of::<SgdOptions>("sgd", "stochastic gradient descent with momentum, plain or in Nesterov's form");
 
 /// Constants of [`Sgd`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SgdOptions {
-    /// m: the share of the averaged gradient that is kept at each step; 0 is none.
+    /// m: how much of the accumulated gradient is kept at each step; 0 is plain gradient descent.
     pub momentum: f64,
-    /// Whether the step looks ahead, as in Nesterov's form.
+    /// Whether to use Nesterov's form of momentum.
     pub nesterov: bool,
 }
 

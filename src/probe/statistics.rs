@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trainability_baselines::indicator::LayerGradient;
 use trainability_tensor::lanczos::LanczosOptions;
@@ -15,24 +16,24 @@ use super::window::{SharpnessWindow, Volatility};
 use crate::optimizer::{EffectiveStep, SharpnessScale};
 
 /// Named options of the measurement.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProbeOptions {
-    /// K: the update after every K others is measured (and controlled); 0 is never.
+    /// K: an update is measured, and the scheduler acts, after every K others; 0: never.
     pub interval: u64,
-    /// W: values of normalised sharpness in the window.
+    /// W: how many values of normalised sharpness the window holds.
     pub window: usize,
-    /// Form of the effective step.
+    /// How the effective step of an optimizer with a scale for each element is formed.
     pub effective_step: EffectiveStep,
-    /// Normalisation of the sharpness.
+    /// What the sharpness is normalised by.
     pub sharpness_scale: SharpnessScale,
-    /// Form of the volatility.
+    /// How the volatility of the sharpness is measured.
     pub volatility: Volatility,
-    /// Images of the fixed batch that indicators of a task's start and end look at.
+    /// Images in the fixed batch on which indicators are read at the start and the end of a task.
     pub probe_images: usize,
-    /// When an eigenvalue is good enough.
+    /// When the iteration for an eigenvalue stops.
     pub lanczos: LanczosOptions,
-    /// How closely the whole Hessian's spectrum is looked at, at a task's end.
+    /// How finely the spectrum of the whole Hessian is resolved at the end of a task.
     pub spectrum: SpectrumOptions,
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trainability_tensor::{State, StateError, Stateful};
 
 /// Which spread of the normalised sharpness counts as its volatility.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Volatility {
     /// The squared distance of the newest value from the window's mean, over that mean.

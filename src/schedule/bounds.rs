@@ -1,16 +1,17 @@
 //! The bounds on the effective step (docs/method.md, section 3), from a layer's statistics: one table, from which
 //! columns, indicators, figures and limits derive.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trainability_tensor::{State, StateError, Stateful};
 
 use crate::probe::LayerStatistics;
 
 /// Which estimate of the squared gradient norm the combined bound uses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Noise {
-    /// |g_hat|^2 as it is, which contains the batch's own noise: its ratio cannot read below about 1.
+    /// |g_hat|^2 as it is. It contains the batch's own noise, so that the ratio cannot fall much below 1.
     #[default]
     PlugIn,
     /// |g_hat|^2 - sigma2 / (B - 1), smoothed.
@@ -18,24 +19,24 @@ pub enum Noise {
 }
 
 /// X in the combined bound.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CurvatureStatistic {
-    /// Vol: the paper.
+    /// Vol, as in the paper.
     #[default]
     Volatility,
-    /// lambda_bar: as run with L2.
+    /// lambda_bar, as in the runs behind the paper with L2.
     NormalizedSharpness,
-    /// (lambda_bar^2 / mu)^2: as run with Wasserstein.
+    /// (lambda_bar^2 / mu)^2, as in those with Wasserstein.
     SquaredRatio,
-    /// (lambda_bar - mu)^2: as run with CReLU at learning rate 1e-2.
+    /// (lambda_bar - mu)^2, as in those with CReLU at learning rate 1e-2.
     SquaredDeviation,
-    /// lambda, not normalised: as run with CReLU at learning rate 1e-3.
+    /// lambda, not normalised, as in those with CReLU at learning rate 1e-3.
     Sharpness,
 }
 
 /// Named options of the bounds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BoundOptions {
     /// Estimate of the squared gradient norm in the combined bound.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trainability_baselines::options::OptionError;
 
@@ -12,10 +13,10 @@ use super::definition::{Progress, ScheduleFactory, ScheduleKind};
 pub const KIND: ScheduleKind = decay::kind::<Constant>("the base learning rate, unchanged, or another one");
 
 /// Its options.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Constant {
-    /// The rate, in the place of `training.learning_rate`.
+    /// The rate, in place of `training.learning_rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
 }

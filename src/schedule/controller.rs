@@ -1,6 +1,7 @@
 //! The per-layer controller (docs/method.md, equation (21)): cools a layer whose effective step exceeds its bound,
 //! warms one that is far below it.
 
+use schemars::JsonSchema;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -12,15 +13,15 @@ use super::definition::{Action, Progress, Schedule, ScheduleError, Scope, Start,
 use crate::probe::LayerStatistics;
 
 /// The part of a run in which a rate may rise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WarmWindow {
-    /// The first share of each task: as run. It uses the task's boundary.
+    /// In the first part of each task, as in the runs behind the paper. This uses the task boundary.
     #[default]
     Task,
-    /// The first share of the run: the paper.
+    /// In the first part of the run, as in the paper.
     Run,
-    /// No part: rates only fall.
+    /// Never.
     Off,
 }
 
@@ -39,6 +40,12 @@ const FLOOR_ONLY: &str = "floor_only";
 impl Default for Limit {
     fn default() -> Self {
         Limit::Bound(&COMBINED)
+    }
+}
+
+impl Limit {
+    fn names() -> Vec<&'static str> {
+        BOUNDS.iter().map(|bound| bound.name).chain([FLOOR_ONLY]).collect()
     }
 }
 
@@ -64,36 +71,37 @@ impl<'de> Deserialize<'de> for Limit {
 
 /// All named options of the controller and its bounds, in the configuration's `control` section and in any schedule
 /// that is a variant of `noise_curvature`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ControlOptions {
     /// Whose statistics decide.
     pub scope: Scope,
-    /// The bound that is kept.
+    /// The bound that the effective step is kept below. `floor_only`: none, every step above `floor` cools.
+    #[schemars(with = "String", extend("enum" = Limit::names()))]
     pub limit: Limit,
     /// gamma: the share of the bound that counts as safe.
     pub safety: f64,
-    /// The factor on the rate of a layer that is too fast.
+    /// The factor on the learning rate of a layer whose step is too large.
     pub cool: f64,
-    /// The factor on the rate of a layer that is far below its bound.
+    /// The factor on the learning rate of a layer that is far below its bound.
     pub warm: f64,
-    /// An effective step below it is never cooled.
+    /// Effective steps below this are never cooled.
     pub floor: f64,
-    /// When a rate may rise.
+    /// When a learning rate may rise.
     pub warm_window: WarmWindow,
-    /// The share of the task or run that the warm window covers; 0.1 of a task and 0.3 of a run where it is left out.
+    /// The share of the task or run in which a rate may rise; by default 0.1 of a task or 0.3 of a run.
     pub warm_share: Option<f64>,
-    /// A layer is far below its bound under this share of the safe step.
+    /// A layer is far below its bound if its step is below this share of the safe step.
     pub timid: f64,
-    /// Estimate of the squared gradient norm in the combined bound.
+    /// How the noise bound estimates the squared norm of the gradient.
     pub noise: Noise,
-    /// Decay of the averages in the debiased noise bound; 0 is none.
+    /// Decay of the moving averages in the debiased noise bound; 0: none.
     pub smoothing: f64,
-    /// beta: weight of the curvature term in the combined bound.
+    /// beta: the weight of the curvature term in the combined bound.
     pub beta: f64,
-    /// kappa of the volatility bound.
+    /// kappa: the factor of the volatility bound.
     pub kappa: f64,
-    /// X of the combined bound.
+    /// X: the curvature statistic in the combined bound.
     pub statistic: CurvatureStatistic,
 }
 
@@ -132,6 +140,11 @@ impl ControlOptions {
         let options: ControlOptions = serde_json::from_value(Value::Object(merged))?;
         options.check()?;
         Ok(options)
+    }
+
+    /// What options there are, a JSON Schema.
+    pub fn schema() -> Value {
+        schemars::schema_for!(ControlOptions).to_value()
     }
 
     fn check(&self) -> Result<(), OptionError> {

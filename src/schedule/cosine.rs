@@ -2,6 +2,7 @@
 
 use std::f64::consts::PI;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trainability_baselines::options::OptionError;
 
@@ -13,15 +14,15 @@ pub const KIND: ScheduleKind = decay::kind::<Cosine>("the base learning rate, fa
 
 /// Its options: base * (end_factor + (1 - end_factor) (1 + cos(pi s)) / 2), s being the share of the run, or of the
 /// task, that is over.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Cosine {
-    /// The base rate, in the place of `training.learning_rate`.
+    /// The base rate, in place of `training.learning_rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
     /// The share of the base rate that is left at the end.
     pub end_factor: f64,
-    /// Whether every task begins anew.
+    /// Whether the decay begins anew with each task.
     pub restart: Restart,
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use super::definition::{Action, Progress, Resolved, Rule, RunFacts, Schedule, Sc
 use crate::probe::LayerStatistics;
 
 /// The options of a plain schedule: plain data with defaults, which give the factor at every update.
-pub trait Decay: Clone + Debug + Default + Serialize + DeserializeOwned + Send + Sync + 'static {
+pub trait Decay: Clone + Debug + Default + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// The schedule's name in the registry.
     const NAME: &'static str;
 
@@ -33,13 +34,13 @@ pub trait Decay: Clone + Debug + Default + Serialize + DeserializeOwned + Send +
 }
 
 /// Whether a schedule begins anew with each task.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Restart {
-    /// One span over the whole run, which the learner's tasks do not concern.
+    /// One decay over the whole run.
     #[default]
     Never,
-    /// A span a task, back at the base rate at each task's start. It uses the task's boundary.
+    /// One decay in each task, from the base rate on. This uses the task boundary.
     Task,
 }
 
@@ -65,7 +66,13 @@ pub(super) fn end_rule(end_factor: f64) -> Rule<'static> {
 
 /// A plain schedule as a configuration names it.
 pub const fn kind<D: Decay>(about: &'static str) -> ScheduleKind {
-    ScheduleKind { name: D::NAME, about, needs_measurement: false, resolve: resolve::<D> }
+    ScheduleKind {
+        name: D::NAME,
+        about,
+        needs_measurement: false,
+        schema: || schemars::schema_for!(D).to_value(),
+        resolve: resolve::<D>,
+    }
 }
 
 /// Of the `control` section only the bounds matter: they are recorded, not acted on.

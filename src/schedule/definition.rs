@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use trainability_baselines::options::OptionError;
@@ -27,9 +28,15 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// An update, counted from 0 over a run of equally long tasks.
+    pub fn in_tasks(update: u64, tasks: u64, updates_in_task: u64) -> Progress {
+        let (task, update_in_task) = (update / updates_in_task, update % updates_in_task);
+        Progress { update, updates: tasks * updates_in_task, task, update_in_task, updates_in_task }
+    }
+
     /// An update, counted from 0, of a run that is one task of so many.
     pub fn in_one_task(update: u64, updates: u64) -> Progress {
-        Progress { update, updates, task: 0, update_in_task: update, updates_in_task: updates }
+        Progress::in_tasks(update, 1, updates)
     }
 }
 
@@ -60,14 +67,14 @@ impl Action {
 }
 
 /// Whose statistics decide.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// Each layer's own: the method.
+    /// Each layer's own, as in the method.
     #[default]
     Layer,
-    /// The whole network's, as if it were one layer, for all layers together, which so keep one rate. Its sharpness is
-    /// that of the block-diagonal Hessian, the largest of the layers': a lower bound on that of the full Hessian.
+    /// Those of the whole network, as if it were one layer; all layers keep the same rate. The network's sharpness is
+    /// the largest of the layers' (that of the block-diagonal Hessian), a lower bound on that of the full Hessian.
     Network,
 }
 
@@ -155,6 +162,8 @@ pub struct ScheduleKind {
     pub about: &'static str,
     /// Whether it needs measurements.
     pub needs_measurement: bool,
+    /// What options it has, a JSON Schema.
+    pub schema: fn() -> Value,
     /// Resolves its options: the configuration's `control` section, then the entry's own keys over it.
     pub resolve: fn(control: &Value, own: &Value, facts: RunFacts) -> Result<Resolved, ScheduleError>,
 }

@@ -1,5 +1,6 @@
 //! The rate falls along a straight line.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trainability_baselines::options::OptionError;
 
@@ -10,15 +11,15 @@ use super::definition::{Progress, ScheduleKind, check_rules};
 pub const KIND: ScheduleKind = decay::kind::<Linear>("the base learning rate, falling along a straight line");
 
 /// Its options: base * (1 - (1 - end_factor) s), s being the share of the run, or of the task, that is over.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Linear {
-    /// The base rate, in the place of `training.learning_rate`.
+    /// The base rate, in place of `training.learning_rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
     /// The share of the base rate that is left at the end.
     pub end_factor: f64,
-    /// Whether every task begins anew.
+    /// Whether the decay begins anew with each task.
     pub restart: Restart,
 }
 

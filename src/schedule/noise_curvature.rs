@@ -15,6 +15,7 @@ pub const KIND: ScheduleKind = ScheduleKind {
     name: "noise_curvature",
     about: "keeps each layer's effective step below its bound, options as given",
     needs_measurement: true,
+    schema: ControlOptions::schema,
     resolve: |control, own, _| resolve("noise_curvature", &json!({}), control, own),
 };
 
@@ -23,6 +24,7 @@ pub const PAPER: ScheduleKind = ScheduleKind {
     name: "paper",
     about: "noise_curvature with X = Vol, beta = 1 and the plug-in noise bound",
     needs_measurement: true,
+    schema: ControlOptions::schema,
     resolve: |control, own, _| {
         let preset = json!({ "noise": "plug_in", "smoothing": 0.0, "beta": 1.0, "statistic": "volatility" });
         resolve("paper", &preset, control, own)
@@ -34,6 +36,7 @@ pub const AS_RUN: ScheduleKind = ScheduleKind {
     name: "as_run",
     about: "noise_curvature as the runs behind the paper's figures had it, by method",
     needs_measurement: true,
+    schema: ControlOptions::schema,
     resolve: |control, own, facts| resolve("as_run", &as_run(facts), control, own),
 };
 
@@ -42,6 +45,7 @@ pub const DEBIASED: ScheduleKind = ScheduleKind {
     name: "debiased",
     about: "noise_curvature with the batch's own noise taken off the noise bound",
     needs_measurement: true,
+    schema: ControlOptions::schema,
     resolve: |control, own, _| {
         let preset = json!({ "noise": "debiased", "smoothing": 0.9, "beta": 1.0, "statistic": "volatility" });
         resolve("debiased", &preset, control, own)
@@ -53,6 +57,7 @@ pub const NOISE_ONLY: ScheduleKind = ScheduleKind {
     name: "noise_only",
     about: "noise_curvature that keeps the noise bound alone",
     needs_measurement: true,
+    schema: ControlOptions::schema,
     resolve: |control, own, _| resolve("noise_only", &json!({ "limit": "noise" }), control, own),
 };
 
@@ -61,6 +66,7 @@ pub const VOLATILITY_ONLY: ScheduleKind = ScheduleKind {
     name: "volatility_only",
     about: "noise_curvature that keeps the volatility bound alone",
     needs_measurement: true,
+    schema: ControlOptions::schema,
     resolve: |control, own, _| resolve("volatility_only", &json!({ "limit": "volatility" }), control, own),
 };
 
@@ -69,6 +75,7 @@ pub const LEVEL_ONLY: ScheduleKind = ScheduleKind {
     name: "level_only",
     about: "noise_curvature that keeps the level bound alone",
     needs_measurement: true,
+    schema: ControlOptions::schema,
     resolve: |control, own, _| resolve("level_only", &json!({ "limit": "level" }), control, own),
 };
 
@@ -77,6 +84,7 @@ pub const COOLING_ONLY: ScheduleKind = ScheduleKind {
     name: "cooling_only",
     about: "noise_curvature that never raises a rate",
     needs_measurement: true,
+    schema: ControlOptions::schema,
     resolve: |control, own, _| resolve("cooling_only", &json!({ "warm_window": "off" }), control, own),
 };
 
@@ -85,6 +93,7 @@ pub const FLOOR_ONLY: ScheduleKind = ScheduleKind {
     name: "floor_only",
     about: "a mere cap: cools every event whose effective step is above the floor",
     needs_measurement: true,
+    schema: ControlOptions::schema,
     resolve: |control, own, _| resolve("floor_only", &json!({ "limit": "floor_only" }), control, own),
 };
 

@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use trainability_baselines::options::OptionError;
@@ -24,14 +25,15 @@ pub const KIND: ScheduleKind = ScheduleKind {
     name: "stability_cap",
     about: "the base learning rate, capped where effective step times sharpness would exceed a threshold",
     needs_measurement: true,
+    schema: || schemars::schema_for!(StabilityCapOptions).to_value(),
     resolve,
 };
 
 /// The schedule's own options.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StabilityCapOptions {
-    /// The highest product of effective step and sharpness.
+    /// The largest product of effective step and sharpness that is allowed.
     pub threshold: f64,
 }
 

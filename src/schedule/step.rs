@@ -1,5 +1,6 @@
 //! The rate falls by a factor at some points of the run.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trainability_baselines::options::OptionError;
 
@@ -11,18 +12,19 @@ pub const KIND: ScheduleKind =
     decay::kind::<Step>("the base learning rate, falling by a factor at some points of the run");
 
 /// Its options: base * factor^k, k being the number of steps that lie behind.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Step {
-    /// The base rate, in the place of `training.learning_rate`.
+    /// The base rate, in place of `training.learning_rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
-    /// What a step multiplies the rate with.
+    /// The factor on the rate at each step.
     pub factor: f64,
-    /// The shares of the run at which there is a step, ascending; 0.25, 0.5 and 0.75 where neither is given.
+    /// The shares of the run after which the rate steps down, ascending; 0.25, 0.5 and 0.75 if neither this nor
+    /// `every_tasks` is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub milestones: Option<Vec<f64>>,
-    /// The tasks after each of which there is a step, in the place of milestones. It uses the task's boundary.
+    /// The rate steps down after every so many tasks, in place of milestones. This uses the task boundary.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub every_tasks: Option<u64>,
 }

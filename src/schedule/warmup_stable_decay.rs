@@ -1,5 +1,6 @@
 //! The rate rises, stays, and falls: a trapezoid (Hu et al., arXiv 2404.06395).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trainability_baselines::options::OptionError;
 
@@ -11,21 +12,21 @@ pub const KIND: ScheduleKind =
     decay::kind::<WarmupStableDecay>("a linear rise to the base learning rate, a plateau, and a linear fall");
 
 /// Its options. The plateau covers the share of the run, or of the task, that rise and fall leave.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WarmupStableDecay {
-    /// The base rate, which is that of the plateau, in the place of `training.learning_rate`.
+    /// The base rate, which is that of the plateau, in place of `training.learning_rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,
     /// The share of the base rate at the first update.
     pub start_factor: f64,
-    /// The share of the run in which the rate rises; 0 is no rise.
+    /// The share of the run in which the rate rises; 0: none.
     pub warmup_share: f64,
-    /// The share of the run in which the rate falls; 0 is no fall.
+    /// The share of the run in which the rate falls; 0: none.
     pub decay_share: f64,
     /// The share of the base rate that is left at the end.
     pub end_factor: f64,
-    /// Whether every task begins anew.
+    /// Whether the decay begins anew with each task.
     pub restart: Restart,
 }
 

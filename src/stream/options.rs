@@ -1,5 +1,6 @@
 //! The `stream` section: which tasks there are, and how they follow each other.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use trainability_baselines::options::OptionError;
@@ -11,32 +12,38 @@ use super::registry::{STREAMS, stream};
 use super::sequence::Composition;
 
 /// How the images become tasks. What has its default is not written, so that it changes no hash.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StreamOptions {
-    /// A name from the stream registry.
+    /// The kind of tasks.
     #[serde(default = "random_labels")]
+    #[schemars(extend("enum" = STREAMS.iter().map(|kind| kind.name).collect::<Vec<_>>()))]
     pub kind: String,
-    /// Tasks of a run.
+    /// The number of tasks.
     pub tasks: usize,
-    /// Passes over the images in a task; their mean where there is a spread.
+    /// Passes over the images in each task; their mean if `length_spread` is above 0.
     pub epochs: usize,
-    /// The share of the labels that every task after the first redraws; for `random_labels`.
+    /// The share of the labels that each task after the first draws anew; for `random_labels` only.
     #[serde(default = "all", skip_serializing_if = "is_all")]
+    #[schemars(extend("default" = 1))]
     pub fraction: f64,
-    /// n: task k has the content of task k mod n; 0 is never.
+    /// n: task k has the content of task k mod n; 0: tasks do not recur.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = 0))]
     pub recurring: usize,
-    /// The share of a task over which the content of the task before gives way to its own.
+    /// The share of a task over which the content of the previous task gives way to the new one.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = 0))]
     pub transition: f64,
-    /// s: a task's epochs are drawn uniformly from those times 1 - s to those times 1 + s.
+    /// s: the epochs of each task are drawn uniformly between 1 - s and 1 + s times `epochs`.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = 0))]
     pub length_spread: f64,
-    /// Whether the learner is told that a task begins: Adam's moments and step counts are then zeroed, the windows and
-    /// averages of what is measured emptied, and the schedule built anew with its learning rates; weights stay. A schedule
-    /// by the clock goes on by it, unless its `restart` is `task`.
+    /// Whether the learner is told when a task begins. If so, the optimizer's memory, the windows and averages of
+    /// measurements, and the schedule with its learning rates begin anew; weights stay. A decay goes on by the clock
+    /// unless its `restart` is `task`.
     #[serde(default, skip_serializing_if = "is_default")]
+    #[schemars(extend("default" = false))]
     pub announce_boundaries: bool,
 }
 

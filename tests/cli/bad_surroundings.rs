@@ -38,6 +38,17 @@ fn images_that_are_missing_or_damaged() {
     refuse(&["`idx` needs a folder", "`data.folder`"]);
 }
 
+/// The index is one that no machine has.
+#[test]
+fn a_device_that_is_not_there() {
+    let work = Workdir::new();
+    work.refuse_sweep(&["--device", "cuda:99"], &["tiny.json: `device` is cuda:99, expected cpu", "GPU"]);
+    work.refuse_sweep(&["--device", "gpu"], &["--device", "found \"gpu\", expected cpu, cuda, or cuda:1 and so on"]);
+    work.experiment(&[("device", json!("cuda:99"))]);
+    work.refuse_sweep(&[], &["tiny.json: `device` is cuda:99, expected cpu"]);
+    work.sweep("out", &["--device", "cpu"]).succeeded();
+}
+
 #[test]
 fn a_file_in_the_way_of_the_results_stays_as_it_is() {
     let work = Workdir::new();

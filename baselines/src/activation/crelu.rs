@@ -1,5 +1,6 @@
 //! Concatenated rectified linear units, (max(z, 0), max(-z, 0)).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 use trainability_tensor::LinearMap;
@@ -12,10 +13,11 @@ use crate::part::{Contribution, Part, PartOptions};
 pub const PART: Part = Part::of::<CreluOptions>("crelu", "concatenated ReLU, the next layer's input doubles");
 
 /// `match_parameters`: by default off, the width is kept and the network grows.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CreluOptions {
-    /// Narrows the hidden layers until the network has as many parameters as a ReLU network of the configured widths.
+    /// Whether to narrow the hidden layers until the network has as many parameters as a ReLU network of the given
+    /// widths.
     pub match_parameters: bool,
 }
 

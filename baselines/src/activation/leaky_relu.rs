@@ -1,5 +1,6 @@
 //! Leaky rectified linear units, z where it is positive and a share of it elsewhere (Maas et al., 2013).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 use trainability_tensor::LinearMap;
@@ -12,7 +13,7 @@ use crate::part::{Contribution, Part, PartOptions};
 pub const PART: Part = Part::of::<LeakyReluOptions>("leaky_relu", "leaky ReLU, negative values pass with a slope");
 
 /// `slope`: by default 0.01.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LeakyReluOptions {
     /// The share of a negative pre-activation that is passed on.

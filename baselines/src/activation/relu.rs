@@ -1,5 +1,6 @@
 //! Rectified linear units, max(z, 0).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 use trainability_tensor::LinearMap;
@@ -12,7 +13,7 @@ use crate::part::{Contribution, Part, PartOptions};
 pub const PART: Part = Part::of::<ReluOptions>("relu", "plain ReLU network, nothing added");
 
 /// `relu` has no options.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReluOptions {}
 

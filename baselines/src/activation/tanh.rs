@@ -1,5 +1,6 @@
 //! The hyperbolic tangent: units that saturate instead of dying.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 use trainability_tensor::LinearMap;
@@ -12,7 +13,7 @@ use crate::part::{Contribution, Part, PartOptions};
 pub const PART: Part = Part::of::<TanhOptions>("tanh", "hyperbolic tangent units");
 
 /// `tanh` has no options.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TanhOptions {}
 

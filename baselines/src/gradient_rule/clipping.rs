@@ -1,6 +1,7 @@
 //! Clipping by the global norm (Pascanu et al., arXiv 1211.5063): a gradient that is too long is shortened as a whole,
 //! and keeps its direction.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{GradientRule, global_norm, scale};
@@ -13,10 +14,10 @@ pub const PART: Part =
     Part::of::<ClippingOptions>("gradient_clipping", "a gradient longer than max_norm is shortened to it");
 
 /// Options of `gradient_clipping`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClippingOptions {
-    /// The longest gradient that passes unchanged: L2 norm over all parameters of the network.
+    /// The largest L2 norm of the gradient over all parameters of the network.
     pub max_norm: f64,
 }
 

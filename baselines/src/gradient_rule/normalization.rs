@@ -4,6 +4,7 @@
 //! Adam divides by its own second moment, so that a constant factor hardly matters; what the rule changes is the weight
 //! of updates in the moments, where a minibatch with a short gradient now counts as much as one with a long gradient.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{GradientRule, global_norm, scale};
@@ -18,7 +19,7 @@ pub const PART: Part = Part::of::<NormalizationOptions>(
 );
 
 /// `gradient_normalization` has no options.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NormalizationOptions {}
 

@@ -7,6 +7,7 @@
 //!
 //! Other interventions than replaced units and a reset leave the running averages alone: they follow within some updates.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -21,12 +22,12 @@ pub const PART: Part =
     Part::of::<BatchNormOptions>("batch_norm", "each unit is normalised over the minibatch before the activation");
 
 /// Options of `batch_norm`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BatchNormOptions {
     /// Added to the variance.
     pub epsilon: f64,
-    /// The share of a minibatch's statistics in the running ones after it.
+    /// The weight of a minibatch's statistics in the running averages.
     pub momentum: f64,
 }
 
@@ -105,8 +106,8 @@ impl Normalization for BatchNorm {
     }
 
     fn restart_units(&mut self, layer: usize, units: &[i64]) {
-        let units = Tensor::from_slice(units);
         let Running { mean, variance, .. } = &mut self.running[layer];
+        let units = Tensor::from_slice(units).to_device(mean.device());
         let _ = mean.index_fill_(0, &units, 0.0);
         let _ = variance.index_fill_(0, &units, 1.0);
     }

@@ -1,5 +1,6 @@
 //! Layer normalisation (Ba, Kiros and Hinton, arXiv 1607.06450): each sample by the mean and variance over its units.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -13,7 +14,7 @@ pub const PART: Part =
     Part::of::<LayerNormOptions>("layer_norm", "each sample is normalised over a layer's units before the activation");
 
 /// Options of `layer_norm`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LayerNormOptions {
     /// Added to the variance.

@@ -1,5 +1,6 @@
 //! A part of a method as a configuration names it: what it adds, and how it is built from its options.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -30,7 +31,7 @@ pub enum Contribution {
 }
 
 /// The options of a part: plain data with defaults, which build the part.
-pub trait PartOptions: DeserializeOwned + Serialize + Default {
+pub trait PartOptions: DeserializeOwned + Serialize + JsonSchema + Default {
     /// Checks the values and builds the part.
     ///
     /// # Errors
@@ -59,13 +60,14 @@ pub struct Part {
     /// Whether schedules other than `constant` make sense with it.
     pub schedulable: bool,
     defaults: fn() -> Value,
+    schema: fn() -> Value,
     build: fn(Value) -> Result<(Contribution, Value), PartError>,
 }
 
 impl Part {
     /// An entry whose options are `O`.
     pub const fn of<O: PartOptions>(name: &'static str, about: &'static str) -> Part {
-        Part { name, about, schedulable: true, defaults: default_options::<O>, build: build::<O> }
+        Part { name, about, schedulable: true, defaults: default_options::<O>, schema: schema::<O>, build: build::<O> }
     }
 
     /// The same, run under the constant schedule alone.
@@ -76,6 +78,11 @@ impl Part {
     /// The options with their default values, a JSON object.
     pub fn default_options(&self) -> Value {
         (self.defaults)()
+    }
+
+    /// What options there are, a JSON Schema.
+    pub fn schema(&self) -> Value {
+        (self.schema)()
     }
 
     /// Builds the part; also returns all its options with the values that are used.
@@ -89,6 +96,10 @@ impl Part {
 
 fn default_options<O: PartOptions>() -> Value {
     serde_json::to_value(O::default()).unwrap_or(Value::Null)
+}
+
+fn schema<O: PartOptions>() -> Value {
+    schemars::schema_for!(O).to_value()
 }
 
 fn build<O: PartOptions>(options: Value) -> Result<(Contribution, Value), PartError> {

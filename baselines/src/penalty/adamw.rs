@@ -1,5 +1,6 @@
 //! The weights shrink by learning rate times lambda beside the step (Loshchilov and Hutter, arXiv 1711.05101).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::CoefficientOptions;
@@ -11,7 +12,7 @@ use crate::weight_decay::WeightDecay;
 pub const PART: Part = Part::of::<AdamWOptions>("adamw", "decoupled weight decay");
 
 /// `coefficient`: lambda, by default 1e-3.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct AdamWOptions(CoefficientOptions);
 

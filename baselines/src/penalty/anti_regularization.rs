@@ -8,6 +8,7 @@
 //! - projection: after each step every layer, weight and bias together, is scaled back into the ball around zero whose
 //!   radius is `radius` times the layer's initial norm.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -26,27 +27,27 @@ pub const PART: Part = Part::of::<AntiRegularizationOptions>(
 );
 
 /// What the coefficient falls over, linearly to zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Decay {
     /// The whole run.
     #[default]
     Run,
-    /// Each task anew, which uses the task's boundary.
+    /// Each task anew. This uses the task boundary.
     Task,
 }
 
 /// Options of `anti_regularization`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AntiRegularizationOptions {
     /// lambda at the beginning.
     pub coefficient: f64,
-    /// What it falls over.
+    /// How long the coefficient takes to fall to zero.
     pub decay: Decay,
-    /// The push's norm is at most this share of that of the gradient it joins; below 1.
+    /// The largest norm of the push, as a share of the norm of the gradient that it joins; below 1.
     pub clip: f64,
-    /// A layer's norm is at most this multiple of its initial one; at least 1.
+    /// The largest norm of a layer, as a multiple of its initial norm; at least 1.
     pub radius: f64,
 }
 

@@ -1,5 +1,6 @@
 //! lambda * theta added to the gradient before the moments: what Adam's own `weight_decay` does.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::CoefficientOptions;
@@ -12,7 +13,7 @@ pub const PART: Part =
     Part::of::<L2AdamOptions>("l2_adam", "weight decay joined to the gradient before Adam's moments");
 
 /// `coefficient`: lambda, by default 1e-3.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct L2AdamOptions(CoefficientOptions);
 

@@ -1,6 +1,7 @@
 //! lambda times the squared distance of all parameters from their initial values, biases included, in the loss
 //! (Kumar et al., arXiv 2308.11958).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -9,14 +10,14 @@ use crate::options::{OptionError, check_coefficient};
 use crate::part::{Contribution, Part, PartOptions};
 use trainability_tensor::for_float;
 use trainability_tensor::layer::{Gradients, Layer, tensors};
-use trainability_tensor::slices::{Float, view, view_mut};
+use trainability_tensor::slices::{Float, add_multiple, on_host, view, view_mut};
 use trainability_tensor::state::{State, StateError, Stateful};
 
 /// `l2_init`: squared distance from the initial parameters in the loss.
 pub const PART: Part = Part::of::<L2InitOptions>("l2_init", "squared distance of the parameters from the initial ones");
 
 /// `coefficient`: lambda, by default 1e-3.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct L2InitOptions(CoefficientOptions);
 
@@ -63,7 +64,12 @@ impl Penalty for L2Init {
     fn add_gradient(&mut self, layers: &[Layer], gradients: &mut Gradients) {
         let initial = self.initial.iter().map(|(_, initial)| initial);
         for ((value, gradient), initial) in tensors(layers).zip(gradients.iter_mut().flatten()).zip(initial) {
-            for_float!(value, add_distance(gradient, value, initial, 2.0 * self.coefficient));
+            let factor = 2.0 * self.coefficient;
+            if on_host(value) {
+                for_float!(value, add_distance(gradient, value, initial, factor));
+            } else {
+                add_multiple(gradient, factor, &(value.detach() - initial));
+            }
         }
     }
 

@@ -1,21 +1,21 @@
 //! lambda times the sum of squares of all parameters, biases included, in the loss.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::{CoefficientOptions, Curvature, Penalty};
 use crate::options::{OptionError, check_coefficient};
 use crate::part::{Contribution, Part, PartOptions};
-use trainability_tensor::for_float;
 use trainability_tensor::layer::{Gradients, Layer, tensors};
-use trainability_tensor::slices::{Float, view, view_mut};
+use trainability_tensor::slices::add_multiple;
 use trainability_tensor::state::Stateful;
 
 /// `l2_loss`: sum of squares in the loss.
 pub const PART: Part = Part::of::<L2LossOptions>("l2_loss", "sum of squared parameters in the loss");
 
 /// `coefficient`: lambda, by default 1e-3.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct L2LossOptions(CoefficientOptions);
 
@@ -45,7 +45,7 @@ impl Penalty for L2Loss {
 
     fn add_gradient(&mut self, layers: &[Layer], gradients: &mut Gradients) {
         for (value, gradient) in tensors(layers).zip(gradients.iter_mut().flatten()) {
-            for_float!(value, add_multiple(gradient, value, 2.0 * self.coefficient));
+            add_multiple(gradient, 2.0 * self.coefficient, value);
         }
     }
 
@@ -55,15 +55,6 @@ impl Penalty for L2Loss {
 
     fn curvature(&self, _layer: &Layer) -> Option<Curvature> {
         Some(Curvature::Isotropic(2.0 * self.coefficient))
-    }
-}
-
-fn add_multiple<T: Float>(gradient: &mut Tensor, value: &Tensor, factor: f64) {
-    let factor = T::of(factor);
-    // SAFETY: a gradient shares no memory with a parameter, and nobody else is at work on either.
-    let (gradient, value) = unsafe { (view_mut::<T>(gradient), view::<T>(value)) };
-    for (g, &theta) in gradient.iter_mut().zip(value) {
-        *g += factor * theta;
     }
 }
 

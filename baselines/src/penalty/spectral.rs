@@ -4,6 +4,7 @@
 //! singular vectors from update to update by one step of power iteration, which on a weight that stands still
 //! converges to the exact gradient.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -13,7 +14,7 @@ use crate::options::{OptionError, check_coefficient};
 use crate::part::{Contribution, Part, PartOptions};
 use trainability_tensor::for_float;
 use trainability_tensor::layer::{Gradients, Layer, Role};
-use trainability_tensor::slices::{Float, dot, view, view_mut};
+use trainability_tensor::slices::{Float, dot, on_host, sum_of_squares, view, view_mut};
 use trainability_tensor::state::{State, StateError, Stateful};
 
 /// `spectral`: distance of each weight's largest singular value from one.
@@ -21,7 +22,7 @@ pub const PART: Part =
     Part::of::<SpectralOptions>("spectral", "distance of each weight's largest singular value from one");
 
 /// `coefficient`: lambda, by default 1e-3.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct SpectralOptions(CoefficientOptions);
 
@@ -70,7 +71,11 @@ impl Penalty for Spectral {
     fn add_gradient(&mut self, layers: &[Layer], gradients: &mut Gradients) {
         for ((layer, (_, right)), gradient) in layers.iter().zip(&mut self.right).zip(gradients) {
             let weight = layer.position(Role::Weight).expect("every layer has a weight");
-            for_float!(right, add_distance(layer.weight(), right, &mut gradient[weight], self.coefficient));
+            let (gradient, coefficient) = (&mut gradient[weight], self.coefficient);
+            match on_host(right) {
+                true => for_float!(right, add_distance(layer.weight(), right, gradient, coefficient)),
+                false => add_distance_elsewhere(&layer.matrix().detach(), right, gradient, coefficient),
+            }
         }
     }
 
@@ -112,6 +117,20 @@ fn add_distance<T: Float>(weight: &Tensor, right: &mut Tensor, gradient: &mut Te
     for (row, &product) in gradient.chunks_exact_mut(features).zip(&up) {
         add_multiple(row, factor * product, right);
     }
+}
+
+/// The same by tensor operations, wherever the tensors are.
+fn add_distance_elsewhere(matrix: &Tensor, right: &mut Tensor, gradient: &Tensor, coefficient: f64) {
+    let up = matrix.mv(right);
+    let back = matrix.tr().mv(&up);
+    let [up_norm, back_norm] = [&up, &back].map(|vector| sum_of_squares(vector).sqrt());
+    if up_norm == 0.0 {
+        return;
+    }
+    let sigma = back_norm / up_norm;
+    right.copy_(&(&back / back_norm));
+    let factor = 4.0 * coefficient * sigma * (sigma * sigma - 1.0) / up_norm;
+    let _ = gradient.flatten(1, -1).g_add_(&(up.outer(right) * factor));
 }
 
 fn add_multiple<T: Float>(target: &mut [T], factor: T, values: &[T]) {

@@ -4,6 +4,7 @@
 //! The permutation that sorts is locally constant, so the gradient of an element is 2 lambda (theta - theta_0 at the
 //! same rank), and only ranks are needed.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
@@ -12,7 +13,7 @@ use crate::options::{OptionError, check_coefficient};
 use crate::part::{Contribution, Part, PartOptions};
 use trainability_tensor::layer::{Gradients, Layer, tensors};
 use trainability_tensor::ranks::RankSorter;
-use trainability_tensor::slices::{Float, view, view_mut};
+use trainability_tensor::slices::{Float, on_host, view, view_mut};
 use trainability_tensor::state::{State, StateError, Stateful};
 
 /// `wasserstein`: distance of the sorted parameters from the sorted initial ones.
@@ -20,7 +21,7 @@ pub const PART: Part =
     Part::of::<WassersteinOptions>("wasserstein", "squared distance of the sorted from the sorted initial parameters");
 
 /// `coefficient`: lambda, by default 1e-3.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct WassersteinOptions(CoefficientOptions);
 
@@ -75,6 +76,11 @@ impl Penalty for Wasserstein {
         let factor = 2.0 * self.coefficient;
         let initial = self.initial.iter().map(|(_, sorted)| sorted);
         for ((value, gradient), initial) in tensors(layers).zip(gradients.iter_mut().flatten()).zip(initial) {
+            if !on_host(value) {
+                let (sorted, places) = value.detach().flatten(0, -1).sort(0, false);
+                let _ = gradient.view(-1).index_add_(0, &places, &((sorted - initial) * factor));
+                continue;
+            }
             // SAFETY: parameters are not written to while their gradients are.
             match value.kind() {
                 Kind::Float => add_distance(self.sorter.sort(unsafe { view(value) }), initial, gradient, factor as f32),

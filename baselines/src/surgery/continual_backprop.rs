@@ -9,6 +9,7 @@
 //! A channel of a convolution is one unit: its means are over images and positions, and over all outgoing weights. What
 //! it passed on is then taken as if it had its mean at every position, with all taps of a filter inside the image.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
@@ -24,14 +25,14 @@ pub const PART: Part =
     Part::of::<ContinualBackpropOptions>("continual_backprop", "at each update, a few units of least use are replaced");
 
 /// Options of `continual_backprop`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ContinualBackpropOptions {
-    /// The share of a layer's mature units that is replaced at an update; fractions add up.
+    /// The share of a layer's mature units that is replaced at each update; fractions add up.
     pub rate: f64,
-    /// A unit is mature when it is older than this many updates.
+    /// Units older than this many updates are mature.
     pub maturity: u64,
-    /// Decay of the averages.
+    /// Decay rate of the moving averages.
     pub decay: f64,
 }
 

@@ -1,11 +1,12 @@
 //! How often a surgery operates.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::options::OptionError;
 
 /// The word for the boundary between tasks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Boundary {
     /// Once a task, before its first update.
@@ -13,7 +14,7 @@ pub enum Boundary {
 }
 
 /// `"task"`, or a number of updates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "invalid value, expected \"task\" or a number of updates")]
 pub enum Period {
     /// Once a task, before its first update, but not before the first task, which starts fresh anyway. It uses the

@@ -6,6 +6,7 @@
 //! dormant. A channel of a convolution is one unit, its |h| taken over images and positions. What becomes of a dormant unit
 //! is [`units::replace`].
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -21,14 +22,14 @@ use trainability_tensor::state::Stateful;
 pub const PART: Part = Part::of::<RedoOptions>("redo", "dormant units are drawn anew, their outgoing weights zeroed");
 
 /// Options of `redo`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RedoOptions {
-    /// tau: the highest score of a dormant unit.
+    /// tau: units with a score up to this are dormant.
     pub threshold: f64,
-    /// How often.
+    /// How often: once a `task`, or after every so many updates.
     pub period: Period,
-    /// Images over which |h| is averaged, at the most.
+    /// The most images over which |h| is averaged.
     pub samples: usize,
 }
 

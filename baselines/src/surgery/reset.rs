@@ -1,5 +1,6 @@
 //! A fresh network and a fresh optimizer at each task: the ceiling that the loss of trainability is measured against.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Intervention, Network, Surgery};
@@ -12,7 +13,7 @@ pub const PART: Part =
     Part::of::<ResetOptions>("reset", "a fresh network and optimizer at each task: the ceiling").constant_only();
 
 /// `reset` has no options.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResetOptions {}
 

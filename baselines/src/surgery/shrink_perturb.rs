@@ -6,6 +6,7 @@
 //! scale, gains of 1, and nothing for biases and shifts, which begin at 0.
 
 use rand_distr::{Distribution, StandardNormal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 use trainability_tensor::Role;
@@ -22,10 +23,10 @@ pub const PART: Part = Part::of::<ShrinkPerturbOptions>(
 );
 
 /// How often.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Per {
-    /// Before the first update of each task but the first, which starts fresh anyway. It uses the task's boundary.
+    /// Before the first update of each task but the first, which begins fresh anyway. This uses the task boundary.
     #[default]
     Task,
     /// After each update.
@@ -33,7 +34,7 @@ pub enum Per {
 }
 
 /// What is added.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Noise {
     /// Independent normal values.
@@ -44,17 +45,17 @@ pub enum Noise {
 }
 
 /// Options of `shrink_perturb`.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ShrinkPerturbOptions {
     /// How often.
     pub per: Per,
     /// What is added.
     pub noise: Noise,
-    /// a; 0.4 where it is left out. It must be given with `per` = `update`.
+    /// a: the factor on the parameters; by default 0.4. Required with `per` = `update`.
     pub shrink: Option<f64>,
-    /// What the noise is multiplied with: its standard deviation if it is Gaussian. Left out, it is 0.01 for Gaussian
-    /// noise and a for fresh parameters. It must be given with `per` = `update`.
+    /// The factor on the noise, its standard deviation if it is Gaussian. By default 0.01 for Gaussian noise, and a for
+    /// fresh parameters. Required with `per` = `update`.
     pub scale: Option<f64>,
 }
 

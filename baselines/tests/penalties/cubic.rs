@@ -1,5 +1,6 @@
 //! lambda times the sum of cubed magnitudes of all parameters, in the loss.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
@@ -13,7 +14,7 @@ use trainability_tensor::state::Stateful;
 pub const PART: Part = Part::of::<CubicOptions>("cubic", "sum of cubed magnitudes of the parameters in the loss");
 
 /// Options of `cubic`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CubicOptions {
     /// lambda, the weight of the term in the loss.

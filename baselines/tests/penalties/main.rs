@@ -9,6 +9,7 @@ use tch::{Kind, Tensor};
 use trainability_baselines::part::Contribution;
 use trainability_baselines::penalty::{Curvature, Elapsed, Penalty};
 use trainability_baselines::registry::PARTS;
+use trainability_tensor::slices::without_slices;
 use trainability_tensor::{Gradients, Layer, LinearMap, Parameter};
 // What the file in the book names as the crate's own.
 use trainability_baselines::{options, part};
@@ -202,4 +203,27 @@ fn twice_differentiated(penalty: &dyn Penalty, layer: &Layer) -> Tensor {
         .map(|index| flatten(Tensor::run_backward(&[first.get(index)], &all, true, false).into_iter()));
     // Without the squares that touched every parameter.
     Tensor::stack(&rows.collect::<Vec<_>>(), 0) - Tensor::eye(first.size()[0], (Kind::Double, tch::Device::Cpu)) * 2.0
+}
+
+/// As on a GPU.
+#[test]
+fn tensor_operations_alone_add_the_same() {
+    let added = || {
+        let mut added = Vec::new();
+        each_penalty(|name, mut penalty, layers, generator| {
+            let of = |layer: &Layer| layer.parameters.iter().map(|p| normal(&p.value.size(), 1.0, generator)).collect();
+            let mut gradients: Gradients = layers.iter().map(of).collect();
+            for _ in 0..3 {
+                penalty.add_gradient(layers, &mut gradients);
+            }
+            added.push((name.to_owned(), gradients));
+        });
+        added
+    };
+    for ((name, found), (_, expected)) in without_slices(added).into_iter().zip(added()) {
+        for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
+            let distance = (found - expected).abs().max().double_value(&[]);
+            assert!(distance <= 1e-12, "{name}: {distance}");
+        }
+    }
 }

@@ -40,12 +40,13 @@ pub enum Ends {
 const STEADY_STEPS: usize = 3;
 
 /// When to stop.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LanczosOptions {
-    /// Products with the operator at the most.
+    /// The most products with the Hessian.
     pub products: usize,
-    /// Estimated error of an eigenvalue, relative to the largest absolute Ritz value, at which it counts as converged.
+    /// An eigenvalue has converged when its estimated error, relative to the largest absolute Ritz value, is at most
+    /// this.
     pub tolerance: f64,
 }
 

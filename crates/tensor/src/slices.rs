@@ -1,10 +1,11 @@
 //! Plain slices over the memory of dense CPU tensors, for the loops that one pass over memory makes much faster than a
 //! chain of tensor operations.
 
+use std::cell::Cell;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Sub, SubAssign};
 
-use tch::{Device, Tensor, kind::Element};
+use tch::{Device, Kind, Tensor, kind::Element};
 
 /// Runs a generic function for the element type of a tensor, f32 or f64.
 #[macro_export]
@@ -70,9 +71,27 @@ macro_rules! float {
 float!(f32);
 float!(f64);
 
+thread_local! {
+    static WITHOUT_SLICES: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Whether a tensor lies in main memory, where slices can be made of it.
 pub fn on_host(tensor: &Tensor) -> bool {
-    tensor.device() == Device::Cpu
+    tensor.device() == Device::Cpu && !WITHOUT_SLICES.get()
+}
+
+/// Does some work as if no tensor lay in main memory: with tensor operations alone, as on a GPU. A slice that is made all the
+/// same panics. For tests on machines without a GPU.
+#[doc(hidden)]
+pub fn without_slices<R>(work: impl FnOnce() -> R) -> R {
+    struct Reset(bool);
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            WITHOUT_SLICES.set(self.0);
+        }
+    }
+    let _reset = Reset(WITHOUT_SLICES.replace(true));
+    work()
 }
 
 /// The tensor in main memory: itself where it is there already.
@@ -133,9 +152,30 @@ pub fn dot<T: Float>(a: &[T], b: &[T]) -> T {
     sums.into_iter().sum::<T>() + rest
 }
 
+/// Adds a multiple of a tensor to another of the same shape, both dense. Autograd does not see it.
+pub fn add_multiple(target: &mut Tensor, factor: f64, values: &Tensor) {
+    if on_host(target) {
+        for_float!(values, add_multiple_on_host(target, factor, values));
+    } else {
+        let _ = target.detach().g_add_(&(values.detach() * factor));
+    }
+}
+
+fn add_multiple_on_host<T: Float>(target: &mut Tensor, factor: f64, values: &Tensor) {
+    let factor = T::of(factor);
+    // SAFETY: two tensors with memory of their own, and nobody else is at work on them.
+    let (target, values) = unsafe { (view_mut::<T>(target), view::<T>(values)) };
+    for (target, &value) in target.iter_mut().zip(values) {
+        *target += factor * value;
+    }
+}
+
 /// The sum of squares of a dense tensor's elements, accumulated in f64.
 pub fn sum_of_squares(tensor: &Tensor) -> f64 {
-    for_float!(tensor, sum_of_squares_of(tensor))
+    match on_host(tensor) {
+        true => for_float!(tensor, sum_of_squares_of(tensor)),
+        false => tensor.to_kind(Kind::Double).square().sum(Kind::Double).double_value(&[]),
+    }
 }
 
 fn sum_of_squares_of<T: Float>(tensor: &Tensor) -> f64 {

@@ -11,12 +11,13 @@ use tch::Tensor;
 use crate::lanczos::{EXHAUSTED, SymmetricOperator, Tridiagonal, iterate};
 
 /// How closely a spectrum is looked at. It costs `starts` times `products` products.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SpectrumOptions {
-    /// Random starts; k eigenvalues are counted with a relative standard error of sqrt(2 / (k starts)). 0 is not at all.
+    /// Random start vectors; 0: the spectrum is not measured. With them, k eigenvalues are counted with a relative
+    /// standard error of sqrt(2 / (k starts)).
     pub starts: usize,
-    /// Products from each start: the density is resolved into as many steps.
+    /// Products with the Hessian from each start: the density is resolved into as many steps.
     pub products: usize,
 }
 

@@ -7,6 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tch::{Kind, Tensor};
 
+use crate::slices::to_host;
+
 /// Why a state does not fit the part that it is restored into.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
@@ -61,19 +63,19 @@ impl State {
     /// More than any run counts: a larger count was saved by none, and might not go on.
     pub const MOST_COUNT: u64 = 1 << 53;
 
-    /// Copies a tensor into the state.
+    /// Copies a tensor into the state, which lies in main memory.
     pub fn put_tensor(&mut self, name: &str, tensor: &Tensor) {
-        self.tensors.insert(name.to_owned(), tensor.detach().copy());
+        self.tensors.insert(name.to_owned(), to_host(&tensor.detach()).copy());
     }
 
-    /// The tensor `name`, if it has the shape and element type of `like`.
+    /// The tensor `name` on the device of `like`, if it has the shape and element type of that.
     ///
     /// # Errors
     /// There is none, or it has another shape or element type.
     pub fn tensor_like(&self, name: &str, like: &Tensor) -> Result<Tensor, StateError> {
         let found = self.tensor(name)?;
         if found.size() == like.size() && found.kind() == like.kind() {
-            return Ok(found);
+            return Ok(found.to_device(like.device()));
         }
         Err(StateError::Mismatch {
             name: name.to_owned(),

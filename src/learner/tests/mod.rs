@@ -4,3 +4,4 @@ mod methods;
 mod normalised_surgery;
 mod surgery;
 mod trained;
+mod without_slices;

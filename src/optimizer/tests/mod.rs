@@ -1,3 +1,4 @@
 //! Optimizers against other implementations of them, step for step.
 
 mod adam;
+mod sgd;

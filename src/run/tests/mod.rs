@@ -15,6 +15,7 @@ use crate::testing::runs::{self, begin, finish, state_of};
 mod convolutional;
 mod indicators;
 mod normalised;
+mod optimizers;
 mod schedules;
 mod streams;
 
