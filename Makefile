@@ -6,7 +6,7 @@ SECONDS ?= 60
 PROGRAM := target/release/trainability
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test fmt faults run-all smoke paper report data bench fuzz clean
+.PHONY: help setup build test faults run-all smoke paper reference report data bench fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,10 +19,6 @@ build: setup ## build the program, optimised
 
 test: setup ## run every test
 	@cargo test --workspace
-
-# Modules that a folder takes in by itself (automod) are not found by rustfmt, so that all files are named.
-fmt: ## format all files (CHECK=1: only tell whether they are)
-	@cargo fmt --all $(if $(CHECK),--check )-- $(wildcard $(shell git ls-files --cached --others --exclude-standard '*.rs'))
 
 faults: setup ## kill sweeps, fill disks, damage files: the long version of what `make test` does of it
 	@TRAINABILITY_FAULTS=long cargo test --test faults -- --nocapture --test-threads=2
@@ -45,6 +41,17 @@ smoke: build ## the same with configs/smoke*.json: every method, schedule, strea
 
 paper: build ## the same with configs/paper.json, the setting of the paper: many hours
 	$(call sweep-and-report,paper)
+
+# A folder with a sweep.json is a sweep's own, where no report on another is written: the copy is made afterwards.
+reference: build ## run the published sweeps again, about two hours, and write docs/reference; a second call goes on
+	@echo "configs/quick.json at five seeds, then configs/field.json: 423 runs, about two hours on two cores"
+	@$(PROGRAM) sweep configs/quick.json --seeds 0..5 $(ARGS)
+	@$(PROGRAM) sweep configs/field.json $(ARGS)
+	@rm -rf docs/reference/quick/sweep.json docs/reference/quick/plots
+	@$(PROGRAM) report results/quick --out docs/reference/quick --plots docs/reference/quick/plots
+	@cp results/quick/sweep.json docs/reference/quick
+	@$(PROGRAM) report results/field
+	@cp results/field/summary.csv results/field/predictiveness.csv results/field/claims.csv docs/reference/field
 
 report: build ## write the report of a finished sweep again (SWEEP=quick)
 	@$(PROGRAM) report results/$(SWEEP)

@@ -15,7 +15,7 @@ fn main() {
         }
     }
     let target = |key: &str| env::var(key).unwrap_or_default();
-    // MKL inside libtorch asks the executable for this function: see baselines/src/mkl.rs.
+    // MKL inside libtorch asks the executable for this function: see crates/tensor/src/mkl.rs.
     if target("CARGO_CFG_TARGET_OS") == "linux" && target("CARGO_CFG_TARGET_ARCH") == "x86_64" {
         println!("cargo::rustc-link-arg=-Wl,-u,mkl_serv_intel_cpu_true");
         println!("cargo::rustc-link-arg=-Wl,--export-dynamic-symbol=mkl_serv_intel_cpu_true");

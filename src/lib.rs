@@ -2,8 +2,8 @@
 //!
 //! Rooms, from the bottom up; each imports those before it alone: [`data`], [`stream`], [`model`], [`optimizer`], [`probe`],
 //! [`schedule`], [`learner`], [`run`], [`experiment`], [`sweep`], [`inspection`], [`cli`].
+//! The report is a crate of its own, `trainability_report`, which reads what a sweep wrote (`trainability_record`).
 
-pub mod analysis;
 pub mod cli;
 pub mod data;
 pub mod experiment;
@@ -12,10 +12,7 @@ pub mod learner;
 pub mod model;
 pub mod optimizer;
 pub mod probe;
-pub mod report;
 pub mod run;
 pub mod schedule;
 pub mod stream;
 pub mod sweep;
-pub mod text;
-pub mod train;

@@ -18,36 +18,38 @@ struct Place {
 }
 
 /// The interpreter itself: what is called `python3` may be a script that needs other programs.
-fn python() -> Option<PathBuf> {
-    let output = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().ok()?;
-    output.status.success().then(|| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+fn python() -> PathBuf {
+    let output = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
+    let output = output.expect("these tests need python3, as `make setup` does");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
 }
 
 /// Where a program lies on this system.
-fn found(name: &str) -> Option<PathBuf> {
-    let folders = std::env::var_os("PATH")?;
-    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file())
+fn found(name: &str) -> PathBuf {
+    let folders = std::env::var_os("PATH").expect("PATH is set");
+    let mut places = std::env::split_paths(&folders).map(|folder| folder.join(name));
+    places.find(|path| path.is_file()).unwrap_or_else(|| panic!("{name} is not on the PATH"))
 }
 
 impl Place {
-    /// None where there is no Python to run the script with.
-    fn new(programs: &[(&str, &str)]) -> Option<Place> {
+    fn new(programs: &[(&str, &str)]) -> Place {
         let place = Place { cache: tempfile::tempdir().unwrap(), programs: tempfile::tempdir().unwrap() };
         let path = |name: &str| place.programs.path().join(name);
         for name in ["sh", "mkdir", "cp"] {
-            symlink(found(name)?, path(name)).unwrap();
+            symlink(found(name), path(name)).unwrap();
         }
         for (name, script) in programs {
             fs::write(path(name), format!("#!/bin/sh\n{script}\n")).unwrap();
             fs::set_permissions(path(name), fs::Permissions::from_mode(0o755)).unwrap();
         }
-        python().map(|_| place)
+        place
     }
 
     /// Fetches Fashion-MNIST, which must fail in one sentence with these parts and leave no data.
     fn refuse(&self, parts: &[&str]) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/setup.py");
-        let mut program = Command::new(python().unwrap());
+        let mut program = Command::new(python());
         program.arg(script).args(["--data", "fashion-mnist"]);
         let output =
             program.env("PATH", self.programs.path()).env("TRAINABILITY_CACHE", self.cache.path()).output().unwrap();
@@ -76,9 +78,9 @@ fn unpacks(files: &Path) -> String {
 
 #[test]
 fn a_system_without_the_package_manager_is_told_how_to_provide_the_files() {
-    let Some(place) = Place::new(&[]) else { return };
+    let place = Place::new(&[]);
     place.refuse(&[&["this system has no apt-get"], &BY_HAND[..]].concat());
-    let Some(place) = Place::new(&[("apt-get", BRINGS)]) else { return };
+    let place = Place::new(&[("apt-get", BRINGS)]);
     place.refuse(&[&["this system has no dpkg-deb"], &BY_HAND[..]].concat());
 }
 
@@ -95,7 +97,7 @@ fn what_the_package_manager_complains_about_is_told() {
         (":", "apt-get has brought 0 files"),
         (BRINGS, "dpkg-deb could not bring dataset-fashion-mnist: dpkg-deb: error: it is damaged"),
     ] {
-        let Some(place) = Place::new(&[("apt-get", script), dpkg]) else { return };
+        let place = Place::new(&[("apt-get", script), dpkg]);
         place.refuse(&[part]);
     }
 }
@@ -103,7 +105,7 @@ fn what_the_package_manager_complains_about_is_told() {
 #[test]
 fn other_images_than_the_expected_are_not_installed() {
     let files = tempfile::tempdir().unwrap();
-    let Some(place) = Place::new(&[("apt-get", BRINGS), ("dpkg-deb", &unpacks(files.path()))]) else { return };
+    let place = Place::new(&[("apt-get", BRINGS), ("dpkg-deb", &unpacks(files.path()))]);
     let packed = files.path().join("train-images-idx3-ubyte.gz");
     fs::write(files.path().join("t10k-ubyte"), "another file").unwrap();
     place.refuse(&["dataset-fashion-mnist has no train-images-idx3-ubyte"]);

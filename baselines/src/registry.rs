@@ -61,11 +61,11 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn names_are_unique_and_defaults_build() {
-        for (index, part) in PARTS.iter().enumerate() {
-            assert!(PARTS[..index].iter().all(|other| other.name != part.name), "{} is there twice", part.name);
-            let (_, used) = part.build(part.default_options()).unwrap();
-            assert_eq!(used, part.default_options());
+    fn every_part_is_found_by_its_name_and_its_defaults_build() {
+        for entry in PARTS {
+            assert_eq!(part(entry.name).unwrap().about, entry.about, "another part is called {}", entry.name);
+            let (_, used) = entry.build(entry.default_options()).unwrap();
+            assert_eq!(used, entry.default_options());
         }
     }
 

@@ -1,7 +1,3 @@
 #![no_main]
 
-#[allow(dead_code, reason = "the other readers' functions")]
-#[path = "../../tests/readers/inputs.rs"]
-mod inputs;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| inputs::controls(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| trainability_report::readers::controls(bytes));

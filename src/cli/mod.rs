@@ -1,16 +1,13 @@
 //! The command line, one file a subcommand: parse arguments, call, print.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-
-use crate::text::printable;
+use trainability_report::program::ReportArguments;
 
 mod data;
 mod probe;
-mod report;
 mod status;
 mod sweep;
 
@@ -27,7 +24,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Sweep(sweep::Sweep),
-    Report(report::Report),
+    Report(ReportArguments),
     Status(status::Status),
     Probe(Box<probe::Probe>),
     Data(data::Data),
@@ -35,15 +32,7 @@ enum Command {
 
 /// An error and its causes in one line, without a cause that the message before it has told already.
 pub fn sentence(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if !text.ends_with(&cause) {
-            let colon = if text.is_empty() { "" } else { ": " };
-            text.push_str(colon);
-            text.push_str(&cause);
-        }
-    }
-    printable(&text.lines().map(str::trim).collect::<Vec<_>>().join(" ")).into_owned()
+    trainability_record::text::sentence(error.as_ref())
 }
 
 impl Arguments {
@@ -54,29 +43,13 @@ impl Arguments {
     pub fn run(self) -> Result<ExitCode> {
         match self.command {
             Command::Sweep(sweep) => sweep.run(),
-            Command::Report(report) => report.run(),
+            Command::Report(report) => {
+                report.run()?;
+                Ok(ExitCode::SUCCESS)
+            }
             Command::Status(status) => status.run(),
             Command::Probe(probe) => probe.run(),
             Command::Data(data) => data.run(),
-        }
-    }
-}
-
-/// Standard output whose reader may leave early, as `head` does: the files are written all the same.
-struct Reader<W>(W);
-
-impl<W: Write> Write for Reader<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.0.write(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
-            result => result,
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self.0.flush() {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            result => result,
         }
     }
 }

@@ -7,13 +7,12 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Map, Value, json};
+use trainability_report::program::Reader;
+use trainability_report::{Table, terminal};
 
-use super::Reader;
 use crate::inspection::{Comparison, Curve, Findings, Foreign, NewTask, Reading, Sources, Values, compare, measure};
 use crate::learner::Precision;
 use crate::optimizer::AdamOptions;
-use crate::report::table::Table;
-use crate::report::terminal;
 use crate::run::MethodPlan;
 
 /// Measure a network that was trained elsewhere: every statistic and indicator of a multi-layer perceptron on a batch, and

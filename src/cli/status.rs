@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::sweep::survey;
-use crate::text::printable;
+use trainability_record::text::printable;
 
 /// Tell what of a sweep is done, running, failed and left, and how long the rest will take.
 #[derive(Debug, Args)]

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use trainability_record::label;
 
 use crate::data::{load, load_with_test};
-use crate::experiment::{Experiment, ImageFacts, MOST_SEEDS, Plan, label, same_arms};
+use crate::experiment::{Experiment, ImageFacts, MOST_SEEDS, Plan, same_arms};
 use crate::run::RunPlan;
 use crate::sweep::{Outcome, ProgressDisplay, Signals, SweepOptions, carry_out, choose};
 

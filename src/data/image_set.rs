@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::{DataError, Idx};
-use crate::text::hexadecimal;
 
 /// The names that the file of the images may have, plain; each may end in `.gz` too.
 pub const IMAGE_FILES: [&str; 2] = ["train-images-idx3-ubyte", "train-images.idx3-ubyte"];
@@ -160,7 +159,7 @@ impl ImageSet {
         }
         digest.update(&self.images);
         digest.update(&self.labels);
-        hexadecimal(&digest.finalize())
+        hex::encode(digest.finalize())
     }
 }
 

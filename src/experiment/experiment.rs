@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use trainability_baselines::options::OptionError;
 use trainability_baselines::part::PartError;
+use trainability_record::label;
 
 use super::error::{ConfigError, short};
 use super::{json, wording};
@@ -220,7 +221,7 @@ impl Experiment {
         let (stream, measure) = (&self.stream, &self.measure);
         let seeds = self.seeds();
         let rules: [(&str, String, bool, &str); 15] = [
-            ("name", format!("{:?}", self.name), super::label::is_valid(&self.name), super::label::RULE),
+            ("name", format!("{:?}", self.name), label::is_valid(&self.name), label::RULE),
             ("data.images", shown(self.data.images), self.data.images != Some(0), "at least 1"),
             (
                 "data.images_at_most",

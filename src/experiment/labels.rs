@@ -1,10 +1,10 @@
 //! The labels and names of a list's entries.
 
 use serde_json::{Map, Value};
+use trainability_record::label::{RULE, is_valid};
 
 use super::error::ConfigError;
 use super::experiment::Experiment;
-use super::label::{RULE, is_valid};
 
 /// Refuses the label of the entry at `key` if it cannot be a folder, or is not free: the name of something else.
 pub(super) fn check(experiment: &Experiment, key: &str, label: &str, free: bool) -> Result<(), ConfigError> {

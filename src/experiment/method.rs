@@ -4,11 +4,12 @@ use serde_json::{Map, Value, json};
 use trainability_baselines::method::Method;
 use trainability_baselines::part::{Contribution, Part, PartError};
 use trainability_baselines::registry::{PARTS, part as named_part};
+use trainability_record::label;
 
 use super::error::ConfigError;
 use super::experiment::Experiment;
 use super::labels::{self, read_label, read_name};
-use super::{label, wording};
+use super::wording;
 use crate::run::MethodPlan;
 
 impl MethodPlan {

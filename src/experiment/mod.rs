@@ -3,7 +3,6 @@
 mod error;
 mod experiment;
 mod json;
-pub(crate) mod label;
 mod labels;
 mod method;
 mod plan;

@@ -4,16 +4,15 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use trainability_record::label;
 
 use super::error::ConfigError;
 use super::experiment::{Experiment, set};
-use super::label;
 use super::schedule::SchedulePlan;
 use crate::data::{DataOptions, ImageSet, ImageShape};
 use crate::model::NetworkOptions;
 use crate::run::{MethodPlan, RunPlan};
 use crate::stream::redrawn;
-use crate::text::hexadecimal;
 
 /// What a plan has to know of the images.
 #[derive(Clone, Debug, PartialEq)]
@@ -285,6 +284,6 @@ fn with_seed(arm: &RunPlan, seed: u64, images: &ImageFacts) -> RunPlan {
     if !arm.device.is_cpu() {
         options["device"] = json!(arm.device);
     }
-    let hash = hexadecimal(&Sha256::digest(options.to_string()));
+    let hash = hex::encode(Sha256::digest(options.to_string()));
     RunPlan { seed, options, hash, ..arm.clone() }
 }

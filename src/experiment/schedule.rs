@@ -1,10 +1,10 @@
 //! Entries of the `schedules` list.
 
 use serde_json::{Map, Value};
+use trainability_record::label;
 
 use super::error::ConfigError;
 use super::experiment::Experiment;
-use super::label;
 use super::labels::{self, read_label, read_name};
 use super::wording;
 use crate::run::MethodPlan;

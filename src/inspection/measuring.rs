@@ -134,7 +134,8 @@ fn without_past(statistics: LayerStatistics) -> LayerStatistics {
 fn of_layer(measured: &LayerMeasurement) -> Values {
     let noise_variance = measured.statistics.gradient().noise_variance;
     let statistics = LayerStatistics { noise_variance, ..measured.statistics };
-    statistics.columns().into_iter().chain(measured.bounds.columns()).collect()
+    let learning_rate = ("learning_rate", Some(statistics.learning_rate));
+    std::iter::once(learning_rate).chain(statistics.columns()).chain(measured.bounds.columns()).collect()
 }
 
 /// The update that Adam would make with this gradient, on copies.
@@ -188,7 +189,7 @@ fn check_finite(
 mod tests {
     use super::*;
     use crate::schedule::bounds::tests::statistics;
-    use crate::train::recorder::CONTROL_COLUMNS;
+    use crate::run::columns;
 
     #[test]
     fn a_layer_has_the_columns_of_controls_that_are_not_of_runs_alone() {
@@ -197,7 +198,7 @@ mod tests {
             LayerMeasurement { layer: "fc1".to_owned(), statistics, bounds: Bounds::default(), action: None };
         let names: Vec<&str> = of_layer(&measured).into_iter().map(|(name, _)| name).collect();
         let of_runs = ["task", "update", "layer", "action"];
-        let expected: Vec<&str> = CONTROL_COLUMNS.into_iter().filter(|name| !of_runs.contains(name)).collect();
+        let expected: Vec<&str> = columns().controls.into_iter().filter(|name| !of_runs.contains(name)).collect();
         assert_eq!(names, expected);
     }
 }

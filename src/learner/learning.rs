@@ -8,8 +8,8 @@ use trainability_baselines::method::Rules;
 use trainability_baselines::penalty::Penalty;
 use trainability_baselines::surgery::Surgery;
 use trainability_tensor::Generator;
+use trainability_record::LayerEvents;
 
-use super::events::LayerEvents;
 use crate::model::Model;
 use crate::optimizer::{Optimizer, OptimizerFactory};
 use crate::probe::{Probe, ProbeOptions};
@@ -103,7 +103,7 @@ impl Learner {
             return Err(LearnerError::NoEffectiveStep(reason));
         }
         Ok(Learner {
-            events: model.layers().iter().map(|layer| LayerEvents::of(&layer.name)).collect(),
+            events: model.layers().iter().map(|layer| LayerEvents { layer: layer.name.clone(), ..LayerEvents::default() }).collect(),
             initialisation,
             optimizer,
             penalties,

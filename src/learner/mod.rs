@@ -11,7 +11,6 @@ mod state;
 mod surgery;
 mod update;
 
-pub use events::LayerEvents;
 pub use learning::{Learner, LearnerError, LearnerOptions};
 pub(crate) use observing::EVALUATION_CHUNK;
 pub use options::{Precision, Training};

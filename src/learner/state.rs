@@ -1,8 +1,8 @@
 //! Saving and restoring a learner: every part by its own [`Stateful`].
 
 use trainability_tensor::{State, StateError, Stateful};
+use trainability_record::LayerEvents;
 
-use super::events::LayerEvents;
 use super::learning::Learner;
 
 impl Stateful for Learner {

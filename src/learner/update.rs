@@ -7,6 +7,7 @@ use tch::Tensor;
 use trainability_baselines::penalty::Elapsed;
 use trainability_tensor::{Gradients, LayerDelta, LayerTrace};
 
+use super::events::count;
 use super::learning::Learner;
 use crate::model::{Backward, CrossEntropy, Inputs, correct};
 use crate::probe::{LayerStatistics, UpdateView};
@@ -193,7 +194,7 @@ impl Learner {
                 self.schedule.control(progress, &vec![network; layers], &vec![bounds; layers])
             }
         };
-        self.events.iter_mut().zip(&actions).for_each(|(events, action)| events.count(*action));
+        self.events.iter_mut().zip(&actions).for_each(|(events, action)| count(events, *action));
         let names = self.model.layers().iter().map(|layer| layer.name.clone());
         let measured = names.zip(statistics).zip(bounds).enumerate();
         measured

@@ -12,5 +12,5 @@ mod statistics;
 mod view;
 pub mod window;
 
-pub use statistics::{LayerStatistics, Probe, ProbeOptions, ProbeSeconds};
+pub use statistics::{LayerStatistics, Probe, ProbeOptions, ProbeSeconds, STATISTICS};
 pub use view::UpdateView;

@@ -80,21 +80,26 @@ pub struct LayerStatistics {
     pub volatility: Option<f64>,
 }
 
+/// A statistic's column in `controls.csv`, and its value.
+type Statistic = (&'static str, fn(&LayerStatistics) -> Option<f64>);
+
+/// The statistics of a layer, in the order of their columns.
+pub const STATISTICS: [Statistic; 9] = [
+    ("effective_step", |layer| layer.effective_step),
+    ("gradient_sq_norm", |layer| Some(layer.gradient_sq_norm)),
+    ("noise_variance", |layer| layer.noise_variance),
+    ("sharpness", |layer| layer.sharpness),
+    ("sharpness_min", |layer| layer.sharpness_min),
+    ("sharpness_residual", |layer| layer.sharpness_residual),
+    ("normalized_sharpness", |layer| layer.normalized_sharpness),
+    ("sharpness_mean", |layer| layer.sharpness_mean),
+    ("volatility", |layer| layer.volatility),
+];
+
 impl LayerStatistics {
-    /// The values with the names of their columns in `controls.csv`.
-    pub fn columns(&self) -> [(&'static str, Option<f64>); 10] {
-        [
-            ("learning_rate", Some(self.learning_rate)),
-            ("effective_step", self.effective_step),
-            ("gradient_sq_norm", Some(self.gradient_sq_norm)),
-            ("noise_variance", self.noise_variance),
-            ("sharpness", self.sharpness),
-            ("sharpness_min", self.sharpness_min),
-            ("sharpness_residual", self.sharpness_residual),
-            ("normalized_sharpness", self.normalized_sharpness),
-            ("sharpness_mean", self.sharpness_mean),
-            ("volatility", self.volatility),
-        ]
+    /// The values under their columns.
+    pub fn columns(&self) -> impl Iterator<Item = (&'static str, Option<f64>)> {
+        STATISTICS.iter().map(|(column, value)| (*column, value(self)))
     }
 
     /// What indicators see of them.

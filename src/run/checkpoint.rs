@@ -13,7 +13,6 @@ use sha2::{Digest, Sha256};
 use tch::{Kind, TchError, Tensor};
 use trainability_tensor::State;
 
-use crate::text::hexadecimal;
 
 /// The name of the latest checkpoint in its folder.
 pub(crate) const FILE: &str = "state.safetensors";
@@ -162,7 +161,7 @@ pub fn read(path: &Path) -> Result<State, CheckpointError> {
 /// Puts the digest of the whole file into its place.
 fn seal(bytes: &mut [u8]) -> Result<(), CheckpointError> {
     let place = digest_place(bytes).ok_or_else(|| content("the checkpoint has no place for a digest"))?;
-    let digest = hexadecimal(&Sha256::digest(&bytes));
+    let digest = hex::encode(Sha256::digest(&bytes));
     bytes[place].copy_from_slice(digest.as_bytes());
     Ok(())
 }
@@ -172,7 +171,7 @@ fn verify(bytes: &mut [u8]) -> Result<(), CheckpointError> {
     let place = digest_place(bytes).ok_or_else(|| content("it has no digest"))?;
     let found = bytes[place.clone()].to_vec();
     bytes[place].copy_from_slice(UNSEALED.as_bytes());
-    match found == hexadecimal(&Sha256::digest(&bytes)).as_bytes() {
+    match found == hex::encode(Sha256::digest(&bytes)).as_bytes() {
         true => Ok(()),
         false => Err(content("its content does not fit its digest")),
     }

@@ -2,6 +2,7 @@
 
 mod catalogue;
 pub mod checkpoint;
+mod columns;
 mod device;
 mod images;
 mod plan;
@@ -9,6 +10,7 @@ mod summary;
 mod training;
 
 pub use catalogue::{catalogue, of_method};
+pub use columns::columns;
 pub use device::DeviceOption;
 pub use images::select_images;
 pub use plan::{MethodPlan, RunPlan};

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use trainability_baselines::indicator::When;
 use trainability_baselines::registry::INDICATORS;
 use trainability_tensor::{State, StateError, Stateful};
+use trainability_record::TaskRow;
+use trainability_record::tasks::field;
 
 use super::catalogue::{RHO, of_method, step_over};
 use crate::learner::LayerMeasurement;
 use crate::schedule::{BOUNDS, COMBINED};
-use crate::train::recorder::{TaskRow, field};
 
 /// Gathers a task's measured updates.
 #[derive(Debug, Default)]

@@ -6,7 +6,9 @@ use std::time::Instant;
 use trainability_baselines::indicator::When;
 use trainability_baselines::method::Method;
 use trainability_tensor::{Generator, State, StateError, Stateful};
+use trainability_record::{ControlRow, TaskRow};
 
+use super::columns::control_row;
 use super::images::{HeldOut, select_classes, select_images};
 use super::plan::RunPlan;
 use super::summary::TaskSummary;
@@ -15,8 +17,6 @@ use crate::learner::{LayerMeasurement, Learner, LearnerError, LearnerOptions, Ta
 use crate::model::{Chain, TaskImages};
 use crate::schedule::Progress;
 use crate::stream::{Stream, StreamStart};
-use crate::train::ControlRow;
-use crate::train::recorder::TaskRow;
 
 /// The run left the real numbers.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -265,31 +265,6 @@ impl Run {
 
 fn task_of(stream: &Stream) -> Task<'_> {
     Task { inputs: stream.images(), labels: stream.labels() }
-}
-
-fn control_row(task: usize, update: u64, measured: LayerMeasurement) -> ControlRow {
-    let columns: BTreeMap<_, _> = measured.statistics.columns().into_iter().chain(measured.bounds.columns()).collect();
-    ControlRow {
-        task,
-        update,
-        layer: measured.layer,
-        learning_rate: measured.statistics.learning_rate,
-        effective_step: columns["effective_step"],
-        gradient_sq_norm: columns["gradient_sq_norm"],
-        noise_variance: columns["noise_variance"],
-        sharpness: columns["sharpness"],
-        sharpness_min: columns["sharpness_min"],
-        sharpness_residual: columns["sharpness_residual"],
-        normalized_sharpness: columns["normalized_sharpness"],
-        sharpness_mean: columns["sharpness_mean"],
-        volatility: columns["volatility"],
-        noise_bound: columns["noise_bound"],
-        noise_bound_debiased: columns["noise_bound_debiased"],
-        volatility_bound: columns["volatility_bound"],
-        level_bound: columns["level_bound"],
-        combined_bound: columns["combined_bound"],
-        action: measured.action.map_or("", |action| action.name()).to_owned(),
-    }
 }
 
 impl Stateful for Run {

@@ -20,4 +20,5 @@ pub use bounds::{BOUNDS, Bound, BoundEstimator, BoundOptions, Bounds, COMBINED};
 pub use definition::{
     Action, Progress, Resolved, RunFacts, Schedule, ScheduleError, ScheduleFactory, ScheduleKind, Scope, Start,
 };
+pub use noise_curvature::{AS_RUN, as_run_variants};
 pub use registry::{SCHEDULES, schedule};

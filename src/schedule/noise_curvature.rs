@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use trainability_baselines::options::OptionError;
+use trainability_record::glossary::Variant;
 
 use super::controller::{ControlOptions, Controller};
 use super::definition::{Resolved, RunFacts, ScheduleError, ScheduleKind};
@@ -87,20 +88,30 @@ pub const FLOOR_ONLY: ScheduleKind = ScheduleKind {
     resolve: |control, own, _| resolve("floor_only", &json!({ "limit": "floor_only" }), control, own),
 };
 
-/// The choice that METHOD 3 names for each method. It names none for a plain network, which gets that of L2; and CReLU
-/// has one for each of two learning rates, which a rate between them takes by the nearer on a log scale.
-fn as_run(facts: RunFacts) -> Value {
-    let has = |name: &str| facts.parts.iter().any(|part| part == name);
-    let (statistic, beta) = if has("wasserstein") {
-        ("squared_ratio", 20.0)
-    } else if has("crelu") && facts.learning_rate > 1e-2_f64.sqrt() * 1e-3_f64.sqrt() {
-        ("squared_deviation", 20.0)
-    } else if has("crelu") {
-        ("sharpness", 10.0)
-    } else {
-        ("normalized_sharpness", 20.0)
+/// The choice that METHOD 3 names for each method, the first that fits. It names none for a plain network, which gets that of
+/// L2; and CReLU has one for each of two learning rates, which a rate between them takes by the nearer on a log scale.
+pub fn as_run_variants() -> Vec<Variant> {
+    let middle = 1e-2_f64.sqrt() * 1e-3_f64.sqrt();
+    let variant = |part: &str, learning_rate_above, statistic: &str, beta: f64| Variant {
+        part: part.to_owned(),
+        learning_rate_above,
+        options: Map::from_iter([("beta".to_owned(), json!(beta)), ("statistic".to_owned(), json!(statistic))]),
     };
-    json!({ "noise": "plug_in", "smoothing": 0.0, "beta": beta, "statistic": statistic })
+    vec![
+        variant("wasserstein", None, "squared_ratio", 20.0),
+        variant("crelu", Some(middle), "squared_deviation", 20.0),
+        variant("crelu", None, "sharpness", 10.0),
+    ]
+}
+
+fn as_run(facts: RunFacts) -> Value {
+    let mut preset =
+        json!({ "noise": "plug_in", "smoothing": 0.0, "beta": 20.0, "statistic": "normalized_sharpness" });
+    let fitting = as_run_variants().into_iter().find(|variant| variant.fits(facts.parts, facts.learning_rate));
+    for (key, value) in fitting.into_iter().flat_map(|variant| variant.options) {
+        preset[key] = value;
+    }
+    preset
 }
 
 /// The configuration's `control` section comes first, the preset over it, the entry's own keys last. What the section

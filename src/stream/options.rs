@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use trainability_baselines::options::OptionError;
+use trainability_record::label;
 
 use super::kind::{FRACTION, StreamKind};
 use super::lengths::Lengths;
 use super::registry::{STREAMS, stream};
 use super::sequence::Composition;
-use crate::experiment::label;
 
 /// How the images become tasks. What has its default is not written, so that it changes no hash.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use globset::Glob;
+use trainability_record::digest::{Digest, read_json};
+use trainability_record::{Status, read_record};
 
 use super::error::SweepError;
 use super::folder::SweepFolder;
@@ -16,8 +18,6 @@ use super::{execute, fork, memory};
 use crate::data::ImageSet;
 use crate::experiment::Plan;
 use crate::run::RunPlan;
-use crate::train::sealed::{Seal, read_json};
-use crate::train::{Status, read_record};
 
 /// What became of the runs.
 #[derive(Debug, Default)]
@@ -83,7 +83,7 @@ pub fn carry_out(
     let (mut outcome, left) = select(&folder, &chosen, options.retry_failed, listener);
     let updates = left.iter().map(|run| run.updates()).sum();
     listener.begin(left.len(), updates, outcome.skipped);
-    let earlier = read_json(&options.out.join("sweep.json"), Seal::Optional);
+    let earlier = read_json(&options.out.join("sweep.json"), Digest::Optional);
     match &earlier {
         // What is finished keeps the record of where it came from.
         Ok(_) if left.is_empty() => {

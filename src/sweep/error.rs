@@ -4,8 +4,9 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
+use trainability_record::Damage;
+
 use super::memory::MemoryError;
-use crate::train::Damage;
 
 /// Why a sweep cannot be carried out or looked at, in one sentence.
 #[derive(Debug, thiserror::Error)]

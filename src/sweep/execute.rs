@@ -8,16 +8,15 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use trainability_tensor::{State, StateError};
+use trainability_record::{Recorder, RunRecord, Status};
 
 use super::listener::Listener;
 use super::options::SweepOptions;
 use super::run_state::checkpoint_path;
 use crate::data::ImageSet;
 use crate::learner::LearnerError;
-use crate::run::Run;
-use crate::run::RunPlan;
+use crate::run::{Run, RunPlan, columns};
 use crate::run::checkpoint::{self, CheckpointError};
-use crate::train::{Recorder, RunRecord, Status};
 
 /// Rows that may wait for the end of a task, in bytes.
 const MOST_WAITING: usize = 1 << 20;
@@ -208,7 +207,7 @@ fn begin(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener)
         }
     }
     let recorder =
-        Recorder::create(folder).map_err(|source| RunError::Unwritable { folder: folder.to_owned(), source })?;
+        Recorder::create(folder, &columns()).map_err(|source| RunError::Unwritable { folder: folder.to_owned(), source })?;
     Ok(Beginning { run: Run::new(plan, set)?, recorder, seconds: BTreeMap::new(), resumptions: 0 })
 }
 
@@ -230,7 +229,7 @@ fn resume(plan: &RunPlan, set: &ImageSet, folder: &Path) -> Result<Beginning, Ru
     }
     let mut run = Run::new(plan, set)?;
     state.restore_part("run", &mut run)?;
-    let recorder = Recorder::resume(folder, &state.value("recorder")?)?;
+    let recorder = Recorder::resume(folder, &columns(), &state.value("recorder")?)?;
     let resumptions = state.value::<u64>("resumptions")? + 1;
     Ok(Beginning { run, recorder, seconds: state.value("seconds")?, resumptions })
 }

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::Value;
+use trainability_record::digest::write_json;
+use trainability_record::read_record;
 
 use super::error::SweepError;
 use crate::experiment::Plan;
 use crate::run::RunPlan;
-use crate::train::read_record;
-use crate::train::sealed::write_json;
 
 /// A sweep's folder, locked for this process as long as this lives.
 #[derive(Debug)]

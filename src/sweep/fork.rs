@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use trainability_record::{CSV_FILES, RunRecord, Status, read_record};
 
 use super::error::SweepError;
 use super::folder::{SweepFolder, run_folders};
 use super::listener::Listener;
 use crate::run::RunPlan;
-use crate::train::recorder::CSV_FILES;
-use crate::train::{RunRecord, Status, read_record};
 
 /// The runs of the sweep that is forked.
 ///

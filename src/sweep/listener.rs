@@ -1,7 +1,8 @@
 //! Who wants to know how a sweep is going.
 
+use trainability_record::RunRecord;
+
 use crate::run::RunPlan;
-use crate::train::RunRecord;
 
 /// Is told what happens in a sweep, from any of its threads.
 pub trait Listener: Sync {

@@ -4,10 +4,10 @@ use std::io::IsTerminal;
 use std::time::Instant;
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use trainability_record::{RunRecord, Status};
 
 use super::listener::Listener;
 use crate::run::RunPlan;
-use crate::train::{RunRecord, Status};
 
 /// Shows a sweep on standard error.
 pub struct ProgressDisplay {

@@ -6,8 +6,10 @@ use std::process::Command;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use trainability_record::Glossary;
 
 use super::folder::run_folders;
+use super::glossary::glossary;
 use crate::data::ImageSet;
 use crate::experiment::Plan;
 
@@ -38,6 +40,8 @@ pub(super) struct Provenance {
     fork: Option<Value>,
     start: String,
     end: Option<String>,
+    /// What the names in the sweep's files mean.
+    glossary: Glossary,
 }
 
 impl Provenance {
@@ -63,6 +67,7 @@ impl Provenance {
             fork: fork.map(|(source, kept)| json!({ "of": source, "kept": kept })),
             start: jiff::Timestamp::now().to_string(),
             end: None,
+            glossary: glossary(),
         }
     }
 

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use trainability_record::run::RECORD_FILE;
+use trainability_record::{CSV_FILES, Damage, RunRecord, Status, read_record};
+
 use crate::run::checkpoint;
-use crate::train::recorder::CSV_FILES;
-use crate::train::{Damage, RunRecord, Status, read_record, record::RECORD_FILE};
 
 /// What a run's folder says before a sweep goes to work.
 #[derive(Debug)]

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use rayon::prelude::*;
 use serde_json::Value;
+use trainability_record::digest::{Damage, Digest, read_json};
+use trainability_record::run::Status;
 
 use super::error::SweepError;
 use super::folder::run_folders;
 use super::run_state::RunState;
-use crate::train::sealed::{Seal, read_json};
-use crate::train::{Damage, Status};
 
 /// The state of a sweep's runs.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub struct Survey {
 /// There is no sweep in the folder, or its `sweep.json` is damaged.
 pub fn survey(results: &Path) -> Result<Survey, SweepError> {
     let path = results.join("sweep.json");
-    let sweep = match read_json(&path, Seal::Optional) {
+    let sweep = match read_json(&path, Digest::Optional) {
         Ok(sweep) => sweep,
         Err(damage @ Damage::Changed { .. }) => return Err(SweepError::Changed(damage)),
         Err(source) => return Err(SweepError::NoSweep { folder: results.to_owned(), source }),

@@ -43,7 +43,7 @@ fn a_sweep_records_where_its_results_come_from() {
     assert!(sweep["tch"].as_str().unwrap().starts_with("0.26."));
     assert!(!sweep["processor"].as_str().unwrap().is_empty());
     assert_eq!((&sweep["data"]["set"], &sweep["data"]["images"]), (&json!("idx"), &json!(48)));
-    assert_eq!(sweep["data"]["checksum"].as_str().unwrap().len(), 64);
+    assert_eq!(sweep["data"]["checksum"], work.plan().1.checksum);
     assert!(sweep["start"].as_str().unwrap() <= sweep["end"].as_str().unwrap());
     for key in ["git_commit", "git_dirty"] {
         assert!(sweep.as_object().unwrap().contains_key(key), "{key}");

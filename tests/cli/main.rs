@@ -2,6 +2,7 @@
 
 mod bad_experiment;
 mod bad_surroundings;
+mod checkout;
 mod failures;
 mod files;
 mod fork;

@@ -1,11 +1,12 @@
-//! Whole files, damaged: cut, with bits turned, with pieces replaced by extremes; and bytes that are no file at all.
+//! Whole files, damaged: cut, with bits turned, with pieces replaced by extremes; and bytes that are no file at all. Shared with the tests of the
+//! report, whose readers are damaged likewise.
+
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
-
-use super::inputs::{TARGETS, Target};
-use super::seeds;
 
 /// Runs a property on a few cases, the same at every call. A failing case is printed: it becomes a file in `fuzz/seeds`.
 pub fn check<S: Strategy>(cases: u32, strategy: S, property: impl Fn(S::Value)) {
@@ -99,48 +100,22 @@ fn apply(bytes: &mut Vec<u8>, damage: &Damage) {
     }
 }
 
-/// What a target's cases may cost: those that compute a whole report are slow.
-fn cases(target: &str) -> u32 {
-    match target {
-        "idx" | "cifar" | "configuration" => 4000,
-        "checkpoint" => 1000,
-        _ => 400,
-    }
+/// The fuzzer's seeds of a target, out of the folder with a folder for each, in alphabetical order.
+pub fn seeds(folder: &Path, target: &str) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(folder.join(target)).unwrap_or_else(|error| panic!("{target}: {error}"));
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    paths.iter().map(|path| (name(path), fs::read(path).unwrap())).collect()
 }
 
-fn damaged_files((name, target): Target) {
-    let whole: Vec<Vec<u8>> = seeds::of(name).into_iter().map(|(_, bytes)| bytes).collect();
+/// Damages the seeds of a target, in so many cases.
+pub fn damaged_files(seeds: Vec<(String, Vec<u8>)>, cases: u32, target: fn(&[u8])) {
+    let whole: Vec<Vec<u8>> = seeds.into_iter().map(|(_, bytes)| bytes).collect();
     let strategy = (prop::sample::select(whole), prop::collection::vec(damage(), 1..4));
-    check(cases(name), strategy, |(mut bytes, damages)| {
+    check(cases, strategy, |(mut bytes, damages)| {
         damages.iter().for_each(|damage| apply(&mut bytes, damage));
         target(&bytes);
     });
-    check(cases(name), prop::collection::vec(any::<u8>(), 0..200), |bytes| target(&bytes));
-}
-
-/// A test for each target, so that they run beside each other.
-macro_rules! damaged {
-    ($($name:ident)*) => {
-        const DAMAGED: &[&str] = &[$(stringify!($name)),*];
-
-        $(#[test]
-        fn $name() {
-            damaged_files(*TARGETS.iter().find(|(name, _)| *name == stringify!($name)).unwrap());
-        })*
-    };
-}
-
-damaged!(idx cifar checkpoint tasks controls configuration run_record);
-
-#[test]
-fn every_target_is_damaged() {
-    assert_eq!(TARGETS.map(|(name, _)| name), DAMAGED);
-}
-
-#[test]
-fn a_checkpoint_cut_anywhere_is_refused() {
-    let whole = super::inputs::tiny_checkpoint();
-    for length in 0..whole.len() {
-        assert!(trainability::train::checkpoint::from_bytes(&whole[..length]).is_err(), "cut at {length}");
-    }
+    check(cases, prop::collection::vec(any::<u8>(), 0..200), |bytes| target(&bytes));
 }

@@ -1,34 +1,22 @@
-//! What must hold for whatever bytes a reader is given, one function a reader. The tests call them with made-up bytes and
+//! What must hold for whatever bytes a reader is given, one function a reader; those of the report have theirs beside them. The tests call them with made-up bytes and
 //! with the files in `fuzz/seeds`, the targets in `fuzz/fuzz_targets` with what the fuzzer finds.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use trainability::analysis::{Arm, Series};
 use trainability::config::{Experiment, ImageFacts, Plan};
 use trainability::data::{Idx, ImageSet, ImageShape};
-use trainability::report::evidence::Evidence;
-use trainability::report::figures::{FIGURES, panels};
-use trainability::report::results::{Run as RunFolder, Sweep, read_tasks};
-use trainability::report::{contents, html, markdown, tables, terminal, trace, warnings};
-use trainability::train::recorder::field;
-use trainability::train::{LayerEvents, Run, RunRecord, Status, checkpoint};
+use trainability::train::{Run, checkpoint};
 use trainability_baselines::State;
+use trainability_record::{LayerEvents, RunRecord, Status};
 
 /// A target: its name, which is that of its folder of seeds, and the function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 7] = [
-    ("idx", idx),
-    ("cifar", cifar),
-    ("checkpoint", checkpoint),
-    ("tasks", tasks),
-    ("controls", controls),
-    ("configuration", configuration),
-    ("run_record", run_record),
-];
+pub const TARGETS: [Target; 4] =
+    [("idx", idx), ("cifar", cifar), ("checkpoint", checkpoint), ("configuration", configuration)];
 
 /// An image or label file, plain or gzipped.
 pub fn idx(bytes: &[u8]) {
@@ -119,47 +107,6 @@ pub fn tiny_checkpoint() -> Vec<u8> {
     checkpoint::to_bytes(&state).unwrap()
 }
 
-/// `tasks.csv`.
-pub fn tasks(bytes: &[u8]) {
-    let Ok(columns) = read_tasks(Path::new("tasks.csv"), bytes) else { return };
-    assert_eq!(read_tasks(Path::new("tasks.csv"), &write_tasks(&columns)[..]).unwrap(), columns);
-    // Other seeds have the same tasks in another order, so that there are intervals over seeds.
-    let other = |order: fn(&mut [Option<f64>])| {
-        let mut columns = columns.clone();
-        columns.values_mut().for_each(|column| order(column));
-        columns
-    };
-    let seeds =
-        [columns.clone(), other(|column| column.reverse()), other(|column| column.rotate_left(column.len().min(1)))];
-    let mut runs = Vec::new();
-    for (seed, columns) in (0..).zip(&seeds) {
-        for arm in [("relu", "constant"), ("relu", "paper"), ("reset", "constant")] {
-            runs.push(RunFolder { seed, ..run(arm.0, arm.1, columns.clone(), CONTROLS) });
-            runs.last_mut().unwrap().series.seed = seed;
-        }
-    }
-    runs.sort_by(|one, other| one.arm.cmp(&other.arm));
-    report(runs, None);
-}
-
-/// The columns as the recorder writes them.
-fn write_tasks(columns: &BTreeMap<String, Vec<Option<f64>>>) -> Vec<u8> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(columns.keys()).unwrap();
-    for row in 0..columns.values().next().map_or(0, Vec::len) {
-        writer.write_record(columns.values().map(|column| field(column[row]))).unwrap();
-    }
-    writer.into_inner().unwrap()
-}
-
-/// `controls.csv`.
-pub fn controls(bytes: &[u8]) {
-    if trace::read(Path::new("controls.csv"), bytes).is_ok() {
-        let run = |schedule| run("relu", schedule, read_tasks(Path::new("tasks.csv"), TASKS).unwrap(), bytes);
-        report(vec![run("constant"), run("paper")], None);
-    }
-}
-
 /// An experiment file: what is accepted makes a plan, or is refused, and means the same when it is written and read again.
 pub fn configuration(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
@@ -199,56 +146,6 @@ fn assert_is_harmless(name: &str) {
     assert!(parts.len() == 3 && parts.iter().all(|part| (1..=80).contains(&part.len())), "{name:?}");
     assert!(parts.iter().all(|part| part.starts_with(|c: char| c.is_ascii_alphanumeric())), "{name:?}");
     assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || "_-+=@.,/".contains(c)), "{name:?}");
-}
-
-/// `run.json`; or any other JSON, as the content of `sweep.json`.
-pub fn run_record(bytes: &[u8]) {
-    let columns = || read_tasks(Path::new("tasks.csv"), TASKS).unwrap();
-    if let Ok(record) = serde_json::from_slice::<RunRecord>(bytes) {
-        let text = serde_json::to_string(&record).unwrap();
-        assert_eq!(serde_json::from_str::<RunRecord>(&text).unwrap(), record);
-        let with = |schedule| RunFolder { record: Some(record.clone()), ..run("relu", schedule, columns(), CONTROLS) };
-        report(vec![with("constant"), with("paper")], None);
-    } else if let Ok(provenance) = serde_json::from_slice::<Value>(bytes) {
-        let run = |schedule| run("relu", schedule, columns(), CONTROLS);
-        report(vec![run("constant"), run("paper")], Some(provenance));
-    }
-}
-
-/// Everything that a report computes and writes, but for the pixels.
-fn report(runs: Vec<RunFolder>, provenance: Option<Value>) {
-    let sweep = Sweep { name: "fuzz".to_owned(), provenance, runs };
-    let evidence = Evidence::new(sweep);
-    let (warnings, tables) = (warnings::all(&evidence), tables::all(&evidence));
-    let mut printed = Vec::new();
-    tables.iter().for_each(|table| terminal::table(&mut printed, table).unwrap());
-    terminal::list(&mut printed, "Warnings", &warnings).unwrap();
-    let document = contents::document(&evidence, &warnings, tables, &[]);
-    let texts = [String::from_utf8(printed).unwrap(), markdown::render(&document, "."), html::render(&document)];
-    for text in texts {
-        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
-        assert!(!text.contains('\u{202e}'));
-    }
-    for drawing in FIGURES.iter().flat_map(|figure| (figure.draw)(&evidence)) {
-        panels::height(&drawing.plot);
-        for axis in drawing.plot.panels.iter().flat_map(|panel| [&panel.x, &panel.y]) {
-            assert!(axis.ticks(10).len() <= 200, "{axis:?}");
-        }
-    }
-}
-
-/// A finished run with these columns and the bytes of this `controls.csv`.
-fn run(method: &str, schedule: &str, columns: BTreeMap<String, Vec<Option<f64>>>, controls: &[u8]) -> RunFolder {
-    let arm = Arm { method: method.to_owned(), schedule: schedule.to_owned() };
-    RunFolder {
-        folder: Path::new("runs").join(method).join(schedule).join("seed-0"),
-        arm: arm.clone(),
-        seed: 0,
-        record: Some(finished(method, schedule)),
-        damage: None,
-        series: Series { arm, seed: 0, columns },
-        traces: trace::read(Path::new("controls.csv"), controls).unwrap(),
-    }
 }
 
 /// The record of a run with every field of its own.
@@ -296,17 +193,3 @@ pub fn finished(method: &str, schedule: &str) -> RunRecord {
         checksums: BTreeMap::new(),
     }
 }
-
-/// Three tasks with two indicators.
-pub const TASKS: &[u8] = b"task,online_accuracy,rho,sharpness\n0,0.9,0,1.5\n1,0.5,0.25,inf\n2,0.125,1,\n";
-
-/// Two measured updates of two layers.
-pub const CONTROLS: &[u8] = b"\
-task,update,layer,learning_rate,effective_step,gradient_sq_norm,noise_variance,sharpness,sharpness_min,sharpness_residual,\
-normalized_sharpness,sharpness_mean,volatility,noise_bound,noise_bound_debiased,volatility_bound,level_bound,\
-combined_bound,action
-0,1,fc1,0.001,0.5,1,2,3,-1,0.01,0.5,,,2,0,,,1.5,held
-0,1,fc2,0.001,2.5,1,2,3,-1,0.01,0.5,,,2,0,,,1.5,cooled
-1,3,fc1,0.001,0.75,1,2,3,-1,0.01,0.5,0.5,0,inf,0,inf,2,inf,held
-1,3,fc2,0.00099,1e-300,1,2,3,-1,0.01,0.5,0.5,0,2,0,4,2,5e-324,held
-";

@@ -3,6 +3,7 @@
 //! (`make fuzz`) does the searching, and what it has found lies in `fuzz/seeds`.
 
 mod damage;
+mod damaged;
 mod inputs;
 mod names;
 mod round_trips;

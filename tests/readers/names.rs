@@ -1,12 +1,10 @@
 //! Names in a configuration, and of folders: they are not paths, and nothing that is written leaves its folder.
 
-use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use trainability::config::{Experiment, ImageFacts, Plan};
-use trainability::report::results::folder_name;
 
 use super::damage::check;
 
@@ -156,21 +154,6 @@ fn keys_that_are_there_twice_are_refused() {
     let setting = r#"stream={"tasks": 1, "tasks": 2, "epochs": 1}"#.to_owned();
     let refusal = Experiment::parse("{}", &[setting], "a.json", "a").unwrap_err().to_string();
     assert!(refusal.contains("at `tasks`: this key is there twice"), "{refusal}");
-}
-
-#[test]
-fn no_path_names_a_folder_that_leads_elsewhere() {
-    let folder = tempfile::tempdir().unwrap();
-    let quick = folder.path().join("results/quick");
-    fs::create_dir_all(&quick).unwrap();
-    for path in ["", ".", "./", "../quick", "../quick/.", "../../results/quick"] {
-        assert_eq!(folder_name(&quick.join(path)), "quick", "{path:?}");
-    }
-    assert_eq!(folder_name(&quick.join("..")), "results");
-    for path in ["/", "..", ".", "nowhere/..", "nowhere/../.."] {
-        let name = folder_name(Path::new(path));
-        assert!(!name.is_empty() && name != ".." && !name.contains('/'), "{path:?} is called {name:?}");
-    }
 }
 
 #[test]

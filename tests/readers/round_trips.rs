@@ -1,16 +1,11 @@
 //! What is written reads back to the same bits.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tch::Tensor;
-use trainability::report::results::read_tasks;
-use trainability::report::trace;
-use trainability::train::recorder::{Recorder, field};
-use trainability::train::{ControlRow, checkpoint};
+use trainability::train::checkpoint;
 use trainability_baselines::State;
 
 use super::damage::check;
@@ -21,78 +16,6 @@ fn number() -> impl Strategy<Value = f64> {
     let odd = [0.0, -0.0, 5e-324, -2.5e-310, f64::MIN_POSITIVE, f64::MAX, f64::MIN, 0.1 + 0.2, 1e23, f64::EPSILON];
     let undefined = [f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
     prop_oneof![any::<u64>().prop_map(f64::from_bits), prop::sample::select([&odd[..], &undefined].concat())]
-}
-
-/// The bits, with one pattern for everything that is undefined.
-fn bits(value: Option<f64>) -> Option<u64> {
-    value.filter(|value| !value.is_nan()).map(f64::to_bits)
-}
-
-#[test]
-fn every_number_of_tasks_csv() {
-    check(200, prop::collection::vec(prop::option::of(number()), 1..30), |values| {
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record(["online_accuracy", "sharpness"]).unwrap();
-        values.iter().for_each(|value| writer.write_record(["0.5".to_owned(), field(*value)]).unwrap());
-        let columns = read_tasks(Path::new("tasks.csv"), &writer.into_inner().unwrap()[..]).unwrap();
-        let read: Vec<_> = columns["sharpness"].iter().map(|value| bits(*value)).collect();
-        assert_eq!(read, values.iter().map(|value| bits(*value)).collect::<Vec<_>>());
-    });
-}
-
-fn control_row() -> impl Strategy<Value = ControlRow> {
-    // What the probe leaves undefined is none; no number that it gives is not-a-number.
-    let defined = || number().prop_filter("a number", |value| !value.is_nan());
-    let numbers = prop::collection::vec(prop::option::of(defined()), 15);
-    let action = prop::sample::select(vec!["cooled", "warmed", "held", "undefined", ""]);
-    (any::<usize>(), any::<u64>(), "[a-z,\"\n ]{0,9}", defined(), numbers, action).prop_map(
-        |(task, update, layer, learning_rate, n, action)| ControlRow {
-            task,
-            update,
-            layer,
-            learning_rate,
-            effective_step: n[0],
-            gradient_sq_norm: n[1],
-            noise_variance: n[2],
-            sharpness: n[3],
-            sharpness_min: n[4],
-            sharpness_residual: n[5],
-            normalized_sharpness: n[6],
-            sharpness_mean: n[7],
-            volatility: n[8],
-            noise_bound: n[9],
-            noise_bound_debiased: n[10],
-            volatility_bound: n[11],
-            level_bound: n[12],
-            combined_bound: n[13],
-            action: action.to_owned(),
-        },
-    )
-}
-
-#[test]
-fn every_row_of_controls_csv() {
-    check(100, prop::collection::vec(control_row(), 1..10), |rows| {
-        let folder = tempfile::tempdir().unwrap();
-        let mut recorder = Recorder::create(folder.path()).unwrap();
-        recorder.add_controls(&rows).unwrap();
-        recorder.finish().unwrap();
-        let path = folder.path().join("controls.csv");
-        let bytes = fs::read(&path).unwrap();
-        let read: Vec<ControlRow> =
-            csv::Reader::from_reader(&bytes[..]).deserialize().collect::<Result<_, _>>().unwrap();
-        let shown = |rows: &[ControlRow]| rows.iter().map(|row| format!("{row:?}")).collect::<Vec<_>>();
-        assert_eq!(shown(&read), shown(&rows), "Debug tells -0.0 from 0.0");
-        let traces = trace::read(&path, &bytes[..]).unwrap();
-        assert_eq!(traces.iter().map(|trace| trace.rows.len()).sum::<usize>(), rows.len());
-        for trace in traces {
-            let rows = rows.iter().filter(|row| row.layer == trace.layer);
-            for (read, row) in trace.rows.iter().zip(rows) {
-                assert_eq!((read.update, read.learning_rate.to_bits()), (row.update, row.learning_rate.to_bits()));
-                assert_eq!(bits(Some(read.bounds[4])), bits(row.combined_bound));
-            }
-        }
-    });
 }
 
 #[test]

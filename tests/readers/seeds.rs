@@ -18,11 +18,7 @@ fn folder() -> PathBuf {
 
 /// The files of a target, in alphabetical order.
 pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
-    let entries = fs::read_dir(folder().join(target)).unwrap_or_else(|error| panic!("{target}: {error}"));
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
-    paths.iter().map(|path| (name(path), fs::read(path).unwrap())).collect()
+    super::damage::seeds(&folder(), target)
 }
 
 #[test]
@@ -41,8 +37,7 @@ fn every_seed_is_read_or_refused() {
 fn whole_seeds_are_accepted() {
     use trainability::config::{Experiment, ImageFacts, Plan};
     use trainability::data::{Idx, ImageSet, ImageShape};
-    use trainability::report::{results::read_tasks, trace};
-    use trainability::train::{RunRecord, checkpoint};
+    use trainability::train::checkpoint;
 
     let path = Path::new("seed");
     for (target, _) in TARGETS {
@@ -51,15 +46,12 @@ fn whole_seeds_are_accepted() {
                 "idx" => Idx::read(&bytes[..], 1).is_ok() || Idx::read(&bytes[..], 3).is_ok(),
                 "cifar" => ImageSet::read_cifar_batch("cifar-10", path, &bytes[..], 10).is_ok(),
                 "checkpoint" => checkpoint::from_bytes(&bytes).is_ok() || bytes[0] == b'{',
-                "tasks" => read_tasks(path, &bytes[..]).is_ok(),
-                "controls" => trace::read(path, &bytes[..]).is_ok(),
                 "configuration" => {
                     let text = String::from_utf8(bytes).unwrap();
                     let experiment = Experiment::parse(&text, &[], "seed", "seed").unwrap();
                     let shape = Some(ImageShape { channels: 1, rows: 28, columns: 28 });
                     Plan::new(experiment, &ImageFacts { shape, ..ImageFacts::bare(60_000, "") }).is_ok()
                 }
-                "run_record" => name.contains("sweep") || serde_json::from_slice::<RunRecord>(&bytes).is_ok(),
                 other => panic!("{other} has no reader here"),
             };
             assert!(accepted, "{target}/{name}");
@@ -92,15 +84,13 @@ fn write_the_seeds() {
     write("checkpoint/whole-state", &inputs::tiny_checkpoint());
     let state = checkpoint::from_bytes(&inputs::tiny_checkpoint()).unwrap();
     write("checkpoint/whole-values", &serde_json::to_vec(&state.values).unwrap());
-    write("tasks/whole", inputs::TASKS);
-    write("controls/whole", inputs::CONTROLS);
     write("run_record/whole", &serde_json::to_vec_pretty(&inputs::scheduled_record()).unwrap());
     for name in ["smoke", "smoke-convolutional", "quick", "paper"] {
         let text = fs::read(folder().join(format!("../../configs/{name}.json"))).unwrap();
         write(&format!("configuration/whole-{name}"), &text);
     }
     write("configuration/whole-everything", EVERYTHING.as_bytes());
-    let sweep = fs::read(folder().join("../../results/quick/sweep.json")).unwrap();
+    let sweep = fs::read(folder().join("../../docs/reference/quick/sweep.json")).unwrap();
     write("run_record/whole-sweep", &sweep);
 }
 

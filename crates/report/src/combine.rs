@@ -1,0 +1,244 @@
+//! Several sweeps in one report.
+//!
+//! An arm is its options. Runs with the same labels and the same options but for the seed are one arm, whichever sweep they
+//! are from, so that a sweep of further seeds joins its first; a run that is in several counts once, from the first that has
+//! finished it. Labels that mean different options are told apart by their sweep's name in front: a method's where
+//! anything but the schedule differs, a schedule's where that alone does. Seeds are paired within one method label, and
+//! so only where data, stream, network, training and method are the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use crate::error::{Refusal, demand};
+
+use crate::wording::counted;
+use crate::results::{RecordedRun, RecordedSweep};
+use crate::selected::Selected;
+use crate::setting::leaves;
+
+/// Puts sweeps together; one is left as it is.
+///
+/// # Errors
+/// Two sweeps have one name.
+pub fn together(mut sweeps: Vec<RecordedSweep>) -> Result<Selected, Refusal> {
+    if sweeps.len() == 1 {
+        return Ok(Selected { sweep: sweeps.remove(0), ..Selected::default() });
+    }
+    let names: Vec<String> = sweeps.iter().map(|sweep| sweep.name.clone()).collect();
+    for (place, name) in names.iter().enumerate() {
+        demand!(
+            !names[..place].contains(name),
+            "two of the sweeps are called {name}, expected folders of different names"
+        );
+    }
+    let cautions = differences(&sweeps).into_iter().collect();
+    let apart = tell_apart(&mut sweeps, Part::Method) + tell_apart(&mut sweeps, Part::Schedule);
+    let provenance: Map<String, Value> =
+        sweeps.iter_mut().filter_map(|sweep| Some((sweep.name.clone(), sweep.provenance.take()?))).collect();
+    let provenance = Some(Value::Object(provenance)).filter(|value| value != &Value::Object(Map::new()));
+    let mut glossary = std::mem::take(&mut sweeps[0].glossary);
+    sweeps[1..].iter_mut().for_each(|sweep| glossary.join(std::mem::take(&mut sweep.glossary)));
+    let runs: Vec<RecordedRun> = sweeps.into_iter().flat_map(|sweep| sweep.runs).collect();
+    let all = runs.len();
+    let mut sweep = RecordedSweep { name: names.join(" + "), provenance, glossary, runs: once(runs) };
+    let twice = all - sweep.runs.len();
+    sweep.sort();
+    let mut slice = vec![format!("These are the sweeps {} together.", names.join(", "))];
+    if twice > 0 {
+        slice.push(format!("{} in more than one of them with the same options, and counted once.", are(twice)));
+    }
+    if apart > 0 {
+        slice.push("Labels that mean different options in different sweeps have the sweep's name in front.".into());
+    }
+    Ok(Selected { sweep, slice, cautions, first_task: 0 })
+}
+
+fn are(runs: usize) -> String {
+    format!("{} {}", counted(runs, "run"), if runs == 1 { "is" } else { "are" })
+}
+
+#[derive(Clone, Copy)]
+enum Part {
+    Method,
+    Schedule,
+}
+
+impl Part {
+    /// The label in question, with what it is looked at within.
+    fn label(self, run: &RecordedRun) -> (String, String) {
+        match self {
+            Part::Method => (run.arm.method.clone(), String::new()),
+            Part::Schedule => (run.arm.schedule.clone(), run.arm.method.clone()),
+        }
+    }
+
+    /// The options that the label stands for.
+    fn meaning(self, run: &RecordedRun) -> Option<String> {
+        let mut options = run.record.as_ref()?.options.clone();
+        let object = options.as_object_mut()?;
+        object.shift_remove("seed");
+        match self {
+            Part::Method => object.shift_remove("schedule"),
+            Part::Schedule => return Some(object.get("schedule").map_or_else(String::new, Value::to_string)),
+        };
+        Some(options.to_string())
+    }
+}
+
+/// Puts the sweep's name in front of labels with more than one meaning; how many labels that are.
+fn tell_apart(sweeps: &mut [RecordedSweep], part: Part) -> usize {
+    let mut meanings: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    let mut owners: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    for sweep in &*sweeps {
+        for run in &sweep.runs {
+            meanings.entry(part.label(run)).or_default().extend(part.meaning(run));
+            owners.entry(part.label(run)).or_default().insert(sweep.name.clone());
+        }
+    }
+    let ambiguous = |label: &(String, String)| meanings[label].len() > 1 && owners[label].len() > 1;
+    for sweep in sweeps {
+        for run in &mut sweep.runs {
+            if ambiguous(&part.label(run)) {
+                let label = match part {
+                    Part::Method => &mut run.arm.method,
+                    Part::Schedule => &mut run.arm.schedule,
+                };
+                *label = format!("{}/{label}", sweep.name);
+                run.series.arm = run.arm.clone();
+            }
+        }
+    }
+    meanings.keys().filter(|label| ambiguous(label)).count()
+}
+
+/// Each run once: the first that has finished, or the first.
+fn once(runs: Vec<RecordedRun>) -> Vec<RecordedRun> {
+    let mut kept: Vec<RecordedRun> = Vec::new();
+    let mut places = BTreeMap::new();
+    for run in runs {
+        match places.get(&(run.arm.clone(), run.seed)) {
+            Some(&place) => {
+                if !RecordedRun::finished(&kept[place]) && run.finished() {
+                    kept[place] = run;
+                }
+            }
+            None => {
+                places.insert((run.arm.clone(), run.seed), kept.len());
+                kept.push(run);
+            }
+        }
+    }
+    kept
+}
+
+/// What the sweeps' configurations do not share, beyond methods, schedules and seeds.
+fn differences(sweeps: &[RecordedSweep]) -> Option<String> {
+    let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (place, sweep) in sweeps.iter().enumerate() {
+        let mut values = BTreeMap::new();
+        let provenance = sweep.provenance.as_ref();
+        for section in ["data", "stream", "network", "training", "measure", "control"] {
+            let options = provenance.and_then(|value| value.pointer(&format!("/experiment/{section}")));
+            leaves(options.unwrap_or(&Value::Null), section, &mut |key, value| {
+                if !value.is_null() {
+                    values.insert(key.to_owned(), short(value));
+                }
+            });
+        }
+        let checksum = provenance.and_then(|value| value.pointer("/data/checksum"));
+        values.insert("the images' checksum".to_owned(), checksum.map_or("unknown".into(), short));
+        for (key, value) in values {
+            let found = keys.entry(key).or_default();
+            found.resize(place, "not set".to_owned());
+            found.push(value);
+        }
+    }
+    let mut different = Vec::new();
+    for (key, mut values) in keys {
+        values.resize(sweeps.len(), "not set".to_owned());
+        if values.iter().any(|value| *value != values[0]) {
+            let each = values.iter().zip(sweeps).map(|(value, sweep)| format!("{value} in {}", sweep.name));
+            different.push(format!("{key} is {}", each.collect::<Vec<_>>().join(" and ")));
+        }
+    }
+    (!different.is_empty()).then(|| {
+        format!(
+            "The sweeps differ in their configuration: {}. Seeds are paired only between runs that share all of it.",
+            different.join("; ")
+        )
+    })
+}
+
+fn short(value: &Value) -> String {
+    let text = trainability_record::label::of_value(value);
+    if text.chars().count() > 16 { text.chars().take(12).chain("…".chars()).collect() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::setting::tests::{options, run};
+    use super::*;
+    use trainability_record::run::Status;
+
+    fn sweep(name: &str, runs: Vec<RecordedRun>) -> RecordedSweep {
+        RecordedSweep { name: name.to_owned(), runs, ..RecordedSweep::default() }
+    }
+
+    fn names(selected: &Selected) -> Vec<String> {
+        let name = |run: &RecordedRun| format!("{} {} {}", run.arm.method, run.arm.schedule, run.seed);
+        selected.sweep.runs.iter().map(name).collect()
+    }
+
+    #[test]
+    fn equal_options_are_one_arm_and_others_are_told_apart() {
+        let mut other_schedule = options("relu", 5);
+        other_schedule["schedule"]["bounds"]["noise"] = "debiased".into();
+        let one = sweep(
+            "one",
+            vec![
+                run("relu", "constant", 0, options("relu", 5)),
+                run("relu", "paper", 0, options("relu", 5)),
+                run("crelu", "constant", 0, options("crelu", 5)),
+            ],
+        );
+        let two = sweep(
+            "two",
+            vec![
+                run("relu", "constant", 1, options("relu", 5)),
+                run("relu", "paper", 1, other_schedule),
+                run("crelu", "constant", 0, options("crelu", 9)),
+            ],
+        );
+        let selected = together(vec![one, two]).unwrap();
+        let mut found = names(&selected);
+        found.sort();
+        let expected = [
+            "one/crelu constant 0",
+            "relu constant 0",
+            "relu constant 1",
+            "relu one/paper 0",
+            "relu two/paper 1",
+            "two/crelu constant 0",
+        ];
+        assert_eq!(found, expected);
+        assert!(selected.sweep.runs.iter().all(|run| run.series.arm == run.arm), "the numbers go by the same name");
+    }
+
+    #[test]
+    fn a_run_that_is_in_both_counts_once_and_the_finished_one_is_it() {
+        let mut broken = run("relu", "constant", 0, options("relu", 5));
+        broken.record.as_mut().unwrap().status = Status::Failed;
+        let whole = run("relu", "constant", 0, options("relu", 5));
+        let selected = together(vec![sweep("one", vec![broken]), sweep("two", vec![whole])]).unwrap();
+        assert_eq!(names(&selected), ["relu constant 0"]);
+        assert!(selected.sweep.runs[0].finished());
+        assert!(selected.slice[1].starts_with("1 run is in more than one"), "{:?}", selected.slice);
+    }
+
+    #[test]
+    fn one_name_for_two_sweeps_is_refused() {
+        let error = together(vec![sweep("one", Vec::new()), sweep("one", Vec::new())]).unwrap_err().to_string();
+        assert!(error.contains("called one"), "{error}");
+    }
+}

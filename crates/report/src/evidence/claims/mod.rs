@@ -1,0 +1,51 @@
+//! The paper's claims (arXiv 2509.19698) as a checklist, filled in from finished runs: each with its evidence and a verdict.
+//!
+//! Verdicts are conservative. A claim about all of something is supported only when every [`finding::Finding`] supports it; where an interval
+//! includes the boundary, or a test corrected for its siblings does not reach 5 %, the finding is undecided; and what the sweep did not
+//! run is not tested, never contradicted.
+
+use trainability_stats::BootstrapOptions;
+
+use crate::evidence::claims::finding::Finding;
+use crate::evidence::claims::inputs::ClaimInputs;
+use crate::evidence::claims::roles::{ScheduleRole, roles};
+use crate::evidence::claims::trajectory::{Trajectory, trajectories};
+use crate::evidence::outcomes::{EventOptions, scored_runs};
+use crate::evidence::predictiveness::Predictiveness;
+use crate::results::{RecordedRun, RecordedSweep};
+use crate::series::Series;
+
+pub mod combined_bound;
+pub mod counter_examples;
+pub mod finding;
+pub mod inputs;
+pub mod mirrored_decay;
+pub mod roles;
+pub mod scheduler;
+pub mod trajectory;
+
+/// Judges every claim.
+pub fn judge(sweep: &RecordedSweep, runs: &[Series], scores: &[Predictiveness], event: &EventOptions) -> Vec<Finding> {
+    let schedules = roles(sweep);
+    let scheduled = |run: &&RecordedRun| schedules.get(&run.arm.schedule) == Some(&ScheduleRole::Scheduler);
+    let trajectories: Vec<Trajectory> = sweep.finished().filter(scheduled).flat_map(trajectories).collect();
+    examine(&ClaimInputs {
+        runs,
+        scores,
+        schedules,
+        trajectories: &trajectories,
+        event: event.clone(),
+        bootstrap: BootstrapOptions::default(),
+    })
+}
+
+/// All findings, claim by claim.
+pub fn examine(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
+    let scored = scored_runs(inputs.runs, &inputs.event);
+    let mut findings = counter_examples::findings(inputs, &scored);
+    findings.extend(combined_bound::findings(inputs, &scored));
+    findings.extend(scheduler::improvement(inputs));
+    findings.extend(scheduler::controls(inputs));
+    findings.extend(mirrored_decay::findings(inputs));
+    findings
+}

@@ -1,0 +1,240 @@
+//! A sweep with everything that is computed from it once: what figures, tables and warnings draw on.
+
+use std::collections::BTreeMap;
+
+
+use trainability_stats::aggregate::{mean, weighted_mean};
+use trainability_stats::bootstrap::Bootstrap;
+use crate::evidence::claims::finding::Finding;
+use crate::evidence::outcomes::EventOptions;
+use crate::series::{Arm, CONTROL, Series};
+use crate::evidence::comparison::{ArmSummary, compare_arms};
+use trainability_stats::{BootstrapOptions, Interval};
+use crate::evidence::predictiveness::{Indicator, Predictiveness, PredictivenessOptions, score_indicators};
+use crate::evidence::schedules::{ScheduleSummary, compare_schedules};
+use trainability_record::run::Status;
+
+use crate::evidence::claims::judge;
+use crate::results::{RecordedRun, RecordedSweep, lookup};
+use crate::selected::Selected;
+use crate::setting::{grid_keys, is_ceiling, references};
+
+pub mod claims;
+pub mod comparison;
+pub mod outcomes;
+pub mod pairs;
+pub mod predictiveness;
+pub mod rows;
+pub mod schedules;
+pub mod trainability;
+pub mod warnings;
+
+/// A sweep and what was computed from it.
+pub struct Evidence {
+    /// The sweep.
+    pub sweep: RecordedSweep,
+    /// The per-task values of its finished runs.
+    pub series: Vec<Series>,
+    /// Methods with a finished run, in the sweep's order.
+    pub methods: Vec<String>,
+    /// Schedules with a finished run, in the sweep's order.
+    pub schedules: Vec<String>,
+    /// The number of classes, if the records say it; chance is one over it.
+    pub classes: Option<f64>,
+    /// What each arm achieved, in the sweep's order.
+    pub summaries: Vec<ArmSummary>,
+    /// What each schedule achieved over the methods that all were run with, in the sweep's order.
+    pub compared_schedules: Vec<ScheduleSummary>,
+    /// What the runs say of the paper's claims.
+    pub findings: Vec<Finding>,
+    /// How well each indicator of the glossary foretells, horizon by horizon.
+    pub scores: Vec<Predictiveness>,
+    /// The definition of the event, with the reset arm that each arm is held against.
+    pub event: EventOptions,
+    /// The keys of the sweep's grid.
+    pub grid_keys: Vec<String>,
+    /// Methods that start afresh at every task.
+    pub ceilings: Vec<String>,
+    /// What part of which sweeps this is, a sentence each; nothing of one sweep as a whole.
+    pub slice: Vec<String>,
+    /// What a reader must know of how the sweeps were put together, a sentence each.
+    pub cautions: Vec<String>,
+    /// The first task that the runs' series begin with, counted from 0.
+    pub first_task: usize,
+}
+
+impl Evidence {
+    /// Collects the finished runs of a sweep and computes its statistics.
+    pub fn new(sweep: RecordedSweep) -> Self {
+        Self::of(Selected { sweep, ..Selected::default() })
+    }
+
+    /// The same for a part of a sweep, or for several sweeps.
+    pub fn of(selected: Selected) -> Self {
+        let Selected { sweep, slice, cautions, first_task } = selected;
+        let grid_keys = grid_keys(sweep.provenance.as_ref());
+        let (mut methods, mut schedules, mut ceilings) = (Vec::new(), Vec::new(), Vec::new());
+        for run in sweep.finished() {
+            if is_ceiling(run, &grid_keys) {
+                remember(&mut ceilings, &run.arm.method);
+            }
+            remember(&mut methods, &run.arm.method);
+            remember(&mut schedules, &run.arm.schedule);
+        }
+        let series: Vec<Series> = sweep.finished().map(|run| run.series.clone()).collect();
+        let mut diverged = BTreeMap::new();
+        for run in sweep.runs.iter().filter(|run| run.status() == Some(Status::Diverged)) {
+            *diverged.entry(run.arm.clone()).or_insert(0) += 1;
+        }
+        let place = |arm: &Arm| sweep.runs.iter().position(|run| run.arm == *arm);
+        let mut summaries = compare_arms(&series, &diverged, BootstrapOptions::default());
+        summaries.sort_by_key(|summary| place(&summary.arm));
+        let excluded: Vec<&str> = ceilings.iter().map(String::as_str).collect();
+        let mut compared_schedules = compare_schedules(&series, &excluded, BootstrapOptions::default());
+        compared_schedules.sort_by_key(|summary| schedules.iter().position(|label| *label == summary.schedule));
+        let indicators: Vec<_> =
+            sweep.glossary.indicators.iter().map(|i| Indicator::new(i.name.clone(), i.role.name())).collect();
+        let event = EventOptions { references: references(&sweep), ..EventOptions::default() };
+        let options = PredictivenessOptions { event: event.clone(), ..PredictivenessOptions::default() };
+        let scores = score_indicators(&series, &indicators, &options);
+        let findings = judge(&sweep, &series, &scores, &event);
+        let options = sweep.finished().filter_map(|run| run.record.as_ref()).map(|record| &record.options);
+        let classes = sweep.provenance.iter().chain(options).find_map(|value| lookup(value, "classes")?.as_f64());
+        Self {
+            sweep,
+            series,
+            methods,
+            schedules,
+            classes,
+            summaries,
+            compared_schedules,
+            findings,
+            scores,
+            event,
+            grid_keys,
+            ceilings,
+            slice,
+            cautions,
+            first_task,
+        }
+    }
+
+    /// The finished runs of an arm, by seed.
+    pub fn arm(&self, method: &str, schedule: &str) -> Vec<&RecordedRun> {
+        self.sweep.finished().filter(|run| run.arm.method == method && run.arm.schedule == schedule).collect()
+    }
+
+    /// Every arm with a finished run, in the sweep's order.
+    pub fn arms(&self) -> Vec<Arm> {
+        let mut arms: Vec<Arm> = Vec::new();
+        for run in self.sweep.finished() {
+            if arms.last() != Some(&run.arm) {
+                arms.push(run.arm.clone());
+            }
+        }
+        arms
+    }
+
+    /// The methods that keep their network from task to task; all methods if there is none.
+    pub fn trained_methods(&self) -> Vec<&String> {
+        let trained: Vec<_> = self.methods.iter().filter(|method| !self.is_ceiling(method)).collect();
+        if trained.is_empty() { self.methods.iter().collect() } else { trained }
+    }
+
+    /// The schedule that serves as control: `constant`, or the sweep's first.
+    pub fn control(&self) -> String {
+        let constant = self.schedules.iter().find(|schedule| *schedule == CONTROL);
+        constant.or(self.schedules.first()).cloned().unwrap_or_default()
+    }
+
+    /// Whether the method starts afresh at every task: the others are held against it.
+    pub fn is_ceiling(&self, method: &str) -> bool {
+        self.ceilings.iter().any(|ceiling| ceiling == method)
+    }
+
+    /// The runs of the ceiling of a method, if there is one.
+    pub fn ceiling(&self, method: &str) -> Option<Vec<&RecordedRun>> {
+        let of_method = |(arm, reference): (&Arm, &Option<Arm>)| reference.clone().filter(|_| arm.method == method);
+        let arm = self.event.references.iter().find_map(of_method)?;
+        Some(self.arm(&arm.method, &arm.schedule)).filter(|runs| !runs.is_empty())
+    }
+
+    /// The mean over runs by task, counted from 1; tasks at which any run is undefined are gaps.
+    pub fn mean_curve(&self, tasks: &[Vec<f64>]) -> Vec<(f64, f64)> {
+        let number = (self.first_task + 1..).map(|task| task as f64);
+        number.zip(tasks).map(|(task, values)| (task, mean(values).unwrap_or(f64::NAN))).collect()
+    }
+
+    /// The 95 % bootstrap interval over runs of the mean by task, counted from 1: task, low, high.
+    pub fn interval_band(&self, tasks: &[Vec<f64>]) -> Vec<(f64, f64, f64)> {
+        let number = (self.first_task + 1..).map(|task| task as f64);
+        number.zip(intervals(tasks)).map(|(task, interval)| (task, interval.low, interval.high)).collect()
+    }
+
+    /// The layers of the methods' runs, in order of first appearance.
+    pub fn layers(&self, methods: &[&String]) -> Vec<String> {
+        let mut layers = Vec::new();
+        for run in self.sweep.finished().filter(|run| methods.contains(&&run.arm.method)) {
+            run.traces.iter().for_each(|trace| remember(&mut layers, &trace.layer));
+        }
+        layers
+    }
+
+    /// An indicator as tables and figures name it.
+    pub fn title<'a>(&'a self, indicator: &'a str) -> &'a str {
+        self.sweep.glossary.indicator(indicator).map_or(indicator, |known| &known.title)
+    }
+
+    /// The most tasks of any run.
+    pub fn tasks(&self) -> usize {
+        self.series.iter().map(|series| series.online_accuracy().len()).max().unwrap_or(0)
+    }
+
+    /// The last measured update of any run.
+    pub fn updates(&self) -> u64 {
+        let traces = self.sweep.finished().flat_map(|run| &run.traces);
+        traces.filter_map(|trace| trace.updates.last().copied()).max().unwrap_or(0)
+    }
+
+    /// The fewest finished seeds of any arm.
+    pub fn smallest_n(&self) -> usize {
+        self.arms().iter().map(|arm| self.arm(&arm.method, &arm.schedule).len()).min().unwrap_or(0)
+    }
+
+    /// The most finished seeds of any arm.
+    pub fn largest_n(&self) -> usize {
+        self.arms().iter().map(|arm| self.arm(&arm.method, &arm.schedule).len()).max().unwrap_or(0)
+    }
+}
+
+/// A column's values by task, then by run; undefined values are NaN.
+pub fn across_seeds(runs: &[&RecordedRun], column: &str) -> Vec<Vec<f64>> {
+    by_task(&runs.iter().map(|run| run.series.column(column)).collect::<Vec<_>>())
+}
+
+/// Turns one list a run into one list a task; undefined values are NaN.
+pub fn by_task(runs: &[impl AsRef<[Option<f64>]>]) -> Vec<Vec<f64>> {
+    let tasks = runs.iter().map(|run| run.as_ref().len()).max().unwrap_or(0);
+    let at = |task: usize| runs.iter().filter_map(move |run| run.as_ref().get(task)).map(|v| v.unwrap_or(f64::NAN));
+    (0..tasks).map(|task| at(task).collect()).collect()
+}
+
+/// The 95 % bootstrap interval over runs of the mean at each task.
+fn intervals(tasks: &[Vec<f64>]) -> Vec<Interval> {
+    let runs = tasks.first().map_or(0, Vec::len);
+    let bootstrap = Bootstrap::unstratified(runs, BootstrapOptions::default());
+    let interval = |values: &Vec<f64>| {
+        let undefined = Interval { low: f64::NAN, high: f64::NAN };
+        if values.len() != runs || values.iter().any(|v| v.is_nan()) {
+            return undefined;
+        }
+        bootstrap.interval(|weights| weighted_mean(values, weights)).unwrap_or(undefined)
+    };
+    tasks.iter().map(interval).collect()
+}
+
+fn remember(known: &mut Vec<String>, label: &String) {
+    if !known.contains(label) {
+        known.push(label.clone());
+    }
+}

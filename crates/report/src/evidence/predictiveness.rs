@@ -1,0 +1,317 @@
+//! How well each indicator foretells the loss of trainability, at each horizon.
+//!
+//! AUROC is reported as it is (high values announce the event) and oriented: in the direction in which the indicator separates
+//! over all data, which is then kept in every resample, so that the interval may reach below one half. Choosing the direction on
+//! the data that are scored is optimistic, and most so for a worthless indicator: its oriented AUROC is above one half by
+//! construction, and only its interval says that this is nothing. Average precision and the lead time take the same direction.
+
+use rayon::prelude::*;
+
+use trainability_stats::auroc::{Direction, auroc, average_precision, weighted_auroc, weighted_average_precision};
+use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
+use trainability_stats::correlation::{WeightedSpearman, spearman};
+use trainability_stats::estimate::{Estimate, Interval, Share, Undefined};
+use trainability_stats::gain::{Baseline, HeldOut};
+use trainability_stats::kendall::kendall;
+use trainability_stats::lead::threshold;
+use crate::evidence::pairs::{beside, leads, pairs_of};
+use crate::evidence::outcomes::{EventOptions, Reference, ScoredRun, Target, scored_runs};
+use trainability_stats::pooled::Outcome;
+use trainability_stats::pooled::Pooled;
+use trainability_stats::ranks::Order;
+use crate::series::Series;
+
+/// The baseline that knows how many tasks there have been.
+pub const TASK_AGE: &str = "task_age";
+/// The baseline that knows how well the task just went.
+pub const ONLINE_ACCURACY: &str = "online_accuracy";
+
+/// An indicator to score: a column of the runs, and its part in the argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Indicator {
+    /// The column's name.
+    pub name: String,
+    /// Its role, such as `rejected`, `method` or `trivial`; only passed on.
+    pub role: String,
+}
+
+impl Indicator {
+    /// An indicator of this column and role.
+    pub fn new(name: impl Into<String>, role: impl Into<String>) -> Self {
+        Self { name: name.into(), role: role.into() }
+    }
+}
+
+/// What to score and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PredictivenessOptions {
+    /// Horizons in tasks, each at least 1.
+    pub horizons: Vec<usize>,
+    /// The definition of the event and of the outcome.
+    pub event: EventOptions,
+    /// The bootstrap over seeds.
+    pub bootstrap: BootstrapOptions,
+}
+
+impl Default for PredictivenessOptions {
+    fn default() -> Self {
+        Self { horizons: vec![1, 3, 5], event: EventOptions::default(), bootstrap: BootstrapOptions::default() }
+    }
+}
+
+/// The scores of one indicator at one horizon. The n of an estimate counts runs; of the correlations within runs, those in which
+/// the correlation is defined.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Predictiveness {
+    /// The indicator.
+    pub indicator: Indicator,
+    /// Tasks looked ahead.
+    pub horizon: usize,
+    /// Which of these tasks the outcome is taken from.
+    pub target: Target,
+    /// AUROC for the event, high values announcing it.
+    pub auroc: Result<Estimate, Undefined>,
+    /// The values that announce the event, by the AUROC over all data.
+    pub direction: Option<Direction>,
+    /// Average precision for the event, in this direction; chance is `events / pairs`.
+    pub average_precision: Result<Estimate, Undefined>,
+    /// Spearman's correlation with the outcome over the pairs of all runs.
+    pub spearman_pooled: Result<Estimate, Undefined>,
+    /// Spearman's correlation within a run, averaged over runs.
+    pub spearman_within: Result<Estimate, Undefined>,
+    /// Kendall's tau-b over the pairs of all runs; without interval, as Spearman's shows the same.
+    pub kendall_pooled: Result<f64, Undefined>,
+    /// Kendall's tau-b within a run, averaged over runs.
+    pub kendall_within: Result<Estimate, Undefined>,
+    /// Arms in which the correlation within runs has the pooled sign (Spearman).
+    pub sign_consistency: Result<Share, Undefined>,
+    /// Mean number of tasks from the first alarm to a run's first loss of trainability, at 10 % false alarms. See [`trainability_stats::lead`].
+    pub lead_time: Result<Estimate, Undefined>,
+    /// Runs that are warned before their first loss, of those that could be.
+    pub warned: Result<Share, Undefined>,
+    /// The mean lead on the same runs of alarms that are tossed with a chance of 10 %.
+    pub lead_time_by_chance: Result<f64, Undefined>,
+    /// Nats a task pair that the indicator adds to [`TASK_AGE`] on left-out configurations. See [`trainability_stats::gain`].
+    pub gain_over_task_age: Result<Estimate, Undefined>,
+    /// Nats a task pair that the indicator adds to [`ONLINE_ACCURACY`] on left-out configurations.
+    pub gain_over_online_accuracy: Result<Estimate, Undefined>,
+    /// Task pairs whose target is an event.
+    pub events: usize,
+    /// Task pairs with indicator and outcome.
+    pub pairs: usize,
+    /// Runs that these pairs come from.
+    pub runs: usize,
+    /// Different seeds among these runs.
+    pub seeds: usize,
+    /// Task pairs in which only the indicator is missing.
+    pub undefined: Share,
+    /// What the event is measured against; `None` without runs.
+    pub reference: Option<Reference>,
+}
+
+impl Predictiveness {
+    /// AUROC in the direction in which the indicator separates over all data. See the module's caution.
+    pub fn auroc_oriented(&self) -> Result<Estimate, Undefined> {
+        match self.direction {
+            Some(Direction::Low) => self.auroc.map(|estimate| estimate.complement()),
+            _ => self.auroc,
+        }
+    }
+}
+
+/// Scores every indicator at every horizon over all runs but those of the `reset` method: horizon by horizon, in the order given.
+pub fn score_indicators(
+    runs: &[Series],
+    indicators: &[Indicator],
+    options: &PredictivenessOptions,
+) -> Vec<Predictiveness> {
+    let scored = scored_runs(runs, &options.event);
+    let reference = scored.iter().map(|run| run.reference).reduce(Reference::and);
+    let at_horizon = |&horizon: &usize| {
+        let outcomes: Vec<_> = scored.iter().map(|run| run.outcomes(horizon, &options.event)).collect();
+        let baselines = [TASK_AGE, ONLINE_ACCURACY].map(|name| Baseline::new(pairs_of(name, &scored, &outcomes)));
+        let pairs = Pairs { runs: &scored, outcomes: &outcomes, baselines: &baselines, reference };
+        let score = |indicator: &Indicator| score(indicator, horizon, &pairs, options);
+        indicators.par_iter().map(score).collect::<Vec<_>>()
+    };
+    options.horizons.par_iter().flat_map(at_horizon).collect()
+}
+
+/// What all indicators at a horizon are scored on.
+struct Pairs<'a> {
+    runs: &'a [ScoredRun<'a>],
+    outcomes: &'a [Vec<Option<Outcome>>],
+    /// Of [`TASK_AGE`] and of [`ONLINE_ACCURACY`].
+    baselines: &'a [Baseline; 2],
+    reference: Option<Reference>,
+}
+
+fn score(indicator: &Indicator, horizon: usize, pairs: &Pairs<'_>, options: &PredictivenessOptions) -> Predictiveness {
+    let Pairs { runs, outcomes, baselines, reference } = *pairs;
+    let pooled = pairs_of(&indicator.name, runs, outcomes);
+    let points = Points::of(&pooled);
+    let bootstrap = Bootstrap::new(&pooled.arms, options.bootstrap);
+    let [auroc, average_precision, spearman_pooled, spearman_within, kendall_within] =
+        points.intervals(&pooled, &bootstrap);
+    let (lead_time, warned, lead_time_by_chance) =
+        match warnings(indicator, runs, &pooled, &points, &bootstrap, options) {
+            Ok(warnings) => (Ok(warnings.lead_time), Ok(warnings.warned), Ok(warnings.by_chance)),
+            Err(reason) => (Err(reason), Err(reason), Err(reason)),
+        };
+    let gain_over = |name: &str, baseline: &Baseline| {
+        let held_out = HeldOut::beside(&pooled, &beside(&pooled, name, runs), Some(baseline))?;
+        let interval = bootstrap.interval(|weights| held_out.resampled(weights));
+        Ok(Estimate::new(held_out.gain()?, interval, held_out.runs()))
+    };
+    let estimate = |point: Result<f64, Undefined>, interval, n| point.map(|point| Estimate::new(point, interval, n));
+    let defined = |values: &[Result<f64, Undefined>]| values.iter().filter(|value| value.is_ok()).count();
+    let all_runs = vec![1.0; pooled.runs()];
+    Predictiveness {
+        indicator: indicator.clone(),
+        horizon,
+        target: options.event.target,
+        auroc: estimate(points.auroc, auroc, pooled.runs()),
+        direction: points.auroc.ok().map(Direction::of),
+        average_precision: estimate(points.average_precision, average_precision, pooled.runs()),
+        spearman_pooled: estimate(points.spearman_pooled, spearman_pooled, pooled.runs()),
+        spearman_within: estimate(
+            mean_defined(&points.spearman_within, &all_runs),
+            spearman_within,
+            defined(&points.spearman_within),
+        ),
+        kendall_pooled: kendall(&pooled.values, &pooled.accuracies),
+        kendall_within: estimate(
+            mean_defined(&points.kendall_within, &all_runs),
+            kendall_within,
+            defined(&points.kendall_within),
+        ),
+        sign_consistency: pooled.sign_consistency(&points.spearman_within, points.spearman_pooled),
+        lead_time,
+        warned,
+        lead_time_by_chance,
+        gain_over_task_age: gain_over(TASK_AGE, &baselines[0]),
+        gain_over_online_accuracy: gain_over(ONLINE_ACCURACY, &baselines[1]),
+        events: pooled.event_count(),
+        pairs: pooled.pairs(),
+        runs: pooled.runs(),
+        seeds: pooled.seeds(),
+        undefined: pooled.undefined,
+        reference,
+    }
+}
+
+struct Warnings {
+    lead_time: Estimate,
+    warned: Share,
+    by_chance: f64,
+}
+
+/// The direction is that over all data; the threshold is found anew in each resample.
+fn warnings(
+    indicator: &Indicator,
+    runs: &[ScoredRun<'_>],
+    pooled: &Pooled,
+    points: &Points,
+    bootstrap: &Bootstrap,
+    options: &PredictivenessOptions,
+) -> Result<Warnings, Undefined> {
+    let direction = Direction::of(points.auroc?);
+    let leads = leads(&indicator.name, pooled, runs, &options.event, direction)?;
+    let order = Order::of(&pooled.values);
+    let laxest = |weights: &[f64]| threshold(&order, &pooled.values, &pooled.events, weights, direction);
+    let over_all = laxest(&vec![1.0; pooled.pairs()])?;
+    let mean = leads.mean(over_all, &vec![1.0; pooled.runs()])?;
+    let mut weights = vec![0.0; pooled.pairs()];
+    let interval = bootstrap.interval(|run_weights| {
+        pooled.spread(run_weights, &mut weights);
+        leads.mean(laxest(&weights)?, run_weights)
+    });
+    Ok(Warnings {
+        lead_time: Estimate::new(mean, interval, leads.runs()),
+        warned: leads.warned(over_all),
+        by_chance: leads.by_chance(),
+    })
+}
+
+/// The statistics over all data that have intervals.
+struct Points {
+    auroc: Result<f64, Undefined>,
+    average_precision: Result<f64, Undefined>,
+    spearman_pooled: Result<f64, Undefined>,
+    spearman_within: Vec<Result<f64, Undefined>>,
+    kendall_within: Vec<Result<f64, Undefined>>,
+}
+
+impl Points {
+    fn of(pooled: &Pooled) -> Self {
+        let auroc = auroc(&pooled.values, &pooled.events);
+        let directed = |auroc| average_precision(&pooled.values, &pooled.events, Direction::of(auroc));
+        Self {
+            auroc,
+            average_precision: auroc.and_then(directed),
+            spearman_pooled: spearman(&pooled.values, &pooled.accuracies),
+            spearman_within: pooled.within_runs(spearman),
+            kendall_within: pooled.within_runs(kendall),
+        }
+    }
+
+    /// Sorts the pairs once; a resample is then nothing but other weights.
+    fn intervals(&self, pooled: &Pooled, bootstrap: &Bootstrap) -> [Result<Interval, Undefined>; 5] {
+        let order = Order::of(&pooled.values);
+        let mut correlation = WeightedSpearman::new(&pooled.values, &pooled.accuracies);
+        let mut weights = vec![0.0; pooled.pairs()];
+        bootstrap.intervals(|run_weights| {
+            pooled.spread(run_weights, &mut weights);
+            let directed = |auroc| weighted_average_precision(&order, &pooled.events, &weights, Direction::of(auroc));
+            [
+                self.auroc.and_then(|_| weighted_auroc(&order, &pooled.events, &weights)),
+                self.auroc.and_then(directed),
+                self.spearman_pooled.and_then(|_| correlation.value(&weights)),
+                mean_defined(&self.spearman_within, run_weights),
+                mean_defined(&self.kendall_within, run_weights),
+            ]
+        })
+    }
+}
+
+/// The weighted mean of the defined values, or the first reason when there is none.
+fn mean_defined(values: &[Result<f64, Undefined>], weights: &[f64]) -> Result<f64, Undefined> {
+    let (mut sum, mut whole) = (0.0, 0.0);
+    for (value, weight) in values.iter().zip(weights) {
+        if let Ok(value) = value {
+            sum += value * weight;
+            whole += weight;
+        }
+    }
+    if whole > 0.0 {
+        return Ok(sum / whole);
+    }
+    Err(values.iter().find_map(|value| value.err()).unwrap_or(Undefined::NoValues))
+}
+
+/// The scores at a horizon from the best oriented AUROC to the worst, undefined ones last in their old order.
+pub fn ranked(scores: &[Predictiveness], horizon: usize) -> Vec<&Predictiveness> {
+    let oriented = |score: &Predictiveness| score.auroc_oriented().map_or(f64::NEG_INFINITY, |auroc| auroc.point());
+    let mut ranked: Vec<&Predictiveness> = scores.iter().filter(|score| score.horizon == horizon).collect();
+    ranked.sort_by(|left, right| oriented(right).total_cmp(&oriented(left)));
+    ranked
+}
+
+/// The indicators at a horizon that beat the trivial ones beyond their intervals: the low end of the oriented AUROC lies above
+/// one half and above the high end of every indicator of the role `trivial`. Best first.
+///
+/// Disjoint intervals are a stricter demand than a difference at 5 %, which leaves room for the many indicators that are tried and
+/// for their directions being chosen on the same data. A trivial indicator that has an AUROC without interval can't be beaten.
+pub fn leading<'a>(scores: &'a [Predictiveness], horizon: usize, trivial: &str) -> Vec<&'a Predictiveness> {
+    let end = |score: &Predictiveness, end: fn(Interval) -> f64| {
+        score.auroc_oriented().ok().map(|auroc| auroc.interval().ok().map(end))
+    };
+    let ranked = ranked(scores, horizon);
+    let (to_beat, candidates): (Vec<_>, Vec<_>) = ranked.into_iter().partition(|score| score.indicator.role == trivial);
+    let highest = |interval: Interval| interval.high;
+    let bar =
+        to_beat.iter().filter_map(|score| end(score, highest)).map(|high| high.unwrap_or(1.0)).fold(0.5, f64::max);
+    let lowest = |interval: Interval| interval.low;
+    let leads = |score: &&Predictiveness| end(score, lowest).flatten().is_some_and(|low| low > bar);
+    candidates.into_iter().filter(leads).collect()
+}

@@ -1,0 +1,38 @@
+//! From a sweep's folder to what people read: tables in the terminal, CSV files, figures, and a report as Markdown and HTML.
+//!
+//! The way of the data: [`results`] reads the folder, [`selection`] chooses and [`combine`] puts sweeps together, [`evidence`]
+//! computes every statistic once, [`views`] are tables, figures and warnings as data, [`writers`] give them a format;
+//! [`write`](mod@write) calls one after the other. Nothing here touches a tensor, and nothing but the files named in
+//! [`ReportFiles`] is written.
+
+#![warn(unreachable_pub)]
+#![allow(rustdoc::private_intra_doc_links, reason = "the map above is for those who work here")]
+
+mod combine;
+mod error;
+mod evidence;
+mod groups;
+pub mod plot;
+#[cfg(feature = "program")]
+pub mod program;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod readers;
+mod results;
+mod results_error;
+mod selected;
+mod selection;
+mod series;
+mod setting;
+#[cfg(test)]
+mod tests;
+mod views;
+mod wording;
+mod write;
+mod writers;
+
+pub use error::{Refusal, ReportError};
+pub use results_error::ResultsError;
+pub use selection::Filter;
+pub use views::table::Table;
+pub use write::{Format, ReportFiles, Request, write, write_request};
+pub use writers::terminal;

@@ -1,0 +1,145 @@
+//! Colours, sizes and the typeface: what makes every figure look like the others.
+//!
+//! Colours are Okabe and Ito's and Paul Tol's, which stay apart for colour-blind readers. The same schedule, method,
+//! bound or role has the same colour wherever it appears.
+
+use std::sync::OnceLock;
+
+use plotters::style::{FontStyle, RGBColor, register_font};
+use trainability_record::glossary::{DescribedBound, Role};
+
+use crate::plot::data::{Pen, Shape};
+
+/// Width of every image, in pixels: twice what a README shows.
+pub const WIDTH: f64 = 1600.0;
+/// Size of the title.
+pub const TITLE: f64 = 40.0;
+/// Size of the subtitle and of legend keys.
+pub const SUBTITLE: f64 = 28.0;
+/// Size of panel headings and axis labels.
+pub const HEADING: f64 = 29.0;
+/// Size of tick labels and row labels.
+pub const TICK: f64 = 26.0;
+
+/// Text.
+pub const INK: RGBColor = RGBColor(0x1a, 0x1a, 0x1a);
+/// Secondary text.
+pub const SOFT: RGBColor = RGBColor(0x59, 0x59, 0x59);
+/// Frames of panels.
+pub const FRAME: RGBColor = RGBColor(0x9a, 0x9a, 0x9a);
+/// Grid lines.
+pub const GRID: RGBColor = RGBColor(0xe6, 0xe6, 0xe6);
+/// Reference lines: chance, ceiling.
+pub const REFERENCE: RGBColor = RGBColor(0x8c, 0x8c, 0x8c);
+
+const BLACK: RGBColor = RGBColor(0x22, 0x22, 0x22);
+const ORANGE: RGBColor = RGBColor(0xe6, 0x9f, 0x00);
+const SKY: RGBColor = RGBColor(0x56, 0xb4, 0xe9);
+const GREEN: RGBColor = RGBColor(0x00, 0x9e, 0x73);
+const BLUE: RGBColor = RGBColor(0x00, 0x72, 0xb2);
+const VERMILLION: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
+const PURPLE: RGBColor = RGBColor(0xcc, 0x79, 0xa7);
+const OLIVE: RGBColor = RGBColor(0x99, 0x8a, 0x00);
+
+const TOL: [RGBColor; 9] = [
+    RGBColor(0x33, 0x22, 0x88),
+    RGBColor(0xcc, 0x66, 0x77),
+    RGBColor(0x11, 0x77, 0x33),
+    RGBColor(0xdd, 0xaa, 0x33),
+    RGBColor(0x44, 0xaa, 0xd5),
+    RGBColor(0x88, 0x22, 0x55),
+    RGBColor(0x44, 0xaa, 0x99),
+    RGBColor(0xaa, 0x44, 0x99),
+    RGBColor(0x99, 0x99, 0x33),
+];
+
+/// The line of a schedule; `all` are the sweep's schedules in their order. Constant is drawn wider, since it is
+/// painted first and has to show under a schedule that is identical to it.
+pub fn schedule_pen(schedule: &str, all: &[String]) -> Pen {
+    let named = [("constant", BLACK), ("paper", BLUE), ("as_run", VERMILLION), ("debiased", GREEN)];
+    if let Some((name, colour)) = named.iter().find(|(name, _)| *name == schedule) {
+        return Pen::solid(*colour, if *name == "constant" { 6.0 } else { 3.0 });
+    }
+    let others = [ORANGE, SKY, PURPLE, OLIVE, TOL[0], TOL[5]];
+    let unnamed = all.iter().filter(|s| named.iter().all(|(name, _)| name != s));
+    let place = unnamed.into_iter().position(|s| s == schedule).unwrap_or(0);
+    let colour = others[place % others.len()];
+    Pen { colour, width: 3.0, dashed: place >= others.len() }
+}
+
+/// The colour and point shape of a method; `all` are the sweep's methods in their order.
+pub fn method_point(method: &str, all: &[String]) -> (RGBColor, Shape) {
+    let shapes = [Shape::Circle, Shape::Triangle, Shape::Square, Shape::Diamond, Shape::Cross, Shape::Ring];
+    let place = all.iter().position(|m| m == method).unwrap_or(0);
+    (TOL[place % TOL.len()], shapes[place % shapes.len()])
+}
+
+/// Fills for the parts of the work: Tol's light scheme.
+pub const SECTIONS: [RGBColor; 8] = [
+    RGBColor(0x77, 0xaa, 0xdd),
+    RGBColor(0xee, 0x88, 0x66),
+    RGBColor(0xee, 0xdd, 0x88),
+    RGBColor(0x44, 0xbb, 0x99),
+    RGBColor(0xff, 0xaa, 0xbb),
+    RGBColor(0x99, 0xdd, 0xff),
+    RGBColor(0xbb, 0xcc, 0x33),
+    RGBColor(0xaa, 0xaa, 0x00),
+];
+/// The fill of what belongs to no part.
+pub const REST: RGBColor = RGBColor(0xc8, 0xc8, 0xc8);
+
+/// The colour of an indicator's role.
+pub fn role_colour(role: Role) -> RGBColor {
+    match role {
+        Role::Rejected => VERMILLION,
+        Role::Compared => PURPLE,
+        Role::Method => BLUE,
+        Role::Trivial => BLACK,
+    }
+}
+
+/// A configuration that loses trainability.
+pub const LOST: RGBColor = VERMILLION;
+/// A configuration that keeps it.
+pub const KEPT: RGBColor = BLUE;
+
+/// The colour of a value from -1 (blue) over 0 (white) to 1 (vermillion).
+pub fn diverging(value: f64) -> RGBColor {
+    let end = if value < 0.0 { BLUE } else { VERMILLION };
+    let share = value.abs().clamp(0.0, 1.0);
+    // White itself is the paper, and would look like a gap.
+    let middle = 0xf2 as f64;
+    let mix = |channel: u8| (middle + (f64::from(channel) - middle) * share).round() as u8;
+    RGBColor(mix(end.0), mix(end.1), mix(end.2))
+}
+
+/// The line of the effective step.
+pub const STEP_PEN: Pen = Pen { colour: BLACK, width: 4.5, dashed: false };
+
+/// The line of a bound, as a glossary describes it; grey where its colour is none.
+pub fn bound_pen(bound: &DescribedBound) -> Pen {
+    let channels = bound.colour.strip_prefix('#').and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    let channels = channels.filter(|_| bound.colour.len() == 7).map(u32::to_be_bytes);
+    let colour = channels.map_or(REFERENCE, |[_, red, green, blue]| RGBColor(red, green, blue));
+    Pen::solid(colour, bound.width)
+}
+
+/// What was measured, in figures of prediction against outcome.
+pub const ACTUAL_PEN: Pen = Pen { colour: BLACK, width: 4.0, dashed: false };
+/// The prediction as it is.
+pub const RAW_PEN: Pen = Pen { colour: BLUE, width: 3.0, dashed: false };
+/// The prediction rescaled to the outcome's range.
+pub const SCALED_PEN: Pen = Pen { colour: SKY, width: 3.0, dashed: true };
+
+/// The name under which the embedded typeface is known to plotters.
+pub const FAMILY: &str = "sans-serif";
+
+/// Registers the embedded DejaVu Sans, so that figures need no font on the machine.
+pub fn embed_fonts() {
+    static ONCE: OnceLock<()> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        let normal = register_font(FAMILY, FontStyle::Normal, dejavu::sans::regular());
+        let bold = register_font(FAMILY, FontStyle::Bold, dejavu::sans::bold());
+        debug_assert!(normal.is_ok() && bold.is_ok(), "the embedded fonts are valid");
+    });
+}

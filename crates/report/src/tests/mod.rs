@@ -1,0 +1,9 @@
+//! Tests over the whole of a report, and of its statistics on planted effects.
+
+mod analysis;
+mod claims;
+mod damaged;
+mod format2;
+mod oracles;
+mod report;
+mod round_trips;

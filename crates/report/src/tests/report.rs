@@ -1,0 +1,652 @@
+//! The report over synthetic sweeps: what was planted must be found, in every file and in the terminal.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+use crate::evidence::claims::finding::ClaimRow;
+use crate::evidence::rows::{PredictivenessRow, SummaryRow};
+use crate::{Format, ReportError, ReportFiles, write};
+use crate::writers::{html, markdown};
+use trainability_record::controls::{ControlRow, control_columns};
+use trainability_record::{Glossary, LayerEvents, RunRecord, Status, read_record};
+
+use trainability_record::text::sentence;
+
+const METHODS: [&str; 5] = ["relu", "crelu", "l2_adam", "l2_loss", "wasserstein"];
+const SCHEDULES: [&str; 4] = ["constant", "paper", "as_run", "debiased"];
+const LAYERS: [&str; 3] = ["fc1", "fc2", "fc3"];
+
+/// Statistics and bounds of a layer.
+const VALUES: [&str; 14] = [
+    "effective_step",
+    "gradient_sq_norm",
+    "noise_variance",
+    "sharpness",
+    "sharpness_min",
+    "sharpness_residual",
+    "normalized_sharpness",
+    "sharpness_mean",
+    "volatility",
+    "noise_bound",
+    "noise_bound_debiased",
+    "volatility_bound",
+    "level_bound",
+    "combined_bound",
+];
+
+/// The shape of a synthetic sweep.
+#[derive(Clone)]
+struct Plan {
+    methods: Vec<String>,
+    seeds: u64,
+    tasks: usize,
+    events: usize,
+}
+
+impl Plan {
+    fn small() -> Self {
+        Self { methods: METHODS.map(String::from).to_vec(), seeds: 3, tasks: 6, events: 8 }
+    }
+}
+
+/// Writes a sweep folder in which relu loses trainability, schedules help a little, and `paper` never fires on relu.
+fn write_sweep(folder: &Path, plan: &Plan) {
+    for method in &plan.methods {
+        for (place, schedule) in SCHEDULES.iter().enumerate() {
+            for seed in 0..plan.seeds {
+                write_run(folder, plan, method, schedule, place as f64 * 0.04, seed);
+            }
+        }
+    }
+    (0..plan.seeds).for_each(|seed| write_run(folder, plan, "reset", "constant", 0.0, seed));
+    let sweep = json!({
+        "experiment": {"methods": plan.methods, "schedules": SCHEDULES, "stream": {"tasks": plan.tasks}},
+        "classes": 10,
+        "git": {"commit": "0123abc", "dirty": false},
+        "libtorch": "2.13.0",
+    });
+    fs::write(folder.join("sweep.json"), serde_json::to_vec_pretty(&sweep).unwrap()).unwrap();
+}
+
+fn run_folder(folder: &Path, method: &str, schedule: &str, seed: u64) -> PathBuf {
+    folder.join("runs").join(method).join(schedule).join(format!("seed-{seed}"))
+}
+
+fn fires(method: &str, schedule: &str) -> bool {
+    schedule != "constant" && (method, schedule) != ("relu", "paper")
+}
+
+fn record(method: &str, schedule: &str, seed: u64, plan: &Plan) -> RunRecord {
+    let count = |layer: &str| {
+        let all = (plan.tasks * plan.events) as u64;
+        let cooled = if fires(method, schedule) { all / 4 } else { 0 };
+        LayerEvents { layer: layer.into(), cooled, warmed: cooled / 8, held: all - cooled - cooled / 8, undefined: 0 }
+    };
+    let scheduled = schedule != "constant";
+    RunRecord {
+        status: Status::Finished,
+        configuration_hash: format!("{method}-{schedule}-{seed}"),
+        method: method.into(),
+        schedule: schedule.into(),
+        seed,
+        options: json!({"stream": {"kind": "random_labels"}, "optimizer": {"learning_rate": 1e-3}}),
+        updates: (plan.tasks * plan.events * 10) as u64,
+        tasks: plan.tasks,
+        seconds: BTreeMap::from([
+            ("training".into(), 14.0 + method.len() as f64),
+            ("gradient_noise".into(), 3.5),
+            ("curvature".into(), 9.0),
+            ("indicators".into(), 2.0),
+            ("total".into(), 30.0 + method.len() as f64),
+        ]),
+        events: if scheduled { LAYERS.iter().map(|layer| count(layer)).collect() } else { Vec::new() },
+        scheduled,
+        flat_curvature_events: 0,
+        unconverged_curvature_events: 0,
+        diverged_at_task: None,
+        error: None,
+        fault: false,
+        last_finite_loss: None,
+        resumptions: 0,
+        checksums: BTreeMap::new(),
+    }
+}
+
+fn write_run(folder: &Path, plan: &Plan, method: &str, schedule: &str, help: f64, seed: u64) {
+    let place = run_folder(folder, method, schedule, seed);
+    fs::create_dir_all(&place).unwrap();
+    let record = record(method, schedule, seed, plan);
+    record.write(&place).unwrap();
+    // A schedule that never fired leaves the very same run as its control.
+    let help = if fires(method, schedule) { help } else { 0.0 };
+    let salt = if help > 0.0 { schedule.len() as u64 } else { 0 };
+    let mut random = ChaCha8Rng::seed_from_u64(seed + 1000 * salt + 7 * method.len() as u64);
+    write_tasks(&place, plan, method, help, &mut random);
+    write_controls(&place, plan, method, schedule, &mut random);
+}
+
+/// Accuracy of a task: the shapes of the real thing, roughly.
+fn accuracy(method: &str, task: f64, help: f64, noise: f64) -> f64 {
+    let (start, floor, rate) = match method {
+        "relu" => (0.86, 0.11, 0.32),
+        "crelu" => (0.93, 0.7, 0.05),
+        "l2_adam" => (0.84, 0.62, 0.15),
+        "wasserstein" => (0.8, 0.55, 0.2),
+        "reset" => (0.86, 0.86, 0.0),
+        _ => (0.85, 0.3, 0.2),
+    };
+    let lost = 1.0 - (-rate * task).exp();
+    (start - (start - floor) * lost + help * lost + 0.02 * noise).clamp(0.05, 0.99)
+}
+
+fn write_tasks(place: &Path, plan: &Plan, method: &str, help: f64, random: &mut ChaCha8Rng) {
+    let glossary = Glossary::format2();
+    let names: Vec<&str> = glossary.indicators.iter().map(|indicator| indicator.name.as_str()).collect();
+    let fixed = ["task", "updates", "final_accuracy", "final_loss"];
+    let mut writer = csv::Writer::from_path(place.join("tasks.csv")).unwrap();
+    writer.write_record(fixed.iter().chain(&names)).unwrap();
+    for task in 0..plan.tasks {
+        let noise = |random: &mut ChaCha8Rng| random.random_range(-1.0..1.0);
+        let reached = accuracy(method, task as f64, help, noise(random));
+        let mut row = vec![task.to_string(), ((task + 1) * plan.events * 10).to_string()];
+        row.extend([format!("{}", (reached + 0.05).min(1.0)), format!("{}", 2.3 * (1.0 - reached))]);
+        for name in &names {
+            let next = accuracy(method, task as f64 + 1.0, help, 0.0);
+            let value = match *name {
+                "online_accuracy" => reached,
+                "task_age" => task as f64,
+                "rho" => (1.0 - next + 0.05 * noise(random)).clamp(0.0, 1.0),
+                "weight_norm" => 0.02 + 0.004 * task as f64 + 0.001 * noise(random),
+                "unit_sign_entropy" => 0.65 * next + 0.05 * noise(random),
+                "sharpness" => 10f64.powf(1.0 + 2.0 * noise(random)),
+                // An indicator that is not there: the report has to say so.
+                "effective_rank" if task == 1 => f64::NAN,
+                other => (1.0 + other.len() as f64 * 0.1) * (2.0 - next + 0.3 * noise(random)),
+            };
+            row.push(if value.is_nan() { String::new() } else { format!("{value}") });
+        }
+        writer.write_record(&row).unwrap();
+    }
+    writer.flush().unwrap();
+}
+
+fn write_controls(place: &Path, plan: &Plan, method: &str, schedule: &str, random: &mut ChaCha8Rng) {
+    let mut writer = csv::Writer::from_path(place.join("controls.csv")).unwrap();
+    writer.write_record(control_columns(VALUES)).unwrap();
+    let mut rates = [1e-3; 3];
+    for event in 0..plan.tasks * plan.events {
+        for (depth, layer) in LAYERS.iter().enumerate() {
+            let mut spread = |middle: f64, decades: f64| middle * 10f64.powf(decades * random.random_range(-1.0..1.0));
+            let step = spread(rates[depth] * 400.0 * (depth as f64 + 1.0), 0.4);
+            let noise = spread(1.4 + 3.0 * (-(event as f64) / 60.0).exp(), 0.3);
+            let debiased = (noise - 1.0).max(0.0);
+            let volatility = spread(20.0, 2.5);
+            let cooled = fires(method, schedule) && step > 0.8 * noise;
+            let row = ControlRow {
+                task: event / plan.events,
+                update: (event as u64 + 1) * 10,
+                layer: (*layer).into(),
+                learning_rate: rates[depth],
+                values: VALUES.into_iter().map(Into::into).zip([
+                    Some(step),
+                    Some(spread(0.01, 0.5)),
+                    Some(spread(2.0, 0.5)),
+                    Some(spread(5.0, 0.5)),
+                    Some(-0.2),
+                    Some(0.01),
+                    Some(spread(1.0, 0.5)),
+                    (event > 0).then_some(1.0),
+                    (event > 0).then_some(1.0 / volatility),
+                    Some(noise),
+                    Some(debiased),
+                    (event > 0).then_some(volatility),
+                    (event > 0).then_some(spread(3.0, 1.0)),
+                    Some(1.0 / (1.0 / noise + 1.0 / (256.0 * volatility))),
+                ]).collect(),
+                action: if schedule == "constant" {
+                    ""
+                } else if cooled {
+                    "cooled"
+                } else {
+                    "held"
+                }
+                .into(),
+            };
+            writer.serialize(&row).unwrap();
+            if cooled {
+                rates[depth] *= if schedule == "as_run" { 0.98 } else { 0.99 };
+            }
+        }
+    }
+    writer.flush().unwrap();
+}
+
+/// A folder with a sweep in `results/quick`, and the report's terminal output and files.
+struct Workplace {
+    folder: tempfile::TempDir,
+}
+
+impl Workplace {
+    fn new(plan: &Plan) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("results/quick")).unwrap();
+        write_sweep(&folder.path().join("results/quick"), plan);
+        Self { folder }
+    }
+
+    fn results(&self) -> PathBuf {
+        self.folder.path().join("results/quick")
+    }
+
+    fn plots(&self) -> PathBuf {
+        self.folder.path().join("plots/quick")
+    }
+
+    fn report(&self) -> (Result<ReportFiles, ReportError>, String) {
+        let mut terminal = Vec::new();
+        let files = write(&self.results(), &self.plots(), Format::Terminal, &mut terminal);
+        (files, String::from_utf8(terminal).unwrap())
+    }
+
+    fn edit_record(&self, method: &str, schedule: &str, seed: u64, edit: impl FnOnce(&mut RunRecord)) {
+        let folder = run_folder(&self.results(), method, schedule, seed);
+        let mut record = read_record(&folder).unwrap().unwrap();
+        edit(&mut record);
+        record.write(&folder).unwrap();
+    }
+
+    fn error(&self) -> String {
+        sentence(&self.report().0.unwrap_err())
+    }
+}
+
+/// One space between words, so that a phrase is found wherever a table breaks its line.
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_sweep_becomes_tables_figures_and_reports() {
+    let workplace = Workplace::new(&Plan::small());
+    let (files, terminal) = workplace.report();
+    let files = files.unwrap();
+
+    let markdown = fs::read_to_string(&files.markdown).unwrap();
+    let html = fs::read_to_string(&files.html).unwrap();
+    for text in [&terminal, &markdown, &html] {
+        for title in [
+            "Accuracy by arm",
+            "Schedules over all methods",
+            "Predictiveness at horizon 1",
+            "Warning and gain at horizon 1",
+            "s claims",
+        ] {
+            assert!(text.contains(title), "{title}");
+        }
+    }
+    let tables = terminal.lines().take_while(|line| *line != "Figures");
+    assert!(tables.into_iter().all(|line| line.chars().count() <= 100), "{terminal}");
+
+    assert_eq!(
+        files.figures.len(),
+        9 + 2 + METHODS.len() + 1,
+        "one image a figure, decays for both forms of the scheduler, and bounds for every method and reset"
+    );
+    for figure in &files.figures {
+        let name = figure.file_name().unwrap().to_str().unwrap();
+        assert!(markdown.contains(&format!("](../../plots/quick/{name})")), "{name} is linked");
+        assert!(terminal.contains(name), "{name} is named");
+        assert_is_a_picture(figure);
+        assert_is_the_same_drawing(figure);
+    }
+    let (bitmaps, drawings) =
+        (html.matches("src=\"data:image/png;base64,iVBOR").count(), html.matches("<svg ").count());
+    assert_eq!(bitmaps + drawings, files.figures.len());
+    assert!(html.contains("0123abc") && markdown.contains("0123abc"), "provenance stands in both");
+    let glossary = Glossary::format2();
+    for about in [&glossary.parts["l2_adam"].about, &glossary.schedules["as_run"].about] {
+        assert!(markdown.contains(&markdown::escape(about)) && html.contains(&html::escape(about)), "{about}");
+    }
+    assert_eq!(html.matches("<script").count(), 1);
+    assert!(!html.contains("http://") && !html.contains("https://"), "the page asks for nothing from elsewhere");
+    let last = terminal.lines().last().unwrap();
+    assert!(last.contains("report.html"), "{last}");
+}
+
+/// Decodes the file, and checks its size, and that there is ink, in colour, on white.
+fn assert_is_a_picture(path: &Path) {
+    let decoder = png::Decoder::new(std::io::BufReader::new(fs::File::open(path).unwrap()));
+    let mut reader = decoder.read_info().unwrap();
+    let palette = reader.info().palette.clone().unwrap().into_owned();
+    let mut pixels = vec![0; reader.output_buffer_size()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    assert_eq!(info.width, 1600);
+    assert!((300..4000).contains(&info.height), "{}: {} high", path.display(), info.height);
+    let colour = |place: u8| &palette[3 * usize::from(place)..3 * usize::from(place) + 3];
+    let count = |wanted: fn(&[u8]) -> bool| pixels.iter().filter(|place| wanted(colour(**place))).count();
+    let white = count(|c| c == [255, 255, 255]);
+    let coloured = count(|c| c.iter().max().unwrap() - c.iter().min().unwrap() > 60);
+    let dark = count(|c| c.iter().all(|channel| *channel < 100));
+    assert!(white > pixels.len() / 3, "{} is mostly paper", path.display());
+    assert!(dark > 1000 && coloured > 1000, "{} has text and coloured marks: {dark}, {coloured}", path.display());
+}
+
+/// The SVG beside a PNG: of its size, with its text as text, and nothing that runs or is fetched.
+fn assert_is_the_same_drawing(png: &Path) {
+    let svg = fs::read_to_string(png.with_extension("svg")).unwrap();
+    let bytes = fs::read(png).unwrap();
+    let height = u32::from_be_bytes(bytes[20..24].try_into().unwrap());
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"), "{}", png.display());
+    assert!(svg.contains(&format!("width=\"1600\" height=\"{height}\"")) && svg.contains("font-family=\"sans-serif\""));
+    assert!(svg.matches("<text ").count() > 5 && svg.len() > 3000, "{}", png.display());
+    assert_eq!(svg.matches('<').count(), svg.matches('>').count());
+    assert!(!svg.contains("href") && !svg.contains("<script") && !svg.contains("<image"), "{}", png.display());
+}
+
+#[test]
+fn a_report_is_the_same_bytes_at_any_number_of_threads() {
+    let workplace = Workplace::new(&Plan { methods: vec!["relu".into(), "crelu".into()], ..Plan::small() });
+    let written = |threads: usize| -> Vec<Vec<u8>> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let files = pool.install(|| workplace.report()).0.unwrap();
+        let drawings = files.figures.iter().map(|png| png.with_extension("svg"));
+        let paths = [files.summary, files.predictiveness, files.claims, files.markdown, files.html].into_iter();
+        paths.chain(files.figures.clone()).chain(drawings).map(|path| fs::read(path).unwrap()).collect()
+    };
+    assert_eq!(written(1), written(3));
+}
+
+#[test]
+fn tables_hold_what_was_planted() {
+    let workplace = Workplace::new(&Plan::small());
+    let (files, terminal) = workplace.report();
+    let files = files.unwrap();
+
+    let summary: Vec<SummaryRow> = read_csv(&files.summary);
+    assert_eq!(summary.len(), METHODS.len() * SCHEDULES.len() + 1);
+    assert_eq!((summary[0].method.as_str(), summary[0].schedule.as_str()), ("relu", "constant"), "the sweep's order");
+    let of = |method: &str, schedule: &str| {
+        summary.iter().find(|row| row.method == method && row.schedule == schedule).unwrap().clone()
+    };
+    assert_eq!(of("relu", "paper").difference_to_constant, Some(0.0));
+    assert!(of("wasserstein", "debiased").difference_to_constant.unwrap() > 0.0);
+    let mean = of("relu", "constant").mean_online_accuracy.unwrap();
+    assert!(terminal.contains(&format!("{mean:.3} [")), "{mean} is in the table");
+    assert!(flat(&terminal).contains("relu paper 3 never fired – – 0 0 432"), "{terminal}");
+    assert!(flat(&terminal).contains("relu as_run 3 +0.0"), "{terminal}");
+
+    // Runs of versions without that column are read all the same.
+    assert!(summary.iter().all(|row| row.mean_test_accuracy.is_none()));
+    assert!(!terminal.contains("images that nobody trained on"));
+
+    assert_eq!(of("relu", "paper").p_paired_t, None, "no difference, no test");
+    assert!(
+        of("wasserstein", "debiased").p_paired_t_holm.unwrap() >= of("wasserstein", "debiased").p_paired_t.unwrap()
+    );
+
+    let rows: Vec<PredictivenessRow> = read_csv(&files.predictiveness);
+    let row = |name: &str| rows.iter().find(|row| row.indicator == name && row.horizon == 1).unwrap();
+    assert!(row("rho").auroc.unwrap() > 0.9, "rho was made from the next task's accuracy");
+    assert_eq!(row("rho").direction, "high");
+    assert_eq!(row("unit_sign_entropy").direction, "low");
+    assert!(row("rho").gain_over_task_age.unwrap() > 0.0 && row("rho").lead_time.is_some());
+
+    let claims: Vec<ClaimRow> = read_csv(&files.claims);
+    let letters: BTreeSet<char> = claims.iter().map(|claim| claim.claim).collect();
+    assert_eq!(letters, BTreeSet::from(['a', 'b', 'c', 'd', 'e']));
+    let gain = claims.iter().find(|claim| claim.claim == 'c' && claim.subject == "crelu/paper").unwrap();
+    assert!(gain.evidence.contains("after Holm, n = 3 seeds"), "{gain:?}");
+    assert!(!claims.iter().any(|claim| claim.claim == 'c' && claim.subject.starts_with("relu")), "no claim about it");
+    assert!(claims.iter().all(|claim| claim.claim != 'd' || claim.evidence.contains("configs/controls.json")));
+    assert_eq!(row("rho").n, METHODS.len() * SCHEDULES.len() * 3 * 5, "reset is the reference, not a case");
+    let table = terminal.split("Predictiveness at horizon 1").nth(1).unwrap();
+    let place = |title: &str| table.lines().position(|line| line.starts_with(title)).unwrap();
+    assert!(place("rho") < place("sharpness"), "the best stand first");
+}
+
+#[test]
+fn tables_for_latex_are_all_that_is_printed() {
+    let workplace = Workplace::new(&Plan::small());
+    let mut printed = Vec::new();
+    write(&workplace.results(), &workplace.plots(), Format::Latex, &mut printed).unwrap();
+    let printed = String::from_utf8(printed).unwrap();
+    assert_eq!(printed.matches("\\begin{tabular}").count(), 6, "{printed}");
+    assert_eq!(printed.matches("\\end{table}").count(), 6);
+    assert!(printed.contains("l2\\_adam") && !printed.contains("report.html") && !printed.contains("Warnings"));
+}
+
+fn read_csv<Row: serde::de::DeserializeOwned>(path: &Path) -> Vec<Row> {
+    csv::Reader::from_path(path).unwrap().deserialize().collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn planted_flaws_are_warned_about_everywhere() {
+    let workplace = Workplace::new(&Plan::small());
+    workplace.edit_record("crelu", "paper", 1, |record| {
+        record.status = Status::Diverged;
+        record.diverged_at_task = Some(2);
+        record.error = Some("the loss is not a number".into());
+    });
+    workplace.edit_record("l2_loss", "as_run", 0, |record| {
+        record.status = Status::Failed;
+        record.error = Some("no space left on device".into());
+    });
+    workplace.edit_record("relu", "constant", 0, |record| record.unconverged_curvature_events = 17);
+    workplace.edit_record("l2_adam", "as_run", 2, |record| record.status = Status::Running);
+    fs::remove_file(run_folder(&workplace.results(), "wasserstein", "as_run", 2).join("run.json")).unwrap();
+    let (files, terminal) = workplace.report();
+    let files = files.unwrap();
+    let page = fs::read_to_string(&files.html).unwrap();
+    for warning in [
+        "relu/paper: the schedule never fired in 3 of 3 runs",
+        "identical to their control relu/constant, not a result",
+        "relu/constant and relu/paper have identical online accuracies",
+        "crelu/paper, seed 1 diverged in task 3: the loss is not a number.",
+        "l2_loss/as_run, seed 0 failed: no space left on device.",
+        "l2_adam/as_run, seed 2 has not finished.",
+        "wasserstein/as_run, seed 2 has no run.json",
+        "3 seeds, fewer than 5",
+        "effective_rank is undefined at",
+        "Lanczos ran out of products before the wanted precision in 17 of",
+    ] {
+        assert!(flat(&terminal).contains(warning), "{warning} is not in the terminal:\n{terminal}");
+        assert!(page.contains(warning), "{warning} is not in the page");
+    }
+    let markdown = fs::read_to_string(&files.markdown).unwrap();
+    assert!(markdown.find("## Warnings").unwrap() < markdown.find("## Tables").unwrap(), "warnings stand on top");
+    let summary: Vec<SummaryRow> = read_csv(&files.summary);
+    let crelu = summary.iter().find(|row| row.method == "crelu" && row.schedule == "paper").unwrap();
+    assert_eq!((crelu.n, crelu.diverged), (2, 1));
+}
+
+#[test]
+fn nothing_that_a_configuration_says_becomes_markup() {
+    let hostile = "<img src=x onerror=alert(1)>&'`|";
+    let plan = Plan { methods: vec!["relu".into(), hostile.into()], ..Plan::small() };
+    let workplace = Workplace::new(&plan);
+    workplace.edit_record(hostile, "as_run", 0, |record| {
+        record.status = Status::Failed;
+        record.error = Some("</ul><script>alert(2)</script>".into());
+    });
+    let (files, _) = workplace.report();
+    let files = files.unwrap();
+    let html = fs::read_to_string(&files.html).unwrap();
+    assert!(!html.contains("<img src=x") && html.matches("<script").count() == 1, "markup got through");
+    assert!(html.contains("&lt;img src=x onerror=alert(1)&gt;&amp;&#39;`|"));
+    let markdown = fs::read_to_string(&files.markdown).unwrap();
+    let prose = markdown.split("```").next().unwrap();
+    assert!(!prose.contains("<img") && !prose.contains(" <script"), "markup got through");
+    for line in prose.lines().filter(|line| line.starts_with("| ") && line.contains("onerror")) {
+        assert!(
+            matches!(line.replace("\\|", "").matches('|').count(), 4 | 5 | 7 | 10),
+            "a cell left its table: {line}"
+        );
+    }
+    for figure in &files.figures {
+        let name = figure.file_name().unwrap().to_str().unwrap();
+        assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)), "{name}");
+    }
+}
+
+/// Names of folders that a results folder from elsewhere may have, and what stands for them in every text.
+const HOSTILE: [(&str, &str); 3] = [
+    ("=HYPERLINK(1)|a\nb", "=HYPERLINK(1)|a"),
+    ("\u{1b}[2J\u{202e}uler", r"\u{1b}[2J\u{202e}uler"),
+    ("@\r\"--><script>alert(3)</script>](javascript:alert(4))```", "@"),
+];
+
+#[test]
+fn nothing_that_a_folder_is_called_steers_a_page_a_terminal_or_a_spreadsheet() {
+    let methods = HOSTILE.map(|(name, _)| name.to_string()).to_vec();
+    let workplace = Workplace::new(&Plan { methods, seeds: 1, ..Plan::small() });
+    let sweep = json!({ "about": "```\n</pre><script>alert(5)</script>\u{2028}\u{202e}", "experiment": { "methods": [HOSTILE[0].0] } });
+    fs::write(workplace.results().join("sweep.json"), sweep.to_string()).unwrap();
+    let (files, terminal) = workplace.report();
+    let files = files.unwrap();
+    let [markdown, html] = [&files.markdown, &files.html].map(|file| fs::read_to_string(file).unwrap());
+    for text in [&terminal, &markdown, &html] {
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "a control character");
+        assert!(!text.contains(['\u{202e}', '\u{2028}']), "text that turns around");
+    }
+    assert!(html.matches("<script").count() == 1 && !html.contains("javascript:alert(4)\""), "a script");
+    assert!(html.contains(HOSTILE[1].1) && terminal.contains(&HOSTILE[1].1[..8]), "what is hidden is spelt out");
+    let prose = markdown.split("````").next().unwrap();
+    assert!(!prose.contains("<script") && !prose.contains("](javascript"), "a link that runs");
+    // Every row of a table has as many cells as the row above it.
+    let columns = |line: &str| line.starts_with('|').then(|| line.replace("\\|", "").matches('|').count());
+    let rows: Vec<Option<usize>> = prose.lines().map(columns).collect();
+    let below = rows.windows(2).filter_map(|pair| pair[0].zip(pair[1]));
+    assert!(below.clone().count() > 20 && below.clone().all(|(above, row)| above == row), "a cell left its table");
+
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_path(&files.summary).unwrap();
+    let fields: Vec<String> =
+        reader.records().flat_map(|row| row.unwrap().iter().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let formula =
+        |field: &&String| field.starts_with(['=', '+', '-', '@', '\t', '\r']) && field.parse::<f64>().is_err();
+    assert_eq!(fields.iter().find(formula), None, "a spreadsheet would compute it");
+    assert!(fields.iter().any(|field| field == "'=HYPERLINK(1)|a\nb"), "the name is still there");
+    assert!(fields.iter().any(|field| field.starts_with('-') && field.parse::<f64>().is_ok()), "numbers stay numbers");
+}
+
+#[test]
+fn numbers_at_the_ends_of_what_there_is_are_drawn_or_refused() {
+    let workplace = Workplace::new(&Plan { methods: vec!["relu".into()], seeds: 1, ..Plan::small() });
+    let folder = run_folder(&workplace.results(), "relu", "constant", 0);
+    let extremes =
+        ["0", "5e-324", "1e-323", "-5e-324", "1.7976931348623157e308", "-1e308", "inf", "-inf", "1e-300", "1e17"];
+    // Every indicator of every task, and every number of every measured update.
+    let text = fs::read_to_string(folder.join("tasks.csv")).unwrap();
+    let mut rows: Vec<Vec<String>> = text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect();
+    let shares = ["online_accuracy", "final_accuracy", "rho"];
+    let free: Vec<usize> = (0..rows[0].len()).filter(|column| !shares.contains(&&*rows[0][*column])).collect();
+    for (row, column) in (1..rows.len()).flat_map(|row| free.iter().map(move |column| (row, *column))) {
+        rows[row][column] = extremes[(3 * row + column) % extremes.len()].to_owned();
+    }
+    let text = rows.iter().map(|row| row.join(",") + "\n").collect::<String>();
+    fs::write(folder.join("tasks.csv"), text).unwrap();
+    let text = fs::read_to_string(folder.join("controls.csv")).unwrap();
+    let extreme = |row: usize, column: usize, field: &str| match column {
+        3..18 => extremes[(7 * row + column) % extremes.len()].to_owned(),
+        _ => field.to_owned(),
+    };
+    let line = |(row, line): (usize, &str)| {
+        let fields = line
+            .split(',')
+            .enumerate()
+            .map(|(column, field)| if row == 0 { field.into() } else { extreme(row, column, field) });
+        fields.collect::<Vec<_>>().join(",") + "\n"
+    };
+    let text = text.lines().enumerate().map(line).collect::<String>();
+    fs::write(folder.join("controls.csv"), text).unwrap();
+    workplace.edit_record("relu", "constant", 0, |record| {
+        let part = |part: usize| (format!("part {part} {}", "x".repeat(500)), if part == 0 { f64::MAX } else { 1e3 });
+        record.seconds = (0..2000).map(part).collect();
+        (record.updates, record.tasks, record.diverged_at_task) = (u64::MAX, usize::MAX, Some(usize::MAX));
+        record.unconverged_curvature_events = u64::MAX;
+    });
+    workplace.edit_record("relu", "paper", 0, |record| {
+        let most = LayerEvents { cooled: u64::MAX, warmed: u64::MAX, held: u64::MAX, ..LayerEvents::default() };
+        record.events = vec![most.clone(), most];
+    });
+    let (files, _) = workplace.report();
+    let figures = files.unwrap().figures;
+    assert!(figures.iter().any(|figure| figure.ends_with("cost.png")), "{figures:?}");
+    for figure in &figures {
+        let bytes = fs::read(figure).unwrap();
+        let height = u32::from_be_bytes(bytes[20..24].try_into().unwrap());
+        assert!(height < 4000, "{}: {height} high", figure.display());
+    }
+
+    let whole = fs::read_to_string(folder.join("tasks.csv")).unwrap();
+    let header = whole.lines().next().unwrap();
+    let place = header.split(',').position(|name| name == "online_accuracy").unwrap();
+    for value in ["1.5", "-0.1", "inf", "NaN"] {
+        let mut fields: Vec<&str> = whole.lines().nth(1).unwrap().split(',').collect();
+        fields[place] = value;
+        fs::write(folder.join("tasks.csv"), format!("{header}\n{}\n", fields.join(","))).unwrap();
+        let error = workplace.error();
+        assert!(
+            error.contains("tasks.csv, line 2") && error.contains(value) && error.contains("from 0 to 1"),
+            "{error}"
+        );
+    }
+    fs::write(folder.join("tasks.csv"), format!("{header},rho\n")).unwrap();
+    assert!(workplace.error().contains("the column \"rho\" twice"), "{}", workplace.error());
+    let controls = fs::read_to_string(folder.join("controls.csv")).unwrap();
+    fs::write(folder.join("tasks.csv"), &whole).unwrap();
+    fs::write(folder.join("controls.csv"), controls.replace(",fc2,", &format!(",{},", "f".repeat(81)))).unwrap();
+    assert!(workplace.error().contains("names of at most 80 characters"), "{}", workplace.error());
+}
+
+#[test]
+fn one_seed_or_one_method_is_enough() {
+    let plan = Plan { methods: vec!["relu".into()], seeds: 1, ..Plan::small() };
+    let workplace = Workplace::new(&plan);
+    fs::remove_dir_all(workplace.results().join("runs/reset")).unwrap();
+    fs::remove_file(workplace.results().join("sweep.json")).unwrap();
+    let (files, terminal) = workplace.report();
+    assert_eq!(files.unwrap().figures.len(), 11);
+    assert!(flat(&terminal).contains("1 seed: there is no interval over seeds"));
+    assert!(terminal.contains("sweep.json is missing"));
+}
+
+#[test]
+fn damage_is_named_with_the_file_and_what_would_be_right() {
+    let workplace = Workplace::new(&Plan { methods: vec!["relu".into()], seeds: 1, ..Plan::small() });
+    // The records of this sweep hold no checksums, so that what is wrong shows in the files alone.
+    let tasks = run_folder(&workplace.results(), "relu", "paper", 0).join("tasks.csv");
+    let whole = fs::read_to_string(&tasks).unwrap();
+
+    fs::write(&tasks, whole.replacen("\n1,", "\none,", 1)).unwrap();
+    let error = workplace.error();
+    assert!(error.contains("tasks.csv, line 3") && error.contains("\"one\"; expected a number"), "{error}");
+
+    fs::write(&tasks, &whole[..whole.len() - 40]).unwrap();
+    assert!(workplace.error().contains("fields as in the header"), "{}", workplace.error());
+
+    fs::write(&tasks, whole.replace("online_accuracy", "accuracy")).unwrap();
+    assert!(workplace.error().contains("has no column online_accuracy"));
+
+    fs::remove_dir_all(workplace.results().join("runs")).unwrap();
+    let error = workplace.error();
+    assert!(error.contains("keeps only the summaries") && error.contains("run the sweep again"), "{error}");
+    fs::remove_file(workplace.results().join("sweep.json")).unwrap();
+    assert!(workplace.error().contains("holds no runs/METHOD/SCHEDULE/seed-N folder"));
+    assert!(!workplace.plots().exists(), "nothing is written when nothing can be read");
+}
+
+#[test]
+fn a_sweep_without_a_finished_run_says_why() {
+    let workplace = Workplace::new(&Plan { methods: vec![], seeds: 1, ..Plan::small() });
+    workplace.edit_record("reset", "constant", 0, |record| {
+        record.status = Status::Failed;
+        record.error = Some("out of memory".into());
+    });
+    let (files, terminal) = workplace.report();
+    assert!(sentence(&files.unwrap_err()).contains("none of the 1 runs"));
+    assert!(terminal.contains("reset/constant, seed 0 failed: out of memory."));
+}

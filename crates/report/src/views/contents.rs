@@ -1,0 +1,96 @@
+//! What the report says, and in which order.
+
+use trainability_record::glossary::{DescribedIndicator, Role};
+
+use crate::views::claims;
+use crate::views::document::{Block, Document};
+use crate::evidence::Evidence;
+use crate::views::figures::Drawn;
+use crate::wording::seeds;
+use crate::views::glossary;
+use crate::views::table::Table;
+use crate::views::tables::HORIZON;
+use crate::evidence::predictiveness::leading;
+
+/// Puts the report together.
+pub fn document<'a>(evidence: &Evidence, warnings: &[String], tables: Vec<Table>, drawn: &'a [Drawn]) -> Document<'a> {
+    let mut blocks: Vec<Block> = evidence.slice.iter().cloned().map(Block::Paragraph).collect();
+    blocks.push(Block::Paragraph(scope(evidence)));
+    if warnings.is_empty() {
+        blocks.push(Block::Paragraph("There is nothing to warn about.".into()));
+    } else {
+        blocks.push(section("Warnings", "warnings"));
+        blocks.push(Block::Warnings(warnings.to_vec()));
+    }
+    blocks.push(section("Tables", "tables"));
+    blocks.extend(tables.into_iter().map(Block::Table));
+    blocks.push(Block::Paragraph(verdict(evidence)));
+    blocks.push(Block::Table(claims::findings(evidence)));
+    blocks.push(section("Figures", "figures"));
+    let figures = drawn.iter().filter(|drawn| !drawn.pictures.is_empty());
+    blocks.extend(figures.map(|drawn| Block::Figure {
+        title: drawn.figure.title,
+        caption: drawn.figure.caption,
+        pictures: &drawn.pictures,
+    }));
+    let absent = drawn.iter().filter(|drawn| drawn.pictures.is_empty()).map(|drawn| drawn.figure.absent);
+    blocks.extend(absent.filter(|text| !text.is_empty()).map(|text| Block::Paragraph(text.into())));
+    blocks.push(section("What the methods and schedules are", "methods"));
+    blocks.push(Block::Paragraph(glossary::NOTE.into()));
+    blocks.push(Block::Table(glossary::methods(evidence)));
+    blocks.push(Block::Table(glossary::schedules(evidence)));
+    blocks.push(section("What the indicators are", "indicators"));
+    blocks.push(Block::Definitions(definitions(evidence)));
+    blocks.push(section("Configuration and provenance", "provenance"));
+    blocks.push(provenance(evidence));
+    Document { title: format!("Loss of trainability: {}", evidence.sweep.name), blocks }
+}
+
+fn section<'a>(title: &str, anchor: &'static str) -> Block<'a> {
+    Block::Section { title: title.into(), anchor }
+}
+
+fn scope(evidence: &Evidence) -> String {
+    let finished = evidence.sweep.finished().count();
+    let all = evidence.sweep.runs.len();
+    let seeds = seeds(evidence.smallest_n(), evidence.largest_n());
+    format!(
+        "{finished} of {all} runs have finished: {} arms (a method under a schedule) of {seeds} each, {} tasks a run. Online \
+         accuracy is the mean over all minibatches of a task of the accuracy before the update; the tasks of a stream are \
+         equally hard, so that its fall from task to task is loss of trainability. Everything here is computed from the finished runs' CSV \
+         files, and only from them.",
+        evidence.arms().len(),
+        evidence.tasks(),
+    )
+}
+
+/// Which indicators beat the trivial ones beyond their intervals.
+fn verdict(evidence: &Evidence) -> String {
+    let leaders = leading(&evidence.scores, HORIZON, Role::Trivial.name());
+    let names: Vec<_> = leaders.iter().map(|score| evidence.title(&score.indicator.name)).collect();
+    let bar = "its interval lies above those of task age and of online accuracy, and above 0.5";
+    match names.as_slice() {
+        [] => format!("At horizon {HORIZON} no indicator beats both trivial predictors in the sense that {bar}."),
+        [only] => format!("At horizon {HORIZON} one indicator beats both trivial predictors, {only}: {bar}."),
+        _ => format!(
+            "At horizon {HORIZON}, {} indicators beat both trivial predictors in the sense that {bar}: {}.",
+            names.len(),
+            names.join(", ")
+        ),
+    }
+}
+
+fn definitions(evidence: &Evidence) -> Vec<(String, String)> {
+    let definition = |indicator: &DescribedIndicator| {
+        let DescribedIndicator { name, title, role, text } = indicator;
+        (format!("{title} ({name}, {})", role.name()), format!("{}.", text.trim_end_matches('.')))
+    };
+    evidence.sweep.glossary.indicators.iter().map(definition).collect()
+}
+
+fn provenance<'a>(evidence: &Evidence) -> Block<'a> {
+    match &evidence.sweep.provenance {
+        Some(value) => Block::Verbatim(serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string())),
+        None => Block::Paragraph("There is no sweep.json.".into()),
+    }
+}

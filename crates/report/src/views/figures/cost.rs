@@ -1,0 +1,87 @@
+//! Where the time went.
+
+use std::collections::BTreeMap;
+
+use crate::plot::axis::plain;
+use crate::plot::data::{Axis, Key, Mark, Panel, Plot, Row, Scale};
+use crate::plot::style::{REST, SECTIONS};
+use crate::views::figures::figure::{Drawing, Figure};
+use crate::evidence::Evidence;
+
+/// The registry's entry.
+pub const FIGURE: Figure = Figure {
+    name: "cost",
+    title: "Seconds a run, by part of the work",
+    caption: "Wall-clock seconds of a run by what they were spent on, mean over all finished runs of the method, all \
+              schedules together. Runs share the machine with each other, so that the numbers compare methods \
+              within this sweep and nothing else.",
+    absent: "",
+    draw,
+};
+
+const TOTAL: &str = "total";
+/// Parts that take less than this share of every method's time are shown together.
+const LEAST: f64 = 0.01;
+
+fn draw(evidence: &Evidence) -> Vec<Drawing> {
+    let costs: Vec<_> = evidence.methods.iter().map(|method| mean_seconds(evidence, method)).collect();
+    let mut sections: Vec<(&str, f64)> = Vec::new();
+    for (cost, _) in &costs {
+        for (name, seconds) in cost.iter().filter(|(name, seconds)| *name != TOTAL && **seconds > LEAST * cost[TOTAL]) {
+            match sections.iter_mut().find(|(known, _)| known == name) {
+                Some((_, sum)) => *sum += seconds,
+                None => sections.push((name, *seconds)),
+            }
+        }
+    }
+    sections.sort_by(|a, b| b.1.total_cmp(&a.1));
+    // The rest joins everything else: each part has a colour and a key of its own.
+    sections.truncate(SECTIONS.len());
+
+    let mut marks = Vec::new();
+    let mut rows = Vec::new();
+    let mut longest = 0.0f64;
+    for (place, (method, (cost, n))) in evidence.methods.iter().zip(&costs).enumerate() {
+        let mut from = 0.0;
+        for (index, (section, _)) in sections.iter().enumerate() {
+            let to = from + cost.get(*section).copied().unwrap_or(0.0);
+            marks.push(Mark::Bar { y: place as f64, from, to, colour: SECTIONS[index % SECTIONS.len()] });
+            from = to;
+        }
+        let total = cost[TOTAL].max(from);
+        marks.push(Mark::Bar { y: place as f64, from, to: total, colour: REST });
+        longest = longest.max(total);
+        let decimals = if total < 10.0 { 2 } else { 0 };
+        rows.push(Row { label: method.clone(), note: format!("{} s (n = {n})", plain(total, decimals)) });
+    }
+    let height = 54.0 * rows.len() as f64;
+    let y = Axis { scale: Scale::Rows(rows), low: 0.0, high: 1.0 };
+    let x = Axis::linear(0.0, if longest > 0.0 { longest * 1.03 } else { 1.0 });
+    let keys = sections.iter().zip(SECTIONS.iter().cycle());
+    let keys = keys.map(|((name, _), colour)| Key::filled(name.replace('_', " "), *colour));
+    let plot = Plot {
+        title: FIGURE.title.into(),
+        subtitle: "Mean over the finished runs of each method, all schedules and seeds; n is the number of runs."
+            .into(),
+        legend: keys.chain([Key::filled("everything else", REST)]).collect(),
+        panels: vec![Panel { title: String::new(), note: String::new(), x, y, marks }],
+        columns: 1,
+        panel_height: height,
+        x_label: "wall-clock seconds a run".into(),
+        y_label: String::new(),
+        shared_x: false,
+        shared_y: false,
+    };
+    vec![Drawing { suffix: String::new(), plot }]
+}
+
+/// Mean seconds by section over a method's finished runs, the total among them, and the number of runs.
+fn mean_seconds(evidence: &Evidence, method: &str) -> (BTreeMap<String, f64>, usize) {
+    let runs = evidence.sweep.finished().filter(|run| run.arm.method == method);
+    let records: Vec<_> = runs.filter_map(|run| run.record.as_ref()).collect();
+    let mut mean = BTreeMap::from([(TOTAL.to_owned(), 0.0)]);
+    for (section, seconds) in records.iter().flat_map(|record| &record.seconds) {
+        *mean.entry(section.clone()).or_default() += seconds / records.len() as f64;
+    }
+    (mean, records.len())
+}

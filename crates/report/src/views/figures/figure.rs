@@ -1,0 +1,54 @@
+//! What a figure of the report is, and what the figures share.
+
+use crate::evidence::Evidence;
+use crate::plot::data::{Axis, Plot};
+use crate::wording::seeds;
+
+/// A figure: what it is called, how it is read, and how it comes out of the evidence.
+#[derive(Clone, Copy)]
+pub struct Figure {
+    /// Name of its file, without suffix and extension.
+    pub name: &'static str,
+    /// Heading in the report.
+    pub title: &'static str,
+    /// How to read it.
+    pub caption: &'static str,
+    /// What the report says where there is nothing to draw: which configuration would make it appear; empty for nothing.
+    pub absent: &'static str,
+    /// The images that it consists of; none when the evidence holds nothing to draw.
+    pub draw: fn(&Evidence) -> Vec<Drawing>,
+}
+
+/// One image of a figure.
+pub struct Drawing {
+    /// What the file name carries after the figure's name; empty for a figure of one image.
+    pub suffix: String,
+    /// What is drawn.
+    pub plot: Plot,
+}
+
+/// The number of seeds an arm, as subtitles say it.
+pub fn figure_n(evidence: &Evidence) -> String {
+    format!("n = {} an arm", seeds(evidence.smallest_n(), evidence.largest_n()))
+}
+
+/// The height of panels: what is usual in a grid, but enough for the y label where there is but one row.
+pub fn panel_height(panels: usize, columns: usize, usual: f64) -> f64 {
+    if panels <= columns { usual.max(420.0) } else { usual }
+}
+
+/// The y axis of shares, with room for lines that lie on 0 or 1.
+pub fn share_axis() -> Axis {
+    Axis::linear(-0.02, 1.02)
+}
+
+/// The x axis of figures by task, counted from 1.
+pub fn task_axis(evidence: &Evidence) -> Axis {
+    let first = evidence.first_task as f64;
+    Axis::linear(first + 0.5, first + evidence.tasks().max(1) as f64 + 0.5)
+}
+
+/// The x axis of figures by update.
+pub fn update_axis(evidence: &Evidence) -> Axis {
+    Axis::linear(0.0, evidence.updates().max(1) as f64)
+}

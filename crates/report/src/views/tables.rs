@@ -1,0 +1,269 @@
+//! The report's tables: what each arm achieved, what its schedule did for it, and how well each indicator foretells.
+
+use trainability_record::glossary::Role;
+
+use crate::views::claims;
+use crate::series::CONTROL;
+use crate::evidence::Evidence;
+use crate::plot::axis::{plain, short};
+use crate::wording::counted;
+use crate::views::table::Table;
+use crate::evidence::claims::finding::LEVEL;
+use crate::evidence::outcomes::Reference;
+use trainability_stats::paired_tests::sign_flip_floor;
+use crate::evidence::predictiveness::ranked;
+use crate::series::Arm;
+use trainability_stats::{Estimate, Undefined};
+
+/// Tasks looked ahead in the table and the figure; `predictiveness.csv` has all horizons.
+pub const HORIZON: usize = 1;
+
+/// Every table of the report, in its order.
+pub fn all(evidence: &Evidence) -> Vec<Table> {
+    let mut tables = vec![accuracy(evidence), gains(evidence)];
+    if evidence.compared_schedules.len() > 1 {
+        tables.push(schedules(evidence));
+    }
+    tables.extend([predictiveness(evidence), warning_and_gain(evidence), claims::checklist(evidence)]);
+    tables
+}
+
+/// Online accuracy of every arm.
+pub fn accuracy(evidence: &Evidence) -> Table {
+    let note = "Online accuracy, mean over seeds with 95 % bootstrap interval over seeds; n is the number of finished \
+                seeds. The last quarter is that of the tasks, rounded up. [none] stands where there is no interval; \
+                the note in summary.csv says why.";
+    let tested = evidence.summaries.iter().any(|summary| summary.mean_test_accuracy.is_ok());
+    let on_test = "Test is the accuracy at a task's end on images that nobody trained on, mean over all tasks.";
+    let note = if tested { format!("{note} {on_test}") } else { note.to_owned() };
+    let mut headings = vec!["method", "schedule", "#n", "#all tasks", "#last quarter", "#last task"];
+    headings.extend(tested.then_some("#test"));
+    let mut table = Table::new("Accuracy by arm", &note, &headings);
+    for summary in &evidence.summaries {
+        let mut cells = vec![
+            summary.arm.method.clone(),
+            summary.arm.schedule.clone(),
+            summary.seeds.to_string(),
+            share(&summary.mean_accuracy),
+            share(&summary.last_quarter_accuracy),
+            share(&summary.last_task_accuracy),
+        ];
+        cells.extend(tested.then(|| share(&summary.mean_test_accuracy)));
+        table.push(cells, evidence.is_ceiling(&summary.arm.method));
+    }
+    table
+}
+
+/// What the schedules did, and what came of it against the same method's constant schedule.
+pub fn gains(evidence: &Evidence) -> Table {
+    let note = "Gain is the mean difference in online accuracy over all tasks to the same method and seed under the \
+                constant schedule, negative where the schedule does harm. P(better) is the probability that a run of \
+                the arm beats one of its control, 0.5 where they are alike. Brackets are 95 % bootstrap intervals \
+                 over the n seeds that both have. p is Student's paired t test over these seeds, corrected by Holm for \
+                 all arms; summary.csv has the exact sign-flip test too, which cannot be below 0.05 for fewer than six \
+                 seeds. Cooled, warmed and held count the decisions of all layers and runs; a schedule that goes by the \
+                 clock takes none. A schedule that never fired has no gain: its arm is the control once more.";
+    let headings = ["method", "schedule", "#n", "#gain", "#P(better)", "#p", "#cooled", "#warmed", "#held"];
+    let mut table = Table::new("Gain over the constant schedule", note, &headings);
+    for summary in evidence.summaries.iter().filter(|summary| summary.arm.schedule != CONTROL) {
+        let mut events = [0; 3];
+        let runs = evidence.arm(&summary.arm.method, &summary.arm.schedule);
+        let decides = runs.iter().any(|run| run.record.as_ref().is_some_and(|record| record.scheduled));
+        for run in runs {
+            for layer in run.record.iter().flat_map(|record| &record.events) {
+                let counts = [layer.cooled, layer.warmed, layer.held];
+                events.iter_mut().zip(counts).for_each(|(sum, count)| *sum = u64::saturating_add(*sum, count));
+            }
+        }
+        let n = summary.difference_to_constant.map_or(0, |gain| gain.n());
+        let (gain, better, p) = if idle_arm(evidence, &summary.arm) {
+            ("never fired".into(), "–".into(), "–".into())
+        } else {
+            let better = coarse(&summary.probability_of_improvement);
+            (signed(&summary.difference_to_constant), better, p_value(&summary.p_paired_t_holm))
+        };
+        let mut cells = vec![summary.arm.method.clone(), summary.arm.schedule.clone(), n.to_string(), gain, better, p];
+        cells.extend(events.map(|count| if decides { plain(count as f64, 0) } else { "–".into() }));
+        table.push(cells, false);
+    }
+    table
+}
+
+/// Every schedule over all methods that all schedules were run with.
+pub fn schedules(evidence: &Evidence) -> Table {
+    let methods = evidence.compared_schedules.first().map_or_else(String::new, |summary| summary.methods.join(", "));
+    let note = format!(
+        "Over {methods}. IQM is the interquartile mean of the runs' mean online accuracy, seeds redrawn within each \
+         method; n is the number of runs. Gain is the mean paired difference to the constant schedule and P(better) \
+         the mean over methods of the probability of improvement, seeds redrawn for all methods at once; both, and \
+         the tests, rest on the seeds that all share. p is Student's paired t test over seeds corrected by Holm, p \
+         (flip) the exact sign-flip test, which for {}",
+        floor_text(evidence),
+    );
+    let headings = ["schedule", "#n", "#IQM", "#gain", "#P(better)", "#p", "#p (flip)"];
+    let mut table = Table::new("Schedules over all methods", &note, &headings);
+    for summary in &evidence.compared_schedules {
+        let cells = vec![
+            summary.schedule.clone(),
+            summary.runs.to_string(),
+            share(&summary.interquartile_mean),
+            signed(&summary.difference_to_constant),
+            coarse(&summary.probability_of_improvement),
+            p_value(&summary.p_paired_t_holm),
+            p_value(&summary.p_sign_flip),
+        ];
+        table.push(cells, summary.schedule == CONTROL);
+    }
+    table
+}
+
+/// What the exact test can show with the sweep's seeds.
+fn floor_text(evidence: &Evidence) -> String {
+    let seeds = evidence.compared_schedules.iter().filter_map(|summary| summary.difference_to_constant.ok());
+    let seeds = seeds.map(|gain| gain.n()).max().unwrap_or(0);
+    if seeds == 0 {
+        return "no shared seeds has no value.".into();
+    }
+    let floor = sign_flip_floor(seeds);
+    let verdict = if floor > LEVEL { "and so can call nothing significant" } else { "at the least" };
+    format!("{} cannot be below {}, {verdict}.", counted(seeds, "seed"), short(floor))
+}
+
+/// Whether the arm's schedule fired in none of its runs.
+fn idle_arm(evidence: &Evidence, arm: &Arm) -> bool {
+    let runs = evidence.arm(&arm.method, &arm.schedule);
+    !runs.is_empty() && runs.iter().all(|run| run.record.as_ref().is_some_and(|record| record.never_fired()))
+}
+
+/// Every indicator's power to foretell, best first, the trivial predictors as references.
+pub fn predictiveness(evidence: &Evidence) -> Table {
+    let scores = ranked(&evidence.scores, HORIZON);
+    let reference = scores.iter().find_map(|score| score.reference);
+    let events = scores.iter().map(|score| score.events).max().unwrap_or(0);
+    let runs = scores.iter().map(|score| score.runs).max().unwrap_or(0);
+    let note = format!(
+        "Each indicator at a task against the next task. AUROC is for the event {}, which happened at {} of the pairs; \
+         0.5 is chance. The alarm is the direction, high or low values, in which the indicator announces the event best; \
+         choosing it on the same data flatters weak indicators. Brackets are 95 % bootstrap intervals over seeds. Spearman's \
+         correlation is with the next task's accuracy, over the pairs of all runs together, and within runs and then \
+         averaged. n counts task pairs, of up to {runs} runs, and undef. is the share of pairs in which the indicator \
+         is undefined; the tasks of a run are not independent. Trivial predictors are what any indicator has to beat.",
+        reference_text(reference),
+        plain(events as f64, 0),
+    );
+    let headings = ["indicator", "role", "alarm", "#AUROC", "#Spearman\npooled", "#Spearman\nwithin", "#n", "#undef."];
+    let mut table = Table::new("Predictiveness at horizon 1", &note, &headings);
+    for score in scores {
+        let name = score.indicator.name.as_str();
+        let undefined = score.undefined.value().map_or("–".into(), |share| format!("{:.1} %", 100.0 * share));
+        let cells = vec![
+            evidence.title(name).to_owned(),
+            score.indicator.role.clone(),
+            score.direction.map_or("–", |direction| direction.name()).to_owned(),
+            coarse(&score.auroc_oriented()),
+            correlation(&score.spearman_pooled),
+            correlation(&score.spearman_within),
+            plain(score.pairs as f64, 0),
+            undefined,
+        ];
+        table.push(cells, score.indicator.role == Role::Trivial.name());
+    }
+    table
+}
+
+/// How early every indicator warns, and what it adds to the trivial predictors, in the order of [`predictiveness`].
+pub fn warning_and_gain(evidence: &Evidence) -> Table {
+    let scores = ranked(&evidence.scores, HORIZON);
+    let runs = scores.iter().filter_map(|score| score.lead_time.ok()).map(|lead| lead.n()).max().unwrap_or(0);
+    let chance = scores.iter().filter_map(|score| score.lead_time_by_chance.ok()).next();
+    let chance = chance.map_or("–".into(), |lead| plain(lead, 1));
+    let pairs = scores.iter().map(|score| score.pairs).max().unwrap_or(0);
+    let events = scores.iter().map(|score| score.events).max().unwrap_or(0);
+    let note = format!(
+        "AP is average precision in the direction of the alarm; chance is the share of events, {}. Signs are the \
+         configurations in which the correlation within runs has the pooled sign. Lead is the mean number of tasks \
+         from the first alarm to a run's first loss of trainability, at the laxest threshold that alarms at no more \
+         than 10 % of the tasks without one, over up to {runs} runs, those not warned counting 0; alarms tossed with \
+         a chance of 10 % lead by {chance}. Gain is what the indicator adds to task age, or to online accuracy, in a \
+         logistic model that has not seen the configuration it is asked about: the fall of the log-loss in \
+         thousandths of a nat a pair, over up to {} pairs. Brackets are 95 % bootstrap intervals over seeds.",
+        share_of(events, pairs),
+        plain(pairs as f64, 0),
+    );
+    let headings =
+        ["indicator", "#AP", "#signs", "#lead in tasks", "#gain over\ntask age", "#gain over\nonline accuracy"];
+    let mut table = Table::new("Warning and gain at horizon 1", &note, &headings);
+    for score in scores {
+        let name = score.indicator.name.as_str();
+        let signs = score.sign_consistency.map_or("–".into(), |share| format!("{}/{}", share.part, share.whole));
+        let cells = vec![
+            evidence.title(name).to_owned(),
+            score.average_precision.map_or("–".into(), |precision| format!("{:.2}", precision.point())),
+            signs,
+            cell(&score.lead_time, |value| format!("{value:.1}")),
+            thousandths(&score.gain_over_task_age),
+            thousandths(&score.gain_over_online_accuracy),
+        ];
+        table.push(cells, score.indicator.role == Role::Trivial.name());
+    }
+    table
+}
+
+fn share_of(part: usize, whole: usize) -> String {
+    if whole == 0 { "–".into() } else { format!("{:.2}", part as f64 / whole as f64) }
+}
+
+fn thousandths(gain: &Result<Estimate, Undefined>) -> String {
+    let rounded = |value: f64| match plain(1000.0 * value, 0) {
+        text if text == "0" || text.starts_with('−') => text,
+        text => format!("+{text}"),
+    };
+    cell(gain, rounded)
+}
+
+fn p_value(p: &Result<f64, Undefined>) -> String {
+    match p {
+        Ok(p) if *p < 0.001 => "<0.001".into(),
+        Ok(p) => format!("{p:.3}"),
+        Err(_) => "–".into(),
+    }
+}
+
+/// What the loss of trainability is measured against, in words.
+pub fn reference_text(reference: Option<Reference>) -> &'static str {
+    match reference {
+        Some(Reference::Reset) => "accuracy more than 10 % below the reset arm's on the same task and seed",
+        Some(Reference::FirstTask) => "accuracy more than 10 % below the run's own first task (there is no reset arm)",
+        Some(Reference::Mixed) => {
+            "accuracy more than 10 % below the reset arm's, or the run's own first task where there is no reset run"
+        }
+        None => "accuracy more than 10 % below the reference",
+    }
+}
+
+fn share(estimate: &Result<Estimate, Undefined>) -> String {
+    cell(estimate, |value| format!("{value:.3}"))
+}
+
+pub fn coarse(estimate: &Result<Estimate, Undefined>) -> String {
+    cell(estimate, |value| format!("{value:.2}"))
+}
+
+fn signed(estimate: &Result<Estimate, Undefined>) -> String {
+    cell(estimate, |value| format!("{value:+.3}").replace('-', "−"))
+}
+
+fn correlation(estimate: &Result<Estimate, Undefined>) -> String {
+    estimate.map_or("–".into(), |estimate| format!("{:+.2}", estimate.point()).replace('-', "−"))
+}
+
+/// A point with its interval; a dash where there is no number, and none in place of an interval that does not exist.
+fn cell(estimate: &Result<Estimate, Undefined>, number: impl Fn(f64) -> String) -> String {
+    let Ok(estimate) = estimate else { return "–".into() };
+    match estimate.interval() {
+        Ok(interval) => {
+            format!("{} [{}, {}]", number(estimate.point()), number(interval.low), number(interval.high))
+        }
+        Err(_) => format!("{} [none]", number(estimate.point())),
+    }
+}

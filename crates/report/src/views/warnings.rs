@@ -1,0 +1,142 @@
+//! What a reader must know before believing the numbers, each in a sentence or two.
+
+use std::collections::BTreeSet;
+
+use crate::series::CONTROL;
+use crate::evidence::Evidence;
+use crate::results::{RecordedRun, RecordedSweep};
+use crate::series::Arm;
+use crate::evidence::warnings as series;
+use trainability_record::run::Status;
+
+/// Every warning, the gravest first.
+pub fn all(evidence: &Evidence) -> Vec<String> {
+    let mut warnings = damaged(&evidence.sweep);
+    warnings.extend(unfinished(&evidence.sweep));
+    warnings.extend(evidence.cautions.clone());
+    warnings.extend(never_fired(evidence));
+    warnings.extend(never_decided(evidence));
+    warnings.extend(series::identical_arms(&evidence.series));
+    warnings.extend(series::few_seeds(&evidence.series));
+    for indicator in &evidence.sweep.glossary.indicators {
+        warnings.extend(series::undefined_indicator(&evidence.series, &indicator.name));
+        warnings.extend(series::constant_indicator(&evidence.series, &indicator.name));
+    }
+    warnings.extend(unconverged(evidence));
+    if evidence.sweep.provenance.is_none() {
+        warnings.push("sweep.json is missing: what was configured, and where it ran, is not known.".into());
+    }
+    warnings
+}
+
+/// Runs whose files are not what they wrote; no statistic counts them.
+pub fn damaged(sweep: &RecordedSweep) -> Vec<String> {
+    let sentence = |run: &RecordedRun| {
+        let damage = run.damage.as_ref()?;
+        let name = format!("{}, seed {}", label(&run.arm), run.seed);
+        Some(format!("{name} is left out: {damage}. No number counts it; the sweep's own command does it again."))
+    };
+    sweep.runs.iter().filter_map(sentence).collect()
+}
+
+/// Runs that are not complete, with the reason; no statistic counts them.
+pub fn unfinished(sweep: &RecordedSweep) -> Vec<String> {
+    let sentence = |run: &RecordedRun| {
+        let name = format!("{}, seed {}", label(&run.arm), run.seed);
+        let reason = run.record.as_ref().and_then(|record| record.error.as_deref());
+        let because = reason.map_or(String::new(), |reason| format!(": {}", reason.trim_end_matches('.')));
+        let task = run.record.as_ref().and_then(|record| record.diverged_at_task);
+        let task = task.map_or(String::new(), |task| format!(" in task {}", task.saturating_add(1)));
+        match run.status() {
+            Some(Status::Finished) => None,
+            Some(Status::Diverged) => Some(format!(
+                "{name} diverged{task}{because}. No number counts it, so that what is said of its arm flatters it."
+            )),
+            Some(Status::Failed) => Some(format!("{name} failed{because}. No number counts it.")),
+            Some(Status::Running) => Some(format!("{name} has not finished. No number counts it.")),
+            None => {
+                Some(format!("{name} has no run.json: it was never begun or is being set up. No number counts it."))
+            }
+        }
+    };
+    sweep.runs.iter().filter(|run| run.damage.is_none()).filter_map(sentence).collect()
+}
+
+/// Arms in which the schedule took no decision to change anything in some run.
+pub fn never_fired(evidence: &Evidence) -> Vec<String> {
+    let sentence = |arm: &Arm| {
+        let runs = evidence.arm(&arm.method, &arm.schedule);
+        let idle = |run: &&&RecordedRun| run.record.as_ref().is_some_and(|record| record.never_fired());
+        let count = runs.iter().filter(idle).count();
+        (count > 0).then(|| {
+            format!(
+                "{}: the schedule never fired in {count} of {} runs, which makes them identical to their control \
+                 {}/{CONTROL}, not a result.",
+                label(arm),
+                runs.len(),
+                arm.method
+            )
+        })
+    };
+    evidence.arms().iter().filter_map(sentence).collect()
+}
+
+/// Arms in which the schedule acted, but could not decide anything in some layers, since their bound was never defined.
+pub fn never_decided(evidence: &Evidence) -> Vec<String> {
+    let blind = |run: &&RecordedRun| -> Vec<String> {
+        let Some(record) = run.record.as_ref().filter(|record| !record.never_fired()) else { return Vec::new() };
+        let events = record.events.iter();
+        let blind =
+            events.filter(|layer| layer.undefined > 0 && layer.undefined == layer.cooled + layer.warmed + layer.held);
+        blind.map(|layer| layer.layer.clone()).collect()
+    };
+    let sentence = |arm: &Arm| {
+        let runs = evidence.arm(&arm.method, &arm.schedule);
+        let blind: Vec<Vec<String>> = runs.iter().map(blind).filter(|layers| !layers.is_empty()).collect();
+        let layers: BTreeSet<&str> = blind.iter().flatten().map(String::as_str).collect();
+        (!blind.is_empty()).then(|| {
+            format!(
+                "{}: the bound that the schedule keeps to was undefined at every control event in {} in {} of {} runs, \
+                 so that it acted on the other layers alone.",
+                label(arm),
+                Vec::from_iter(layers).join(", "),
+                blind.len(),
+                runs.len(),
+            )
+        })
+    };
+    evidence.arms().iter().filter_map(sentence).collect()
+}
+
+/// How often the largest eigenvalue was not found to the wanted precision.
+pub fn unconverged(evidence: &Evidence) -> Option<String> {
+    let (mut lost, mut all) = (0, 0);
+    let mut worst: Option<(f64, String)> = None;
+    for arm in evidence.arms() {
+        let runs = evidence.arm(&arm.method, &arm.schedule);
+        let rows: usize = runs.iter().flat_map(|run| &run.traces).map(|trace| trace.updates.len()).sum();
+        let records = runs.iter().filter_map(|run| run.record.as_ref());
+        let count = records.map(|record| record.unconverged_curvature_events).fold(0, u64::saturating_add);
+        (lost, all) = (u64::saturating_add(lost, count), all + rows);
+        let share = count as f64 / rows.max(1) as f64;
+        if count > 0 && worst.as_ref().is_none_or(|(most, _)| share > *most) {
+            worst = Some((share, label(&arm)));
+        }
+    }
+    worst.map(|(share, arm)| {
+        format!(
+            "Lanczos ran out of products before the wanted precision in {lost} of {all} layer measurements, {}; most \
+             often in {arm}, {}. Sharpness, volatility and the bounds made of them are uncertain there.",
+            percent(lost as f64 / all.max(1) as f64),
+            percent(share),
+        )
+    })
+}
+
+fn percent(share: f64) -> String {
+    if share < 0.001 { "under 0.1 %".into() } else { format!("{:.1} %", 100.0 * share) }
+}
+
+fn label(arm: &Arm) -> String {
+    format!("{}/{}", arm.method, arm.schedule)
+}

@@ -1,0 +1,31 @@
+//! Statistics as pure functions of numbers: no files, no tensors, no clock, and no random generator without a seed.
+//!
+//! A list of task pairs ([`pooled`]) is scored by rank [`correlation`] and Kendall's tau ([`kendall`]), separation of two
+//! classes ([`auroc`]), time of warning ([`lead`]) and [`gain`] over a baseline (a [`logistic`] model on configurations it
+//! has not seen). [`aggregate`] sums scores up, [`paired_tests`] and [`bootstrap`] say how sure they are, [`decay`] fits
+//! the courses of step sizes.
+//!
+//! A number that does not exist is never replaced by one that does: it is an [`Undefined`] with its reason.
+
+#![warn(unreachable_pub)]
+
+pub mod aggregate;
+pub mod auroc;
+pub mod bootstrap;
+pub mod correlation;
+pub mod decay;
+mod distribution;
+pub mod estimate;
+pub mod gain;
+pub mod gaps;
+pub mod kendall;
+pub mod lead;
+pub mod logistic;
+#[cfg(test)]
+mod oracles;
+pub mod paired_tests;
+pub mod pooled;
+pub mod ranks;
+
+pub use bootstrap::{Bootstrap, BootstrapOptions};
+pub use estimate::{Estimate, Interval, Share, Undefined};
