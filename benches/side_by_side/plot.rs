@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 use plotters::style::RGBColor;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use trainability::report::figures::picture::render;
-use trainability::report::figures::plot::{Axis, Key, Mark, Panel, Pen, Plot, Row, Scale, Shape};
-use trainability::report::figures::style::REFERENCE;
+use trainability_report::plot::picture::render;
+use trainability_report::plot::data::{Axis, Key, Mark, Panel, Pen, Plot, Row, Scale, Shape};
+use trainability_report::plot::style::REFERENCE;
 
 const OURS: RGBColor = RGBColor(0x00, 0x72, 0xb2);
 const LIMIT: RGBColor = RGBColor(0xd5, 0x5e, 0x00);

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::json;
 use trainability::config::{Experiment, ImageFacts, Plan};
 use trainability::data::ImageSet;
-use trainability::train::{Recorder, Run};
+use trainability::run::{Run, columns};
+use trainability_record::Recorder;
 
 use crate::reference::{Setting, digits, run};
 use crate::timing::Updates;
@@ -86,7 +87,7 @@ fn memory(set: &ImageSet) -> Result<Vec<Row>> {
     let experiment = Experiment::from_value(experiment, "the benchmark of memory", "memory")?;
     let plan = Plan::new(experiment, &ImageFacts::of(set))?;
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let mut recorder = Recorder::create(folder.path()).context("cannot write to the temporary folder")?;
+    let mut recorder = Recorder::create(folder.path(), &columns()).context("cannot write to the temporary folder")?;
     let mut run = Run::new(&plan.runs[0], set);
     let mut rows = Vec::with_capacity(TASKS);
     while !run.is_over() {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
-use trainability::sweep::read_record;
+use trainability_record::read_record;
 
 /// `configs/standard.json`, shortened to three tasks.
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/standard.json");

@@ -104,19 +104,6 @@ impl SweepFolder {
     }
 }
 
-/// The folders runs/METHOD/SCHEDULE/seed-N of a sweep, in alphabetical order.
-pub(super) fn run_folders(results: &Path) -> Vec<PathBuf> {
-    let below = |folder: &PathBuf| {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
-        folders.sort();
-        folders
-    };
-    let arms = below(&results.join("runs")).iter().flat_map(below).collect::<Vec<_>>();
-    let is_run = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("seed-"));
-    arms.iter().flat_map(below).filter(is_run).collect()
-}
-
 fn without_seed(options: &Value) -> Value {
     let mut options = options.clone();
     if let Some(object) = options.as_object_mut() {

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use trainability_record::run::run_folders;
 use trainability_record::{CSV_FILES, RunRecord, Status, read_record};
 
 use super::error::SweepError;
-use super::folder::{SweepFolder, run_folders};
+use super::folder::SweepFolder;
 use super::listener::Listener;
 use crate::run::RunPlan;
 

@@ -7,8 +7,8 @@ use std::process::Command;
 use serde::Serialize;
 use serde_json::{Value, json};
 use trainability_record::Glossary;
+use trainability_record::run::run_folders;
 
-use super::folder::run_folders;
 use super::glossary::glossary;
 use crate::data::ImageSet;
 use crate::experiment::Plan;

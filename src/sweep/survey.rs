@@ -7,10 +7,9 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde_json::Value;
 use trainability_record::digest::{Damage, Digest, read_json};
-use trainability_record::run::Status;
+use trainability_record::run::{Status, run_folders};
 
 use super::error::SweepError;
-use super::folder::run_folders;
 use super::run_state::RunState;
 
 /// The state of a sweep's runs.

@@ -48,7 +48,7 @@ fn a_run_that_diverges_is_recorded_with_its_task_and_stops_no_other() {
     }
     assert_eq!(work.record("out", BAD), {
         let seconds = work.record("out", BAD).seconds;
-        trainability::train::RunRecord { seconds, ..bad }
+        trainability_record::RunRecord { seconds, ..bad }
     });
     assert_eq!(work.read(format!("out/replaced/{BAD}.1/tasks.csv")), work.rows("out", BAD)[0]);
 }

@@ -1,7 +1,10 @@
 //! The files of a sweep and of its report: names, columns, values.
 
+use std::path::Path;
+
 use serde_json::json;
-use trainability::train::{ControlRow, Run};
+use trainability::run::Run;
+use trainability_record::controls::read_rows;
 
 use super::workdir::{MEASURED, UPDATES, Workdir, assert_contains};
 
@@ -101,8 +104,7 @@ fn the_rows_of_a_run_have_their_columns_and_read_back_to_the_same_bits() {
         expected_controls.extend(advance.controls);
         expected_tasks.extend(advance.task);
     }
-    let mut reader = csv::Reader::from_reader(controls.as_bytes());
-    let read: Vec<ControlRow> = reader.deserialize().map(|row| row.unwrap()).collect();
+    let read = read_rows(Path::new("controls.csv"), controls.as_bytes()).unwrap();
     // As text, since that tells 0.0 from -0.0.
     assert_eq!(format!("{read:?}"), format!("{expected_controls:?}"));
     let mut reader = csv::Reader::from_reader(tasks.as_bytes());

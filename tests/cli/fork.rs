@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::json;
-use trainability::train::RunRecord;
+use trainability_record::RunRecord;
 
 use super::workdir::{Workdir, assert_contains};
 

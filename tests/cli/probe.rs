@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use trainability::probe::catalogue::OWN;
-use trainability::train::recorder::CONTROL_COLUMNS;
+use trainability::run::columns;
 use trainability_baselines::indicator::INDICATORS;
 
 use super::workdir::{Workdir, assert_contains};
@@ -114,7 +114,8 @@ fn the_json_has_the_columns_of_a_runs_tables_as_its_keys() {
     assert_eq!(keys(&found["network"]), network);
     let of_runs = ["task", "update", "layer", "action"];
     let layerwise = INDICATORS.iter().filter(|indicator| indicator.layerwise().is_some());
-    let layer: Vec<&str> = CONTROL_COLUMNS
+    let layer: Vec<&str> = columns()
+        .controls
         .into_iter()
         .filter(|name| !of_runs.contains(name))
         .chain(layerwise.map(|indicator| indicator.definition().name))

@@ -3,7 +3,8 @@
 use std::fs;
 
 use serde_json::json;
-use trainability::train::{Recorder, Run, Status, checkpoint};
+use trainability::run::{Run, checkpoint, columns};
+use trainability_record::{Recorder, Status};
 use trainability_baselines::State;
 
 use super::workdir::{MEASURED, Snapshot, UPDATES, Workdir};
@@ -89,7 +90,7 @@ fn interrupt(work: &Workdir, out: &str, name: &str, stop: usize, with_checkpoint
     let mut record = work.record("whole", name);
     record.status = Status::Running;
     record.write(&folder).unwrap();
-    let (mut run, mut recorder) = (Run::new(planned, &set), Recorder::create(&folder).unwrap());
+    let (mut run, mut recorder) = (Run::new(planned, &set), Recorder::create(&folder, &columns()).unwrap());
     for _ in 0..stop {
         let advance = run.advance().unwrap();
         recorder.add_controls(&advance.controls).unwrap();

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use trainability::config::{Experiment, ImageFacts, Plan, RunPlan};
 use trainability::data::ImageSet;
 use trainability::random::Generator;
-use trainability::train::recorder::{CONTROL_COLUMNS, TaskRow};
-use trainability::train::{ControlRow, Run, checkpoint};
+use trainability::run::{Run, checkpoint, columns};
+use trainability_record::{ControlRow, TaskRow};
 use trainability_baselines::{State, Stateful};
 
 /// Images of random pixels, all of class 0; of 255 values those below `background` are the background, 0.
@@ -102,7 +102,7 @@ fn written(rows: &[ControlRow]) -> Vec<TaskRow> {
     rows.iter().for_each(|row| writer.serialize(row).unwrap());
     let bytes = writer.into_inner().unwrap();
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&bytes[..]);
-    let fields = |row: csv::StringRecord| CONTROL_COLUMNS.into_iter().zip(row.iter().map(str::to_owned)).collect();
+    let fields = |row: csv::StringRecord| columns().controls.into_iter().zip(row.iter().map(str::to_owned)).collect();
     reader.records().map(|row| fields(row.unwrap())).collect()
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use trainability::config::{ImageFacts, RunPlan};
 use trainability::data::ImageSet;
-use trainability::train::{Run, checkpoint};
+use trainability::run::{Run, checkpoint};
 use trainability_baselines::{PARTS, State, Stateful};
 
 use super::tiny::{self, finish};
@@ -79,7 +79,7 @@ fn every_statistic_of_a_layer_is_there() {
     let names: Vec<&str> = controls[..4].iter().map(|row| row.layer.as_str()).collect();
     assert_eq!(names, ["conv1", "conv2", "fc1", "fc2"]);
     for row in &controls {
-        for value in [row.effective_step, row.noise_variance, row.sharpness, row.noise_bound, row.combined_bound] {
+        for value in [row.value("effective_step"), row.value("noise_variance"), row.value("sharpness"), row.value("noise_bound"), row.value("combined_bound")] {
             assert!(value.is_some_and(|value| value > 0.0), "{row:?}");
         }
     }

@@ -8,7 +8,7 @@ use serde_json::json;
 use tch::{Kind, Tensor};
 use trainability::config::RunPlan;
 use trainability::sweep::{Listener, Outcome, Signals, SweepOptions, carry_out};
-use trainability::train::{RunRecord, Status};
+use trainability_record::{RunRecord, Status};
 
 use super::workdir::{UPDATES, Workdir, assert_contains};
 

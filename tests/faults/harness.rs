@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
-use trainability::sweep::read_record;
+use trainability_record::read_record;
 use trainability::train::Status;
 
 use super::workdir::Workdir;

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 use trainability::schedule::SCHEDULES;
 use trainability::stream::STREAMS;
-use trainability::sweep::read_record;
+use trainability_record::read_record;
 use trainability_baselines::method::PARTS;
 
 use super::harness::{Changes, Sweeping, assert_sound, assert_whole, command, generator, long, tell, workplace};

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use trainability::config::{Experiment, ImageFacts, Plan};
 use trainability::data::{Idx, ImageSet, ImageShape};
-use trainability::train::{Run, checkpoint};
+use trainability::run::{Run, checkpoint};
 use trainability_baselines::State;
 use trainability_record::{LayerEvents, RunRecord, Status};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tch::Tensor;
-use trainability::train::checkpoint;
+use trainability::run::checkpoint;
 use trainability_baselines::State;
 
 use super::damage::check;

@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write;
 
-use trainability::train::checkpoint;
+use trainability::run::checkpoint;
 
 use super::inputs::{self, TARGETS};
 
@@ -37,7 +37,7 @@ fn every_seed_is_read_or_refused() {
 fn whole_seeds_are_accepted() {
     use trainability::config::{Experiment, ImageFacts, Plan};
     use trainability::data::{Idx, ImageSet, ImageShape};
-    use trainability::train::checkpoint;
+    use trainability::run::checkpoint;
 
     let path = Path::new("seed");
     for (target, _) in TARGETS {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tch::Tensor;
-use trainability::train::{Run, checkpoint};
+use trainability::run::{Run, checkpoint};
 use trainability_baselines::State;
 
 use super::inputs::{tiny_checkpoint, tiny_run};

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use trainability::config::{Experiment, ImageFacts, Plan, RunPlan};
 use trainability::data::ImageSet;
 use trainability::schedule::SCHEDULES;
-use trainability::train::{ControlRow, Run};
+use trainability::run::Run;
+use trainability_record::ControlRow;
 
 use crate::decays::rates;
 use crate::tiny;
@@ -104,13 +105,13 @@ fn each_ablation_keeps_the_bound_that_its_name_says() {
         let (mut cooled, mut held) = (0, 0);
         for row in &rows {
             let (step, bound) = (
-                row.effective_step.unwrap(),
+                row.value("effective_step").unwrap(),
                 match name {
-                    "noise_only" => row.noise_bound,
-                    "volatility_only" => row.volatility_bound,
-                    "level_only" => row.level_bound,
+                    "noise_only" => row.value("noise_bound"),
+                    "volatility_only" => row.value("volatility_bound"),
+                    "level_only" => row.value("level_bound"),
                     "floor_only" => Some(0.0),
-                    _ => row.combined_bound,
+                    _ => row.value("combined_bound"),
                 },
             );
             // METHOD 4 with its constants; the first tenth of a task of 36 updates is its first four.
@@ -127,7 +128,7 @@ fn each_ablation_keeps_the_bound_that_its_name_says() {
             held += u32::from(expected == "held");
         }
         if name == "floor_only" {
-            assert!(rows.iter().all(|row| (row.action == "cooled") == (row.effective_step.unwrap() > 0.12)));
+            assert!(rows.iter().all(|row| (row.action == "cooled") == (row.value("effective_step").unwrap() > 0.12)));
         }
         assert!(cooled > 0, "{name} never cooled");
         assert!(rows.iter().any(|row| row.action == "warmed") || ["cooling_only", "floor_only"].contains(&name));
@@ -153,6 +154,6 @@ fn under_the_scope_network_all_layers_share_one_decision() {
     assert!(together(&network) && !together(&layer));
     assert!(network.iter().any(|row| row.action == "cooled"));
     // The rows still are the layers' own.
-    assert!(network.chunks(3).any(|layers| layers[0].combined_bound != layers[1].combined_bound));
+    assert!(network.chunks(3).any(|layers| layers[0].value("combined_bound") != layers[1].value("combined_bound")));
     assert_eq!(plans["network"].resolved.options["scope"], "network");
 }

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use trainability::config::{Experiment, ImageFacts, Plan};
-use trainability::report::results::Sweep;
+use trainability_record::run::{Status, read_record, run_folders};
+use trainability_record::tasks::read_tasks;
 use trainability::stream::STREAMS;
 use trainability_baselines::PARTS;
 
@@ -61,17 +62,20 @@ fn they_train_and_report() {
         let out = format!("results/{name}");
         call(&["sweep", &config(&format!("{name}.json")), "--seeds", "0", "--jobs", "2", "--out", &out]);
         call(&["report", &out]);
-        let sweep = Sweep::load(&folder.path().join(&out)).unwrap();
-        assert_eq!(sweep.finished().count(), runs);
-        for run in sweep.finished() {
-            let method = &run.arm.method;
-            let tested = run.series.column("test_accuracy");
+        let folders = run_folders(&folder.path().join(&out));
+        assert_eq!(folders.len(), runs);
+        let mut updates = Vec::new();
+        for run in folders {
+            let (record, tasks) = (read_record(&run).unwrap().unwrap(), run.join("tasks.csv"));
+            assert_eq!(record.status, Status::Finished);
+            let columns = read_tasks(&tasks, fs::File::open(&tasks).unwrap()).unwrap();
+            let tested = &columns["test_accuracy"];
             assert_eq!(tested.len(), 4);
-            let has_true_labels = method.contains("_permutation");
-            assert!(tested.iter().all(|accuracy| accuracy.is_some() == has_true_labels), "{method}: {tested:?}");
+            let has_true_labels = record.method.contains("_permutation");
+            assert!(tested.iter().all(|accuracy| accuracy.is_some() == has_true_labels), "{}: {tested:?}", record.method);
+            updates.push(columns["updates"].clone());
         }
         // Of one seed, every arm has tasks of the same lengths.
-        let updates: Vec<_> = sweep.finished().map(|run| run.series.column("updates").to_vec()).collect();
         assert!(updates.iter().all(|of_run| *of_run == updates[0]), "{updates:?}");
         let report = fs::read_to_string(folder.path().join(&out).join("report.md")).unwrap();
         assert_eq!(report.contains("images that nobody trained on"), name == "smoke-streams");

@@ -66,8 +66,11 @@ pub enum Digest {
 /// # Errors
 /// The value is no object, or what the file system says.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), WriteError> {
-    let refuse =
-        |reason: &dyn ToString| WriteError::Content { path: path.to_owned(), format: "JSON", reason: reason.to_string() };
+    let refuse = |reason: &dyn ToString| WriteError::Content {
+        path: path.to_owned(),
+        format: "JSON",
+        reason: reason.to_string(),
+    };
     let mut value = serde_json::to_value(value).map_err(|error| refuse(&error))?;
     let digest = digest_of(&value);
     value.as_object_mut().ok_or_else(|| refuse(&"only an object has a digest"))?.insert(KEY.to_owned(), digest.into());
@@ -106,8 +109,9 @@ pub fn checksum(path: &Path) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::json;
+
+    use super::*;
 
     #[test]
     fn what_was_written_comes_back_and_no_changed_byte_goes_unnoticed() {

@@ -170,7 +170,8 @@ mod tests {
     #[test]
     fn the_words_of_format_2_are_whole() {
         let glossary = Glossary::format2();
-        let lengths = (glossary.indicators.len(), glossary.bounds.len(), glossary.parts.len(), glossary.schedules.len());
+        let lengths =
+            (glossary.indicators.len(), glossary.bounds.len(), glossary.parts.len(), glossary.schedules.len());
         assert_eq!(lengths, (27, 5, 20, 16));
         let again: Glossary = serde_json::from_value(serde_json::to_value(&glossary).unwrap()).unwrap();
         assert_eq!(again, glossary);

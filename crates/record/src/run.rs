@@ -1,7 +1,8 @@
 //! `run.json`: where a run stands, its options, and the checksums of what it wrote.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -131,4 +132,17 @@ pub fn read_record(folder: &Path) -> Result<Option<RunRecord>, Damage> {
         Err(Damage::Missing(_)) => Ok(None),
         Err(damage) => Err(damage),
     }
+}
+
+/// The folders runs/METHOD/SCHEDULE/seed-N of a sweep, in alphabetical order.
+pub fn run_folders(results: &Path) -> Vec<PathBuf> {
+    let below = |folder: &PathBuf| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+        folders.sort();
+        folders
+    };
+    let arms = below(&results.join("runs")).iter().flat_map(below).collect::<Vec<_>>();
+    let is_run = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("seed-"));
+    arms.iter().flat_map(below).filter(is_run).collect()
 }

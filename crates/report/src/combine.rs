@@ -11,17 +11,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use crate::error::{Refusal, demand};
-
-use crate::wording::counted;
 use crate::results::{RecordedRun, RecordedSweep};
 use crate::selected::Selected;
 use crate::setting::leaves;
+use crate::wording::counted;
 
 /// Puts sweeps together; one is left as it is.
 ///
 /// # Errors
 /// Two sweeps have one name.
-pub fn together(mut sweeps: Vec<RecordedSweep>) -> Result<Selected, Refusal> {
+pub(crate) fn together(mut sweeps: Vec<RecordedSweep>) -> Result<Selected, Refusal> {
     if sweeps.len() == 1 {
         return Ok(Selected { sweep: sweeps.remove(0), ..Selected::default() });
     }
@@ -177,9 +176,10 @@ fn short(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::setting::tests::{options, run};
-    use super::*;
     use trainability_record::run::Status;
+
+    use super::*;
+    use crate::setting::tests::{options, run};
 
     fn sweep(name: &str, runs: Vec<RecordedRun>) -> RecordedSweep {
         RecordedSweep { name: name.to_owned(), runs, ..RecordedSweep::default() }

@@ -12,7 +12,7 @@ use crate::setting::value_of;
 /// Groups beyond which something else must have been meant, such as the seed.
 const MOST_GROUPS: usize = 24;
 /// The arms that have one value under the key.
-pub struct Group {
+pub(crate) struct Group {
     /// Key and value, as headings say it.
     pub title: String,
     /// The value alone.
@@ -27,9 +27,10 @@ pub struct Group {
 ///
 /// # Errors
 /// No run has the key, or the runs of an arm have several values under it, or there are more groups than can be read.
-pub fn groups(evidence: &Evidence, key: &str) -> Result<Vec<Group>, Refusal> {
+pub(crate) fn groups(evidence: &Evidence, key: &str) -> Result<Vec<Group>, Refusal> {
     let keys = &evidence.grid_keys;
-    let runs: Vec<&RecordedRun> = evidence.sweep.finished().filter(|run| !evidence.is_ceiling(&run.arm.method)).collect();
+    let runs: Vec<&RecordedRun> =
+        evidence.sweep.finished().filter(|run| !evidence.is_ceiling(&run.arm.method)).collect();
     if ["seed", "task"].contains(&key) {
         refuse!("--group-by is {key:?}, expected method, schedule or an option: the {key}s of an arm belong together");
     }
@@ -59,7 +60,7 @@ pub fn groups(evidence: &Evidence, key: &str) -> Result<Vec<Group>, Refusal> {
 }
 
 /// A sentence on what the groups are.
-pub fn told(key: &str, groups: &[Group]) -> String {
+pub(crate) fn told(key: &str, groups: &[Group]) -> String {
     let values: Vec<&str> = groups.iter().map(|group| group.value.as_str()).collect();
     let control =
         if key == "schedule" { format!(" Gains are over the {CONTROL} schedule's group.") } else { String::new() };

@@ -50,7 +50,9 @@ impl ReportArguments {
             Some(out) => out.clone(),
             None if whole => self.results[0].clone(),
             None if name.chars().count() > 80 || !label::is_valid(&name) => {
-                refuse!("the report of several sweeps, or of a part of one, would be called {name:?}, expected --out DIR")
+                refuse!(
+                    "the report of several sweeps, or of a part of one, would be called {name:?}, expected --out DIR"
+                )
             }
             None => beside(&self.results[0], &name),
         };

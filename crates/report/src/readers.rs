@@ -13,6 +13,7 @@ use trainability_record::{Glossary, RunRecord, Status};
 use crate::evidence::Evidence;
 use crate::plot::panels;
 use crate::results::{RecordedRun, RecordedSweep, traced_columns};
+use crate::selected::Selected;
 use crate::series::{Arm, Series};
 use crate::views::figures::FIGURES;
 use crate::views::{contents, tables, warnings};
@@ -71,7 +72,8 @@ pub fn run_record(bytes: &[u8]) {
     if let Ok(record) = serde_json::from_slice::<RunRecord>(bytes) {
         let text = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<RunRecord>(&text).unwrap(), record);
-        let with = |schedule| RecordedRun { record: Some(record.clone()), ..run("relu", schedule, columns(), CONTROLS) };
+        let with =
+            |schedule| RecordedRun { record: Some(record.clone()), ..run("relu", schedule, columns(), CONTROLS) };
         report(vec![with("constant"), with("paper")], None);
     } else if let Ok(provenance) = serde_json::from_slice::<Value>(bytes) {
         let run = |schedule| run("relu", schedule, columns(), CONTROLS);
@@ -87,7 +89,7 @@ fn traces(bytes: &[u8]) -> Result<Vec<LayerTrace>, TableError> {
 /// Everything that a report computes and writes, but for the pixels.
 fn report(runs: Vec<RecordedRun>, provenance: Option<Value>) {
     let sweep = RecordedSweep { name: "fuzz".to_owned(), provenance, glossary: Glossary::format2(), runs };
-    let evidence = Evidence::new(sweep);
+    let evidence = Evidence::of(Selected { sweep, ..Selected::default() });
     let (warnings, tables) = (warnings::all(&evidence), tables::all(&evidence));
     let mut printed = Vec::new();
     tables.iter().for_each(|table| terminal::table(&mut printed, table).unwrap());

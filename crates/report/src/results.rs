@@ -14,11 +14,11 @@ use crate::results_error::ResultsError;
 use crate::series::{Arm, Series};
 
 /// The column of the effective step in `controls.csv`.
-pub const EFFECTIVE_STEP: &str = "effective_step";
+pub(crate) const EFFECTIVE_STEP: &str = "effective_step";
 
 /// One run's folder.
 #[derive(Clone, Debug)]
-pub struct RecordedRun {
+pub(crate) struct RecordedRun {
     /// The folder, relative to the sweep's.
     pub folder: PathBuf,
     /// Method and schedule.
@@ -37,7 +37,7 @@ pub struct RecordedRun {
 
 impl RecordedRun {
     /// Whether the run is complete and its files are what it wrote; only such runs enter statistics.
-    pub fn finished(&self) -> bool {
+    pub(crate) fn finished(&self) -> bool {
         self.status() == Some(Status::Finished) && self.damage.is_none()
     }
 
@@ -61,19 +61,19 @@ impl RecordedRun {
     }
 
     /// The measured updates of a layer.
-    pub fn trace(&self, layer: &str) -> Option<&LayerTrace> {
+    pub(crate) fn trace(&self, layer: &str) -> Option<&LayerTrace> {
         self.traces.iter().find(|trace| trace.layer == layer)
     }
 
     /// Where the run stands; `None` while it has not written a record.
-    pub fn status(&self) -> Option<Status> {
+    pub(crate) fn status(&self) -> Option<Status> {
         self.record.as_ref().map(|record| record.status)
     }
 }
 
 /// A sweep: all of its runs, and where it came from.
 #[derive(Clone, Debug, Default)]
-pub struct RecordedSweep {
+pub(crate) struct RecordedSweep {
     /// The folder's name.
     pub name: String,
     /// The configuration and provenance of `sweep.json`; absent if there is no such file.
@@ -85,22 +85,12 @@ pub struct RecordedSweep {
 }
 
 impl RecordedSweep {
-    /// Reads a sweep's folder. Runs that have not finished, failed, diverged or are damaged are listed without their
-    /// numbers.
+    /// Reads the records of a sweep's runs, from which it can be told which runs are wanted; their numbers come by
+    /// [`RecordedSweep::read_numbers`]. Runs that have not finished, failed, diverged or are damaged have none.
     ///
     /// # Errors
     /// When there is no sweep, only its summaries are left, `sweep.json` is damaged, or a file cannot be read.
-    pub fn load(folder: &Path) -> Result<Self, ResultsError> {
-        let mut sweep = Self::survey(folder)?;
-        sweep.read_numbers(folder)?;
-        Ok(sweep)
-    }
-
-    /// The same without the runs' numbers: their records alone, from which it can be told which of them are wanted.
-    ///
-    /// # Errors
-    /// As [`Sweep::load`].
-    pub fn survey(folder: &Path) -> Result<Self, ResultsError> {
+    pub(crate) fn survey(folder: &Path) -> Result<Self, ResultsError> {
         let record = match read_sweep(folder) {
             Ok(record) => record,
             Err(Damage::Unreadable { path, source }) => return Err(ResultsError::Io { path, source }),
@@ -126,21 +116,21 @@ impl RecordedSweep {
         Ok(sweep)
     }
 
-    /// Reads the numbers of the finished runs, after [`Sweep::survey`] of the same folder.
+    /// Reads the numbers of the finished runs, after [`RecordedSweep::survey`] of the same folder.
     ///
     /// # Errors
     /// When a file cannot be read, or is not what it should be.
-    pub fn read_numbers(&mut self, folder: &Path) -> Result<(), ResultsError> {
+    pub(crate) fn read_numbers(&mut self, folder: &Path) -> Result<(), ResultsError> {
         let wanted = traced_columns(&self.glossary);
         self.runs.par_iter_mut().try_for_each(|run| run.read_numbers(folder, &wanted))
     }
 
     /// The runs that are complete.
-    pub fn finished(&self) -> impl Iterator<Item = &RecordedRun> {
+    pub(crate) fn finished(&self) -> impl Iterator<Item = &RecordedRun> {
         self.runs.iter().filter(|run| run.finished())
     }
 
-    pub fn sort(&mut self) {
+    pub(crate) fn sort(&mut self) {
         let configured = |key| self.provenance.as_ref().map_or_else(Vec::new, |value| labels(value, key));
         let (methods, schedules) = (configured("methods"), configured("schedules"));
         let rank = |order: &[String], label: &str, first: &str, last: &str| {
@@ -157,7 +147,7 @@ impl RecordedSweep {
 }
 
 /// The columns of `controls.csv` that the report reads.
-pub fn traced_columns(glossary: &Glossary) -> Vec<&str> {
+pub(crate) fn traced_columns(glossary: &Glossary) -> Vec<&str> {
     std::iter::once(EFFECTIVE_STEP).chain(glossary.bounds.iter().map(|bound| bound.column.as_str())).collect()
 }
 
@@ -180,7 +170,7 @@ fn labels(value: &serde_json::Value, key: &str) -> Vec<String> {
 }
 
 /// The first value under `key`, at any depth.
-pub fn lookup<'v>(value: &'v serde_json::Value, key: &str) -> Option<&'v serde_json::Value> {
+pub(crate) fn lookup<'v>(value: &'v serde_json::Value, key: &str) -> Option<&'v serde_json::Value> {
     match value {
         serde_json::Value::Object(map) => map.get(key).or_else(|| map.values().find_map(|v| lookup(v, key))),
         serde_json::Value::Array(list) => list.iter().find_map(|v| lookup(v, key)),
@@ -189,7 +179,7 @@ pub fn lookup<'v>(value: &'v serde_json::Value, key: &str) -> Option<&'v serde_j
 }
 
 /// The name of a folder, whatever the path to it looks like: that of `results/quick/.` is `quick`.
-pub fn folder_name(folder: &Path) -> String {
+pub(crate) fn folder_name(folder: &Path) -> String {
     let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     whole.file_name().map_or_else(|| "sweep".to_owned(), |name| name.to_string_lossy().into_owned())
 }

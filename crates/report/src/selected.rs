@@ -4,7 +4,7 @@ use crate::results::RecordedSweep;
 
 /// The runs of a report, and what its reader must know of how they were chosen.
 #[derive(Clone, Debug, Default)]
-pub struct Selected {
+pub(crate) struct Selected {
     /// The runs.
     pub sweep: RecordedSweep,
     /// What part of which sweeps this is, a sentence each; nothing of one sweep as a whole.

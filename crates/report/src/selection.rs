@@ -6,16 +6,15 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use globset::{Glob, GlobMatcher};
-
-use crate::error::{Refusal, ReportError, demand, refuse};
-use crate::selected::Selected;
+use trainability_record::label::nearest;
 
 use crate::combine;
-use crate::series::CONTROL;
-use crate::wording::counted;
+use crate::error::{Refusal, ReportError, demand, refuse};
 use crate::results::{RecordedRun, RecordedSweep};
+use crate::selected::Selected;
+use crate::series::CONTROL;
 use crate::setting::{grid_keys, is_ceiling, option_keys, value_of};
-use trainability_record::label::nearest;
+use crate::wording::counted;
 
 /// One `--filter KEY=VALUE[,VALUE...]`.
 #[derive(Clone, Debug)]
@@ -66,8 +65,9 @@ impl FromStr for Filter {
             }
         } else {
             let pattern = |text: &str| {
-                let glob = Glob::new(text)
-                    .map_err(|e| Refusal::new(format_args!("--filter {given}: {text:?} is no pattern: {}", e.kind())))?;
+                let glob = Glob::new(text).map_err(|e| {
+                    Refusal::new(format_args!("--filter {given}: {text:?} is no pattern: {}", e.kind()))
+                })?;
                 Ok(Pattern { text: text.to_owned(), glob: glob.compile_matcher() })
             };
             Wanted::Values(values.split(',').map(pattern).collect::<Result<_, Refusal>>()?)
@@ -116,7 +116,7 @@ impl Filter {
 }
 
 /// The different values that runs have under a key, in the order of the runs.
-pub fn values_of(runs: &[&RecordedRun], key: &str, keys: &[String]) -> Vec<String> {
+pub(crate) fn values_of(runs: &[&RecordedRun], key: &str, keys: &[String]) -> Vec<String> {
     let mut values = Vec::new();
     for value in runs.iter().filter_map(|run| value_of(run, key, keys)) {
         if !values.contains(&value) {
@@ -127,7 +127,7 @@ pub fn values_of(runs: &[&RecordedRun], key: &str, keys: &[String]) -> Vec<Strin
 }
 
 /// The complaint about a key that no run has.
-pub fn no_such_key(key: &str, runs: &[&RecordedRun], keys: &[String]) -> String {
+pub(crate) fn no_such_key(key: &str, runs: &[&RecordedRun], keys: &[String]) -> String {
     let mut known = ["method", "schedule", "seed", "task"].map(String::from).to_vec();
     known.extend(option_keys(runs.iter().copied()).into_iter().chain(keys.iter().cloned()));
     let guess = nearest(key, known.iter().map(String::as_str));
@@ -149,7 +149,7 @@ fn among(values: &[String]) -> String {
 ///
 /// # Errors
 /// A folder holds no sweep or cannot be read, or a filter matches nothing; in one sentence.
-pub fn select(folders: &[PathBuf], filters: &[Filter]) -> Result<Selected, ReportError> {
+pub(crate) fn select(folders: &[PathBuf], filters: &[Filter]) -> Result<Selected, ReportError> {
     let mut sweeps = folders.iter().map(|folder| RecordedSweep::survey(folder)).collect::<Result<Vec<_>, _>>()?;
     let mut slice = Vec::new();
     if !filters.is_empty() {
@@ -160,7 +160,8 @@ pub fn select(folders: &[PathBuf], filters: &[Filter]) -> Result<Selected, Repor
         let kept: Vec<&&RecordedRun> = all.iter().filter(|run| wanted(run)).collect();
         let together = filters.iter().map(Filter::to_string).collect::<Vec<_>>().join(" and ");
         // Ceilings alone are no answer, unless they are what was asked for.
-        let named = |run: &&&RecordedRun| !is_ceiling(run, &keys) || filters.iter().all(|filter| filter.names(run, &keys));
+        let named =
+            |run: &&&RecordedRun| !is_ceiling(run, &keys) || filters.iter().all(|filter| filter.names(run, &keys));
         demand!(kept.iter().any(named), "--filter {together} together match none of the {}", counted(all.len(), "run"));
         slice = described(&together, &all, &kept, &keys, filters);
         for sweep in &mut sweeps {
@@ -182,7 +183,13 @@ pub fn select(folders: &[PathBuf], filters: &[Filter]) -> Result<Selected, Repor
 }
 
 /// What the slice is, for the top of the report.
-fn described(together: &str, all: &[&RecordedRun], kept: &[&&RecordedRun], keys: &[String], filters: &[Filter]) -> Vec<String> {
+fn described(
+    together: &str,
+    all: &[&RecordedRun],
+    kept: &[&&RecordedRun],
+    keys: &[String],
+    filters: &[Filter],
+) -> Vec<String> {
     let left_out = all.len() - kept.len();
     let read = format!("{} of {} are read, {left_out} left out", kept.len(), counted(all.len(), "run"));
     let mut sentences = vec![format!("This is a slice of what was run, by the filter {together}: {read}.")];

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 /// The method that starts afresh at every task: the ceiling that the others are held against.
-pub const CEILING: &str = "reset";
+pub(crate) const CEILING: &str = "reset";
 /// The schedule that other schedules of the same method are compared with: `constant` without options, at the run's base
 /// rate. A constant rate of another value has another label, and is an arm like any other.
-pub const CONTROL: &str = "constant";
+pub(crate) const CONTROL: &str = "constant";
 
 /// The identity of an arm: everything but the seed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Arm {
+pub(crate) struct Arm {
     /// The method's label.
     pub method: String,
     /// The schedule's label.
@@ -19,7 +19,7 @@ pub struct Arm {
 
 /// The per-task values of one run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Series {
+pub(crate) struct Series {
     /// Method and schedule.
     pub arm: Arm,
     /// The seed; equal seeds mean equal images, labels and order in every arm.
@@ -30,12 +30,12 @@ pub struct Series {
 
 impl Series {
     /// The column's values, or an empty slice when the run has no such column.
-    pub fn column(&self, name: &str) -> &[Option<f64>] {
+    pub(crate) fn column(&self, name: &str) -> &[Option<f64>] {
         self.columns.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// Online accuracy of each task, the outcome that everything is scored against.
-    pub fn online_accuracy(&self) -> &[Option<f64>] {
+    pub(crate) fn online_accuracy(&self) -> &[Option<f64>] {
         self.column("online_accuracy")
     }
 }

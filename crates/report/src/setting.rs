@@ -4,17 +4,16 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-
-use crate::series::{CEILING, CONTROL};
-use crate::results::{RecordedRun, RecordedSweep, lookup};
-use crate::series::Arm;
 use trainability_record::label::of_value;
+
+use crate::results::{RecordedRun, RecordedSweep, lookup};
+use crate::series::{Arm, CEILING, CONTROL};
 
 /// The sections of a run's options that make its tasks as hard as those of another, whatever the method and schedule.
 const SETTING: [&str; 4] = ["data", "stream", "network", "training"];
 
 /// The keys of the sweep's grid, of all sweeps where there are several.
-pub fn grid_keys(provenance: Option<&Value>) -> Vec<String> {
+pub(crate) fn grid_keys(provenance: Option<&Value>) -> Vec<String> {
     let mut keys = Vec::new();
     provenance.iter().for_each(|value| collect_grids(value, &mut keys));
     keys.sort();
@@ -50,19 +49,19 @@ fn last(key: &str) -> &str {
 }
 
 /// A method's label without its point of the grid.
-pub fn base<'l>(label: &'l str, keys: &[String]) -> &'l str {
+pub(crate) fn base<'l>(label: &'l str, keys: &[String]) -> &'l str {
     point(label, keys).0
 }
 
 /// A method's label without the part of its grid point that one key names.
-pub fn without(label: &str, keys: &[String], key: &str) -> String {
+pub(crate) fn without(label: &str, keys: &[String], key: &str) -> String {
     let (base, point) = point(label, keys);
     let kept = point.iter().rev().filter(|(name, _)| *name != last(key));
     kept.fold(base.to_owned(), |label, (name, value)| format!("{label}@{name}={value}"))
 }
 
 /// What a run has under a key: `method`, `schedule` and `seed`, or an option by its path, as it stands in labels.
-pub fn value_of(run: &RecordedRun, key: &str, keys: &[String]) -> Option<String> {
+pub(crate) fn value_of(run: &RecordedRun, key: &str, keys: &[String]) -> Option<String> {
     match key {
         "method" => return Some(run.arm.method.clone()),
         "schedule" => return Some(run.arm.schedule.clone()),
@@ -76,7 +75,7 @@ pub fn value_of(run: &RecordedRun, key: &str, keys: &[String]) -> Option<String>
 }
 
 /// An option of a run by its path; those of `control` are the schedule's.
-pub fn option<'r>(run: &'r RecordedRun, key: &str) -> Option<&'r Value> {
+pub(crate) fn option<'r>(run: &'r RecordedRun, key: &str) -> Option<&'r Value> {
     let options = &run.record.as_ref()?.options;
     let at = |path: &str| options.pointer(&format!("/{}", path.replace('.', "/")));
     at(key).or_else(|| {
@@ -86,7 +85,7 @@ pub fn option<'r>(run: &'r RecordedRun, key: &str) -> Option<&'r Value> {
 }
 
 /// The paths of all single options of the runs.
-pub fn option_keys<'r>(runs: impl IntoIterator<Item = &'r RecordedRun>) -> Vec<String> {
+pub(crate) fn option_keys<'r>(runs: impl IntoIterator<Item = &'r RecordedRun>) -> Vec<String> {
     let mut keys = Vec::new();
     for record in runs.into_iter().filter_map(|run| run.record.as_ref()) {
         leaves(&record.options, "", &mut |path, _| keys.push(path.to_owned()));
@@ -98,7 +97,7 @@ pub fn option_keys<'r>(runs: impl IntoIterator<Item = &'r RecordedRun>) -> Vec<S
 }
 
 /// Visits every value that is no object within `value`, which lies at `path`, with its own path.
-pub fn leaves(value: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {
+pub(crate) fn leaves(value: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {
     let Value::Object(object) = value else { return visit(path, value) };
     for (key, value) in object {
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
@@ -107,7 +106,7 @@ pub fn leaves(value: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {
 }
 
 /// Whether a run starts afresh at every task, and does nothing else: the ceiling of the others.
-pub fn is_ceiling(run: &RecordedRun, keys: &[String]) -> bool {
+pub(crate) fn is_ceiling(run: &RecordedRun, keys: &[String]) -> bool {
     let parts = run.record.as_ref().and_then(|record| lookup(record.options.get("method")?, "parts")?.as_array());
     match parts {
         Some(parts) => matches!(&parts[..], [part] if part.get("name").is_some_and(|name| name == CEILING)),
@@ -122,9 +121,10 @@ fn setting(run: &RecordedRun) -> Option<Vec<&Value>> {
 }
 
 /// The reset arm that each other arm is held against: that of the same data, stream, network and training, if there is one.
-pub fn references(sweep: &RecordedSweep) -> BTreeMap<Arm, Option<Arm>> {
+pub(crate) fn references(sweep: &RecordedSweep) -> BTreeMap<Arm, Option<Arm>> {
     let keys = grid_keys(sweep.provenance.as_ref());
-    let (ceilings, others): (Vec<&RecordedRun>, Vec<&RecordedRun>) = sweep.finished().partition(|run| is_ceiling(run, &keys));
+    let (ceilings, others): (Vec<&RecordedRun>, Vec<&RecordedRun>) =
+        sweep.finished().partition(|run| is_ceiling(run, &keys));
     let candidates: Vec<&&RecordedRun> = ceilings.iter().filter(|run| run.arm.schedule == CONTROL).collect();
     let mut references = BTreeMap::new();
     for run in others {
@@ -140,9 +140,10 @@ pub fn references(sweep: &RecordedSweep) -> BTreeMap<Arm, Option<Arm>> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use trainability_record::run::RunRecord;
+
     use super::*;
     use crate::series::Series;
-    use trainability_record::run::RunRecord;
 
     /// A finished run of one task with these options.
     pub fn run(method: &str, schedule: &str, seed: u64, options: Value) -> RecordedRun {

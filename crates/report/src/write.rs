@@ -49,7 +49,12 @@ pub enum Format {
 /// # Errors
 /// When the folder holds no sweep, `sweep.json` is damaged, no run has finished and is whole, or something cannot be
 /// written; in one sentence with the file's name.
-pub fn write(results_dir: &Path, plots_dir: &Path, format: Format, out: &mut dyn Write) -> Result<ReportFiles, ReportError> {
+pub fn write(
+    results_dir: &Path,
+    plots_dir: &Path,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<ReportFiles, ReportError> {
     let request = Request {
         results: vec![results_dir.to_owned()],
         out: results_dir.to_owned(),

@@ -3,7 +3,7 @@
 use std::f64::consts::{FRAC_2_PI, PI};
 
 /// P(Z <= z) of the standard normal distribution, by the power series of its integral around zero.
-pub fn normal_cdf(z: f64) -> f64 {
+pub(crate) fn normal_cdf(z: f64) -> f64 {
     // Beyond 8 standard deviations the rest is below 1e-15, and the series would lose all its digits.
     if z.abs() > 8.0 {
         return if z > 0.0 { 1.0 } else { 0.0 };
@@ -33,12 +33,12 @@ fn student_t_within(t: f64, degrees: usize) -> f64 {
 }
 
 /// P(|T| > t) of Student's t at `degrees` (at least 1) of freedom: the two-sided p of a t test.
-pub fn student_t_outside(t: f64, degrees: usize) -> f64 {
+pub(crate) fn student_t_outside(t: f64, degrees: usize) -> f64 {
     (1.0 - student_t_within(t.abs(), degrees)).clamp(0.0, 1.0)
 }
 
 /// The t that a variable of `degrees` (at least 1) degrees of freedom stays within, on both sides, with probability `within`.
-pub fn student_t_two_sided(within: f64, degrees: usize) -> f64 {
+pub(crate) fn student_t_two_sided(within: f64, degrees: usize) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
     while student_t_within(high, degrees) < within && high < 1e9 {
         high *= 2.0;

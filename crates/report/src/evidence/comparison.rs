@@ -6,16 +6,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use trainability_stats::aggregate::{last_quarter, mean, slope, weighted_interquartile_mean, weighted_mean, weighted_probability_of_improvement};
+use trainability_stats::aggregate::{
+    last_quarter, mean, slope, weighted_interquartile_mean, weighted_mean, weighted_probability_of_improvement,
+};
 use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
 use trainability_stats::estimate::{Estimate, Undefined};
 use trainability_stats::gaps::all_defined;
 use trainability_stats::paired_tests::{holm_defined, paired_t, sign_flip};
+
 use crate::series::{Arm, CONTROL, Series};
 
 /// What an arm achieved. The n of every estimate counts seeds.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ArmSummary {
+pub(crate) struct ArmSummary {
     /// Method and schedule.
     pub arm: Arm,
     /// Finished seeds.
@@ -48,7 +51,7 @@ pub struct ArmSummary {
 
 /// One line an arm, in the order of arms, from its finished runs and the number of its runs that diverged. An arm that only
 /// diverged has its line too. Runs with an undefined accuracy somewhere do not count as finished.
-pub fn compare_arms(
+pub(crate) fn compare_arms(
     finished: &[Series],
     diverged: &BTreeMap<Arm, usize>,
     options: BootstrapOptions,

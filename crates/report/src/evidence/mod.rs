@@ -2,35 +2,34 @@
 
 use std::collections::BTreeMap;
 
-
+use trainability_record::run::Status;
 use trainability_stats::aggregate::{mean, weighted_mean};
 use trainability_stats::bootstrap::Bootstrap;
-use crate::evidence::claims::finding::Finding;
-use crate::evidence::outcomes::EventOptions;
-use crate::series::{Arm, CONTROL, Series};
-use crate::evidence::comparison::{ArmSummary, compare_arms};
 use trainability_stats::{BootstrapOptions, Interval};
+
+use crate::evidence::claims::finding::Finding;
+use crate::evidence::claims::judge;
+use crate::evidence::comparison::{ArmSummary, compare_arms};
+use crate::evidence::outcomes::EventOptions;
 use crate::evidence::predictiveness::{Indicator, Predictiveness, PredictivenessOptions, score_indicators};
 use crate::evidence::schedules::{ScheduleSummary, compare_schedules};
-use trainability_record::run::Status;
-
-use crate::evidence::claims::judge;
 use crate::results::{RecordedRun, RecordedSweep, lookup};
 use crate::selected::Selected;
+use crate::series::{Arm, CONTROL, Series};
 use crate::setting::{grid_keys, is_ceiling, references};
 
-pub mod claims;
-pub mod comparison;
-pub mod outcomes;
-pub mod pairs;
-pub mod predictiveness;
-pub mod rows;
-pub mod schedules;
-pub mod trainability;
-pub mod warnings;
+pub(crate) mod claims;
+pub(crate) mod comparison;
+pub(crate) mod outcomes;
+pub(crate) mod pairs;
+pub(crate) mod predictiveness;
+pub(crate) mod rows;
+pub(crate) mod schedules;
+pub(crate) mod trainability;
+pub(crate) mod warnings;
 
 /// A sweep and what was computed from it.
-pub struct Evidence {
+pub(crate) struct Evidence {
     /// The sweep.
     pub sweep: RecordedSweep,
     /// The per-task values of its finished runs.
@@ -64,13 +63,8 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Collects the finished runs of a sweep and computes its statistics.
-    pub fn new(sweep: RecordedSweep) -> Self {
-        Self::of(Selected { sweep, ..Selected::default() })
-    }
-
-    /// The same for a part of a sweep, or for several sweeps.
-    pub fn of(selected: Selected) -> Self {
+    /// Collects the finished runs, of one sweep or of several or of a part, and computes their statistics.
+    pub(crate) fn of(selected: Selected) -> Self {
         let Selected { sweep, slice, cautions, first_task } = selected;
         let grid_keys = grid_keys(sweep.provenance.as_ref());
         let (mut methods, mut schedules, mut ceilings) = (Vec::new(), Vec::new(), Vec::new());
@@ -120,12 +114,12 @@ impl Evidence {
     }
 
     /// The finished runs of an arm, by seed.
-    pub fn arm(&self, method: &str, schedule: &str) -> Vec<&RecordedRun> {
+    pub(crate) fn arm(&self, method: &str, schedule: &str) -> Vec<&RecordedRun> {
         self.sweep.finished().filter(|run| run.arm.method == method && run.arm.schedule == schedule).collect()
     }
 
     /// Every arm with a finished run, in the sweep's order.
-    pub fn arms(&self) -> Vec<Arm> {
+    pub(crate) fn arms(&self) -> Vec<Arm> {
         let mut arms: Vec<Arm> = Vec::new();
         for run in self.sweep.finished() {
             if arms.last() != Some(&run.arm) {
@@ -136,43 +130,43 @@ impl Evidence {
     }
 
     /// The methods that keep their network from task to task; all methods if there is none.
-    pub fn trained_methods(&self) -> Vec<&String> {
+    pub(crate) fn trained_methods(&self) -> Vec<&String> {
         let trained: Vec<_> = self.methods.iter().filter(|method| !self.is_ceiling(method)).collect();
         if trained.is_empty() { self.methods.iter().collect() } else { trained }
     }
 
     /// The schedule that serves as control: `constant`, or the sweep's first.
-    pub fn control(&self) -> String {
+    pub(crate) fn control(&self) -> String {
         let constant = self.schedules.iter().find(|schedule| *schedule == CONTROL);
         constant.or(self.schedules.first()).cloned().unwrap_or_default()
     }
 
     /// Whether the method starts afresh at every task: the others are held against it.
-    pub fn is_ceiling(&self, method: &str) -> bool {
+    pub(crate) fn is_ceiling(&self, method: &str) -> bool {
         self.ceilings.iter().any(|ceiling| ceiling == method)
     }
 
     /// The runs of the ceiling of a method, if there is one.
-    pub fn ceiling(&self, method: &str) -> Option<Vec<&RecordedRun>> {
+    pub(crate) fn ceiling(&self, method: &str) -> Option<Vec<&RecordedRun>> {
         let of_method = |(arm, reference): (&Arm, &Option<Arm>)| reference.clone().filter(|_| arm.method == method);
         let arm = self.event.references.iter().find_map(of_method)?;
         Some(self.arm(&arm.method, &arm.schedule)).filter(|runs| !runs.is_empty())
     }
 
     /// The mean over runs by task, counted from 1; tasks at which any run is undefined are gaps.
-    pub fn mean_curve(&self, tasks: &[Vec<f64>]) -> Vec<(f64, f64)> {
+    pub(crate) fn mean_curve(&self, tasks: &[Vec<f64>]) -> Vec<(f64, f64)> {
         let number = (self.first_task + 1..).map(|task| task as f64);
         number.zip(tasks).map(|(task, values)| (task, mean(values).unwrap_or(f64::NAN))).collect()
     }
 
     /// The 95 % bootstrap interval over runs of the mean by task, counted from 1: task, low, high.
-    pub fn interval_band(&self, tasks: &[Vec<f64>]) -> Vec<(f64, f64, f64)> {
+    pub(crate) fn interval_band(&self, tasks: &[Vec<f64>]) -> Vec<(f64, f64, f64)> {
         let number = (self.first_task + 1..).map(|task| task as f64);
         number.zip(intervals(tasks)).map(|(task, interval)| (task, interval.low, interval.high)).collect()
     }
 
     /// The layers of the methods' runs, in order of first appearance.
-    pub fn layers(&self, methods: &[&String]) -> Vec<String> {
+    pub(crate) fn layers(&self, methods: &[&String]) -> Vec<String> {
         let mut layers = Vec::new();
         for run in self.sweep.finished().filter(|run| methods.contains(&&run.arm.method)) {
             run.traces.iter().for_each(|trace| remember(&mut layers, &trace.layer));
@@ -181,39 +175,39 @@ impl Evidence {
     }
 
     /// An indicator as tables and figures name it.
-    pub fn title<'a>(&'a self, indicator: &'a str) -> &'a str {
+    pub(crate) fn title<'a>(&'a self, indicator: &'a str) -> &'a str {
         self.sweep.glossary.indicator(indicator).map_or(indicator, |known| &known.title)
     }
 
     /// The most tasks of any run.
-    pub fn tasks(&self) -> usize {
+    pub(crate) fn tasks(&self) -> usize {
         self.series.iter().map(|series| series.online_accuracy().len()).max().unwrap_or(0)
     }
 
     /// The last measured update of any run.
-    pub fn updates(&self) -> u64 {
+    pub(crate) fn updates(&self) -> u64 {
         let traces = self.sweep.finished().flat_map(|run| &run.traces);
         traces.filter_map(|trace| trace.updates.last().copied()).max().unwrap_or(0)
     }
 
     /// The fewest finished seeds of any arm.
-    pub fn smallest_n(&self) -> usize {
+    pub(crate) fn smallest_n(&self) -> usize {
         self.arms().iter().map(|arm| self.arm(&arm.method, &arm.schedule).len()).min().unwrap_or(0)
     }
 
     /// The most finished seeds of any arm.
-    pub fn largest_n(&self) -> usize {
+    pub(crate) fn largest_n(&self) -> usize {
         self.arms().iter().map(|arm| self.arm(&arm.method, &arm.schedule).len()).max().unwrap_or(0)
     }
 }
 
 /// A column's values by task, then by run; undefined values are NaN.
-pub fn across_seeds(runs: &[&RecordedRun], column: &str) -> Vec<Vec<f64>> {
+pub(crate) fn across_seeds(runs: &[&RecordedRun], column: &str) -> Vec<Vec<f64>> {
     by_task(&runs.iter().map(|run| run.series.column(column)).collect::<Vec<_>>())
 }
 
 /// Turns one list a run into one list a task; undefined values are NaN.
-pub fn by_task(runs: &[impl AsRef<[Option<f64>]>]) -> Vec<Vec<f64>> {
+pub(crate) fn by_task(runs: &[impl AsRef<[Option<f64>]>]) -> Vec<Vec<f64>> {
     let tasks = runs.iter().map(|run| run.as_ref().len()).max().unwrap_or(0);
     let at = |task: usize| runs.iter().filter_map(move |run| run.as_ref().get(task)).map(|v| v.unwrap_or(f64::NAN));
     (0..tasks).map(|task| at(task).collect()).collect()

@@ -9,21 +9,23 @@ use std::collections::BTreeMap;
 use trainability_stats::aggregate::last_quarter;
 use trainability_stats::gaps::{defined, defined_mean};
 use trainability_stats::pooled::Outcome;
+
 use crate::series::{Arm, Series};
 
 /// Which of the tasks k+1 .. k+h the outcome at horizon h is taken from. At horizon 1 both are the next task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Target {
+pub(crate) enum Target {
     /// The mean over all of them, compared with the mean of the reference over the same tasks.
     #[default]
     WindowMean,
     /// The last of them alone.
+    #[allow(dead_code, reason = "the other reading of the definition, which tests hold against this one")]
     Endpoint,
 }
 
 impl Target {
     /// `window_mean` or `endpoint`, as in the CSV.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::WindowMean => "window_mean",
             Self::Endpoint => "endpoint",
@@ -33,7 +35,7 @@ impl Target {
 
 /// What the loss of trainability is measured against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reference {
+pub(crate) enum Reference {
     /// The `reset` arm's accuracy with the same seed on the same tasks.
     Reset,
     /// The accuracy of the run's own first task.
@@ -44,7 +46,7 @@ pub enum Reference {
 
 impl Reference {
     /// `reset`, `first_task` or `mixed`, as in the CSV.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Reset => "reset",
             Self::FirstTask => "first_task",
@@ -53,14 +55,14 @@ impl Reference {
     }
 
     /// The reference of two sets of runs together.
-    pub fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         if self == other { self } else { Self::Mixed }
     }
 }
 
 /// The options in the definition of the event.
 #[derive(Clone, Debug, PartialEq)]
-pub struct EventOptions {
+pub(crate) struct EventOptions {
     /// The share of the reference's accuracy whose loss is an event.
     pub loss: f64,
     /// Which future tasks count.
@@ -92,7 +94,7 @@ impl Default for EventOptions {
 
 /// A run that is scored, with its reference and the number of its arm.
 #[derive(Clone, Debug)]
-pub struct ScoredRun<'a> {
+pub(crate) struct ScoredRun<'a> {
     /// The run.
     pub series: &'a Series,
     /// The place of its arm among all scored arms.
@@ -103,7 +105,7 @@ pub struct ScoredRun<'a> {
 }
 
 /// The runs to be scored, in the order of arm and seed, each with its reference.
-pub fn scored_runs<'a>(runs: &'a [Series], options: &EventOptions) -> Vec<ScoredRun<'a>> {
+pub(crate) fn scored_runs<'a>(runs: &'a [Series], options: &EventOptions) -> Vec<ScoredRun<'a>> {
     let resets: BTreeMap<(&Arm, u64), &Series> = runs.iter().map(|run| ((&run.arm, run.seed), run)).collect();
     let mut sorted: Vec<&Series> = runs.iter().filter(|run| !options.is_reference(&run.arm)).collect();
     sorted.sort_by(|left, right| (&left.arm, left.seed).cmp(&(&right.arm, right.seed)));
@@ -132,7 +134,7 @@ fn reference_of(run: &Series, reset: Option<&Series>) -> (Reference, Vec<Option<
 
 impl ScoredRun<'_> {
     /// The first task (counted from 0) at which trainability is lost, whatever the horizon; tasks without accuracy are passed over.
-    pub fn first_loss(&self, options: &EventOptions) -> Option<usize> {
+    pub(crate) fn first_loss(&self, options: &EventOptions) -> Option<usize> {
         let mut tasks = self.series.online_accuracy().iter().zip(&self.reference_accuracy);
         tasks.position(|(reached, expected)| match (defined(*reached), defined(*expected)) {
             (Some(reached), Some(expected)) => reached < (1.0 - options.loss) * expected,
@@ -141,14 +143,14 @@ impl ScoredRun<'_> {
     }
 
     /// Mean accuracy over the last quarter of the tasks as a share of the reference's over the same tasks; `None` where one is missing.
-    pub fn late_accuracy(&self) -> Option<f64> {
+    pub(crate) fn late_accuracy(&self) -> Option<f64> {
         let reached = defined_mean(last_quarter(self.series.online_accuracy()))?;
         let expected = defined_mean(last_quarter(&self.reference_accuracy))?;
         (expected > 0.0).then(|| reached / expected)
     }
 
     /// The outcome seen from each task, `None` where a task of the future, or its accuracy, is missing.
-    pub fn outcomes(&self, horizon: usize, options: &EventOptions) -> Vec<Option<Outcome>> {
+    pub(crate) fn outcomes(&self, horizon: usize, options: &EventOptions) -> Vec<Option<Outcome>> {
         let first = match options.target {
             Target::WindowMean => 1,
             Target::Endpoint => horizon,

@@ -8,7 +8,7 @@ use trainability_stats::pooled::{Outcome, Pooled, PooledRun};
 use crate::evidence::outcomes::{EventOptions, ScoredRun};
 
 /// Pairs the indicator's column of each run with the outcomes of that run.
-pub fn pairs_of(indicator: &str, runs: &[ScoredRun<'_>], outcomes: &[Vec<Option<Outcome>>]) -> Pooled {
+pub(crate) fn pairs_of(indicator: &str, runs: &[ScoredRun<'_>], outcomes: &[Vec<Option<Outcome>>]) -> Pooled {
     let mut pooled = Pooled::default();
     for (place, (run, outcomes)) in runs.iter().zip(outcomes).enumerate() {
         let pooled_run = PooledRun { place, arm: run.arm, seed: run.series.seed };
@@ -18,7 +18,7 @@ pub fn pairs_of(indicator: &str, runs: &[ScoredRun<'_>], outcomes: &[Vec<Option<
 }
 
 /// The values of another column at the tasks of the pairs, NaN where undefined.
-pub fn beside(pooled: &Pooled, column: &str, runs: &[ScoredRun<'_>]) -> Vec<f64> {
+pub(crate) fn beside(pooled: &Pooled, column: &str, runs: &[ScoredRun<'_>]) -> Vec<f64> {
     pooled.beside(|place, task| runs[place].series.column(column).get(task).copied().flatten())
 }
 
@@ -26,7 +26,7 @@ pub fn beside(pooled: &Pooled, column: &str, runs: &[ScoredRun<'_>]) -> Vec<f64>
 ///
 /// # Errors
 /// [`Undefined::NothingToWarnOf`] when no run loses trainability after a value of the indicator.
-pub fn leads(
+pub(crate) fn leads(
     indicator: &str,
     pooled: &Pooled,
     runs: &[ScoredRun<'_>],

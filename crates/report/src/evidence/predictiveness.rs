@@ -6,7 +6,6 @@
 //! construction, and only its interval says that this is nothing. Average precision and the lead time take the same direction.
 
 use rayon::prelude::*;
-
 use trainability_stats::auroc::{Direction, auroc, average_precision, weighted_auroc, weighted_average_precision};
 use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
 use trainability_stats::correlation::{WeightedSpearman, spearman};
@@ -14,21 +13,21 @@ use trainability_stats::estimate::{Estimate, Interval, Share, Undefined};
 use trainability_stats::gain::{Baseline, HeldOut};
 use trainability_stats::kendall::kendall;
 use trainability_stats::lead::threshold;
-use crate::evidence::pairs::{beside, leads, pairs_of};
-use crate::evidence::outcomes::{EventOptions, Reference, ScoredRun, Target, scored_runs};
-use trainability_stats::pooled::Outcome;
-use trainability_stats::pooled::Pooled;
+use trainability_stats::pooled::{Outcome, Pooled};
 use trainability_stats::ranks::Order;
+
+use crate::evidence::outcomes::{EventOptions, Reference, ScoredRun, Target, scored_runs};
+use crate::evidence::pairs::{beside, leads, pairs_of};
 use crate::series::Series;
 
 /// The baseline that knows how many tasks there have been.
-pub const TASK_AGE: &str = "task_age";
+pub(crate) const TASK_AGE: &str = "task_age";
 /// The baseline that knows how well the task just went.
-pub const ONLINE_ACCURACY: &str = "online_accuracy";
+pub(crate) const ONLINE_ACCURACY: &str = "online_accuracy";
 
 /// An indicator to score: a column of the runs, and its part in the argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Indicator {
+pub(crate) struct Indicator {
     /// The column's name.
     pub name: String,
     /// Its role, such as `rejected`, `method` or `trivial`; only passed on.
@@ -37,14 +36,14 @@ pub struct Indicator {
 
 impl Indicator {
     /// An indicator of this column and role.
-    pub fn new(name: impl Into<String>, role: impl Into<String>) -> Self {
+    pub(crate) fn new(name: impl Into<String>, role: impl Into<String>) -> Self {
         Self { name: name.into(), role: role.into() }
     }
 }
 
 /// What to score and how.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PredictivenessOptions {
+pub(crate) struct PredictivenessOptions {
     /// Horizons in tasks, each at least 1.
     pub horizons: Vec<usize>,
     /// The definition of the event and of the outcome.
@@ -62,7 +61,7 @@ impl Default for PredictivenessOptions {
 /// The scores of one indicator at one horizon. The n of an estimate counts runs; of the correlations within runs, those in which
 /// the correlation is defined.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Predictiveness {
+pub(crate) struct Predictiveness {
     /// The indicator.
     pub indicator: Indicator,
     /// Tasks looked ahead.
@@ -111,7 +110,7 @@ pub struct Predictiveness {
 
 impl Predictiveness {
     /// AUROC in the direction in which the indicator separates over all data. See the module's caution.
-    pub fn auroc_oriented(&self) -> Result<Estimate, Undefined> {
+    pub(crate) fn auroc_oriented(&self) -> Result<Estimate, Undefined> {
         match self.direction {
             Some(Direction::Low) => self.auroc.map(|estimate| estimate.complement()),
             _ => self.auroc,
@@ -120,7 +119,7 @@ impl Predictiveness {
 }
 
 /// Scores every indicator at every horizon over all runs but those of the `reset` method: horizon by horizon, in the order given.
-pub fn score_indicators(
+pub(crate) fn score_indicators(
     runs: &[Series],
     indicators: &[Indicator],
     options: &PredictivenessOptions,
@@ -290,7 +289,7 @@ fn mean_defined(values: &[Result<f64, Undefined>], weights: &[f64]) -> Result<f6
 }
 
 /// The scores at a horizon from the best oriented AUROC to the worst, undefined ones last in their old order.
-pub fn ranked(scores: &[Predictiveness], horizon: usize) -> Vec<&Predictiveness> {
+pub(crate) fn ranked(scores: &[Predictiveness], horizon: usize) -> Vec<&Predictiveness> {
     let oriented = |score: &Predictiveness| score.auroc_oriented().map_or(f64::NEG_INFINITY, |auroc| auroc.point());
     let mut ranked: Vec<&Predictiveness> = scores.iter().filter(|score| score.horizon == horizon).collect();
     ranked.sort_by(|left, right| oriented(right).total_cmp(&oriented(left)));
@@ -302,7 +301,7 @@ pub fn ranked(scores: &[Predictiveness], horizon: usize) -> Vec<&Predictiveness>
 ///
 /// Disjoint intervals are a stricter demand than a difference at 5 %, which leaves room for the many indicators that are tried and
 /// for their directions being chosen on the same data. A trivial indicator that has an AUROC without interval can't be beaten.
-pub fn leading<'a>(scores: &'a [Predictiveness], horizon: usize, trivial: &str) -> Vec<&'a Predictiveness> {
+pub(crate) fn leading<'a>(scores: &'a [Predictiveness], horizon: usize, trivial: &str) -> Vec<&'a Predictiveness> {
     let end = |score: &Predictiveness, end: fn(Interval) -> f64| {
         score.auroc_oriented().ok().map(|auroc| auroc.interval().ok().map(end))
     };

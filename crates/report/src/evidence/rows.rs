@@ -1,18 +1,18 @@
 //! The lines of `predictiveness.csv` and `summary.csv`. An undefined number is an empty field, and `note` says why.
 
 use serde::{Deserialize, Serialize};
-
 use trainability_stats::auroc::Direction;
-use crate::evidence::comparison::ArmSummary;
 use trainability_stats::estimate::{Estimate, Share, Undefined, cells};
-use crate::evidence::outcomes::Reference;
 use trainability_stats::paired_tests::sign_flip_floor;
+
+use crate::evidence::comparison::ArmSummary;
+use crate::evidence::outcomes::Reference;
 use crate::evidence::predictiveness::Predictiveness;
 
 /// A line of `predictiveness.csv`: one indicator at one horizon. See [`Predictiveness`] for the definitions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each `_low` and `_high` is an end of the 95 % interval of the column before it")]
-pub struct PredictivenessRow {
+pub(crate) struct PredictivenessRow {
     /// The indicator's column in `tasks.csv`.
     pub indicator: String,
     /// Its part in the argument.
@@ -163,7 +163,7 @@ impl From<&Predictiveness> for PredictivenessRow {
 /// A line of `summary.csv`: one arm. See [`ArmSummary`] for the definitions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each `_low` and `_high` is an end of the 95 % interval of the column before it")]
-pub struct SummaryRow {
+pub(crate) struct SummaryRow {
     /// The method's label.
     pub method: String,
     /// The schedule's label.

@@ -6,20 +6,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use trainability_stats::aggregate::{mean, performance_profile, weighted_interquartile_mean, weighted_mean, weighted_probability_of_improvement};
+use trainability_stats::aggregate::{
+    mean, performance_profile, weighted_interquartile_mean, weighted_mean, weighted_probability_of_improvement,
+};
 use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
-use crate::series::CONTROL;
 use trainability_stats::estimate::{Estimate, Interval, Undefined};
 use trainability_stats::gaps::all_defined;
 use trainability_stats::paired_tests::{holm_defined, paired_t, sign_flip};
-use crate::series::Series;
+
+use crate::series::{CONTROL, Series};
 
 /// Steps of tau in a performance profile from 0 to 1.
-pub const PROFILE_STEPS: usize = 100;
+pub(crate) const PROFILE_STEPS: usize = 100;
 
 /// What a schedule achieved over methods. A score is a run's mean online accuracy.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ScheduleSummary {
+pub(crate) struct ScheduleSummary {
     /// The schedule.
     pub schedule: String,
     /// The methods that every schedule was run with.
@@ -44,7 +46,7 @@ pub struct ScheduleSummary {
 
 /// A point of a performance profile.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ProfilePoint {
+pub(crate) struct ProfilePoint {
     /// The score to exceed.
     pub tau: f64,
     /// The share of runs that do.
@@ -58,7 +60,11 @@ type Scores<'a> = BTreeMap<&'a str, BTreeMap<u64, f64>>;
 
 /// One summary a schedule, in alphabetical order; none unless at least one method was run with every schedule. Methods in `excluded`
 /// (the `reset` ceiling) are no part of it. Runs with an undefined accuracy do not count.
-pub fn compare_schedules(finished: &[Series], excluded: &[&str], options: BootstrapOptions) -> Vec<ScheduleSummary> {
+pub(crate) fn compare_schedules(
+    finished: &[Series],
+    excluded: &[&str],
+    options: BootstrapOptions,
+) -> Vec<ScheduleSummary> {
     let mut by_schedule: BTreeMap<&str, Scores<'_>> = BTreeMap::new();
     for run in finished.iter().filter(|run| !excluded.contains(&run.arm.method.as_str())) {
         let accuracy = all_defined(run.online_accuracy());
@@ -172,8 +178,8 @@ impl Pairs {
 
 #[cfg(test)]
 mod tests {
-    use crate::series::Arm;
     use super::*;
+    use crate::series::Arm;
 
     fn runs(schedule: &str, scores: &[(&str, [f64; 3])]) -> Vec<Series> {
         let run = |method: &str, seed: usize, score: f64| Series {

@@ -5,7 +5,7 @@ use trainability_stats::gaps::defined;
 
 /// Predicted trainability of each task, `1 - rho`, rho being the share of the task's measured updates at which any layer's
 /// effective step exceeded its combined bound (arXiv 2509.19698).
-pub fn predicted_trainability(rho: &[Option<f64>]) -> Vec<Option<f64>> {
+pub(crate) fn predicted_trainability(rho: &[Option<f64>]) -> Vec<Option<f64>> {
     rho.iter().map(|rho| defined(*rho).map(|rho| 1.0 - rho)).collect()
 }
 
@@ -14,7 +14,7 @@ pub fn predicted_trainability(rho: &[Option<f64>]) -> Vec<Option<f64>> {
 ///
 /// # Errors
 /// [`Undefined`] without a defined value on either side, or when the prediction is constant.
-pub fn rescaled_to_accuracy(
+pub(crate) fn rescaled_to_accuracy(
     predicted: &[Option<f64>],
     accuracy: &[Option<f64>],
 ) -> Result<Vec<Option<f64>>, Undefined> {

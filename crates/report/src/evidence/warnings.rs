@@ -3,24 +3,14 @@
 use std::collections::BTreeMap;
 
 use trainability_stats::gaps::defined;
+
 use crate::series::{Arm, Series};
 
 /// Seeds an arm below which intervals over seeds deserve a warning.
-pub const FEWEST_SEEDS: usize = 5;
-
-/// Every warning about a set of runs and the indicators scored on them.
-pub fn all<'a>(runs: &[Series], indicators: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    let mut warnings = few_seeds(runs);
-    warnings.extend(identical_arms(runs));
-    for indicator in indicators {
-        warnings.extend(undefined_indicator(runs, indicator));
-        warnings.extend(constant_indicator(runs, indicator));
-    }
-    warnings
-}
+pub(crate) const FEWEST_SEEDS: usize = 5;
 
 /// Arms of fewer than five seeds, a sentence for each number of seeds.
-pub fn few_seeds(runs: &[Series]) -> Vec<String> {
+pub(crate) fn few_seeds(runs: &[Series]) -> Vec<String> {
     let mut arms_with: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     let arms = by_arm(runs);
     for (arm, seeds) in &arms {
@@ -44,7 +34,7 @@ pub fn few_seeds(runs: &[Series]) -> Vec<String> {
 }
 
 /// Groups of arms whose online accuracies are the same to the last bit on every seed they share: their difference is no result.
-pub fn identical_arms(runs: &[Series]) -> Vec<String> {
+pub(crate) fn identical_arms(runs: &[Series]) -> Vec<String> {
     let mut groups: Vec<Vec<(&Arm, Seeds<'_>)>> = Vec::new();
     for (arm, seeds) in by_arm(runs) {
         match groups.iter_mut().find(|group| identical(&group[0].1, &seeds)) {
@@ -63,7 +53,7 @@ pub fn identical_arms(runs: &[Series]) -> Vec<String> {
 }
 
 /// How often an indicator is undefined, if ever.
-pub fn undefined_indicator(runs: &[Series], indicator: &str) -> Option<String> {
+pub(crate) fn undefined_indicator(runs: &[Series], indicator: &str) -> Option<String> {
     let tasks: usize = runs.iter().map(|run| run.online_accuracy().len()).sum();
     let present = values(runs, indicator).count();
     let missing = tasks.saturating_sub(present);
@@ -75,7 +65,7 @@ pub fn undefined_indicator(runs: &[Series], indicator: &str) -> Option<String> {
 }
 
 /// An indicator that never changes, over all runs and tasks.
-pub fn constant_indicator(runs: &[Series], indicator: &str) -> Option<String> {
+pub(crate) fn constant_indicator(runs: &[Series], indicator: &str) -> Option<String> {
     let mut values = values(runs, indicator);
     let first = values.next()?;
     let mut further = values.peekable();

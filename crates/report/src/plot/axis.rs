@@ -77,7 +77,7 @@ impl Axis {
 }
 
 /// Smallest and largest finite value.
-pub fn extent(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
+pub(crate) fn extent(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
     values.into_iter().filter(|v| v.is_finite()).fold(None, |range, v| match range {
         None => Some((v, v)),
         Some((low, high)) => Some((f64::min(low, v), f64::max(high, v))),
@@ -149,7 +149,7 @@ fn power(exponent: i32) -> String {
 }
 
 /// A number in few characters, for values of any size.
-pub fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && !(1e-3..1e5).contains(&size) {
         return scientific(value);
@@ -171,7 +171,7 @@ fn scientific(value: f64) -> String {
 }
 
 /// Fixed decimals, a true minus sign, and commas between thousands.
-pub fn plain(value: f64, decimals: usize) -> String {
+pub(crate) fn plain(value: f64, decimals: usize) -> String {
     let text = format!("{:.decimals$}", value.abs());
     let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(w, f)| (w, Some(f)));
     let mut grouped = String::new();

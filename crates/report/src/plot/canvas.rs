@@ -7,10 +7,10 @@ use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
 use plotters::prelude::{DrawingArea, DrawingBackend, IntoFont};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, FontTransform, RGBAColor, RGBColor, TextStyle};
+use trainability_record::text::{pieces, printable};
 
 use crate::plot::data::{Pen, Shape};
 use crate::plot::style::{FAMILY, embed_fonts};
-use trainability_record::text::{pieces, printable};
 
 /// A figure could not be drawn, which only a broken backend or typeface can cause.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +25,7 @@ impl DrawError {
 
 /// How a piece of text is set.
 #[derive(Clone, Copy, Debug)]
-pub struct Type {
+pub(crate) struct Type {
     /// Height of a line, in pixels of the finished image.
     pub size: f64,
     /// Bold rather than regular.
@@ -36,7 +36,7 @@ pub struct Type {
 
 /// Which end of a text stands at its anchor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Align {
+pub(crate) enum Align {
     /// The text begins there.
     Left,
     /// The text's middle is there.
@@ -46,7 +46,7 @@ pub enum Align {
 }
 
 /// A surface measured in pixels of the finished image; `scale` device pixels each.
-pub struct Canvas<'a, DB: DrawingBackend> {
+pub(crate) struct Canvas<'a, DB: DrawingBackend> {
     area: &'a DrawingArea<DB, Shift>,
     scale: f64,
     baseline: f64,
@@ -54,14 +54,14 @@ pub struct Canvas<'a, DB: DrawingBackend> {
 
 impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
     /// Draws on `area` with `scale` device pixels for each pixel of the finished image.
-    pub fn new(area: &'a DrawingArea<DB, Shift>, scale: f64) -> Self {
+    pub(crate) fn new(area: &'a DrawingArea<DB, Shift>, scale: f64) -> Self {
         embed_fonts();
         // plotters puts the baseline of painted text half a size below the anchor.
         Self { area, scale, baseline: 0.5 }
     }
 
     /// Draws on an area of plotters' SVG backend.
-    pub fn vector(area: &'a DrawingArea<DB, Shift>) -> Self {
+    pub(crate) fn vector(area: &'a DrawingArea<DB, Shift>) -> Self {
         // There the baseline lies 0.76 em below the anchor, and 1.24 em are a size.
         Self { baseline: 0.76 / 1.24, ..Self::new(area, 1.0) }
     }
@@ -71,19 +71,19 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
     }
 
     /// A filled rectangle between two corners.
-    pub fn fill(&self, from: (f64, f64), to: (f64, f64), colour: RGBAColor) -> Result<(), DrawError> {
+    pub(crate) fn fill(&self, from: (f64, f64), to: (f64, f64), colour: RGBAColor) -> Result<(), DrawError> {
         let corners = [self.at(from), self.at(to)];
         self.area.draw(&Rectangle::new(corners, colour.filled())).map_err(DrawError::from)
     }
 
     /// A filled polygon.
-    pub fn polygon(&self, corners: &[(f64, f64)], colour: RGBAColor) -> Result<(), DrawError> {
+    pub(crate) fn polygon(&self, corners: &[(f64, f64)], colour: RGBAColor) -> Result<(), DrawError> {
         let corners: Vec<_> = corners.iter().map(|p| self.at(*p)).collect();
         self.area.draw(&Polygon::new(corners, colour.filled())).map_err(DrawError::from)
     }
 
     /// A polyline.
-    pub fn line(&self, points: &[(f64, f64)], pen: Pen) -> Result<(), DrawError> {
+    pub(crate) fn line(&self, points: &[(f64, f64)], pen: Pen) -> Result<(), DrawError> {
         if pen.dashed {
             let solid = Pen { dashed: false, ..pen };
             let dashes = dashes(points, 0.0, pen.width * 3.5, pen.width * 2.5);
@@ -99,7 +99,7 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
     }
 
     /// A polyline along which pens take turns, a dash each.
-    pub fn in_turn(&self, points: &[(f64, f64)], pens: &[Pen]) -> Result<(), DrawError> {
+    pub(crate) fn in_turn(&self, points: &[(f64, f64)], pens: &[Pen]) -> Result<(), DrawError> {
         let others = TURN * pens.len().saturating_sub(1) as f64;
         pens.iter().enumerate().try_for_each(|(place, pen)| {
             let own = dashes(points, TURN * place as f64, TURN, others);
@@ -108,7 +108,13 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
     }
 
     /// A point of the given shape; `size` is about its radius.
-    pub fn point(&self, (x, y): (f64, f64), shape: Shape, size: f64, colour: RGBAColor) -> Result<(), DrawError> {
+    pub(crate) fn point(
+        &self,
+        (x, y): (f64, f64),
+        shape: Shape,
+        size: f64,
+        colour: RGBAColor,
+    ) -> Result<(), DrawError> {
         let corners = |offsets: &[(f64, f64)]| -> Vec<(f64, f64)> {
             offsets.iter().map(|(dx, dy)| (x + dx * size, y + dy * size)).collect()
         };
@@ -132,12 +138,12 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
     }
 
     /// One line of text whose vertical middle (of capitals and digits) lies at `y`.
-    pub fn text(&self, text: &str, (x, y): (f64, f64), align: Align, set: Type) -> Result<(), DrawError> {
+    pub(crate) fn text(&self, text: &str, (x, y): (f64, f64), align: Align, set: Type) -> Result<(), DrawError> {
         self.draw_text(text, (x, y), align, set, FontTransform::None)
     }
 
     /// One line of text that reads upwards, its middle at the given point.
-    pub fn upward(&self, text: &str, at: (f64, f64), set: Type) -> Result<(), DrawError> {
+    pub(crate) fn upward(&self, text: &str, at: (f64, f64), set: Type) -> Result<(), DrawError> {
         self.draw_text(text, at, Align::Middle, set, FontTransform::Rotate270)
     }
 
@@ -171,7 +177,7 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
 }
 
 /// Width of a line of text, in pixels of the finished image.
-pub fn text_width(text: &str, set: Type) -> f64 {
+pub(crate) fn text_width(text: &str, set: Type) -> f64 {
     embed_fonts();
     let style = if set.bold { FontStyle::Bold } else { FontStyle::Normal };
     let size = (FAMILY, set.size, style).into_font().box_size(text);
@@ -179,7 +185,7 @@ pub fn text_width(text: &str, set: Type) -> f64 {
 }
 
 /// Breaks text into lines no wider than `width`, at spaces.
-pub fn wrap(text: &str, width: f64, set: Type) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: f64, set: Type) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
@@ -195,7 +201,7 @@ pub fn wrap(text: &str, width: f64, set: Type) -> Vec<String> {
 
 /// Breaks a heading that does not fit into `width` into two lines, between a label's options too, and shortens what
 /// still does not fit.
-pub fn two_lines(text: &str, width: f64, set: Type) -> Vec<String> {
+pub(crate) fn two_lines(text: &str, width: f64, set: Type) -> Vec<String> {
     let mut end = 0;
     for piece in pieces(text, &[' ', '-', '+', '@', ',']) {
         let longer = end + piece.len();
@@ -212,7 +218,7 @@ pub fn two_lines(text: &str, width: f64, set: Type) -> Vec<String> {
 const MOST_CHARACTERS: usize = 400;
 
 /// Takes out of the middle of a text what does not fit into `width`: labels differ at their ends.
-pub fn shorten(text: &str, width: f64, set: Type) -> String {
+pub(crate) fn shorten(text: &str, width: f64, set: Type) -> String {
     let characters: Vec<char> = text.chars().collect();
     let keep = |kept: usize| -> String {
         let tail = &characters[characters.len() - kept / 2..];

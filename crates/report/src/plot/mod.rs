@@ -1,9 +1,11 @@
 //! Drawing: a plot as data, laid out and painted as PNG and SVG; it knows nothing of sweeps.
 
-pub mod axis;
-pub mod canvas;
+pub(crate) mod axis;
+pub(crate) mod canvas;
 pub mod data;
-pub mod palette;
-pub mod panels;
+mod palette;
+pub(crate) mod panels;
 pub mod picture;
 pub mod style;
+
+pub use canvas::DrawError;

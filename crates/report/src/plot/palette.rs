@@ -4,13 +4,13 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 /// Red, green and blue.
-pub type Rgb = [u8; 3];
+pub(super) type Rgb = [u8; 3];
 
 /// Colours of an image: enough for flat areas and the shades at their smoothed edges, and half the bytes of 256.
 const SIZE: usize = 64;
 
 /// An image whose pixels are places in a palette.
-pub struct Indexed {
+pub(super) struct Indexed {
     /// Red, green and blue of each colour.
     pub palette: Vec<u8>,
     /// One byte a pixel.
@@ -19,7 +19,7 @@ pub struct Indexed {
 
 /// Keeps the `needed` colours and the most frequent others, and replaces the rest by the nearest of these: in a chart
 /// only shades at edges move. Colours that the legend explains are needed, however rare their ink.
-pub fn index(rgb: &[u8], needed: &[Rgb]) -> Indexed {
+pub(super) fn index(rgb: &[u8], needed: &[Rgb]) -> Indexed {
     // Flat areas are long stretches of one colour, each of which is looked up once.
     let stretches = || rgb.as_chunks::<3>().0.chunk_by(|left, right| left == right);
     let mut counts: HashMap<Rgb, usize> = HashMap::new();

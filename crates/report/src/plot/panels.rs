@@ -92,7 +92,7 @@ impl Layout {
 }
 
 /// The height that the plot needs at the common width, in pixels of the finished image.
-pub fn height(plot: &Plot) -> u32 {
+pub(crate) fn height(plot: &Plot) -> u32 {
     Layout::of(plot).height.ceil() as u32
 }
 
@@ -100,7 +100,7 @@ pub fn height(plot: &Plot) -> u32 {
 ///
 /// # Errors
 /// Only when the backend cannot draw.
-pub fn paint<DB: DrawingBackend>(plot: &Plot, canvas: &Canvas<DB>) -> Result<(), DrawError> {
+pub(crate) fn paint<DB: DrawingBackend>(plot: &Plot, canvas: &Canvas<DB>) -> Result<(), DrawError> {
     let layout = Layout::of(plot);
     let mut y = MARGIN + TITLE * 0.5;
     for line in &layout.title {

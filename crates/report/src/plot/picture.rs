@@ -4,9 +4,9 @@ use plotters::prelude::{BitMapBackend, IntoDrawingArea, SVGBackend};
 use plotters::style::WHITE;
 
 use crate::plot::canvas::{Canvas, DrawError};
+use crate::plot::data::Plot;
 use crate::plot::palette::{Indexed, Rgb, index};
 use crate::plot::panels::{height, paint};
-use crate::plot::data::Plot;
 use crate::plot::style::{FAMILY, SUBTITLE, WIDTH};
 
 /// Device pixels for each pixel of the image: plotters smooths neither thick lines nor areas, averaging does.
@@ -124,9 +124,9 @@ fn encode(image: &Indexed, width: u32, height: u32) -> Result<Vec<u8>, png::Enco
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::plot::data::{Axis, Mark, Panel, Pen};
     use crate::plot::style::{KEPT, LOST};
-    use super::*;
 
     /// The SVG of a panel among three columns.
     fn drawn(title: &str, marks: Vec<Mark>) -> String {

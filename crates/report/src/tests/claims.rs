@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use trainability_stats::BootstrapOptions;
+
+use crate::evidence::claims::examine;
 use crate::evidence::claims::finding::{Claim, Finding, Verdict, overall};
 use crate::evidence::claims::inputs::ClaimInputs;
 use crate::evidence::claims::roles::ScheduleRole;
 use crate::evidence::claims::trajectory::Trajectory;
-use crate::evidence::claims::examine;
 use crate::evidence::outcomes::EventOptions;
-use crate::series::{Arm, Series};
-use trainability_stats::BootstrapOptions;
 use crate::evidence::predictiveness::{Indicator, PredictivenessOptions, score_indicators};
+use crate::series::{Arm, Series};
 
 const TASKS: usize = 16;
 

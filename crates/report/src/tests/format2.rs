@@ -14,7 +14,10 @@ fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let goal = to.join(entry.file_name());
-        if entry.path().is_dir() { copy(&entry.path(), &goal) } else { drop(fs::copy(entry.path(), goal).unwrap()) }
+        match entry.path().is_dir() {
+            true => copy(&entry.path(), &goal),
+            false => assert!(fs::copy(entry.path(), goal).unwrap() > 0),
+        }
     }
 }
 

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
-use crate::evidence::claims::finding::ClaimRow;
-use crate::evidence::rows::{PredictivenessRow, SummaryRow};
-use crate::{Format, ReportError, ReportFiles, write};
-use crate::writers::{html, markdown};
 use trainability_record::controls::{ControlRow, control_columns};
+use trainability_record::text::sentence;
 use trainability_record::{Glossary, LayerEvents, RunRecord, Status, read_record};
 
-use trainability_record::text::sentence;
+use crate::evidence::claims::finding::ClaimRow;
+use crate::evidence::rows::{PredictivenessRow, SummaryRow};
+use crate::writers::{html, markdown};
+use crate::{Format, ReportError, ReportFiles, write};
 
 const METHODS: [&str; 5] = ["relu", "crelu", "l2_adam", "l2_loss", "wasserstein"];
 const SCHEDULES: [&str; 4] = ["constant", "paper", "as_run", "debiased"];
@@ -191,22 +191,26 @@ fn write_controls(place: &Path, plan: &Plan, method: &str, schedule: &str, rando
                 update: (event as u64 + 1) * 10,
                 layer: (*layer).into(),
                 learning_rate: rates[depth],
-                values: VALUES.into_iter().map(Into::into).zip([
-                    Some(step),
-                    Some(spread(0.01, 0.5)),
-                    Some(spread(2.0, 0.5)),
-                    Some(spread(5.0, 0.5)),
-                    Some(-0.2),
-                    Some(0.01),
-                    Some(spread(1.0, 0.5)),
-                    (event > 0).then_some(1.0),
-                    (event > 0).then_some(1.0 / volatility),
-                    Some(noise),
-                    Some(debiased),
-                    (event > 0).then_some(volatility),
-                    (event > 0).then_some(spread(3.0, 1.0)),
-                    Some(1.0 / (1.0 / noise + 1.0 / (256.0 * volatility))),
-                ]).collect(),
+                values: VALUES
+                    .into_iter()
+                    .map(Into::into)
+                    .zip([
+                        Some(step),
+                        Some(spread(0.01, 0.5)),
+                        Some(spread(2.0, 0.5)),
+                        Some(spread(5.0, 0.5)),
+                        Some(-0.2),
+                        Some(0.01),
+                        Some(spread(1.0, 0.5)),
+                        (event > 0).then_some(1.0),
+                        (event > 0).then_some(1.0 / volatility),
+                        Some(noise),
+                        Some(debiased),
+                        (event > 0).then_some(volatility),
+                        (event > 0).then_some(spread(3.0, 1.0)),
+                        Some(1.0 / (1.0 / noise + 1.0 / (256.0 * volatility))),
+                    ])
+                    .collect(),
                 action: if schedule == "constant" {
                     ""
                 } else if cooled {

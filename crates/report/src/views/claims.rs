@@ -5,7 +5,7 @@ use crate::evidence::claims::finding::{Claim, overall, tally};
 use crate::views::table::Table;
 
 /// The checklist: a row a claim.
-pub fn checklist(evidence: &Evidence) -> Table {
+pub(crate) fn checklist(evidence: &Evidence) -> Table {
     let note = "A claim about all of something is supported only if every finding supports it, and contradicted by a \
                 single one that does so beyond its uncertainty. Where an interval includes the boundary, or a test \
                 corrected for its siblings does not reach 5 %, the finding is undecided. The findings, with numbers \
@@ -20,7 +20,7 @@ pub fn checklist(evidence: &Evidence) -> Table {
 }
 
 /// Every finding with its numbers.
-pub fn findings(evidence: &Evidence) -> Table {
+pub(crate) fn findings(evidence: &Evidence) -> Table {
     let note = "(a) A counter-example is a pair of configurations in which the indicator, in ranks from 0 to 1 over all \
                 tasks of all runs, takes courses that correlate at 0.7 or more in every seed, moves to the same side by \
                 similar amounts and ends within 0.2, while one loses trainability in every seed and the other in none. \

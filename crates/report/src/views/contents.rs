@@ -2,18 +2,22 @@
 
 use trainability_record::glossary::{DescribedIndicator, Role};
 
-use crate::views::claims;
-use crate::views::document::{Block, Document};
 use crate::evidence::Evidence;
+use crate::evidence::predictiveness::leading;
+use crate::views::document::{Block, Document};
 use crate::views::figures::Drawn;
-use crate::wording::seeds;
-use crate::views::glossary;
 use crate::views::table::Table;
 use crate::views::tables::HORIZON;
-use crate::evidence::predictiveness::leading;
+use crate::views::{claims, glossary};
+use crate::wording::seeds;
 
 /// Puts the report together.
-pub fn document<'a>(evidence: &Evidence, warnings: &[String], tables: Vec<Table>, drawn: &'a [Drawn]) -> Document<'a> {
+pub(crate) fn document<'a>(
+    evidence: &Evidence,
+    warnings: &[String],
+    tables: Vec<Table>,
+    drawn: &'a [Drawn],
+) -> Document<'a> {
     let mut blocks: Vec<Block> = evidence.slice.iter().cloned().map(Block::Paragraph).collect();
     blocks.push(Block::Paragraph(scope(evidence)));
     if warnings.is_empty() {

@@ -4,7 +4,7 @@ use crate::plot::picture::Picture;
 use crate::views::table::Table;
 
 /// A report: title and blocks.
-pub struct Document<'a> {
+pub(crate) struct Document<'a> {
     /// The title.
     pub title: String,
     /// The content, in order.
@@ -12,7 +12,7 @@ pub struct Document<'a> {
 }
 
 /// A piece of a report. All text is plain: the writers escape it.
-pub enum Block<'a> {
+pub(crate) enum Block<'a> {
     /// A section's heading, and the anchor that links to it.
     Section {
         /// The heading.

@@ -2,15 +2,16 @@
 
 use serde_json::{Map, Value};
 use trainability_record::Glossary;
+use trainability_record::label::of_value;
 
 use crate::evidence::Evidence;
 use crate::results::RecordedRun;
 use crate::setting::base;
 use crate::views::table::Table;
-use trainability_record::label::of_value;
 
 /// How to read both tables.
-pub const NOTE: &str = "Options that are not listed have their defaults; several values are those of different arms.";
+pub(crate) const NOTE: &str =
+    "Options that are not listed have their defaults; several values are those of different arms.";
 
 /// What a run says of its method or its schedule.
 struct Account {
@@ -35,13 +36,13 @@ struct Shared {
 }
 
 /// A row a method, whatever the point of the grid.
-pub fn methods(evidence: &Evidence) -> Table {
+pub(crate) fn methods(evidence: &Evidence) -> Table {
     let label = |run: &RecordedRun| base(&run.arm.method, &evidence.grid_keys).to_owned();
     table(evidence, "Methods", "method", label, |run| method(&evidence.sweep.glossary, run, &label(run)))
 }
 
 /// A row a schedule.
-pub fn schedules(evidence: &Evidence) -> Table {
+pub(crate) fn schedules(evidence: &Evidence) -> Table {
     let label = |run: &RecordedRun| run.arm.schedule.clone();
     table(evidence, "Schedules", "schedule", label, |run| schedule(&evidence.sweep.glossary, run))
 }
@@ -141,13 +142,17 @@ fn settings<'v>(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::results::RecordedSweep;
+    use crate::selected::Selected;
     use crate::setting::tests::run;
 
     fn evidence(runs: Vec<RecordedRun>, grid: Value) -> Evidence {
         let provenance = Some(json!({ "experiment": { "grid": grid } }));
-        Evidence::new(RecordedSweep { name: "t".into(), provenance, glossary: Glossary::format2(), runs })
+        let sweep = RecordedSweep { name: "t".into(), provenance, glossary: Glossary::format2(), runs };
+        Evidence::of(Selected { sweep, ..Selected::default() })
     }
 
     fn part(name: &str) -> String {
@@ -179,24 +184,24 @@ mod tests {
             ],
             json!({}),
         );
-        let about = part("wasserstein");
+        let wasserstein = part("wasserstein");
         assert_eq!(
             methods(&evidence).rows,
             [
-                vec!["wasserstein".to_owned(), about.to_owned(), String::new()],
+                vec!["wasserstein".to_owned(), wasserstein.clone(), String::new()],
                 vec![
                     "mild".to_owned(),
-                    format!("crelu: {}; wasserstein: {about}", part("crelu")),
+                    format!("crelu: {}; wasserstein: {wasserstein}", part("crelu")),
                     "wasserstein.coefficient = 0.25".to_owned()
                 ],
             ]
         );
-        let about = about("constant");
+        let constant = about("constant");
         assert_eq!(
             schedules(&evidence).rows,
             [
-                vec!["constant".to_owned(), about.to_owned(), String::new()],
-                vec!["slow".to_owned(), format!("constant: {about}"), "learning_rate = 0.0001".to_owned()],
+                vec!["constant".to_owned(), constant.clone(), String::new()],
+                vec!["slow".to_owned(), format!("constant: {constant}"), "learning_rate = 0.0001".to_owned()],
             ]
         );
     }

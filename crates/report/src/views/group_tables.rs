@@ -14,7 +14,7 @@ const GROUPS_A_TABLE: usize = 3;
 const MOST_CHARACTERS: usize = 17;
 
 /// The report's tables with those of the arms a set a group, and the indicators' power to foretell group by group.
-pub fn tables(evidence: &Evidence, groups: &[Group]) -> Vec<Table> {
+pub(crate) fn tables(evidence: &Evidence, groups: &[Group]) -> Vec<Table> {
     let mut all = tables::all(evidence);
     let by_arm: Vec<Table> = all.drain(..2).collect();
     let mut notes: Vec<String> = by_arm.iter().map(|table| table.note.clone()).collect();

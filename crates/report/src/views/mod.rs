@@ -1,11 +1,11 @@
 //! What a reader sees, as data without a format: tables, figures, warnings, and the document that puts them in order.
 
-pub mod claims;
-pub mod contents;
-pub mod document;
-pub mod figures;
-pub mod glossary;
-pub mod group_tables;
-pub mod table;
-pub mod tables;
-pub mod warnings;
+pub(crate) mod claims;
+pub(crate) mod contents;
+pub(crate) mod document;
+pub(crate) mod figures;
+pub(crate) mod glossary;
+pub(crate) mod group_tables;
+pub(crate) mod table;
+pub(crate) mod tables;
+pub(crate) mod warnings;

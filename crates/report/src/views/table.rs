@@ -1,7 +1,6 @@
 //! A table as data: drawn for the terminal here, and by the Markdown and HTML writers.
 
 use comfy_table::{Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, TableComponent, presets};
-
 use trainability_record::text::{pieces, printable};
 
 /// Where a label may break in a terminal: no text holds it once it is printable, and it is taken out of what is printed.
@@ -74,7 +73,7 @@ impl Table {
 
 /// The number that a cell is sorted by: the point before an interval, a share's quotient, the bound of "<0.001";
 /// `None` where there is no number.
-pub fn point(cell: &str) -> Option<f64> {
+pub(crate) fn point(cell: &str) -> Option<f64> {
     let first = cell.split_whitespace().next()?.replace('−', "-").replace(',', "");
     let number = |text: &str| text.parse().ok().filter(|value: &f64| value.is_finite());
     match (first.split_once('/'), first.strip_prefix('<')) {

@@ -1,25 +1,24 @@
 //! The report's tables: what each arm achieved, what its schedule did for it, and how well each indicator foretells.
 
 use trainability_record::glossary::Role;
-
-use crate::views::claims;
-use crate::series::CONTROL;
-use crate::evidence::Evidence;
-use crate::plot::axis::{plain, short};
-use crate::wording::counted;
-use crate::views::table::Table;
-use crate::evidence::claims::finding::LEVEL;
-use crate::evidence::outcomes::Reference;
 use trainability_stats::paired_tests::sign_flip_floor;
-use crate::evidence::predictiveness::ranked;
-use crate::series::Arm;
 use trainability_stats::{Estimate, Undefined};
 
+use crate::evidence::Evidence;
+use crate::evidence::claims::finding::LEVEL;
+use crate::evidence::outcomes::Reference;
+use crate::evidence::predictiveness::ranked;
+use crate::plot::axis::{plain, short};
+use crate::series::{Arm, CONTROL};
+use crate::views::claims;
+use crate::views::table::Table;
+use crate::wording::counted;
+
 /// Tasks looked ahead in the table and the figure; `predictiveness.csv` has all horizons.
-pub const HORIZON: usize = 1;
+pub(crate) const HORIZON: usize = 1;
 
 /// Every table of the report, in its order.
-pub fn all(evidence: &Evidence) -> Vec<Table> {
+pub(crate) fn all(evidence: &Evidence) -> Vec<Table> {
     let mut tables = vec![accuracy(evidence), gains(evidence)];
     if evidence.compared_schedules.len() > 1 {
         tables.push(schedules(evidence));
@@ -29,7 +28,7 @@ pub fn all(evidence: &Evidence) -> Vec<Table> {
 }
 
 /// Online accuracy of every arm.
-pub fn accuracy(evidence: &Evidence) -> Table {
+pub(crate) fn accuracy(evidence: &Evidence) -> Table {
     let note = "Online accuracy, mean over seeds with 95 % bootstrap interval over seeds; n is the number of finished \
                 seeds. The last quarter is that of the tasks, rounded up. [none] stands where there is no interval; \
                 the note in summary.csv says why.";
@@ -55,7 +54,7 @@ pub fn accuracy(evidence: &Evidence) -> Table {
 }
 
 /// What the schedules did, and what came of it against the same method's constant schedule.
-pub fn gains(evidence: &Evidence) -> Table {
+pub(crate) fn gains(evidence: &Evidence) -> Table {
     let note = "Gain is the mean difference in online accuracy over all tasks to the same method and seed under the \
                 constant schedule, negative where the schedule does harm. P(better) is the probability that a run of \
                 the arm beats one of its control, 0.5 where they are alike. Brackets are 95 % bootstrap intervals \
@@ -90,7 +89,7 @@ pub fn gains(evidence: &Evidence) -> Table {
 }
 
 /// Every schedule over all methods that all schedules were run with.
-pub fn schedules(evidence: &Evidence) -> Table {
+pub(crate) fn schedules(evidence: &Evidence) -> Table {
     let methods = evidence.compared_schedules.first().map_or_else(String::new, |summary| summary.methods.join(", "));
     let note = format!(
         "Over {methods}. IQM is the interquartile mean of the runs' mean online accuracy, seeds redrawn within each \
@@ -136,7 +135,7 @@ fn idle_arm(evidence: &Evidence, arm: &Arm) -> bool {
 }
 
 /// Every indicator's power to foretell, best first, the trivial predictors as references.
-pub fn predictiveness(evidence: &Evidence) -> Table {
+pub(crate) fn predictiveness(evidence: &Evidence) -> Table {
     let scores = ranked(&evidence.scores, HORIZON);
     let reference = scores.iter().find_map(|score| score.reference);
     let events = scores.iter().map(|score| score.events).max().unwrap_or(0);
@@ -172,7 +171,7 @@ pub fn predictiveness(evidence: &Evidence) -> Table {
 }
 
 /// How early every indicator warns, and what it adds to the trivial predictors, in the order of [`predictiveness`].
-pub fn warning_and_gain(evidence: &Evidence) -> Table {
+pub(crate) fn warning_and_gain(evidence: &Evidence) -> Table {
     let scores = ranked(&evidence.scores, HORIZON);
     let runs = scores.iter().filter_map(|score| score.lead_time.ok()).map(|lead| lead.n()).max().unwrap_or(0);
     let chance = scores.iter().filter_map(|score| score.lead_time_by_chance.ok()).next();
@@ -230,7 +229,7 @@ fn p_value(p: &Result<f64, Undefined>) -> String {
 }
 
 /// What the loss of trainability is measured against, in words.
-pub fn reference_text(reference: Option<Reference>) -> &'static str {
+pub(crate) fn reference_text(reference: Option<Reference>) -> &'static str {
     match reference {
         Some(Reference::Reset) => "accuracy more than 10 % below the reset arm's on the same task and seed",
         Some(Reference::FirstTask) => "accuracy more than 10 % below the run's own first task (there is no reset arm)",
@@ -245,7 +244,7 @@ fn share(estimate: &Result<Estimate, Undefined>) -> String {
     cell(estimate, |value| format!("{value:.3}"))
 }
 
-pub fn coarse(estimate: &Result<Estimate, Undefined>) -> String {
+pub(crate) fn coarse(estimate: &Result<Estimate, Undefined>) -> String {
     cell(estimate, |value| format!("{value:.2}"))
 }
 

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::series::CONTROL;
-use crate::evidence::Evidence;
-use crate::results::{RecordedRun, RecordedSweep};
-use crate::series::Arm;
-use crate::evidence::warnings as series;
 use trainability_record::run::Status;
 
+use crate::evidence::Evidence;
+use crate::evidence::warnings as series;
+use crate::results::{RecordedRun, RecordedSweep};
+use crate::series::{Arm, CONTROL};
+
 /// Every warning, the gravest first.
-pub fn all(evidence: &Evidence) -> Vec<String> {
+pub(crate) fn all(evidence: &Evidence) -> Vec<String> {
     let mut warnings = damaged(&evidence.sweep);
     warnings.extend(unfinished(&evidence.sweep));
     warnings.extend(evidence.cautions.clone());
@@ -30,7 +30,7 @@ pub fn all(evidence: &Evidence) -> Vec<String> {
 }
 
 /// Runs whose files are not what they wrote; no statistic counts them.
-pub fn damaged(sweep: &RecordedSweep) -> Vec<String> {
+pub(crate) fn damaged(sweep: &RecordedSweep) -> Vec<String> {
     let sentence = |run: &RecordedRun| {
         let damage = run.damage.as_ref()?;
         let name = format!("{}, seed {}", label(&run.arm), run.seed);
@@ -40,7 +40,7 @@ pub fn damaged(sweep: &RecordedSweep) -> Vec<String> {
 }
 
 /// Runs that are not complete, with the reason; no statistic counts them.
-pub fn unfinished(sweep: &RecordedSweep) -> Vec<String> {
+pub(crate) fn unfinished(sweep: &RecordedSweep) -> Vec<String> {
     let sentence = |run: &RecordedRun| {
         let name = format!("{}, seed {}", label(&run.arm), run.seed);
         let reason = run.record.as_ref().and_then(|record| record.error.as_deref());
@@ -63,7 +63,7 @@ pub fn unfinished(sweep: &RecordedSweep) -> Vec<String> {
 }
 
 /// Arms in which the schedule took no decision to change anything in some run.
-pub fn never_fired(evidence: &Evidence) -> Vec<String> {
+pub(crate) fn never_fired(evidence: &Evidence) -> Vec<String> {
     let sentence = |arm: &Arm| {
         let runs = evidence.arm(&arm.method, &arm.schedule);
         let idle = |run: &&&RecordedRun| run.record.as_ref().is_some_and(|record| record.never_fired());
@@ -82,7 +82,7 @@ pub fn never_fired(evidence: &Evidence) -> Vec<String> {
 }
 
 /// Arms in which the schedule acted, but could not decide anything in some layers, since their bound was never defined.
-pub fn never_decided(evidence: &Evidence) -> Vec<String> {
+pub(crate) fn never_decided(evidence: &Evidence) -> Vec<String> {
     let blind = |run: &&RecordedRun| -> Vec<String> {
         let Some(record) = run.record.as_ref().filter(|record| !record.never_fired()) else { return Vec::new() };
         let events = record.events.iter();
@@ -109,7 +109,7 @@ pub fn never_decided(evidence: &Evidence) -> Vec<String> {
 }
 
 /// How often the largest eigenvalue was not found to the wanted precision.
-pub fn unconverged(evidence: &Evidence) -> Option<String> {
+pub(crate) fn unconverged(evidence: &Evidence) -> Option<String> {
     let (mut lost, mut all) = (0, 0);
     let mut worst: Option<(f64, String)> = None;
     for arm in evidence.arms() {

@@ -13,15 +13,14 @@ use crate::error::ReportError;
 ///
 /// # Errors
 /// When the file cannot be written, with its path.
-pub fn write_csv<Row: Serialize>(path: &Path, rows: impl IntoIterator<Item = Row>) -> Result<(), WriteError> {
+pub(crate) fn write_csv<Row: Serialize>(path: &Path, rows: impl IntoIterator<Item = Row>) -> Result<(), WriteError> {
     let bytes = || -> Result<Vec<u8>, csv::Error> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         rows.into_iter().try_for_each(|row| writer.serialize(row))?;
         without_formulas(&finished(writer)?)
     };
-    let refuse = |error: csv::Error| {
-        WriteError::Content { path: path.to_owned(), format: "CSV", reason: error.to_string() }
-    };
+    let refuse =
+        |error: csv::Error| WriteError::Content { path: path.to_owned(), format: "CSV", reason: error.to_string() };
     write(path, &bytes().map_err(refuse)?)
 }
 
@@ -47,7 +46,7 @@ fn without_formulas(bytes: &[u8]) -> Result<Vec<u8>, csv::Error> {
 ///
 /// # Errors
 /// When either does not exist.
-pub fn relative(from: &Path, to: &Path) -> Result<String, ReportError> {
+pub(crate) fn relative(from: &Path, to: &Path) -> Result<String, ReportError> {
     let absolute = |path: &Path| {
         let found = || -> io::Result<PathBuf> {
             if path.as_os_str().is_empty() { env::current_dir()?.canonicalize() } else { path.canonicalize() }

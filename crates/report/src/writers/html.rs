@@ -6,18 +6,18 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
+use trainability_record::text::printable;
 
-use crate::views::document::{Block, Document};
 use crate::plot::picture::Picture;
 use crate::plot::style::FAMILY;
+use crate::views::document::{Block, Document};
 use crate::views::table::{Table, point};
-use trainability_record::text::printable;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
 /// Renders the document.
-pub fn render(document: &Document) -> String {
+pub(crate) fn render(document: &Document) -> String {
     let mut page = Page(String::new());
     let title = escape(&document.title);
     page.add(&format!(
@@ -43,7 +43,7 @@ fn source(text: &str) -> String {
 
 /// Replaces every character that HTML gives a meaning to, in text and in quoted attributes alike, and spells out those
 /// that are not seen.
-pub fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in printable(text).chars() {
         match character {

@@ -8,7 +8,7 @@ use crate::views::table::Table;
 const LONG: usize = 40;
 
 /// Renders tables one after the other.
-pub fn render(tables: &[Table]) -> String {
+pub(crate) fn render(tables: &[Table]) -> String {
     let mut text = String::from("% \\usepackage{booktabs}\n");
     tables.iter().for_each(|table| push(&mut text, table));
     text
@@ -43,7 +43,7 @@ fn push(text: &mut String, table: &Table) {
 }
 
 /// Makes text mean itself in LaTeX; minus signs and dashes become its own.
-pub fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

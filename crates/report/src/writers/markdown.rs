@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::views::document::{Block, Document};
-use crate::views::table::Table;
 use trainability_record::text::printable;
 
+use crate::views::document::{Block, Document};
+use crate::views::table::Table;
+
 /// Renders the document; `plots` is the path of the images' folder as seen from the Markdown file.
-pub fn render(document: &Document, plots: &str) -> String {
+pub(crate) fn render(document: &Document, plots: &str) -> String {
     let mut text = format!("# {}\n", escape(&document.title));
     for block in &document.blocks {
         text.push('\n');
@@ -43,7 +44,7 @@ pub fn render(document: &Document, plots: &str) -> String {
 }
 
 /// Puts a backslash before everything that Markdown, or HTML within it, gives a meaning to.
-pub fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in printable(text).chars() {
         match character {

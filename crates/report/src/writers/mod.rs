@@ -1,7 +1,7 @@
 //! The formats of a report: terminal, Markdown, HTML, LaTeX; and the files.
 
-pub mod files;
-pub mod html;
-pub mod latex;
-pub mod markdown;
+pub(crate) mod files;
+pub(crate) mod html;
+pub(crate) mod latex;
+pub(crate) mod markdown;
 pub mod terminal;

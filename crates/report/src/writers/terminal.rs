@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 
-use crate::views::table::Table;
 use trainability_record::text::printable;
+
+use crate::views::table::Table;
 
 /// The width that everything printed keeps to, in characters.
 pub const WIDTH: usize = 100;

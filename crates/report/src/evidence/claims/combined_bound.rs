@@ -7,13 +7,14 @@
 use trainability_stats::auroc::{Direction, weighted_auroc};
 use trainability_stats::bootstrap::{Bootstrap, CONFIDENCE};
 use trainability_stats::estimate::{Estimate, Undefined};
-use crate::evidence::outcomes::ScoredRun;
 use trainability_stats::pooled::Pooled;
-use crate::evidence::pairs::{beside, pairs_of};
-use crate::evidence::predictiveness::ONLINE_ACCURACY;
 use trainability_stats::ranks::Order;
+
 use crate::evidence::claims::finding::{Claim, Finding, Verdict, signed};
 use crate::evidence::claims::inputs::ClaimInputs;
+use crate::evidence::outcomes::ScoredRun;
+use crate::evidence::pairs::{beside, pairs_of};
+use crate::evidence::predictiveness::ONLINE_ACCURACY;
 
 const COMBINED: &str = "step_over_combined_bound";
 const PARTS: [&str; 2] = ["step_over_noise_bound", "step_over_volatility_bound"];

@@ -18,25 +18,26 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use trainability_stats::aggregate::{last_quarter, mean};
 use trainability_stats::correlation::{FEWEST_PAIRS, spearman};
-use crate::evidence::outcomes::{EventOptions, ScoredRun};
 use trainability_stats::gaps::defined;
-use crate::evidence::predictiveness::{ONLINE_ACCURACY, leading};
 use trainability_stats::ranks::Order;
-use crate::series::Arm;
+
 use crate::evidence::claims::finding::{Claim, Finding, Verdict, signed};
 use crate::evidence::claims::inputs::ClaimInputs;
+use crate::evidence::outcomes::{EventOptions, ScoredRun};
+use crate::evidence::predictiveness::{ONLINE_ACCURACY, leading};
+use crate::series::Arm;
 
 /// The least correlation over tasks of courses that move alike.
-pub const ALIKE: f64 = 0.7;
+pub(crate) const ALIKE: f64 = 0.7;
 /// The least net move, on the scale of ranks from 0 to 1.
-pub const LEAST_MOVE: f64 = 0.1;
+pub(crate) const LEAST_MOVE: f64 = 0.1;
 
 /// The largest difference of what ends alike, on the scale of ranks from 0 to 1.
-pub const END_ALIKE: f64 = 0.2;
+pub(crate) const END_ALIKE: f64 = 0.2;
 
 /// Two configurations in which an indicator moves alike and accuracy does not.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CounterExample {
+pub(crate) struct CounterExample {
     /// The indicator.
     pub indicator: String,
     /// The arm that loses trainability.
@@ -68,7 +69,7 @@ struct Course {
 }
 
 /// All counter-examples to an indicator, the closest courses first.
-pub fn counter_examples(indicator: &str, runs: &[ScoredRun<'_>], event: &EventOptions) -> Vec<CounterExample> {
+pub(crate) fn counter_examples(indicator: &str, runs: &[ScoredRun<'_>], event: &EventOptions) -> Vec<CounterExample> {
     let mut arms: BTreeMap<&Arm, BTreeMap<u64, Course>> = BTreeMap::new();
     let ranks = pooled_ranks(indicator, runs).into_iter().zip(pooled_ranks(ONLINE_ACCURACY, runs));
     for (run, (ranks, accuracy_ranks)) in runs.iter().zip(ranks) {

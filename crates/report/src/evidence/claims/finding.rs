@@ -6,12 +6,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// Level of the corrected tests.
-pub const LEVEL: f64 = 0.05;
+pub(crate) const LEVEL: f64 = 0.05;
 
 /// What the paper claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "each is spelt out by its statement")]
-pub enum Claim {
+pub(crate) enum Claim {
     IndicatorsUnreliable,
     CombinedBoundPredicts,
     SchedulerImproves,
@@ -21,7 +21,7 @@ pub enum Claim {
 
 impl Claim {
     /// All claims, in their order.
-    pub const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::IndicatorsUnreliable,
         Self::CombinedBoundPredicts,
         Self::SchedulerImproves,
@@ -30,7 +30,7 @@ impl Claim {
     ];
 
     /// The letter under which it is listed.
-    pub fn letter(self) -> char {
+    pub(crate) fn letter(self) -> char {
         match self {
             Self::IndicatorsUnreliable => 'a',
             Self::CombinedBoundPredicts => 'b',
@@ -41,7 +41,7 @@ impl Claim {
     }
 
     /// The claim in a sentence.
-    pub fn statement(self) -> &'static str {
+    pub(crate) fn statement(self) -> &'static str {
         match self {
             Self::IndicatorsUnreliable => {
                 "each rejected indicator is unreliable: it moves alike where accuracy is lost and where it is not"
@@ -61,7 +61,7 @@ impl Claim {
 /// What the runs say of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The evidence is beyond its uncertainty, and for it.
     Supported,
     /// The evidence is beyond its uncertainty, and against it.
@@ -85,7 +85,7 @@ impl fmt::Display for Verdict {
 
 /// One piece of the evidence for a claim.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// The claim.
     pub claim: Claim,
     /// What it is about: an indicator, or an arm.
@@ -98,7 +98,7 @@ pub struct Finding {
 
 /// A claim's verdict from its findings: contradicted by one that contradicts, supported by all that were tested supporting it, and not
 /// tested without any.
-pub fn overall(claim: Claim, findings: &[Finding]) -> Verdict {
+pub(crate) fn overall(claim: Claim, findings: &[Finding]) -> Verdict {
     let verdicts: Vec<Verdict> = findings.iter().filter(|f| f.claim == claim).map(|f| f.verdict).collect();
     let tested = || verdicts.iter().filter(|verdict| **verdict != Verdict::NotTested);
     if tested().any(|verdict| *verdict == Verdict::Contradicted) {
@@ -113,7 +113,7 @@ pub fn overall(claim: Claim, findings: &[Finding]) -> Verdict {
 }
 
 /// A claim's findings by verdict, like `supported: a, b; undecided: c`.
-pub fn tally(claim: Claim, findings: &[Finding]) -> String {
+pub(crate) fn tally(claim: Claim, findings: &[Finding]) -> String {
     let mut by_verdict: BTreeMap<Verdict, Vec<&str>> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| finding.claim == claim) {
         by_verdict.entry(finding.verdict).or_default().push(&finding.subject);
@@ -124,7 +124,7 @@ pub fn tally(claim: Claim, findings: &[Finding]) -> String {
 
 /// A line of `claims.csv`: one finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClaimRow {
+pub(crate) struct ClaimRow {
     /// The claim's letter.
     pub claim: char,
     /// The claim in a sentence.
@@ -150,7 +150,7 @@ impl From<&Finding> for ClaimRow {
 }
 
 /// A number with its sign, as evidence shows it.
-pub fn signed(value: f64, digits: usize) -> String {
+pub(crate) fn signed(value: f64, digits: usize) -> String {
     format!("{value:+.digits$}").replace('-', "−")
 }
 

@@ -12,7 +12,7 @@ use crate::series::Series;
 
 /// Everything that the claims are judged by.
 #[derive(Clone, Debug)]
-pub struct ClaimInputs<'a> {
+pub(crate) struct ClaimInputs<'a> {
     /// Finished runs.
     pub runs: &'a [Series],
     /// Scores of the indicators at horizon 1 (others are passed over).

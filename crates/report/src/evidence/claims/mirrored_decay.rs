@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
-
 use trainability_stats::decay::{DecayFit, Family, fits};
-use crate::evidence::claims::trajectory::Trajectory;
-use crate::series::Arm;
+
 use crate::evidence::claims::finding::{Claim, Finding, Verdict};
 use crate::evidence::claims::inputs::ClaimInputs;
 use crate::evidence::claims::roles::ScheduleRole;
+use crate::evidence::claims::trajectory::Trajectory;
+use crate::series::Arm;
 
 /// The R2 from which a course counts as mirroring a decay.
-pub const MIRRORED: f64 = 0.9;
+pub(crate) const MIRRORED: f64 = 0.9;
 
 /// One finding an arm: every layer has to mirror a decay in every seed; a layer that does in none contradicts. One seed decides nothing.
 pub(super) fn findings(inputs: &ClaimInputs<'_>) -> Vec<Finding> {

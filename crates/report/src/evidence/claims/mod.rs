@@ -15,17 +15,22 @@ use crate::evidence::predictiveness::Predictiveness;
 use crate::results::{RecordedRun, RecordedSweep};
 use crate::series::Series;
 
-pub mod combined_bound;
-pub mod counter_examples;
-pub mod finding;
-pub mod inputs;
-pub mod mirrored_decay;
-pub mod roles;
-pub mod scheduler;
-pub mod trajectory;
+pub(crate) mod combined_bound;
+pub(crate) mod counter_examples;
+pub(crate) mod finding;
+pub(crate) mod inputs;
+pub(crate) mod mirrored_decay;
+pub(crate) mod roles;
+pub(crate) mod scheduler;
+pub(crate) mod trajectory;
 
 /// Judges every claim.
-pub fn judge(sweep: &RecordedSweep, runs: &[Series], scores: &[Predictiveness], event: &EventOptions) -> Vec<Finding> {
+pub(crate) fn judge(
+    sweep: &RecordedSweep,
+    runs: &[Series],
+    scores: &[Predictiveness],
+    event: &EventOptions,
+) -> Vec<Finding> {
     let schedules = roles(sweep);
     let scheduled = |run: &&RecordedRun| schedules.get(&run.arm.schedule) == Some(&ScheduleRole::Scheduler);
     let trajectories: Vec<Trajectory> = sweep.finished().filter(scheduled).flat_map(trajectories).collect();
@@ -40,7 +45,7 @@ pub fn judge(sweep: &RecordedSweep, runs: &[Series], scores: &[Predictiveness], 
 }
 
 /// All findings, claim by claim.
-pub fn examine(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
+pub(crate) fn examine(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
     let scored = scored_runs(inputs.runs, &inputs.event);
     let mut findings = counter_examples::findings(inputs, &scored);
     findings.extend(combined_bound::findings(inputs, &scored));

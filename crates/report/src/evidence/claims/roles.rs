@@ -7,7 +7,7 @@ use crate::series::CONTROL;
 
 /// What a schedule is to the claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ScheduleRole {
+pub(crate) enum ScheduleRole {
     /// The per-layer scheduler as the paper has it, in its text or behind its figures.
     Scheduler,
     /// A constant learning rate other than the base one.
@@ -22,7 +22,7 @@ pub enum ScheduleRole {
 
 impl ScheduleRole {
     /// The role of a schedule by the name of its registry entry, its `limit` if it has one, and its label.
-    pub fn of(name: &str, limit: Option<&str>, label: &str) -> Self {
+    pub(crate) fn of(name: &str, limit: Option<&str>, label: &str) -> Self {
         match (name, limit) {
             ("floor_only", _) | (_, Some("floor_only")) => Self::Cap,
             ("paper" | "as_run", None | Some("combined")) if label == name => Self::Scheduler,
@@ -36,7 +36,7 @@ impl ScheduleRole {
 }
 
 /// What each schedule is to the claims, by its label.
-pub fn roles(sweep: &RecordedSweep) -> BTreeMap<String, ScheduleRole> {
+pub(crate) fn roles(sweep: &RecordedSweep) -> BTreeMap<String, ScheduleRole> {
     let role = |run: &RecordedRun| {
         let label = run.arm.schedule.as_str();
         let options = run.record.as_ref().and_then(|record| record.options.get("schedule"));

@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use trainability_stats::aggregate::{mean, weighted_mean};
 use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
-use crate::series::CONTROL;
 use trainability_stats::estimate::{Estimate, Undefined};
 use trainability_stats::gaps::all_defined;
 use trainability_stats::paired_tests::{holm_defined, paired_t};
-use crate::series::{Arm, Series};
+
 use crate::evidence::claims::finding::{Claim, Finding, LEVEL, Verdict, signed};
 use crate::evidence::claims::inputs::ClaimInputs;
 use crate::evidence::claims::roles::ScheduleRole;
+use crate::series::{Arm, CONTROL, Series};
 
 /// The methods that the paper's scheduler is said to help.
 const CLAIMED: [&str; 4] = ["crelu", "l2_adam", "l2_loss", "wasserstein"];
@@ -25,7 +25,7 @@ const FEWEST_SEEDS: usize = 3;
 
 /// A paired comparison of two arms.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tested {
+pub(crate) struct Tested {
     /// Mean paired difference in mean online accuracy. Its n counts seeds.
     pub difference: Result<Estimate, Undefined>,
     /// Student's paired t test of it.
@@ -101,8 +101,7 @@ pub(super) fn improvement(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
         .into_iter()
         .filter(|arm| CLAIMED.iter().any(|method| is(arm, method)))
         .collect();
-    let tests: Vec<Tested> =
-        arms.iter().map(|arm| scores.test(arm, &under(arm, CONTROL), inputs.bootstrap)).collect();
+    let tests: Vec<Tested> = arms.iter().map(|arm| scores.test(arm, &under(arm, CONTROL), inputs.bootstrap)).collect();
     let corrected = holm_defined(&tests.iter().map(|test| test.p).collect::<Vec<_>>());
     for ((arm, test), corrected) in arms.iter().zip(&tests).zip(corrected) {
         let verdict = match test.difference {

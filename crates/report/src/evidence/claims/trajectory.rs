@@ -10,7 +10,7 @@ const MOST_POINTS: usize = 200;
 
 /// The learning rate of one layer of one run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Trajectory {
+pub(crate) struct Trajectory {
     /// Method and schedule.
     pub arm: Arm,
     /// The seed.
@@ -22,7 +22,7 @@ pub struct Trajectory {
 }
 
 /// The learning rates of a run's layers, over time from 0 to 1, thinned to what a fit needs.
-pub fn trajectories(run: &RecordedRun) -> Vec<Trajectory> {
+pub(crate) fn trajectories(run: &RecordedRun) -> Vec<Trajectory> {
     let updates = run.record.as_ref().map_or(0, |record| record.updates);
     let of_layer = |trace: &LayerTrace| {
         let stride = trace.updates.len().div_ceil(MOST_POINTS).max(1);

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-
-use crate::views::figures::online_accuracy::{CEILING_LABEL, ceiling_pen};
-use crate::plot::data::{Axis, Key, Mark, Panel, Plot, Shape};
-use crate::plot::style::schedule_pen;
-use crate::views::figures::figure::{Drawing, Figure, panel_height, share_axis};
-use crate::wording::seeds;
 use trainability_stats::aggregate::{mean, weighted_mean};
 use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
 use trainability_stats::gaps::all_defined;
+
 use crate::evidence::Evidence;
+use crate::plot::data::{Axis, Key, Mark, Panel, Plot, Shape};
+use crate::plot::style::schedule_pen;
 use crate::results::RecordedRun;
 use crate::setting::without;
+use crate::views::figures::figure::{Drawing, Figure, panel_height, share_axis};
+use crate::views::figures::online_accuracy::{CEILING_LABEL, ceiling_pen};
+use crate::wording::seeds;
 
 /// What is varied.
 pub(super) struct Abscissa {

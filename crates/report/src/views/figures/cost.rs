@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::evidence::Evidence;
 use crate::plot::axis::plain;
 use crate::plot::data::{Axis, Key, Mark, Panel, Plot, Row, Scale};
 use crate::plot::style::{REST, SECTIONS};
 use crate::views::figures::figure::{Drawing, Figure};
-use crate::evidence::Evidence;
 
 /// The registry's entry.
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "cost",
     title: "Seconds a run, by part of the work",
     caption: "Wall-clock seconds of a run by what they were spent on, mean over all finished runs of the method, all \

@@ -2,16 +2,16 @@
 
 use trainability_record::glossary::{DescribedIndicator, Role};
 
-use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot};
-use crate::plot::style::{KEPT, LOST};
-use crate::views::figures::figure::{Drawing, Figure, share_axis, task_axis};
 use crate::evidence::claims::counter_examples::{CounterExample, counter_examples};
 use crate::evidence::outcomes::scored_runs;
-use crate::series::Arm;
 use crate::evidence::{Evidence, across_seeds};
+use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot};
+use crate::plot::style::{KEPT, LOST};
+use crate::series::Arm;
+use crate::views::figures::figure::{Drawing, Figure, share_axis, task_axis};
 
 /// The registry's entry.
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "counter_examples",
     title: "Where rejected indicators move alike and accuracy does not",
     caption: "For each rejected indicator the closest pair of configurations of which one loses trainability in every \

@@ -1,14 +1,14 @@
 //! Effective step against every bound: what each schedule had to decide on.
 
+use crate::evidence::Evidence;
 use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot};
 use crate::plot::style::{STEP_PEN, bound_pen};
+use crate::results::{EFFECTIVE_STEP, RecordedRun};
 use crate::views::figures::figure::{Drawing, Figure, panel_height, update_axis};
 use crate::wording::seeds;
-use crate::evidence::Evidence;
-use crate::results::{EFFECTIVE_STEP, RecordedRun};
 
 /// The registry's entry.
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "effective_step_bounds",
     title: "Effective step against its bounds",
     caption: "Adam's effective step in each layer, and every bound on it that was measured. The prediction is that \
@@ -42,8 +42,7 @@ fn draw_method(evidence: &Evidence, method: &String) -> Drawing {
     for schedule in &schedules {
         let runs = evidence.arm(method, schedule);
         for layer in &layers {
-            let line =
-                |&(column, pen): &(&str, Pen)| Mark::Line { points: rolling_median(&runs, layer, column), pen };
+            let line = |&(column, pen): &(&str, Pen)| Mark::Line { points: rolling_median(&runs, layer, column), pen };
             let marks = lines.iter().map(line).collect();
             let title = format!("{schedule} · {layer}");
             panels.push(Panel {

@@ -6,7 +6,7 @@ use crate::wording::seeds;
 
 /// A figure: what it is called, how it is read, and how it comes out of the evidence.
 #[derive(Clone, Copy)]
-pub struct Figure {
+pub(crate) struct Figure {
     /// Name of its file, without suffix and extension.
     pub name: &'static str,
     /// Heading in the report.
@@ -20,7 +20,7 @@ pub struct Figure {
 }
 
 /// One image of a figure.
-pub struct Drawing {
+pub(crate) struct Drawing {
     /// What the file name carries after the figure's name; empty for a figure of one image.
     pub suffix: String,
     /// What is drawn.
@@ -28,27 +28,27 @@ pub struct Drawing {
 }
 
 /// The number of seeds an arm, as subtitles say it.
-pub fn figure_n(evidence: &Evidence) -> String {
+pub(crate) fn figure_n(evidence: &Evidence) -> String {
     format!("n = {} an arm", seeds(evidence.smallest_n(), evidence.largest_n()))
 }
 
 /// The height of panels: what is usual in a grid, but enough for the y label where there is but one row.
-pub fn panel_height(panels: usize, columns: usize, usual: f64) -> f64 {
+pub(crate) fn panel_height(panels: usize, columns: usize, usual: f64) -> f64 {
     if panels <= columns { usual.max(420.0) } else { usual }
 }
 
 /// The y axis of shares, with room for lines that lie on 0 or 1.
-pub fn share_axis() -> Axis {
+pub(crate) fn share_axis() -> Axis {
     Axis::linear(-0.02, 1.02)
 }
 
 /// The x axis of figures by task, counted from 1.
-pub fn task_axis(evidence: &Evidence) -> Axis {
+pub(crate) fn task_axis(evidence: &Evidence) -> Axis {
     let first = evidence.first_task as f64;
     Axis::linear(first + 0.5, first + evidence.tasks().max(1) as f64 + 0.5)
 }
 
 /// The x axis of figures by update.
-pub fn update_axis(evidence: &Evidence) -> Axis {
+pub(crate) fn update_axis(evidence: &Evidence) -> Axis {
     Axis::linear(0.0, evidence.updates().max(1) as f64)
 }

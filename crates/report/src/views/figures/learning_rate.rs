@@ -1,15 +1,16 @@
 //! Learning rate by update: what the schedules did, layer by layer.
 
-use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot};
-use crate::plot::style::schedule_pen;
-use crate::views::figures::figure::{Drawing, Figure, figure_n, panel_height, update_axis};
-use crate::series::CONTROL;
-use crate::evidence::Evidence;
-use crate::results::RecordedRun;
 use trainability_record::controls::LayerTrace;
 
+use crate::evidence::Evidence;
+use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot};
+use crate::plot::style::schedule_pen;
+use crate::results::RecordedRun;
+use crate::series::CONTROL;
+use crate::views::figures::figure::{Drawing, Figure, figure_n, panel_height, update_axis};
+
 /// The registry's entry.
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "learning_rate",
     title: "Learning rate by update, layer by layer",
     caption: "What each schedule made of the learning rate. A schedule that lies on the constant line never fired: \
@@ -109,8 +110,9 @@ fn mean_rate(runs: &[&RecordedRun], layer: &str) -> Vec<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use plotters::style::RGBColor;
+
+    use super::*;
 
     #[test]
     fn schedules_that_coincide_share_a_line_and_the_control_keeps_its_own() {

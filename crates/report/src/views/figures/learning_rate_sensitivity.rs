@@ -1,16 +1,17 @@
 //! How much of what a method or a schedule achieves is the choice of the base learning rate.
 
+use trainability_stats::aggregate::{last_quarter, mean};
+
+use crate::evidence::Evidence;
+use crate::results::RecordedRun;
+use crate::series::CONTROL;
+use crate::setting::option;
 use crate::views::figures::abscissa;
 use crate::views::figures::abscissa::{Abscissa, Layout};
 use crate::views::figures::figure::{Drawing, Figure};
-use trainability_stats::aggregate::{last_quarter, mean};
-use crate::series::CONTROL;
-use crate::evidence::Evidence;
-use crate::results::RecordedRun;
-use crate::setting::option;
 
 /// The registry's entry.
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "learning_rate_sensitivity",
     title: "Late accuracy by base learning rate",
     caption: "Mean online accuracy over the last quarter of the tasks, against the learning rate that a run starts from. \

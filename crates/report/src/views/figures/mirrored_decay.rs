@@ -1,18 +1,17 @@
 //! The scheduler's learning rates beside the canonical decay that each is closest to.
 
+use trainability_stats::decay::{DecayFit, Family, fits};
+
+use crate::evidence::Evidence;
+use crate::evidence::claims::mirrored_decay::MIRRORED;
+use crate::evidence::claims::roles::{ScheduleRole, roles};
+use crate::evidence::claims::trajectory::{Trajectory, trajectories};
 use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot};
 use crate::plot::style::{REFERENCE, schedule_pen};
 use crate::views::figures::figure::{Drawing, Figure, figure_n};
-use crate::evidence::claims::mirrored_decay::MIRRORED;
-use crate::evidence::claims::roles::ScheduleRole;
-use crate::evidence::claims::trajectory::Trajectory;
-use trainability_stats::decay::{DecayFit, Family, fits};
-use crate::evidence::claims::roles::roles;
-use crate::evidence::claims::trajectory::trajectories;
-use crate::evidence::Evidence;
 
 /// The registry's entry.
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "mirrored_decay",
     title: "The scheduler's learning rates beside the closest canonical decay",
     caption: "Each layer's learning rate, mean over seeds, with the best least-squares fit among linear, exponential, \

@@ -16,7 +16,7 @@ mod abscissa;
 mod cost;
 mod counter_examples;
 mod effective_step_bounds;
-pub mod figure;
+pub(crate) mod figure;
 mod learning_rate;
 mod learning_rate_sensitivity;
 mod mirrored_decay;
@@ -29,7 +29,7 @@ mod task_length;
 mod within_run_correlation;
 
 /// All figures, in the report's order.
-pub const FIGURES: &[Figure] = &[
+pub(crate) const FIGURES: &[Figure] = &[
     online_accuracy::FIGURE,
     performance_profile::FIGURE,
     learning_rate_sensitivity::FIGURE,
@@ -46,7 +46,7 @@ pub const FIGURES: &[Figure] = &[
 ];
 
 /// A figure with its finished images.
-pub struct Drawn {
+pub(crate) struct Drawn {
     /// The figure.
     pub figure: Figure,
     /// Its images.
@@ -60,7 +60,7 @@ const MOST_HEIGHT: u32 = 20_000;
 ///
 /// # Errors
 /// Only when the drawing backend fails.
-pub fn draw_all(evidence: &Evidence, groups: &[Group]) -> Result<Vec<Drawn>, DrawError> {
+pub(crate) fn draw_all(evidence: &Evidence, groups: &[Group]) -> Result<Vec<Drawn>, DrawError> {
     let draw = |figure: &Figure| {
         let mut drawings = (figure.draw)(evidence);
         if figure.name == online_accuracy::FIGURE.name {

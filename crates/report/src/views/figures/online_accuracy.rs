@@ -1,12 +1,12 @@
 //! Online accuracy by task: the phenomenon, and what each schedule does about it.
 
+use crate::evidence::{Evidence, across_seeds};
 use crate::plot::data::{Key, Mark, Panel, Pen, Plot};
 use crate::plot::style::{REFERENCE, schedule_pen};
 use crate::views::figures::figure::{Drawing, Figure, figure_n, panel_height, share_axis, task_axis};
-use crate::evidence::{Evidence, across_seeds};
 
 /// The registry's entry.
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "online_accuracy",
     title: "Online accuracy by task",
     caption: "Mean accuracy on every minibatch before its update, task by task. A line that falls is loss of \

@@ -1,14 +1,15 @@
 //! How many runs of a schedule reach how much, over all methods.
 
+use trainability_stats::Undefined;
+
+use crate::evidence::Evidence;
 use crate::plot::data::{Axis, Key, Mark, Panel, Plot};
 use crate::plot::style::schedule_pen;
 use crate::views::figures::figure::{Drawing, Figure, share_axis};
 use crate::wording::seeds;
-use trainability_stats::Undefined;
-use crate::evidence::Evidence;
 
 /// The registry's entry.
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "performance_profile",
     title: "Performance profile of each schedule over all methods",
     caption: "The share of a schedule's runs whose mean online accuracy exceeds each value: a curve that lies above \

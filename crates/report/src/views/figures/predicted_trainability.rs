@@ -1,15 +1,15 @@
 //! Predicted trainability, 1 - rho, against the accuracy that followed.
 
-use crate::plot::data::{Key, Mark, Panel, Plot};
-use crate::plot::style::{ACTUAL_PEN, RAW_PEN, SCALED_PEN};
-use crate::views::figures::figure::{Drawing, Figure, panel_height, share_axis, task_axis};
-use crate::wording::counted;
 use crate::evidence::trainability::{predicted_trainability, rescaled_to_accuracy};
 use crate::evidence::{Evidence, across_seeds, by_task};
+use crate::plot::data::{Key, Mark, Panel, Plot};
+use crate::plot::style::{ACTUAL_PEN, RAW_PEN, SCALED_PEN};
 use crate::results::RecordedRun;
+use crate::views::figures::figure::{Drawing, Figure, panel_height, share_axis, task_axis};
+use crate::wording::counted;
 
 /// The registry's entry.
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "predicted_trainability",
     title: "Predicted trainability and actual online accuracy",
     caption: "rho is the share of a task's measured updates at which any layer's effective step exceeds its combined \

@@ -1,19 +1,18 @@
 //! How well every indicator foretells the loss of trainability, beside the two predictors that cost nothing.
 
-use trainability_record::glossary::{Role};
+use trainability_record::glossary::Role;
 
+use crate::evidence::Evidence;
+use crate::evidence::predictiveness::{Predictiveness, ranked};
 use crate::plot::axis::{extent, plain};
 use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot, Row, Scale, Shape};
 use crate::plot::style::{INK, REFERENCE, role_colour};
 use crate::views::figures::figure::{Drawing, Figure};
-use crate::wording::counted;
-use crate::evidence::predictiveness::Predictiveness;
-use crate::evidence::predictiveness::ranked;
-use crate::evidence::Evidence;
 use crate::views::tables::{HORIZON, reference_text};
+use crate::wording::counted;
 
 /// The registry's entry.
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "predictiveness",
     title: "How well each indicator foretells loss of trainability one task ahead",
     caption: "AUROC is the probability that the indicator ranks a task before a loss of trainability above one before \

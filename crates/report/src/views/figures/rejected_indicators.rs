@@ -1,17 +1,17 @@
 //! The single indicators that the paper rejects, each against the accuracy that followed.
 
 use trainability_record::glossary::{DescribedIndicator, Role};
+use trainability_stats::correlation::spearman;
 
+use crate::evidence::Evidence;
 use crate::plot::axis::extent;
 use crate::plot::data::{Axis, Key, Mark, Panel, Plot};
 use crate::plot::style::method_point;
 use crate::views::figures::figure::{Drawing, Figure, share_axis};
 use crate::wording::counted;
-use trainability_stats::correlation::spearman;
-use crate::evidence::Evidence;
 
 /// The registry's entry.
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "rejected_indicators",
     title: "Rejected indicators at a task against accuracy on the next",
     caption: "Each point is one task of one run: the indicator over task k, and the online accuracy of task k + 1. An \

@@ -1,14 +1,15 @@
 //! What the length of a task does: the more updates a task takes, the more there is to lose, and the better each is learned.
 
+use trainability_stats::aggregate::{last_quarter, mean};
+
+use crate::evidence::Evidence;
+use crate::setting::option;
 use crate::views::figures::abscissa;
 use crate::views::figures::abscissa::{Abscissa, Layout};
 use crate::views::figures::figure::{Drawing, Figure};
-use trainability_stats::aggregate::{last_quarter, mean};
-use crate::evidence::Evidence;
-use crate::setting::option;
 
 /// The registry's entry.
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "task_length",
     title: "Accuracy by length of a task",
     caption: "Online accuracy against the passes over the images that a task takes. Longer tasks are learned better in \

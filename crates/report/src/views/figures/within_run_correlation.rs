@@ -1,20 +1,20 @@
 //! Whether an indicator means the same everywhere: its correlation with the next task's accuracy, configuration by configuration.
 
 use trainability_record::glossary::{DescribedIndicator, Role};
-
-use crate::plot::data::{Axis, Key, Mark, Panel, Plot, Row, Scale};
-use crate::plot::style::diverging;
-use crate::views::figures::figure::{Drawing, Figure, figure_n};
 use trainability_stats::aggregate::mean;
 use trainability_stats::correlation::{FEWEST_PAIRS, spearman};
 use trainability_stats::gaps::defined;
-use crate::evidence::predictiveness::ranked;
+
 use crate::evidence::Evidence;
+use crate::evidence::predictiveness::ranked;
+use crate::plot::data::{Axis, Key, Mark, Panel, Plot, Row, Scale};
+use crate::plot::style::diverging;
 use crate::results::RecordedRun;
+use crate::views::figures::figure::{Drawing, Figure, figure_n};
 use crate::views::tables::HORIZON;
 
 /// The registry's entry.
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "within_run_correlation",
     title: "Does an indicator mean the same in every configuration?",
     caption: "Spearman's correlation, within each run and averaged over seeds, of the indicator at a task with the \
