@@ -6,7 +6,7 @@ SECONDS ?= 60
 PROGRAM := target/release/trainability
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test faults run-all smoke paper reference report data bench fuzz clean
+.PHONY: help setup build test faults run-all smoke paper reference report data bench fuzz book clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,10 @@ fuzz: setup ## search for files that break a reader, for SECONDS=60 each (TARGET
 	@cd fuzz && for target in $(or $(TARGET),$(notdir $(wildcard fuzz/seeds/*))); do \
 	mkdir -p corpus/$$target && cargo fuzz run --sanitizer none $$target corpus/$$target seeds/$$target -- \
 	-max_total_time=$(SECONDS) -max_len=12300 -rss_limit_mb=2048 -timeout=30 -print_final_stats=1 || exit 1; done
+
+book: ## build the documentation with mdBook, into target/book
+	@mdbook --version >/dev/null 2>&1 || { echo "make book needs mdBook: cargo install --locked mdbook; docs/SUMMARY.md reads well without" >&2; exit 1; }
+	@mdbook build docs
 
 clean: ## remove what was built; the cache, results and plots stay
 	@cargo clean

@@ -16,3 +16,9 @@ pub mod run;
 pub mod schedule;
 pub mod stream;
 pub mod sweep;
+
+/// The Rust code of the book, compiled by `cargo test --doc`.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/architecture.md")]
+mod book {}
+

@@ -6,8 +6,8 @@ use trainability::config::{ImageFacts, RunPlan};
 use trainability::data::ImageSet;
 use trainability::schedule::SCHEDULES;
 use trainability::train::Run;
-use trainability_record::TaskRow;
 use trainability_baselines::{PARTS, State, Stateful};
+use trainability_record::TaskRow;
 
 use self::tiny::finish;
 

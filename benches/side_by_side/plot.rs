@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use plotters::style::RGBColor;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use trainability_report::plot::picture::render;
 use trainability_report::plot::data::{Axis, Key, Mark, Panel, Pen, Plot, Row, Scale, Shape};
+use trainability_report::plot::picture::render;
 use trainability_report::plot::style::REFERENCE;
 
 const OURS: RGBColor = RGBColor(0x00, 0x72, 0xb2);

@@ -188,8 +188,8 @@ fn check_finite(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::bounds::tests::statistics;
     use crate::run::columns;
+    use crate::schedule::bounds::tests::statistics;
 
     #[test]
     fn a_layer_has_the_columns_of_controls_that_are_not_of_runs_alone() {

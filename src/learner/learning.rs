@@ -7,8 +7,8 @@ use trainability_baselines::gradient_rule::GradientRule;
 use trainability_baselines::method::Rules;
 use trainability_baselines::penalty::Penalty;
 use trainability_baselines::surgery::Surgery;
-use trainability_tensor::Generator;
 use trainability_record::LayerEvents;
+use trainability_tensor::Generator;
 
 use crate::model::Model;
 use crate::optimizer::{Optimizer, OptimizerFactory};
@@ -103,7 +103,11 @@ impl Learner {
             return Err(LearnerError::NoEffectiveStep(reason));
         }
         Ok(Learner {
-            events: model.layers().iter().map(|layer| LayerEvents { layer: layer.name.clone(), ..LayerEvents::default() }).collect(),
+            events: model
+                .layers()
+                .iter()
+                .map(|layer| LayerEvents { layer: layer.name.clone(), ..LayerEvents::default() })
+                .collect(),
             initialisation,
             optimizer,
             penalties,

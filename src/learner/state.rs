@@ -1,7 +1,7 @@
 //! Saving and restoring a learner: every part by its own [`Stateful`].
 
-use trainability_tensor::{State, StateError, Stateful};
 use trainability_record::LayerEvents;
+use trainability_tensor::{State, StateError, Stateful};
 
 use super::learning::Learner;
 

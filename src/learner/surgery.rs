@@ -51,7 +51,7 @@ impl Network for InTraining<'_> {
     }
 
     fn activation(&self) -> &dyn Activation {
-        self.model.chain().expect("a learner checks that its model is a chain where surgery needs it").activation()
+        self.model.chain().expect("a learner checks that its model is a chain where surgery needs it").activation
     }
 
     fn hidden_activations(&self, samples: usize) -> Vec<Tensor> {

@@ -9,6 +9,7 @@ use trainability_tensor::{Generator, Gradients, Layer, LayerDelta, LinearMap, Ro
 use super::definition::{Backward, Model, TrainingPass, deltas, gradients};
 use super::initialisation::initialise;
 use super::inputs::Inputs;
+use super::layer_chain::LayerChain;
 use super::loss::CrossEntropy;
 use super::pass::Pass;
 use super::shape::{Convolutions, LayerShape, Shape};
@@ -59,15 +60,18 @@ impl Chain {
         &self.shape
     }
 
-    /// Whether the logits are piecewise linear in the parameters of any one layer.
-    pub fn is_piecewise_linear(&self) -> bool {
-        self.activation.piecewise_linear() && self.normalization.is_none()
+    fn as_layer_chain(&self) -> LayerChain<'_> {
+        LayerChain {
+            layers: &self.layers,
+            activation: self.activation.as_ref(),
+            is_normalised: self.normalization.is_some(),
+        }
     }
 
     /// Whether back-propagation is a few products that are quickly written out, which autograd takes longer to find: layers
     /// are dense, nothing normalises, and the activation is linear between kinks.
     fn is_plain(&self) -> bool {
-        self.is_piecewise_linear() && self.begins_dense()
+        self.as_layer_chain().is_piecewise_linear() && self.begins_dense()
     }
 
     fn begins_dense(&self) -> bool {
@@ -163,8 +167,8 @@ impl Model for Chain {
         }
     }
 
-    fn chain(&self) -> Option<&Chain> {
-        Some(self)
+    fn chain(&self) -> Option<LayerChain<'_>> {
+        Some(self.as_layer_chain())
     }
 
     /// It has a graph where autograd is needed; where the first layer is dense, that begins at its pre-activation, as what lies

@@ -6,9 +6,9 @@ use tch::Tensor;
 use trainability_tensor::layer::tensors;
 use trainability_tensor::{Generator, Gradients, Layer, LayerDelta, LayerTrace, State, StateError, Stateful};
 
-use super::chain::Chain;
 use super::initialisation::initialise;
 use super::inputs::Inputs;
+use super::layer_chain::LayerChain;
 use super::loss::CrossEntropy;
 use super::pass::Pass;
 
@@ -33,7 +33,7 @@ pub trait Model: Debug + Send {
 
     /// The model as layers one after the other, if that is what it is: curvature then has an exact fast path, and
     /// interventions know which weights a unit's output enters.
-    fn chain(&self) -> Option<&Chain> {
+    fn chain(&self) -> Option<LayerChain<'_>> {
         None
     }
 

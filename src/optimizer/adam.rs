@@ -143,7 +143,8 @@ impl Optimizer for Adam {
         let _ = moments.restarts.get_or_insert_with(never).index_fill_(dimension, &indices, steps);
     }
 
-    /// lr / ((1 - beta1^t) (v_rms + eps)), or the mean of that with each element's own root of v.
+    /// lr / ((1 - beta1^t) (v_rms + eps)), or the mean of that with each element's own root of v (docs/method.md,
+    /// equations (5) and (6)).
     fn effective_step(&self, layers: Range<usize>, learning_rate: f64, form: EffectiveStep) -> Option<f64> {
         let AdamOptions { beta1, beta2, epsilon } = self.options;
         let v_rms = self.second_moment_rms(layers.clone())?;
@@ -163,7 +164,7 @@ impl Optimizer for Adam {
         }
     }
 
-    /// lr / (v_rms + eps).
+    /// lr / (v_rms + eps) (docs/method.md, equations (8) and (9)).
     fn sharpness_factor(&self, layers: Range<usize>, learning_rates: &[f64], scale: SharpnessScale) -> Option<f64> {
         let epsilon = self.options.epsilon;
         match scale {

@@ -129,14 +129,14 @@ impl Optimizer for Sgd {
     }
 
     /// lr (1 - m^t) / (1 - m): a gradient that stays is multiplied by it after t steps. Nesterov's form is a step ahead, with
-    /// m^(t+1).
+    /// m^(t+1) (docs/method.md, equation (40)).
     fn effective_step(&self, _layers: Range<usize>, learning_rate: f64, _form: EffectiveStep) -> Option<f64> {
         let SgdOptions { momentum, nesterov } = self.options;
         let steps = self.steps as f64 + f64::from(u8::from(nesterov));
         (self.steps > 0).then(|| learning_rate * (1.0 - momentum.powf(steps)) / (1.0 - momentum))
     }
 
-    /// lr / (1 - m).
+    /// lr / (1 - m) (docs/method.md, equation (41)).
     fn sharpness_factor(&self, layers: Range<usize>, learning_rates: &[f64], scale: SharpnessScale) -> Option<f64> {
         let layer = if scale == SharpnessScale::Global { 0 } else { layers.start };
         (self.steps > 0).then(|| learning_rates[layer] / (1.0 - self.options.momentum))

@@ -13,7 +13,7 @@ use trainability_tensor::lanczos::SymmetricOperator;
 use trainability_tensor::slices::{Float, dot, on_host, view, view_mut};
 use trainability_tensor::{Layer, LayerTrace, LinearMap, for_float};
 
-use crate::model::{Chain, Model};
+use crate::model::LayerChain;
 
 /// N_i of the output layer, whose logits are linear in its parameters whatever lies below, B x C x C.
 pub fn output_factor(logits: &Tensor) -> Tensor {
@@ -24,20 +24,20 @@ pub fn output_factor(logits: &Tensor) -> Tensor {
 }
 
 /// N_i of every layer for every sample, B x C x out, of a convolution B x C x out x H' x W'; the last layer's last.
-pub fn logit_factors(chain: &Chain, trace: &[LayerTrace]) -> Vec<Tensor> {
+pub fn logit_factors(chain: LayerChain, trace: &[LayerTrace]) -> Vec<Tensor> {
     let last = trace.len() - 1;
     let mut factor = output_factor(&trace[last].pre_activation);
     let classes = factor.size()[1];
     let mut factors = Vec::with_capacity(trace.len());
     for index in (0..last).rev() {
         let pre_activation = &trace[index].pre_activation;
-        let mut below = pull_to_input(&chain.layers()[index + 1], &factor, &trace[index + 1].input);
+        let mut below = pull_to_input(&chain.layers[index + 1], &factor, &trace[index + 1].input);
         if let (LinearMap::Convolution, [samples, _, height, width]) = (trace[index].map, &pre_activation.size()[..]) {
             // Above a convolution a dense layer has taken the planes one after the other.
             below = below.reshape([*samples, classes, -1, *height, *width]);
         }
         factors.push(factor);
-        factor = chain.activation().pull_back(&pre_activation.unsqueeze(1), &below, trace[index].map);
+        factor = chain.activation.pull_back(&pre_activation.unsqueeze(1), &below, trace[index].map);
     }
     factors.push(factor);
     factors.reverse();

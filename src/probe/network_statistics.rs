@@ -1,4 +1,4 @@
-//! The statistics of METHOD 2 for the whole network, as if it were one layer: what the scope `network` decides by.
+//! The statistics of the whole network as if it were one layer (docs/method.md, section 2.5), for the scope `network`.
 
 use super::statistics::{LayerStatistics, Probe};
 use super::view::UpdateView;

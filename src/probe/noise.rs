@@ -9,7 +9,7 @@ pub fn squared_norm<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> f64 {
     tensors.into_iter().map(|t| t.to_kind(Kind::Double).square().sum(Kind::Double).double_value(&[])).sum()
 }
 
-/// sigma2 = (1/B) sum_i |g_i - g_mean|^2 of a layer's parameters together (METHOD 2).
+/// sigma2 = (1/B) sum_i |g_i - g_mean|^2 of a layer's parameters together (docs/method.md, equation (2)).
 ///
 /// The samples' squared norms follow from `delta`; `mean_gradient` is the layer's gradient of the mean of the same losses.
 /// Sums are in f64: the difference of two nearly equal means would not survive f32.

@@ -1,4 +1,4 @@
-//! The statistics of METHOD 2, layer by layer, at one update.
+//! The statistics of a layer at one update (docs/method.md, section 2).
 
 use std::time::Instant;
 

@@ -16,7 +16,7 @@ pub enum Volatility {
     Window,
 }
 
-/// Keeps the mean from being divided by when the curvature vanishes (METHOD 2).
+/// Keeps the mean from being divided by when the curvature vanishes (docs/method.md, equation (11)).
 const MEAN_OFFSET: f64 = 1e-8;
 
 /// The last W values of one layer's normalised sharpness.

@@ -13,7 +13,6 @@ use sha2::{Digest, Sha256};
 use tch::{Kind, TchError, Tensor};
 use trainability_tensor::State;
 
-
 /// The name of the latest checkpoint in its folder.
 pub(crate) const FILE: &str = "state.safetensors";
 /// Key of the only header entry: the SHA-256 of the file, taken with [`UNSEALED`] in its place, and the values after it.

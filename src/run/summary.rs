@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use trainability_baselines::indicator::When;
 use trainability_baselines::registry::INDICATORS;
-use trainability_tensor::{State, StateError, Stateful};
 use trainability_record::TaskRow;
 use trainability_record::tasks::field;
+use trainability_tensor::{State, StateError, Stateful};
 
 use super::catalogue::{RHO, of_method, step_over};
 use crate::learner::LayerMeasurement;
@@ -118,7 +118,8 @@ impl TaskSummary {
         measured.chain(own).collect()
     }
 
-    /// Share of measured updates at which any layer's effective step exceeded its combined bound.
+    /// Share of measured updates at which any layer's effective step exceeded its combined bound (docs/method.md,
+    /// equation (20)).
     pub fn rho(&self) -> Option<f64> {
         (self.exceeded.0 > 0).then(|| self.exceeded.1 as f64 / self.exceeded.0 as f64)
     }

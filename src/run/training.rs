@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use trainability_baselines::indicator::When;
 use trainability_baselines::method::Method;
-use trainability_tensor::{Generator, State, StateError, Stateful};
 use trainability_record::{ControlRow, TaskRow};
+use trainability_tensor::{Generator, State, StateError, Stateful};
 
 use super::columns::control_row;
 use super::images::{HeldOut, select_classes, select_images};

@@ -1,5 +1,5 @@
-//! The bounds on the effective step (METHOD 3), from a layer's statistics: one table, from which columns, indicators, figures
-//! and limits derive.
+//! The bounds on the effective step (docs/method.md, section 3), from a layer's statistics: one table, from which
+//! columns, indicators, figures and limits derive.
 
 use serde::{Deserialize, Serialize};
 use trainability_tensor::{State, StateError, Stateful};
@@ -89,7 +89,8 @@ impl PartialEq for Bound {
     }
 }
 
-/// alpha_g = B |g|^2 / sigma2. As a limit it is the estimate that the options choose, smoothed if they say so.
+/// alpha_g = B |g|^2 / sigma2 (docs/method.md, equation (13)). As a limit it is the estimate that the options choose,
+/// smoothed if they say so.
 pub const NOISE: Bound = Bound {
     name: "noise",
     column: "noise_bound",
@@ -101,7 +102,7 @@ pub const NOISE: Bound = Bound {
     limit: Some(|measured| measured.noise_bound(measured.chosen?)),
 };
 
-/// The noise bound without the batch's own noise, of this batch alone.
+/// The noise bound without the batch's own noise (docs/method.md, equation (15)), of this batch alone.
 pub const NOISE_DEBIASED: Bound = Bound {
     name: "noise_debiased",
     column: "noise_bound_debiased",
@@ -113,7 +114,7 @@ pub const NOISE_DEBIASED: Bound = Bound {
     limit: None,
 };
 
-/// alpha_vol = 1 / (kappa Vol).
+/// alpha_vol = 1 / (kappa Vol) (docs/method.md, equation (16)).
 pub const VOLATILITY: Bound = Bound {
     name: "volatility",
     column: "volatility_bound",
@@ -125,7 +126,7 @@ pub const VOLATILITY: Bound = Bound {
     limit: None,
 };
 
-/// tau = 2 mu / (s2 + mu^2).
+/// tau = 2 mu / (s2 + mu^2) (docs/method.md, equation (17)).
 pub const LEVEL: Bound = Bound {
     name: "level",
     column: "level_bound",
@@ -140,7 +141,7 @@ pub const LEVEL: Bound = Bound {
     limit: None,
 };
 
-/// alpha_safe = B |g|^2 / (sigma2 + beta |g|^2 X).
+/// alpha_safe = B |g|^2 / (sigma2 + beta |g|^2 X) (docs/method.md, equation (18)).
 pub const COMBINED: Bound = Bound {
     name: "combined",
     column: "combined_bound",

@@ -1,5 +1,5 @@
-//! The per-layer controller of METHOD 4: cools a layer whose effective step exceeds its bound, warms one that is far
-//! below it.
+//! The per-layer controller (docs/method.md, equation (21)): cools a layer whose effective step exceeds its bound,
+//! warms one that is far below it.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

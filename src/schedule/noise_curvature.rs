@@ -88,8 +88,9 @@ pub const FLOOR_ONLY: ScheduleKind = ScheduleKind {
     resolve: |control, own, _| resolve("floor_only", &json!({ "limit": "floor_only" }), control, own),
 };
 
-/// The choice that METHOD 3 names for each method, the first that fits. It names none for a plain network, which gets that of
-/// L2; and CReLU has one for each of two learning rates, which a rate between them takes by the nearer on a log scale.
+/// The statistic and beta of each method (docs/method.md, section 3.3), the first that fits. A method that the table
+/// does not name gets those of L2. CReLU has an entry for each of two learning rates; another rate takes the nearer one
+/// on a log scale.
 pub fn as_run_variants() -> Vec<Variant> {
     let middle = 1e-2_f64.sqrt() * 1e-3_f64.sqrt();
     let variant = |part: &str, learning_rate_above, statistic: &str, beta: f64| Variant {
@@ -105,8 +106,7 @@ pub fn as_run_variants() -> Vec<Variant> {
 }
 
 fn as_run(facts: RunFacts) -> Value {
-    let mut preset =
-        json!({ "noise": "plug_in", "smoothing": 0.0, "beta": 20.0, "statistic": "normalized_sharpness" });
+    let mut preset = json!({ "noise": "plug_in", "smoothing": 0.0, "beta": 20.0, "statistic": "normalized_sharpness" });
     let fitting = as_run_variants().into_iter().find(|variant| variant.fits(facts.parts, facts.learning_rate));
     for (key, value) in fitting.into_iter().flat_map(|variant| variant.options) {
         preset[key] = value;

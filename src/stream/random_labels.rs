@@ -1,5 +1,5 @@
-//! Random-label classification (METHOD 1): fixed images, all labels redrawn uniformly at every task start, the first
-//! included; or, with `fraction`, a part of them at every task after the first.
+//! Random-label classification (docs/method.md, section 1): fixed images, all labels redrawn uniformly at every task
+//! start, the first included; or, with `fraction`, a part of them at every task after the first.
 
 use trainability_tensor::{Generator, State, StateError, Stateful};
 

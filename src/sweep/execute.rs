@@ -7,17 +7,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use trainability_tensor::{State, StateError};
 use trainability_record::atomic::WriteError;
 use trainability_record::{Recorder, RunRecord, Status};
+use trainability_tensor::{State, StateError};
 
 use super::listener::Listener;
 use super::options::SweepOptions;
 use super::run_state::checkpoint_path;
 use crate::data::ImageSet;
 use crate::learner::LearnerError;
-use crate::run::{Run, RunPlan, columns};
 use crate::run::checkpoint::{self, CheckpointError};
+use crate::run::{Run, RunPlan, columns};
 
 /// Rows that may wait for the end of a task, in bytes.
 const MOST_WAITING: usize = 1 << 20;
@@ -207,8 +207,8 @@ fn begin(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener)
             }
         }
     }
-    let recorder =
-        Recorder::create(folder, &columns()).map_err(|source| RunError::Unwritable { folder: folder.to_owned(), source })?;
+    let recorder = Recorder::create(folder, &columns())
+        .map_err(|source| RunError::Unwritable { folder: folder.to_owned(), source })?;
     Ok(Beginning { run: Run::new(plan, set)?, recorder, seconds: BTreeMap::new(), resumptions: 0 })
 }
 

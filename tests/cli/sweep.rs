@@ -4,8 +4,8 @@ use std::fs;
 
 use serde_json::json;
 use trainability::run::{Run, checkpoint, columns};
-use trainability_record::{Recorder, Status};
 use trainability_baselines::State;
+use trainability_record::{Recorder, Status};
 
 use super::workdir::{MEASURED, Snapshot, UPDATES, Workdir};
 

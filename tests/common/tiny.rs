@@ -5,8 +5,8 @@ use trainability::config::{Experiment, ImageFacts, Plan, RunPlan};
 use trainability::data::ImageSet;
 use trainability::random::Generator;
 use trainability::run::{Run, checkpoint, columns};
-use trainability_record::{ControlRow, TaskRow};
 use trainability_baselines::{State, Stateful};
+use trainability_record::{ControlRow, TaskRow};
 
 /// Images of random pixels, all of class 0; of 255 values those below `background` are the background, 0.
 pub fn images(count: usize, [channels, rows, columns]: [usize; 3], background: i64) -> ImageSet {

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use trainability::config::{Experiment, ImageFacts, Plan};
 use trainability::data::{ImageSet, load};
-use trainability_record::read_record;
 use trainability_record::RunRecord;
+use trainability_record::read_record;
 
 /// Updates of a run of the tiny experiment.
 pub const UPDATES: u64 = 27;

@@ -79,7 +79,13 @@ fn every_statistic_of_a_layer_is_there() {
     let names: Vec<&str> = controls[..4].iter().map(|row| row.layer.as_str()).collect();
     assert_eq!(names, ["conv1", "conv2", "fc1", "fc2"]);
     for row in &controls {
-        for value in [row.value("effective_step"), row.value("noise_variance"), row.value("sharpness"), row.value("noise_bound"), row.value("combined_bound")] {
+        for value in [
+            row.value("effective_step"),
+            row.value("noise_variance"),
+            row.value("sharpness"),
+            row.value("noise_bound"),
+            row.value("combined_bound"),
+        ] {
             assert!(value.is_some_and(|value| value > 0.0), "{row:?}");
         }
     }

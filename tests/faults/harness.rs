@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
-use trainability_record::read_record;
 use trainability::train::Status;
+use trainability_record::read_record;
 
 use super::workdir::Workdir;
 

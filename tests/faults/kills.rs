@@ -9,8 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 use trainability::schedule::SCHEDULES;
 use trainability::stream::STREAMS;
-use trainability_record::read_record;
 use trainability_baselines::method::PARTS;
+use trainability_record::read_record;
 
 use super::harness::{Changes, Sweeping, assert_sound, assert_whole, command, generator, long, tell, workplace};
 use super::workdir::Workdir;

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use trainability::config::{ImageFacts, RunPlan};
 use trainability::data::ImageSet;
 use trainability::train::Run;
-use trainability_record::TaskRow;
 use trainability_baselines::{State, Stateful};
+use trainability_record::TaskRow;
 
 use super::numbers;
 use super::tiny::{self, finish};
@@ -32,10 +32,20 @@ fn under_batch_norm_noise_and_what_is_made_of_it_are_empty_in_hidden_layers() {
         assert_eq!(controls.len(), 11 * 3);
         for row in &controls {
             let hidden = row.layer != "fc3";
-            let of_noise = [row.value("noise_variance"), row.value("noise_bound"), row.value("noise_bound_debiased"), row.value("combined_bound")];
+            let of_noise = [
+                row.value("noise_variance"),
+                row.value("noise_bound"),
+                row.value("noise_bound_debiased"),
+                row.value("combined_bound"),
+            ];
             assert!(of_noise.iter().all(|value| value.is_some() != hidden), "{row:?}");
-            let others =
-                [row.value("effective_step"), row.value("gradient_sq_norm"), row.value("sharpness"), row.value("sharpness_min"), row.value("volatility_bound")];
+            let others = [
+                row.value("effective_step"),
+                row.value("gradient_sq_norm"),
+                row.value("sharpness"),
+                row.value("sharpness_min"),
+                row.value("volatility_bound"),
+            ];
             assert!(others.iter().all(Option::is_some), "{row:?}");
             assert_eq!(row.action == "undefined", hidden, "{row:?}");
         }
@@ -103,7 +113,10 @@ fn parts_go_together_and_a_last_minibatch_of_one_image_is_no_failure() {
         let (tasks, controls) = finish(&mut Run::new(&plan(41, settings), &images(41)));
         assert_eq!((tasks.len(), controls.len()), (2, 3 * (2 * 2 * 3 - 1)), "{method}");
         assert!(tasks.iter().all(|task| field(task, "final_loss").parse::<f64>().unwrap().is_finite()), "{method}");
-        assert!(controls.iter().all(|row| row.value("sharpness").is_some() && row.value("gradient_sq_norm").is_some()), "{method}");
+        assert!(
+            controls.iter().all(|row| row.value("sharpness").is_some() && row.value("gradient_sq_norm").is_some()),
+            "{method}"
+        );
     }
 }
 

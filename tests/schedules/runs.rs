@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use trainability::config::{Experiment, ImageFacts, Plan, RunPlan};
 use trainability::data::ImageSet;
-use trainability::schedule::SCHEDULES;
 use trainability::run::Run;
+use trainability::schedule::SCHEDULES;
 use trainability_record::ControlRow;
 
 use crate::decays::rates;
@@ -114,7 +114,7 @@ fn each_ablation_keeps_the_bound_that_its_name_says() {
                     _ => row.value("combined_bound"),
                 },
             );
-            // METHOD 4 with its constants; the first tenth of a task of 36 updates is its first four.
+            // docs/method.md, equation (21): the first tenth of a task of 36 updates is its first four.
             let safe = 0.8 * bound.unwrap_or(f64::NAN);
             let window = (row.update - 1) % 36 < 4 && name != "cooling_only";
             let expected = match bound {

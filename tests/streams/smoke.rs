@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use trainability::config::{Experiment, ImageFacts, Plan};
-use trainability_record::run::{Status, read_record, run_folders};
-use trainability_record::tasks::read_tasks;
 use trainability::stream::STREAMS;
 use trainability_baselines::PARTS;
+use trainability_record::run::{Status, read_record, run_folders};
+use trainability_record::tasks::read_tasks;
 
 fn config(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("configs").join(name).display().to_string()
@@ -18,12 +18,12 @@ fn plan(name: &str) -> Plan {
     Plan::new(experiment, &ImageFacts::bare(5000, "none")).unwrap()
 }
 
-/// A part of one's own need not be in the sweep; one that the README's table promises is.
+/// A part of one's own need not be in the sweep; one that the book's table promises is.
 #[test]
 fn the_smoke_sweep_has_every_documented_part() {
     let runs = plan("smoke.json").runs;
     let swept = |name: &str| runs.iter().any(|run| run.method.parts.iter().any(|(part, _)| part == name));
-    let rows: Vec<&str> = include_str!("../../README.md").lines().filter(|line| line.starts_with("| `")).collect();
+    let rows: Vec<&str> = include_str!("../../docs/methods.md").lines().filter(|line| line.starts_with("| `")).collect();
     let documented = |name: &str| {
         let quoted = format!("`{name}`");
         rows.iter().any(|row| row.split('|').nth(1).is_some_and(|cell| cell.contains(&quoted)))
@@ -72,7 +72,11 @@ fn they_train_and_report() {
             let tested = &columns["test_accuracy"];
             assert_eq!(tested.len(), 4);
             let has_true_labels = record.method.contains("_permutation");
-            assert!(tested.iter().all(|accuracy| accuracy.is_some() == has_true_labels), "{}: {tested:?}", record.method);
+            assert!(
+                tested.iter().all(|accuracy| accuracy.is_some() == has_true_labels),
+                "{}: {tested:?}",
+                record.method
+            );
             updates.push(columns["updates"].clone());
         }
         // Of one seed, every arm has tasks of the same lengths.

@@ -33,7 +33,8 @@ impl Indicator for EffectiveRank {
 }
 
 impl Layerwise for EffectiveRank {
-    /// exp of the entropy of the normalised singular values; undefined for a matrix of zeros.
+    /// exp of the entropy of the normalised singular values (docs/method.md, equation (37)); undefined for a matrix of
+    /// zeros.
     fn measure_layer(&self, observation: &Observation, index: usize) -> Option<f64> {
         let values = observation.singular_values(index)?;
         let total: f64 = values.iter().sum();

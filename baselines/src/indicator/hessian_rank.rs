@@ -47,6 +47,8 @@ const SAMPLES: i64 = 100;
 /// The share of the spectrum that has to be reached.
 const MASS: f64 = 0.99;
 
+/// docs/method.md, equation (34).
+///
 /// Smallest number of leading singular values of G G^T that reach 99 % of their sum, over the number of samples m; G
 /// holds the first m per-sample gradients, m x P. Undefined where single samples have no gradient, all gradients vanish or
 /// their products overflow.

@@ -1,6 +1,6 @@
 //! Every penalty of the registry against its own definition: the gradient that it adds against autograd of its loss, its
 //! curvature against differences of that gradient. A new one is held to both without a line here, as is the one that the
-//! README shows.
+//! book shows.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -10,14 +10,14 @@ use trainability_baselines::part::Contribution;
 use trainability_baselines::penalty::{Curvature, Elapsed, Penalty};
 use trainability_baselines::registry::PARTS;
 use trainability_tensor::{Gradients, Layer, LinearMap, Parameter};
-// What the README's file names as the crate's own.
+// What the file in the book names as the crate's own.
 use trainability_baselines::{options, part};
 
 mod cubic;
 
 #[test]
-fn the_readme_shows_a_penalty_that_works() {
-    assert!(include_str!("../../../README.md").contains(include_str!("cubic.rs")));
+fn the_book_shows_a_penalty_that_works() {
+    assert!(include_str!("../../../docs/architecture.md").contains(include_str!("cubic.rs")));
 }
 
 fn normal(shape: &[i64], scale: f64, generator: &mut ChaCha8Rng) -> Tensor {

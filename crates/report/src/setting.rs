@@ -146,7 +146,7 @@ pub(super) mod tests {
     use crate::series::Series;
 
     /// A finished run of one task with these options.
-    pub fn run(method: &str, schedule: &str, seed: u64, options: Value) -> RecordedRun {
+    pub(crate) fn run(method: &str, schedule: &str, seed: u64, options: Value) -> RecordedRun {
         let record = serde_json::json!({
             "status": "finished", "configuration_hash": "", "method": method, "schedule": schedule, "seed": seed,
             "options": options, "updates": 1, "tasks": 1, "seconds": {}, "events": [], "scheduled": false,
@@ -166,7 +166,7 @@ pub(super) mod tests {
     }
 
     /// Options of one part and so many epochs.
-    pub fn options(part: &str, epochs: u64) -> Value {
+    pub(crate) fn options(part: &str, epochs: u64) -> Value {
         serde_json::json!({
             "stream": { "epochs": epochs },
             "measure": { "interval": epochs },

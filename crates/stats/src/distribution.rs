@@ -1,4 +1,7 @@
-//! The two distribution functions that the intervals need: the normal, and Student's t at whole degrees of freedom.
+//! The two distribution functions that intervals and tests need: the normal, and Student's t at whole degrees of freedom.
+//!
+//! Own code: at whole degrees of freedom both are finite sums or fast series, good to the last digits, which general
+//! approximations are not (those of `statrs` 0.19 are off by 4e-11 in the normal, and by 3e-13 in Student's quantiles).
 
 use std::f64::consts::{FRAC_2_PI, PI};
 

@@ -8,7 +8,7 @@ use trainability_record::tasks::read_tasks;
 
 use crate::readers::{CONTROLS, TARGETS, TASKS};
 
-#[allow(dead_code, reason = "what other tests use of it")]
+#[allow(dead_code, unreachable_pub, reason = "shared with the tests of the trainer")]
 #[path = "../../../../tests/readers/damage.rs"]
 pub(super) mod damage;
 

@@ -1,10 +1,9 @@
 //! The report as one HTML file: figures inlined, no network, and one small script that sorts tables; everything that
 //! comes from files is escaped, and the page forbids every other script.
 
-use std::fmt::Write;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 use sha2::{Digest, Sha256};
 use trainability_record::text::printable;
 
@@ -18,22 +17,36 @@ const SCRIPT: &str = include_str!("script.js");
 
 /// Renders the document.
 pub(crate) fn render(document: &Document) -> String {
-    let mut page = Page(String::new());
-    let title = escape(&document.title);
-    page.add(&format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src {}; script-src {}\">\n\
-         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n",
-        source(STYLE),
-        source(SCRIPT)
-    ));
-    page.contents(document);
-    for block in &document.blocks {
-        page.block(block);
-    }
-    page.add(&format!("</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"));
-    page.0
+    let policy =
+        format!("default-src 'none'; img-src data:; style-src {}; script-src {}", source(STYLE), source(SCRIPT));
+    let page = html! {
+        (DOCTYPE) "\n"
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content=(policy);
+                title { (Text(&document.title)) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    h1 { (Text(&document.title)) }
+                    nav {
+                        @for block in &document.blocks {
+                            @if let Block::Section { title, anchor } = block {
+                                a href={ "#" (anchor) } { (Text(title)) } " "
+                            }
+                        }
+                    }
+                    @for block in &document.blocks { "\n" (contents(block)) }
+                }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+        "\n"
+    };
+    page.into_string()
 }
 
 /// How a page's policy names the one inline text that it allows.
@@ -58,108 +71,89 @@ pub(crate) fn escape(text: &str) -> String {
     safe
 }
 
-/// Escapes, and keeps a number on the line of its percent sign.
-fn prose(text: &str) -> String {
-    escape(text).replace(" %", "&nbsp;%")
+/// Text from a file.
+struct Text<'t>(&'t str);
+
+impl Render for Text<'_> {
+    fn render_to(&self, page: &mut String) {
+        page.push_str(&escape(self.0));
+    }
 }
 
-struct Page(String);
+/// The same in a sentence, where a number stays on the line of its percent sign.
+struct Prose<'t>(&'t str);
 
-impl Page {
-    fn add(&mut self, html: &str) {
-        self.0.push_str(html);
+impl Render for Prose<'_> {
+    fn render_to(&self, page: &mut String) {
+        page.push_str(&escape(self.0).replace(" %", "&nbsp;%"));
     }
+}
 
-    fn contents(&mut self, document: &Document) {
-        self.add("<nav>");
-        for block in &document.blocks {
-            if let Block::Section { title, anchor } = block {
-                let _ = write!(self.0, "<a href=\"#{anchor}\">{}</a> ", escape(title));
-            }
-        }
-        self.add("</nav>\n");
-    }
-
-    fn block(&mut self, block: &Block) {
-        match block {
-            Block::Section { title, anchor } => {
-                let _ = writeln!(self.0, "<h2 id=\"{anchor}\">{}</h2>", escape(title));
-            }
-            Block::Paragraph(text) => {
-                let _ = writeln!(self.0, "<p>{}</p>", prose(text));
-            }
-            Block::Warnings(warnings) => {
-                self.add("<ul class=\"warnings\">\n");
-                for warning in warnings {
-                    let _ = writeln!(self.0, "<li>{}</li>", prose(warning));
-                }
-                self.add("</ul>\n");
-            }
-            Block::Table(table) => self.table(table),
-            Block::Figure { title, caption, pictures } => {
+fn contents(block: &Block) -> Markup {
+    html! {
+        @match block {
+            Block::Section { title, anchor } => h2 id=(anchor) { (Text(title)) },
+            Block::Paragraph(text) => p { (Prose(text)) },
+            Block::Warnings(warnings) => ul.warnings {
+                @for warning in warnings { "\n" li { (Prose(warning)) } }
+            },
+            Block::Table(table) => (sortable(table)),
+            Block::Figure { title, caption, pictures } => figure {
                 // The images carry their titles; the heading is for those who listen.
-                let _ = writeln!(self.0, "<figure>\n<h3 class=\"spoken\">{}</h3>", escape(title));
-                pictures.iter().for_each(|picture| self.picture(picture));
-                let _ = writeln!(self.0, "<figcaption>{}</figcaption>\n</figure>", prose(caption));
-            }
-            Block::Definitions(terms) => {
-                self.add("<dl>\n");
-                for (term, text) in terms {
-                    let _ = writeln!(self.0, "<dt>{}</dt><dd>{}</dd>", escape(term), escape(text));
-                }
-                self.add("</dl>\n");
-            }
-            Block::Verbatim(text) => {
-                let _ = writeln!(self.0, "<pre tabindex=\"0\">{}</pre>", escape(text));
-            }
+                h3.spoken { (Text(title)) }
+                @for picture in *pictures { "\n" div.scroll { (image(picture)) } }
+                figcaption { (Prose(caption)) }
+            },
+            Block::Definitions(terms) => dl {
+                @for (term, text) in terms { "\n" dt { (Text(term)) } dd { (Text(text)) } }
+            },
+            Block::Verbatim(text) => pre tabindex="0" { (Text(text)) },
         }
-    }
-
-    /// The smaller of drawing and bitmap.
-    fn picture(&mut self, picture: &Picture) {
-        let (width, height, alt) = (picture.width, picture.height, escape(&picture.alt));
-        self.add("<div class=\"scroll\">");
-        let _ = match picture.smaller_svg() {
-            Some(svg) => write!(
-                self.0,
-                "<svg role=\"img\" aria-label=\"{alt}\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
-                 font-family=\"{FAMILY}\">\n{}",
-                svg.trim_end()
-            ),
-            None => write!(
-                self.0,
-                "<img loading=\"lazy\" width=\"{width}\" height=\"{height}\" alt=\"{alt}\" src=\"data:image/png;base64,{}\">",
-                STANDARD.encode(&picture.png)
-            ),
-        };
-        self.add("</div>\n");
-    }
-
-    fn table(&mut self, table: &Table) {
-        let _ = writeln!(self.0, "<h3>{}</h3>", escape(&table.title));
-        if !table.note.is_empty() {
-            let _ = writeln!(self.0, "<p>{}</p>", prose(&table.note));
-        }
-        self.add("<div class=\"scroll\" tabindex=\"0\">\n<table>\n<thead><tr>");
-        for (heading, numeric) in &table.columns {
-            let _ = write!(self.0, "<th scope=\"col\"{}>{}</th>", class(*numeric), escape(heading));
-        }
-        self.add("</tr></thead>\n<tbody>\n");
-        for (row, reference) in table.rows.iter().zip(&table.reference) {
-            self.add(if *reference { "<tr class=\"reference\">" } else { "<tr>" });
-            for (cell, (_, numeric)) in row.iter().zip(&table.columns) {
-                let value = Some(cell).filter(|_| *numeric).and_then(|cell| point(cell));
-                let value = value.map_or_else(String::new, |value| format!(" data-value=\"{value}\""));
-                let _ = write!(self.0, "<td{}{value}>{}</td>", class(*numeric), escape(cell));
-            }
-            self.add("</tr>\n");
-        }
-        self.add("</tbody>\n</table>\n</div>\n");
     }
 }
 
-fn class(numeric: bool) -> &'static str {
-    if numeric { " class=\"number\"" } else { "" }
+/// The smaller of drawing and bitmap.
+fn image(picture: &Picture) -> Markup {
+    let (width, height, alt) = (picture.width, picture.height, Text(&picture.alt));
+    html! {
+        @if let Some(svg) = picture.smaller_svg() {
+            svg role="img" aria-label=(alt) width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) }
+                font-family=(FAMILY) { (PreEscaped(svg.trim_end().trim_end_matches("</svg>"))) }
+        } @else {
+            img loading="lazy" width=(width) height=(height) alt=(alt)
+                src={ "data:image/png;base64," (STANDARD.encode(&picture.png)) };
+        }
+    }
+}
+
+fn sortable(table: &Table) -> Markup {
+    let class = |numeric: bool| numeric.then_some("number");
+    let value = |cell: &str, numeric: bool| Some(cell).filter(|_| numeric).and_then(point);
+    html! {
+        h3 { (Text(&table.title)) }
+        @if !table.note.is_empty() { p { (Prose(&table.note)) } }
+        div.scroll tabindex="0" {
+            table {
+                thead {
+                    tr {
+                        @for (heading, numeric) in &table.columns {
+                            th scope="col" class=[class(*numeric)] { (Text(heading)) }
+                        }
+                    }
+                }
+                tbody {
+                    @for (row, reference) in table.rows.iter().zip(&table.reference) {
+                        "\n"
+                        tr class=[reference.then_some("reference")] {
+                            @for (cell, (_, numeric)) in row.iter().zip(&table.columns) {
+                                td class=[class(*numeric)] data-value=[value(cell, *numeric)] { (Text(cell)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub(super) const FIGURE: Figure = Figure {
     draw,
 };
 
-/// Measured updates in the rolling median, the window of METHOD.md 2.
+/// Measured updates in the rolling median, the window of docs/method.md, section 2.4.
 const WINDOW: usize = 30;
 const MOST_POINTS: usize = 160;
 /// No axis goes beyond these.

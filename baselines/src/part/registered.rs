@@ -4,12 +4,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::activation::{Activation, Widths};
-use crate::gradient_rule::GradientRule;
-use crate::normalization::Normalization;
+use super::activation::{Activation, Widths};
+use super::gradient_rule::GradientRule;
+use super::normalization::Normalization;
+use super::penalty::Penalty;
+use super::surgery::Surgery;
 use crate::options::OptionError;
-use crate::penalty::Penalty;
-use crate::surgery::Surgery;
 use crate::weight_decay::WeightDecay;
 
 /// What a part adds to a method.

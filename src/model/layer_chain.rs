@@ -1,0 +1,22 @@
+//! A model that is layers one after the other, as curvature and surgery see it.
+
+use trainability_baselines::activation::Activation;
+use trainability_tensor::Layer;
+
+/// Layers one after the other, the same activation after each but the last.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerChain<'a> {
+    /// The layers, the output layer last.
+    pub layers: &'a [Layer],
+    /// The activation between them.
+    pub activation: &'a dyn Activation,
+    /// Whether hidden layers are normalised before it.
+    pub is_normalised: bool,
+}
+
+impl LayerChain<'_> {
+    /// Whether the logits are piecewise linear in the parameters of any one layer.
+    pub fn is_piecewise_linear(&self) -> bool {
+        self.activation.piecewise_linear() && !self.is_normalised
+    }
+}
