@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use trainability_record::Damage;
+use trainability_record::atomic::WriteError;
 
 use super::memory::MemoryError;
 
@@ -85,7 +86,7 @@ pub enum SweepError {
     },
     /// A file of the sweep cannot be written.
     #[error(transparent)]
-    Write(Box<dyn Error + Send + Sync>),
+    Write(#[from] WriteError),
     /// The threads cannot be started.
     #[error(transparent)]
     Threads(#[from] rayon::ThreadPoolBuildError),

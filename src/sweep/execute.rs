@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use trainability_record::atomic::WriteError;
 use trainability_record::{Recorder, RunRecord, Status};
 use trainability_tensor::{State, StateError};
 
@@ -31,8 +32,8 @@ enum RunError {
     /// A row that is no CSV, or a file of rows that does not fit the checkpoint.
     #[error(transparent)]
     Rows(#[from] io::Error),
-    #[error("{0}")]
-    Record(String),
+    #[error(transparent)]
+    Record(#[from] WriteError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
@@ -90,7 +91,7 @@ pub(super) fn execute(
     if let Err(error) = record.write(folder) {
         let earlier = record.error.map(|earlier| format!("{earlier}; then ")).unwrap_or_default();
         record.status = Status::Failed;
-        record.error = Some(format!("{earlier}{error:#}"));
+        record.error = Some(format!("{earlier}{error}"));
     }
     // Only now: with the record on disk nobody needs the checkpoint, and without it the run would be resumed.
     if matches!(record.status, Status::Finished | Status::Diverged) {
@@ -133,7 +134,7 @@ fn train(
     record.resumptions = resumptions;
     listener.updated(run.learner().updates());
     note(&run, start, &earlier, record);
-    write(record, folder)?;
+    record.write(folder)?;
     let mut last_checkpoint = Instant::now();
     let mut heard = signals.checkpoints();
     let mut divergence = None;
@@ -167,7 +168,7 @@ fn train(
             recorder.flush().map_err(unwritable)?;
             note(&run, start, &earlier, record);
             save(&run, &recorder, folder, record)?;
-            write(record, folder)?;
+            record.write(folder)?;
             last_checkpoint = Instant::now();
             run.count_seconds("writing", writing);
             if stop {
@@ -246,10 +247,6 @@ fn save(run: &Run, recorder: &Recorder, folder: &Path, record: &RunRecord) -> Re
     fs::create_dir_all(path.parent().unwrap_or(folder))
         .map_err(|source| RunError::NoFolder { folder: folder.join("checkpoint"), source })?;
     Ok(checkpoint::write(&path, &state)?)
-}
-
-fn write(record: &RunRecord, folder: &Path) -> Result<(), RunError> {
-    record.write(folder).map_err(|error| RunError::Record(format!("{error:#}")))
 }
 
 /// Writes into the record how far the run is, and the seconds of this attempt on top of those of earlier ones.

@@ -100,7 +100,7 @@ impl SweepFolder {
     /// # Errors
     /// What the file system says.
     pub(super) fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), SweepError> {
-        write_json(&self.path.join(name), value).map_err(|error| SweepError::Write(format!("{error:#}").into()))
+        Ok(write_json(&self.path.join(name), value)?)
     }
 }
 

@@ -76,7 +76,7 @@ fn copy(
     }
     let labels = (run.method.label.clone(), run.schedule.clone());
     let record = RunRecord { method: labels.0, schedule: labels.1, ..record.clone() };
-    record.write(&incoming).map_err(|error| format!("{error:#}"))?;
+    record.write(&incoming)?;
     record.verify(&incoming)?;
     let goal = folder.run(run);
     fs::create_dir_all(goal.parent().unwrap_or(&goal))?;

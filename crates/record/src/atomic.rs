@@ -9,7 +9,7 @@ use atomic_write_file::AtomicWriteFile;
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The folder for it cannot be made.
-    #[error("cannot make the folder {}", .path.display())]
+    #[error("cannot make the folder {}: {source}", .path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -17,7 +17,7 @@ pub enum WriteError {
         source: io::Error,
     },
     /// It cannot be written.
-    #[error("cannot write {}", .path.display())]
+    #[error("cannot write {}: {source}", .path.display())]
     File {
         /// The file.
         path: PathBuf,
