@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Args;
 use serde_json::{Map, Value, json};
 use trainability_report::program::Reader;
@@ -13,7 +13,7 @@ use trainability_report::{Table, terminal};
 use crate::inspection::{Comparison, Curve, Findings, Foreign, NewTask, Reading, Sources, Values, compare, measure};
 use crate::learner::Precision;
 use crate::optimizer::AdamOptions;
-use crate::run::MethodPlan;
+use crate::run::{DeviceOption, MethodPlan};
 
 /// Measure a network that was trained elsewhere: every statistic and indicator of a multi-layer perceptron on a batch, and
 /// how well it still learns a new task.
@@ -52,6 +52,9 @@ pub struct Probe {
     /// The element type to compute in, f32 or f64 [default: the checkpoint's]
     #[arg(long, value_name = "TYPE", value_parser = precision)]
     precision: Option<Precision>,
+    /// Where to compute: cpu, cuda, or cuda:1 for the second GPU
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: DeviceOption,
     /// Print JSON instead of tables
     #[arg(long)]
     json: bool,
@@ -77,6 +80,10 @@ impl Probe {
             adam: AdamOptions { beta1: self.beta1, beta2: self.beta2, epsilon: self.epsilon },
             learning_rate: self.learning_rate,
             precision: self.precision,
+            device: self
+                .device
+                .device()
+                .map_err(|expected| anyhow!("--device is {}, expected {expected}", self.device))?,
         };
         let sources = Sources {
             checkpoint: &self.checkpoint,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 use trainability_baselines::activation::Activation;
 use trainability_baselines::penalty::Penalty;
 use trainability_baselines::weight_decay::WeightDecay;
@@ -39,6 +39,8 @@ pub struct Reading {
     pub learning_rate: f64,
     /// The element type to compute in; the checkpoint's own where it is left out.
     pub precision: Option<Precision>,
+    /// Where to compute.
+    pub device: Device,
 }
 
 /// Everything that is known of the network.
@@ -78,8 +80,10 @@ impl Foreign {
             let problem = "is not read from a checkpoint, expected activations, penalties and weight decays".to_owned();
             return Err(InspectionError::Method { part: normalization.name().to_owned(), problem });
         }
-        let network = read_network(&TensorFile::read(sources.checkpoint)?, method.activation, reading.precision)?;
+        let (precision, device) = (reading.precision, reading.device);
+        let network = read_network(&TensorFile::read(sources.checkpoint)?, method.activation, precision, device)?;
         let (images, labels) = read_batch(&TensorFile::read(sources.batch)?, network.shape())?;
+        let (images, labels) = (images.to_device(device), labels.to_device(device));
         let mut penalties = method.rules.penalties;
         begin(&mut penalties, &network, sources.initial, &reading)?;
         let mut optimizer = Adam::new(reading.adam, method.rules.weight_decay, network.layers());
@@ -117,7 +121,7 @@ fn begin(
     };
     let file = TensorFile::read(path)?;
     let precision = if network.shape().kind == Kind::Double { Precision::F64 } else { Precision::F32 };
-    let first = read_network(&file, reading.method.build().activation, Some(precision))?;
+    let first = read_network(&file, reading.method.build().activation, Some(precision), reading.device)?;
     if first.shape() != network.shape() {
         let width = |network: &Chain| network.layers().iter().map(|layer| layer.weight().size()).collect::<Vec<_>>();
         let found = format!("begins a network of weights {:?}", width(&first));
@@ -131,6 +135,7 @@ fn read_network(
     file: &TensorFile,
     activation: Box<dyn Activation>,
     precision: Option<Precision>,
+    device: Device,
 ) -> Result<Chain, InspectionError> {
     let convolution = |name: &&str| file.floats(name, "").is_ok_and(|tensor| tensor.dim() == 4);
     if let Some(name) = file.names().find(convolution) {
@@ -145,7 +150,7 @@ fn read_network(
     }
     let mut state = State::default();
     let mut widths = Vec::new();
-    let (mut fan_in, mut kind, mut device) = (None, None, None);
+    let (mut fan_in, mut kind) = (None, None);
     for index in 1..=count {
         let name = format!("fc{index}.weight");
         let weight = file.floats(&name, "`weight` and `bias` of fc1, fc2 and so on, as PyTorch saves them")?;
@@ -162,7 +167,6 @@ fn read_network(
             Some(Precision::F64) => Kind::Double,
             None => weight.kind(),
         });
-        device.get_or_insert(weight.device());
         if index == 1 {
             widths.push(features);
         }
@@ -186,7 +190,6 @@ fn read_network(
         outputs: widths[count],
         kind: kind.expect("there is a first layer"),
     };
-    let device = device.expect("there is a first layer");
     let mut network = Chain::new(shape, activation, device, &mut Generator::named("foreign", 0));
     Model::restore(&mut network, &state).expect("parameters that were read for this shape");
     Ok(network)

@@ -108,8 +108,11 @@ fn the_json_has_the_columns_of_a_runs_tables_as_its_keys() {
     assert_eq!(keys(&found), ["layers", "network", "precision"]);
     assert_eq!(keys(&found["layers"]), ["fc1", "fc2"]);
     let indicators = INDICATORS.iter().map(|indicator| indicator.definition().name);
-    let network: Vec<&str> =
-        ["final_accuracy", "final_loss"].into_iter().chain(indicators).chain(of_method().iter().map(|own| own.name)).collect();
+    let network: Vec<&str> = ["final_accuracy", "final_loss"]
+        .into_iter()
+        .chain(indicators)
+        .chain(of_method().iter().map(|own| own.name))
+        .collect();
     assert_eq!(keys(&found["network"]), network);
     let of_runs = ["task", "update", "layer", "action"];
     let layerwise = INDICATORS.iter().filter(|indicator| indicator.layerwise().is_some());
@@ -209,6 +212,7 @@ fn penalties_enter_the_loss_and_wasserstein_needs_the_initial_parameters() {
     let plain = run(&[]);
     assert_ne!(run(&["--method", r#"{"name": "l2_loss", "coefficient": 0.1}"#]), plain);
     assert_eq!(run(&["--method", "adamw"]), plain, "a decay is no part of the loss");
+    refuse(&work, &["--device", "cuda:99"], &["--device is cuda:99, expected cpu", "GPU"]);
     refuse(&work, &["--method", "wasserstein"], &["the method's `wasserstein`", "--initial"]);
     assert_eq!(run(&["--method", "wasserstein", "--initial", "net"]), plain, "at no distance");
     work.write("first", network().with("fc1.bias", floats(&[4], [1.0, -2.0, 3.0, -4.0])).bytes());

@@ -32,6 +32,7 @@ fn reading(parts: &[&str], precision: Precision) -> Reading {
         adam: AdamOptions::default(),
         learning_rate: 1e-3,
         precision: Some(precision),
+        device: tch::Device::Cpu,
     }
 }
 
