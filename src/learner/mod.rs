@@ -13,8 +13,6 @@ mod update;
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_channels;
 
 pub use learning::{Learner, LearnerError, LearnerOptions};
 pub(crate) use observing::EVALUATION_CHUNK;

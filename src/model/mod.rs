@@ -14,10 +14,6 @@ mod pass;
 mod shape;
 
 #[cfg(test)]
-mod tests_convolutional;
-#[cfg(test)]
-mod tests_normalised;
-#[cfg(test)]
 mod tests;
 
 pub use chain::Chain;

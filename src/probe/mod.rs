@@ -1,23 +1,19 @@
 //! What is measured at an update: gradient noise, curvature and its window, layer by layer.
 
 pub mod curvature;
-pub mod gauss_newton;
+mod gauss_newton;
 pub mod hessian;
 mod network_statistics;
 pub mod noise;
-pub mod patch_side;
-pub mod penalised;
-pub mod smooth;
+mod patch_side;
+mod penalised;
+mod smooth;
 mod statistics;
 mod view;
 pub mod window;
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_convolutional;
-#[cfg(test)]
-mod tests_normalised;
 
 pub use statistics::{LayerStatistics, Probe, ProbeOptions, ProbeSeconds, STATISTICS};
 pub use view::UpdateView;

@@ -1,5 +1,6 @@
 //! What methods do to a network, its gradients and its optimizer.
 
+mod channels;
 mod methods;
 mod normalised_surgery;
 mod surgery;

@@ -2,8 +2,10 @@
 
 mod activations;
 mod blocks;
+mod convolutional;
 mod indicators;
 mod measurements;
+mod normalised;
 mod observing;
 mod plain;
 mod spectral;

@@ -5,7 +5,7 @@ use serde_json::json;
 use tch::{Device, Kind, Tensor};
 use trainability_tensor::{Generator, Layer};
 
-use super::{Chain, CrossEntropy, Inputs, Model, Pass, Shape, TaskImages, cross_entropy, gradients};
+use crate::model::{Chain, CrossEntropy, Inputs, Model, Pass, Shape, TaskImages, cross_entropy, gradients};
 use crate::testing::normalised::{Case, activation, assert_close, case, network, normalization, numbers};
 use crate::testing::runs::state_of;
 use crate::testing::traced;

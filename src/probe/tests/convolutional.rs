@@ -13,11 +13,11 @@ use trainability_baselines::registry::INDICATORS;
 use trainability_tensor::lanczos::{LanczosOptions, SymmetricOperator};
 use trainability_tensor::spectrum::SpectrumOptions;
 
-use super::gauss_newton::logit_factors;
-use super::hessian::Hessian;
-use super::noise::noise_variance;
-use super::patch_side::PatchSide;
 use crate::model::Model;
+use crate::probe::gauss_newton::logit_factors;
+use crate::probe::hessian::Hessian;
+use crate::probe::noise::noise_variance;
+use crate::probe::patch_side::PatchSide;
 use crate::testing::convolutional::{Case, case, cases, relative, shape};
 use crate::testing::layer_curvatures;
 use crate::testing::normalised::penalty;

@@ -3,10 +3,10 @@
 use tch::{Device, Kind, Tensor};
 use trainability_baselines::activation::crelu::Crelu;
 use trainability_baselines::activation::relu::Relu;
-use trainability_tensor::{Generator, Layer};
 use trainability_tensor::layer::tensors;
+use trainability_tensor::{Generator, Layer};
 
-use super::{Backward, Chain, CrossEntropy, Model, Pass, Shape, TaskImages, cross_entropy, gradients};
+use crate::model::{Backward, Chain, CrossEntropy, Model, Pass, Shape, TaskImages, cross_entropy, gradients};
 use crate::testing::convolutional::{Case, case, cases, shape};
 use crate::testing::runs::state_of;
 use crate::testing::traced;
@@ -28,7 +28,10 @@ fn names_and_sizes() {
         ("fc2.bias", vec![3]),
     ];
     assert_eq!(named, expected.map(|(name, size)| (name.to_owned(), size)));
-    assert_eq!(network.layers().iter().map(Layer::count).sum::<usize>() as i64, network.shape().parameter_count(&Crelu, false));
+    assert_eq!(
+        network.layers().iter().map(Layer::count).sum::<usize>() as i64,
+        network.shape().parameter_count(&Crelu, false)
+    );
 }
 
 #[test]

@@ -11,9 +11,9 @@ use trainability_tensor::lanczos::{Ends, LanczosOptions, extreme_eigenvalues};
 use trainability_tensor::spectrum::SpectrumOptions;
 use trainability_tensor::{Gradients, LayerDelta, LayerTrace, LinearMap, NormalisedTrace};
 
-use super::hessian::Hessian;
-use super::noise::{noise_variance, squared_norm};
 use crate::model::{Model, Pass, cross_entropy, deltas, gradients};
+use crate::probe::hessian::Hessian;
+use crate::probe::noise::{noise_variance, squared_norm};
 use crate::testing::normalised::{Case, assert_close, case, numbers, penalty};
 use crate::testing::{layer_curvatures, traced};
 

@@ -132,7 +132,10 @@ fn a_replaced_channel_is_its_filter_its_bias_and_its_slices_and_nothing_else() {
             (2, Role::Weight, 1, wide(16, &|column| [0, 3].contains(&(column / 4 % 4)))),
             (3, Role::Weight, 1, wide(5, &|column| column % 5 == 2)),
         ];
-        let incoming = chosen.iter().enumerate().flat_map(|(l, units)| [Role::Weight, Role::Bias].map(|role| (l, role, 0, units.clone())));
+        let incoming = chosen
+            .iter()
+            .enumerate()
+            .flat_map(|(l, units)| [Role::Weight, Role::Bias].map(|role| (l, role, 0, units.clone())));
         assert_eq!(ward.restarts, incoming.chain(outgoing).collect::<Vec<_>>());
     }
 }
