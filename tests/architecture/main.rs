@@ -17,7 +17,7 @@ const CRATES: [(&str, &str, &str); 6] = [
     ("crates/record", "trainability-record", ""),
     ("crates/report", "trainability-report", "trainability-stats trainability-record"),
     ("crates/tensor", "trainability-tensor", ""),
-    ("baselines", "trainability-baselines", "trainability-tensor"),
+    ("baselines", "trainability-baselines", "trainability-record trainability-tensor"),
     (
         "",
         "trainability",
