@@ -10,7 +10,7 @@ use crate::data::{load_with_test, sets};
 
 /// Tell which image sets there are: where they lie, how many images, and their checksum.
 #[derive(Debug, Args)]
-pub struct Data {
+pub(super) struct Data {
     /// One set [default: all]
     name: Option<String>,
     /// The folder of a set that may lie anywhere

@@ -18,7 +18,7 @@ use crate::run::{DeviceOption, MethodPlan};
 /// Measure a network that was trained elsewhere: every statistic and indicator of a multi-layer perceptron on a batch, and
 /// how well it still learns a new task.
 #[derive(Debug, Args)]
-pub struct Probe {
+pub(super) struct Probe {
     /// The parameters in safetensors format: fc1.weight (out x in), fc1.bias, fc2.weight, ...
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,

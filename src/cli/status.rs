@@ -11,7 +11,7 @@ use trainability_record::text::printable;
 
 /// Tell what of a sweep is done, running, failed and left, and how long the rest will take.
 #[derive(Debug, Args)]
-pub struct Status {
+pub(super) struct Status {
     /// The sweep's folder
     results: PathBuf,
 }

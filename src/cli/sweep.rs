@@ -17,7 +17,7 @@ use crate::sweep::{Outcome, ProgressDisplay, Signals, SweepOptions, carry_out, c
 /// continues from its checkpoint, what is finished is left alone, and a run whose files are damaged is done again. A run
 /// that diverged or met a fault in the program would do so again: it is listed and left alone (see --retry-failed).
 #[derive(Debug, Args)]
-pub struct Sweep {
+pub(crate) struct Sweep {
     /// The experiment, a JSON file
     config: PathBuf,
     /// Set a value of the experiment by its key path, such as stream.tasks=5 (may be repeated)

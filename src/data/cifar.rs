@@ -26,7 +26,7 @@ impl ImageSet {
     ///
     /// # Errors
     /// A file is missing, unreadable, empty, too long or no whole number of records; a label is not below `classes`.
-    pub fn read_cifar(name: &str, folder: &Path, classes: u8) -> Result<ImageSet, DataError> {
+    pub(crate) fn read_cifar(name: &str, folder: &Path, classes: u8) -> Result<ImageSet, DataError> {
         need_folder(folder, format!("{} to {}", BATCH_FILES[0], BATCH_FILES[BATCH_FILES.len() - 1]))?;
         let paths = BATCH_FILES.iter().map(|file| find(folder, "batch", &[file.to_string()]));
         ImageSet::read_cifar_batches(name, paths.collect::<Result<Vec<_>, _>>()?, classes)
@@ -36,7 +36,7 @@ impl ImageSet {
     ///
     /// # Errors
     /// As [`ImageSet::read_cifar`].
-    pub fn read_cifar_test(name: &str, folder: &Path, classes: u8) -> Result<Option<ImageSet>, DataError> {
+    pub(crate) fn read_cifar_test(name: &str, folder: &Path, classes: u8) -> Result<Option<ImageSet>, DataError> {
         let path = folder.join(TEST_BATCH_FILE);
         path.is_file().then(|| ImageSet::read_cifar_batches(name, vec![path], classes)).transpose()
     }

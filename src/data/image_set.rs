@@ -13,9 +13,9 @@ pub const IMAGE_FILES: [&str; 2] = ["train-images-idx3-ubyte", "train-images.idx
 pub const LABEL_FILES: [&str; 2] = ["train-labels-idx1-ubyte", "train-labels.idx1-ubyte"];
 
 /// The same for a set's test images.
-pub const TEST_IMAGE_FILES: [&str; 2] = ["t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte"];
+pub(crate) const TEST_IMAGE_FILES: [&str; 2] = ["t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte"];
 /// The same for their labels.
-pub const TEST_LABEL_FILES: [&str; 2] = ["t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte"];
+pub(crate) const TEST_LABEL_FILES: [&str; 2] = ["t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte"];
 
 /// How the numbers of an image lie: plane by plane, and each row by row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl ImageSet {
     ///
     /// # Errors
     /// A file is missing, unreadable or not what it should be; their counts differ; a label is not below `classes`.
-    pub fn read_idx(name: &str, folder: &Path, classes: u8) -> Result<ImageSet, DataError> {
+    pub(crate) fn read_idx(name: &str, folder: &Path, classes: u8) -> Result<ImageSet, DataError> {
         need_folder(folder, format!("{} and {}", IMAGE_FILES[0], LABEL_FILES[0]))?;
         ImageSet::read_idx_files(name, folder, classes, [("images", IMAGE_FILES), ("labels", LABEL_FILES)])
     }
@@ -75,7 +75,7 @@ impl ImageSet {
     ///
     /// # Errors
     /// As [`ImageSet::read_idx`]; one of the two files is there alone.
-    pub fn read_idx_test(name: &str, folder: &Path, classes: u8) -> Result<Option<ImageSet>, DataError> {
+    pub(crate) fn read_idx_test(name: &str, folder: &Path, classes: u8) -> Result<Option<ImageSet>, DataError> {
         let wanted = [("test images", TEST_IMAGE_FILES), ("test labels", TEST_LABEL_FILES)];
         let there =
             |(wanted, names): (&'static str, [&str; 2])| find(folder, wanted, &plain_or_gzipped(&names)).is_ok();
@@ -143,7 +143,7 @@ impl ImageSet {
     ///
     /// # Errors
     /// They are of another shape.
-    pub fn with_test(self, test: ImageSet) -> Result<ImageSet, DataError> {
+    pub(crate) fn with_test(self, test: ImageSet) -> Result<ImageSet, DataError> {
         let shape = |set: &ImageSet| [set.channels, set.rows, set.columns];
         if shape(&self) != shape(&test) {
             let (found, expected) = (shape(&test), shape(&self));

@@ -84,7 +84,7 @@ impl SetEntry {
 
 /// The folder that `make setup` fills: `$TRAINABILITY_CACHE`, else `$XDG_CACHE_HOME/trainability`, else
 /// `~/.cache/trainability`; none where not even `HOME` is set. (`scripts/setup.py` follows the same rule.)
-pub fn cache_folder() -> Option<PathBuf> {
+pub(crate) fn cache_folder() -> Option<PathBuf> {
     let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     variable("TRAINABILITY_CACHE")
         .or_else(|| variable("XDG_CACHE_HOME").map(|caches| caches.join("trainability")))
@@ -104,7 +104,7 @@ pub fn load(name: &str, folder: Option<&Path>) -> Result<ImageSet, DataError> {
 ///
 /// # Errors
 /// As [`load`], of the test images too.
-pub fn load_with_test(name: &str, folder: Option<&Path>) -> Result<ImageSet, DataError> {
+pub(crate) fn load_with_test(name: &str, folder: Option<&Path>) -> Result<ImageSet, DataError> {
     let (entry, folder) = locate(name, folder)?;
     let set = entry.read_whole(&folder)?;
     let Some(test) = (entry.read_test)(name, &folder, entry.classes)? else {

@@ -11,9 +11,10 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use tempfile::TempDir;
 
+use super::image_set::{TEST_IMAGE_FILES, TEST_LABEL_FILES};
 use super::{
-    BATCH_FILES, DataError, IMAGE_FILES, Idx, IdxError, ImageSet, LABEL_FILES, TEST_BATCH_FILE, TEST_IMAGE_FILES,
-    TEST_LABEL_FILES, load, load_with_test, sets,
+    BATCH_FILES, DataError, IMAGE_FILES, Idx, IdxError, ImageSet, LABEL_FILES, TEST_BATCH_FILE,
+    load, load_with_test, sets,
 };
 
 fn images() -> Idx {

@@ -57,7 +57,7 @@ pub enum ConfigError {
 const MOST_SHOWN: usize = 200;
 
 /// The text, or the beginning of one that no sentence could hold.
-pub fn short(text: &str) -> Cow<'_, str> {
+pub(super) fn short(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(MOST_SHOWN) {
         Some((end, _)) => Cow::Owned(format!("{}...", &text[..end])),
         None => Cow::Borrowed(text),

@@ -47,7 +47,7 @@ impl TryFrom<Value> for Seeds {
 }
 
 /// The most seeds of a sweep.
-pub const MOST_SEEDS: usize = 10_000;
+pub(crate) const MOST_SEEDS: usize = 10_000;
 /// The longest window that is kept in memory for each layer.
 const MOST_WINDOW: usize = 1_000_000;
 /// Sections that must be objects: serde would take a list as well, its values in the order of the keys.
@@ -195,7 +195,7 @@ impl Experiment {
     }
 
     /// Whether any of its streams can be asked about images that nobody trained on.
-    pub fn asks_for_test_images(&self) -> bool {
+    pub(crate) fn asks_for_test_images(&self) -> bool {
         let kinds = self.grid.get("stream.kind").into_iter().flatten().filter_map(Value::as_str);
         let mut entries = kinds.chain([self.stream.kind.as_str()]).filter_map(stream);
         entries.any(|kind| kind.true_labels)
@@ -207,7 +207,7 @@ impl Experiment {
     }
 
     /// Replaces the seeds.
-    pub fn set_seeds(&mut self, seeds: Vec<u64>) {
+    pub(crate) fn set_seeds(&mut self, seeds: Vec<u64>) {
         self.seeds = Seeds::List(seeds);
     }
 

@@ -11,7 +11,7 @@ use super::error::ConfigError;
 ///
 /// # Errors
 /// It is not JSON, or a key is there twice.
-pub fn parse(text: &str, path: &str) -> Result<Value, ConfigError> {
+pub(super) fn parse(text: &str, path: &str) -> Result<Value, ConfigError> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let mut track = serde_path_to_error::Track::new();
     let tracked = serde_path_to_error::Deserializer::new(&mut reader, &mut track);

@@ -78,7 +78,7 @@ impl MethodPlan {
     ///
     /// # Errors
     /// An activation that is none, and as for the `methods` of an experiment.
-    pub fn with_activation(
+    pub(crate) fn with_activation(
         activation: Option<&str>,
         parts: &[String],
         source: &str,

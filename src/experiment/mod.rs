@@ -15,8 +15,8 @@ mod wording;
 mod tests;
 
 pub use error::ConfigError;
-pub use experiment::{Experiment, MOST_SEEDS};
+pub use experiment::Experiment;
+pub(crate) use experiment::MOST_SEEDS;
 pub use plan::{ImageFacts, Plan};
 pub use reference::reference;
-pub use same_arms::same_arms;
-pub use schedule::SchedulePlan;
+pub(crate) use same_arms::same_arms;

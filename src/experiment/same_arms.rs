@@ -15,7 +15,7 @@ const MOST_NAMED: usize = 4;
 const MOST_SENTENCES: usize = 5;
 
 /// Says which arms of some runs would be trained with the same result, in a few sentences; in none where all arms differ.
-pub fn same_arms(runs: &[&RunPlan]) -> Vec<String> {
+pub(crate) fn same_arms(runs: &[&RunPlan]) -> Vec<String> {
     let mut arms: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let (mut seen, mut order) = (BTreeSet::new(), Vec::new());
     for run in runs {

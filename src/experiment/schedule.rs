@@ -12,7 +12,7 @@ use crate::schedule::{Resolved, RunFacts, SCHEDULES, ScheduleError, ScheduleKind
 
 /// A schedule of the sweep; its options are resolved with each method.
 #[derive(Clone, Debug)]
-pub struct SchedulePlan {
+pub(crate) struct SchedulePlan {
     /// Its folder and its name in tables.
     pub label: String,
     /// The registry entry.

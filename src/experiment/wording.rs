@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::error::{ConfigError, short};
 
 /// A complaint about what stands at `key`, a path as serde_path_to_error gives it: `.` is the whole file.
-pub fn complaint(path: &str, key: &str, error: &serde_json::Error) -> ConfigError {
+pub(super) fn complaint(path: &str, key: &str, error: &serde_json::Error) -> ConfigError {
     let message = error.to_string();
     let key = if key == "." { "" } else { key };
     let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
@@ -21,7 +21,7 @@ pub fn complaint(path: &str, key: &str, error: &serde_json::Error) -> ConfigErro
 }
 
 /// The key of the first of some options that is refused even alone: the reader of options does not tell which it was.
-pub fn guilty(key: &str, options: &Map<String, Value>, refused: impl Fn(Value) -> bool) -> Option<String> {
+pub(crate) fn guilty(key: &str, options: &Map<String, Value>, refused: impl Fn(Value) -> bool) -> Option<String> {
     let alone = |(name, value): &(&String, &Value)| refused(Value::from_iter([((*name).clone(), (*value).clone())]));
     options.iter().find(alone).map(|(name, _)| format!("{key}.{name}"))
 }

@@ -11,6 +11,8 @@ mod trainability;
 mod tests;
 
 pub use error::InspectionError;
-pub use foreign::{Foreign, Reading, Sources};
+pub use foreign::Reading;
+pub use foreign::{Foreign, Sources};
 pub use measuring::{Findings, Values, measure};
-pub use trainability::{Comparison, Curve, NewTask, compare};
+pub use trainability::NewTask;
+pub use trainability::{Comparison, Curve, compare};

@@ -17,7 +17,8 @@ use crate::model::Model;
 use crate::optimizer::{Adam, AdamOptions, Optimizer, OptimizerFactory};
 use crate::probe::{Probe, ProbeOptions};
 use crate::schedule::{
-    BoundEstimator, BoundOptions, RunFacts, SCHEDULES, Schedule, ScheduleError, ScheduleFactory, Start, constant, schedule,
+    BoundEstimator, BoundOptions, RunFacts, SCHEDULES, Schedule, ScheduleError, ScheduleFactory, Start, constant,
+    schedule,
 };
 
 /// What a learner is built from, beside its model. The default is Adam at a constant rate of 1e-3, measured every 40 updates.
@@ -42,7 +43,9 @@ impl Default for LearnerOptions {
     fn default() -> Self {
         LearnerOptions {
             rules: Rules::default(),
-            optimizer: Arc::new(|weight_decay, layers| Box::new(Adam::new(AdamOptions::default(), weight_decay, layers))),
+            optimizer: Arc::new(|weight_decay, layers| {
+                Box::new(Adam::new(AdamOptions::default(), weight_decay, layers))
+            }),
             learning_rate: 1e-3,
             schedule: constant::constant(),
             bounds: BoundOptions::default(),
@@ -212,12 +215,12 @@ impl Learner {
     }
 
     /// Whether the schedule takes decisions by what is measured.
-    pub fn is_scheduled(&self) -> bool {
+    pub(crate) fn is_scheduled(&self) -> bool {
         self.schedule.takes_decisions()
     }
 
     /// Measured blocks with flat curvature, and those whose Lanczos iteration did not converge.
-    pub fn curvature_events(&self) -> (u64, u64) {
+    pub(crate) fn curvature_events(&self) -> (u64, u64) {
         (self.probe.flat_events, self.probe.unconverged_events)
     }
 

@@ -39,7 +39,7 @@ impl Learner {
     }
 
     /// Reads the indicators of a task's start or end on its first inputs, as many as `measure.probe_images` says.
-    pub fn read_indicators(&mut self, when: When, task: Task) -> Vec<(&'static str, Option<f64>)> {
+    pub(crate) fn read_indicators(&mut self, when: When, task: Task) -> Vec<(&'static str, Option<f64>)> {
         let count = task.inputs.size()[0].min(self.measure.probe_images as i64);
         let (inputs, labels) = (task.inputs.narrow(0, 0, count), task.labels.narrow(0, 0, count));
         let mut pass = Pass::evaluation();
@@ -67,7 +67,7 @@ impl Learner {
     }
 
     /// Accuracy and mean cross-entropy over `count` inputs and labels, some at a time: the first and how many are asked for.
-    pub fn evaluate(&self, count: i64, part: impl Fn(i64, i64) -> (Tensor, Tensor)) -> (f64, f64) {
+    pub(crate) fn evaluate(&self, count: i64, part: impl Fn(i64, i64) -> (Tensor, Tensor)) -> (f64, f64) {
         let (mut hits, mut loss) = (0, 0.0);
         let _guard = no_grad_guard();
         for first in (0..count).step_by(EVALUATION_CHUNK as usize) {

@@ -95,7 +95,7 @@ impl Training {
     ///
     /// # Panics
     /// Where it has not been resolved.
-    pub fn optimizer_kind(&self) -> &'static OptimizerKind {
+    pub(crate) fn optimizer_kind(&self) -> &'static OptimizerKind {
         optimizer(&self.optimizer).expect("a resolved optimizer is in the registry")
     }
 
@@ -103,7 +103,7 @@ impl Training {
     ///
     /// # Panics
     /// Where it has not been resolved.
-    pub fn optimizer_factory(&self) -> OptimizerFactory {
+    pub(crate) fn optimizer_factory(&self) -> OptimizerFactory {
         self.optimizer_kind().read(self.optimizer_options.clone().into()).expect("resolved options have been checked").0
     }
 }

@@ -99,7 +99,7 @@ impl Learner {
     }
 
     /// Lets surgery act before a task's first update; `index` counts tasks from 0.
-    pub fn begin_task(&mut self, index: usize, task: Task) {
+    pub(crate) fn begin_task(&mut self, index: usize, task: Task) {
         self.intervene(task, |surgery, network| surgery.at_task_start(index, network));
     }
 }

@@ -58,7 +58,7 @@ pub struct LayerMeasurement {
 }
 
 /// Wall-clock seconds by part of the work.
-pub type Seconds = BTreeMap<&'static str, f64>;
+pub(super) type Seconds = BTreeMap<&'static str, f64>;
 
 /// The loss left the real numbers.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]

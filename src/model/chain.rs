@@ -31,7 +31,7 @@ impl Chain {
     }
 
     /// The same, its hidden layers normalised, if they are, with gains of 1 and shifts of 0.
-    pub fn with_normalization(
+    pub(crate) fn with_normalization(
         shape: Shape,
         activation: Box<dyn Activation>,
         normalization: Option<Box<dyn Normalization>>,

@@ -16,7 +16,7 @@ pub struct LayerChain<'a> {
 
 impl LayerChain<'_> {
     /// Whether the logits are piecewise linear in the parameters of any one layer.
-    pub fn is_piecewise_linear(&self) -> bool {
+    pub(crate) fn is_piecewise_linear(&self) -> bool {
         self.activation.piecewise_linear() && !self.is_normalised
     }
 }

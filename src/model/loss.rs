@@ -29,7 +29,7 @@ impl CrossEntropy {
     }
 
     /// The gradient of the mean at the logits, B x classes, without a graph: the bits that autograd comes to.
-    pub fn at_logits(&self) -> Tensor {
+    pub(crate) fn at_logits(&self) -> Tensor {
         let log_probabilities = self.log_probabilities.detach();
         let share = -1.0 / self.labels.size()[0] as f64;
         let at_log_probabilities = log_probabilities.zeros_like().scatter_value(1, &self.labels, share);

@@ -37,7 +37,7 @@ impl Pass {
 
     /// The same pass with this tensor, B x out, in the place of a layer's pre-activation: what lies above it becomes a
     /// function of it.
-    pub fn with_pre_activation(self, layer: &Layer, pre_activation: Tensor) -> Pass {
+    pub(crate) fn with_pre_activation(self, layer: &Layer, pre_activation: Tensor) -> Pass {
         Pass { replaced: Some((layer.name.clone(), pre_activation)), ..self }
     }
 
@@ -68,7 +68,12 @@ impl Pass {
     ///
     /// # Panics
     /// As [`Pass::layer`].
-    pub fn hidden_layer(&mut self, layer: &Layer, input: &Tensor, activation: impl FnOnce(&Tensor) -> Tensor) -> Tensor {
+    pub fn hidden_layer(
+        &mut self,
+        layer: &Layer,
+        input: &Tensor,
+        activation: impl FnOnce(&Tensor) -> Tensor,
+    ) -> Tensor {
         let pre_activation = self.layer(layer, input);
         self.hidden(layer, activation(&pre_activation))
     }
@@ -78,7 +83,7 @@ impl Pass {
     ///
     /// # Panics
     /// The layer has no gain and shift.
-    pub fn normalise(
+    pub(crate) fn normalise(
         &mut self,
         layer: &Layer,
         normalization: &dyn Normalization,

@@ -51,7 +51,7 @@ impl LayerShape {
     }
 
     /// Inputs of a unit, taps counted in.
-    pub fn fan_in(&self) -> i64 {
+    pub(crate) fn fan_in(&self) -> i64 {
         self.weight[1..].iter().product()
     }
 
@@ -61,7 +61,7 @@ impl LayerShape {
     }
 
     /// Scalars of weight and bias.
-    pub fn parameter_count(&self) -> i64 {
+    pub(crate) fn parameter_count(&self) -> i64 {
         self.units() * (self.fan_in() + 1)
     }
 }
@@ -96,7 +96,7 @@ impl Shape {
     }
 
     /// Scalars of a network of this shape with this activation, its hidden layers normalised or not.
-    pub fn parameter_count(&self, activation: &dyn Activation, normalised: bool) -> i64 {
+    pub(crate) fn parameter_count(&self, activation: &dyn Activation, normalised: bool) -> i64 {
         let layers = self.layers(activation);
         // A gain and a shift a unit.
         let gains: i64 = layers[..layers.len() - 1].iter().map(|layer| 2 * layer.units()).sum();

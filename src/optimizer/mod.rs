@@ -13,6 +13,12 @@ mod tests;
 
 pub use adam::Adam;
 pub use adam_update::AdamOptions;
-pub use definition::{EffectiveStep, Optimizer, OptimizerFactory, OptimizerKind, OptimizerOptions, SharpnessScale};
+pub use definition::EffectiveStep;
+pub use definition::Optimizer;
+pub use definition::OptimizerFactory;
+pub use definition::OptimizerKind;
+pub use definition::OptimizerOptions;
+pub use definition::SharpnessScale;
 pub use registry::{OPTIMIZERS, optimizer};
-pub use sgd::{Sgd, SgdOptions};
+pub use sgd::Sgd;
+pub use sgd::SgdOptions;

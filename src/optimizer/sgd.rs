@@ -15,7 +15,7 @@ use trainability_tensor::{Gradients, Layer, Role, State, StateError, Stateful, f
 use super::definition::{Decay, EffectiveStep, Optimizer, OptimizerKind, OptimizerOptions, SharpnessScale, Sums};
 
 /// `sgd`.
-pub const KIND: OptimizerKind =
+pub(super) const KIND: OptimizerKind =
     OptimizerKind::of::<SgdOptions>("sgd", "stochastic gradient descent with momentum, plain or in Nesterov's form");
 
 /// Constants of [`Sgd`].

@@ -16,11 +16,7 @@ use super::smooth::{SmoothParameterSide, SmoothSampleSide};
 use super::view::UpdateView;
 
 /// Largest and smallest eigenvalue of every layer's block of the Hessian of the total loss on the minibatch.
-pub fn layer_curvatures(
-    update: &UpdateView,
-    options: LanczosOptions,
-    generator: &mut ChaCha8Rng,
-) -> Vec<Extremes> {
+pub fn layer_curvatures(update: &UpdateView, options: LanczosOptions, generator: &mut ChaCha8Rng) -> Vec<Extremes> {
     let UpdateView { model, trace, penalties, .. } = *update;
     let terms: Option<Vec<Terms>> = model.layers().iter().map(|layer| Terms::of(layer, penalties)).collect();
     let Some(terms) = terms else {

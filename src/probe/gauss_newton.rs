@@ -16,7 +16,7 @@ use trainability_tensor::{Layer, LayerTrace, LinearMap, for_float};
 use crate::model::LayerChain;
 
 /// N_i of the output layer, whose logits are linear in its parameters whatever lies below, B x C x C.
-pub fn output_factor(logits: &Tensor) -> Tensor {
+pub(crate) fn output_factor(logits: &Tensor) -> Tensor {
     let probabilities = logits.softmax(1, logits.kind());
     let classes = probabilities.size()[1];
     let identity = Tensor::eye(classes, (probabilities.kind(), probabilities.device()));
@@ -24,7 +24,7 @@ pub fn output_factor(logits: &Tensor) -> Tensor {
 }
 
 /// N_i of every layer for every sample, B x C x out, of a convolution B x C x out x H' x W'; the last layer's last.
-pub fn logit_factors(chain: LayerChain, trace: &[LayerTrace]) -> Vec<Tensor> {
+pub(crate) fn logit_factors(chain: LayerChain, trace: &[LayerTrace]) -> Vec<Tensor> {
     let last = trace.len() - 1;
     let mut factor = output_factor(&trace[last].pre_activation);
     let classes = factor.size()[1];
@@ -56,7 +56,7 @@ fn pull_to_input(layer: &Layer, factor: &Tensor, input: &Tensor) -> Tensor {
 }
 
 /// F F^T / B: shares its nonzero eigenvalues with the block, acts on B C numbers.
-pub struct SampleSide {
+pub(crate) struct SampleSide {
     factor: Tensor,
     /// (a_i . a_j + 1) / B.
     gram: Tensor,
@@ -64,7 +64,7 @@ pub struct SampleSide {
 
 impl SampleSide {
     /// From the layer's inputs (B x in) and its factor (B x C x out).
-    pub fn new(input: &Tensor, factor: &Tensor) -> SampleSide {
+    pub(super) fn new(input: &Tensor, factor: &Tensor) -> SampleSide {
         let samples = input.size()[0] as f64;
         SampleSide { factor: factor.contiguous(), gram: (input.mm(&input.tr()) + 1.0) / samples }
     }
@@ -147,7 +147,7 @@ fn per_sample<'a, T: Float>(
 }
 
 /// The block F^T F / B itself, acting on the layer's weight (row-major) followed by its bias.
-pub struct ParameterSide {
+pub(crate) struct ParameterSide {
     factor: Tensor,
     /// The inputs with a column of ones.
     input: Tensor,
@@ -155,7 +155,7 @@ pub struct ParameterSide {
 
 impl ParameterSide {
     /// From the layer's inputs (B x in) and its factor (B x C x out).
-    pub fn new(input: &Tensor, factor: &Tensor) -> ParameterSide {
+    pub(super) fn new(input: &Tensor, factor: &Tensor) -> ParameterSide {
         let ones = Tensor::ones([input.size()[0], 1], (input.kind(), input.device()));
         ParameterSide { factor: factor.shallow_clone(), input: Tensor::cat(&[input, &ones], 1) }
     }

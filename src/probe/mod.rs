@@ -15,5 +15,9 @@ pub mod window;
 #[cfg(test)]
 mod tests;
 
-pub use statistics::{LayerStatistics, Probe, ProbeOptions, ProbeSeconds, STATISTICS};
+pub use statistics::{LayerStatistics, ProbeOptions, STATISTICS};
+
+pub use statistics::Probe;
+
+pub use statistics::ProbeSeconds;
 pub use view::UpdateView;

@@ -10,7 +10,7 @@ impl Probe {
     /// root mean square of Adam's second moment is over all weights. Sharpness is the largest of the layers', which is that
     /// of the block-diagonal Hessian exactly and bounds that of the full Hessian from below; its window is the network's
     /// own. The learning rate is the first layer's: under the scope `network` there is one for all.
-    pub fn measure_network(&mut self, update: &UpdateView, layers: &[LayerStatistics]) -> LayerStatistics {
+    pub(crate) fn measure_network(&mut self, update: &UpdateView, layers: &[LayerStatistics]) -> LayerStatistics {
         let largest = layers.iter().filter(|layer| layer.sharpness.is_some()).max_by(|a, b| {
             let value = |layer: &LayerStatistics| layer.sharpness.unwrap_or(f64::NEG_INFINITY);
             value(a).total_cmp(&value(b))

@@ -5,7 +5,7 @@ use trainability_tensor::sample_gradients::squared_norms;
 use trainability_tensor::{LayerDelta, LayerTrace};
 
 /// Squared L2 norm over several tensors, accumulated in f64.
-pub fn squared_norm<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> f64 {
+pub(crate) fn squared_norm<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> f64 {
     tensors.into_iter().map(|t| t.to_kind(Kind::Double).square().sum(Kind::Double).double_value(&[])).sum()
 }
 

@@ -13,7 +13,7 @@ use trainability_tensor::lanczos::SymmetricOperator;
 use super::gauss_newton::{as_matrix, as_vector, pull, push};
 
 /// The block itself, acting on the layer's weight (row-major) followed by its bias.
-pub struct PatchSide {
+pub(crate) struct PatchSide {
     samples: i64,
     units: i64,
     form: Form,
@@ -32,7 +32,7 @@ enum Form {
 
 impl PatchSide {
     /// From the layer's input (B x in x H x W) and its factor (B x C x out x H' x W').
-    pub fn new(input: &Tensor, factor: &Tensor) -> PatchSide {
+    pub(super) fn new(input: &Tensor, factor: &Tensor) -> PatchSide {
         let (samples, classes, units) = (factor.size()[0], factor.size()[1], factor.size()[2]);
         let patches = unfold(input).transpose(1, 2);
         let (positions, features) = (patches.size()[1], patches.size()[2] + 1);

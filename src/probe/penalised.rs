@@ -13,7 +13,7 @@ use trainability_tensor::lanczos::SymmetricOperator;
 use super::gauss_newton::{pull, push};
 
 /// M A^T A: shares its nonzero eigenvalues with the block, acts on B C + out + in numbers.
-pub struct PenalisedSampleSide<'a> {
+pub(crate) struct PenalisedSampleSide<'a> {
     penalty: &'a SpectralNormCurvature,
     input: &'a Tensor,
     factor: &'a Tensor,
@@ -25,7 +25,7 @@ pub struct PenalisedSampleSide<'a> {
 
 impl<'a> PenalisedSampleSide<'a> {
     /// From the layer's inputs (B x in), its factor (B x C x out) and the penalty's Hessian.
-    pub fn new(input: &'a Tensor, factor: &'a Tensor, penalty: &'a SpectralNormCurvature) -> PenalisedSampleSide<'a> {
+    pub(super) fn new(input: &'a Tensor, factor: &'a Tensor, penalty: &'a SpectralNormCurvature) -> PenalisedSampleSide<'a> {
         let gram = input.mm(&input.tr()) + 1.0;
         PenalisedSampleSide { penalty, input, factor, gram, along: input.mv(penalty.right()) }
     }
@@ -67,7 +67,7 @@ impl SymmetricOperator for PenalisedSampleSide<'_> {
 }
 
 /// The block itself, acting on the layer's parameters.
-pub struct PenalisedParameterSide<'a, Block> {
+pub(crate) struct PenalisedParameterSide<'a, Block> {
     /// The cross-entropy's part.
     pub block: Block,
     /// The penalty's part.

@@ -48,7 +48,7 @@ impl Above {
 }
 
 /// M A A^T: shares its nonzero eigenvalues with the block.
-pub struct SmoothSampleSide {
+pub(crate) struct SmoothSampleSide {
     above: Above,
     /// a_i . a_j + 1.
     gram: Tensor,
@@ -56,13 +56,13 @@ pub struct SmoothSampleSide {
 
 impl SmoothSampleSide {
     /// Of the layer at `layer`, counted from 0, on the batch that left its trace.
-    pub fn new(update: &UpdateView, layer: usize) -> SmoothSampleSide {
+    pub(super) fn new(update: &UpdateView, layer: usize) -> SmoothSampleSide {
         let input = &update.trace[layer].input;
         SmoothSampleSide { above: Above::new(update, layer), gram: input.mm(&input.tr()) + 1.0 }
     }
 
     /// The numbers it acts on.
-    pub fn size_of(layer: &Layer, samples: i64) -> i64 {
+    pub(crate) fn size_of(layer: &Layer, samples: i64) -> i64 {
         samples * layer.units() + layer.normalising().map(|parameter| parameter.numel() as i64).sum::<i64>()
     }
 }
@@ -91,14 +91,14 @@ impl SymmetricOperator for SmoothSampleSide {
 }
 
 /// The block A^T M A itself, acting on the layer's weight (row-major) followed by its other parameters.
-pub struct SmoothParameterSide {
+pub(crate) struct SmoothParameterSide {
     above: Above,
     input: Tensor,
 }
 
 impl SmoothParameterSide {
     /// Of the layer at `layer`, counted from 0, on the batch that left its trace.
-    pub fn new(update: &UpdateView, layer: usize) -> SmoothParameterSide {
+    pub(super) fn new(update: &UpdateView, layer: usize) -> SmoothParameterSide {
         SmoothParameterSide { above: Above::new(update, layer), input: update.trace[layer].input.shallow_clone() }
     }
 

@@ -151,7 +151,7 @@ impl Probe {
     /// Whether an update is measured that comes after `made` others: the first after every K, so that the optimizer's
     /// moments are there, and that where K is a whole number of epochs it meets an epoch's first minibatch and not its
     /// last, which may be short.
-    pub fn is_due(&self, made: u64) -> bool {
+    pub(crate) fn is_due(&self, made: u64) -> bool {
         made > 0 && self.options.interval > 0 && made.is_multiple_of(self.options.interval)
     }
 

@@ -22,14 +22,14 @@ const MEAN_OFFSET: f64 = 1e-8;
 
 /// The last W values of one layer's normalised sharpness.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SharpnessWindow {
+pub(crate) struct SharpnessWindow {
     length: usize,
     values: VecDeque<f64>,
 }
 
 /// What a window says after a new value.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread {
+pub(crate) struct Spread {
     /// mu, the mean of the window, the newest value included.
     pub mean: f64,
     /// (lambda_bar - mu)^2.
@@ -40,17 +40,17 @@ pub struct Spread {
 
 impl SharpnessWindow {
     /// An empty window of at most `length` values.
-    pub fn new(length: usize) -> SharpnessWindow {
+    pub(crate) fn new(length: usize) -> SharpnessWindow {
         SharpnessWindow { length, values: VecDeque::with_capacity(length) }
     }
 
     /// Forgets all values.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.values.clear();
     }
 
     /// Takes in a value, the oldest falling out of a full window.
-    pub fn push(&mut self, value: f64, volatility: Volatility) -> Spread {
+    pub(crate) fn push(&mut self, value: f64, volatility: Volatility) -> Spread {
         while self.values.len() >= self.length {
             self.values.pop_front();
         }

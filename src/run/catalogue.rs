@@ -54,6 +54,6 @@ pub fn of_method() -> Vec<Definition> {
 }
 
 /// All indicators of a run, in the order in which `tasks.csv` and the tables show them.
-pub fn catalogue() -> Vec<Definition> {
+pub(crate) fn catalogue() -> Vec<Definition> {
     registry::definitions().chain(of_method()).chain(TRIVIAL).collect()
 }

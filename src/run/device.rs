@@ -18,7 +18,7 @@ impl Default for DeviceOption {
 
 impl DeviceOption {
     /// Whether it is the processor.
-    pub fn is_cpu(&self) -> bool {
+    pub(crate) fn is_cpu(&self) -> bool {
         self.0 == Device::Cpu
     }
 

@@ -12,13 +12,13 @@ pub fn select_images(set: &ImageSet, count: usize, kind: Kind, seed: u64) -> Ten
 }
 
 /// The true classes of the same images, count, Int64.
-pub fn select_classes(set: &ImageSet, count: usize, seed: u64) -> Tensor {
+pub(crate) fn select_classes(set: &ImageSet, count: usize, seed: u64) -> Tensor {
     classes(set, &order(set, seed).narrow(0, 0, count as i64))
 }
 
 /// Images that nobody trains on.
 #[derive(Debug)]
-pub struct HeldOut {
+pub(super) struct HeldOut {
     /// M x features, normalised as the training images are.
     pub images: Tensor,
     /// Their true classes, M, Int64.
@@ -28,7 +28,7 @@ pub struct HeldOut {
 impl HeldOut {
     /// The set's own test images, or else the last `count` in the seed's order, of which [`select_images`] takes the first:
     /// what is trained on does not depend on whether some are held out. None where there are neither.
-    pub fn select(set: &ImageSet, count: Option<usize>, kind: Kind, seed: u64) -> Option<HeldOut> {
+    pub(super) fn select(set: &ImageSet, count: Option<usize>, kind: Kind, seed: u64) -> Option<HeldOut> {
         let (from, chosen) = match (&set.test, count) {
             (Some(test), _) => (test.as_ref(), Tensor::from_slice(&(0..test.count as i64).collect::<Vec<_>>())),
             (None, Some(count)) => (set, order(set, seed).narrow(0, (set.count - count) as i64, count as i64)),
@@ -38,7 +38,7 @@ impl HeldOut {
     }
 
     /// The same images on a device.
-    pub fn to_device(&self, device: Device) -> HeldOut {
+    pub(super) fn to_device(&self, device: Device) -> HeldOut {
         HeldOut { images: self.images.to_device(device), classes: self.classes.to_device(device) }
     }
 }

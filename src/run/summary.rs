@@ -14,7 +14,7 @@ use crate::schedule::{BOUNDS, COMBINED};
 
 /// Gathers a task's measured updates.
 #[derive(Debug, Default)]
-pub struct TaskSummary {
+pub(crate) struct TaskSummary {
     /// Sum and number of minibatch accuracies before their updates.
     accuracy: (f64, u64),
     /// Values read at the task's start and end.
@@ -27,18 +27,18 @@ pub struct TaskSummary {
 
 impl TaskSummary {
     /// Adds a minibatch's accuracy before its update.
-    pub fn add_accuracy(&mut self, accuracy: f64) {
+    pub(crate) fn add_accuracy(&mut self, accuracy: f64) {
         self.accuracy.0 += accuracy;
         self.accuracy.1 += 1;
     }
 
     /// Mean over the minibatches so far.
-    pub fn online_accuracy(&self) -> f64 {
+    pub(crate) fn online_accuracy(&self) -> f64 {
         self.accuracy.0 / self.accuracy.1 as f64
     }
 
     /// Adds the values of indicators that were read at some moment, by their columns.
-    pub fn add_indicators(&mut self, when: When, values: &[(&'static str, Option<f64>)]) {
+    pub(crate) fn add_indicators(&mut self, when: When, values: &[(&'static str, Option<f64>)]) {
         for (name, value) in values {
             let Some(value) = value.filter(|value| value.is_finite()) else { continue };
             match when {
@@ -56,7 +56,7 @@ impl TaskSummary {
 
     /// Adds the method's own statistics of a measured update: each bound's smallest over layers, the largest step over
     /// bound.
-    pub fn add_bounds(&mut self, layers: &[LayerMeasurement]) {
+    pub(crate) fn add_bounds(&mut self, layers: &[LayerMeasurement]) {
         let steps = || layers.iter().map(|layer| layer.statistics.effective_step);
         self.add_extreme("effective_step", steps(), f64::max);
         for bound in BOUNDS {
@@ -80,7 +80,7 @@ impl TaskSummary {
     }
 
     /// The finished task's row of `tasks.csv`, in the order of [`task_columns`]; `task` counts from 0.
-    pub fn row(
+    pub(crate) fn row(
         &self,
         task: usize,
         updates: u64,
@@ -102,7 +102,7 @@ impl TaskSummary {
     }
 
     /// Every indicator's column and value, those of the baselines crate first, then the method's own.
-    pub fn indicators(&self) -> Vec<(&'static str, Option<f64>)> {
+    pub(crate) fn indicators(&self) -> Vec<(&'static str, Option<f64>)> {
         let measured = INDICATORS.iter().map(|indicator| {
             let name = indicator.definition().name;
             let value = match indicator.when() {
@@ -120,13 +120,13 @@ impl TaskSummary {
 
     /// Share of measured updates at which any layer's effective step exceeded its combined bound (docs/method.md,
     /// equation (20)).
-    pub fn rho(&self) -> Option<f64> {
+    pub(crate) fn rho(&self) -> Option<f64> {
         (self.exceeded.0 > 0).then(|| self.exceeded.1 as f64 / self.exceeded.0 as f64)
     }
 }
 
 /// The columns of `tasks.csv`.
-pub fn task_columns() -> Vec<&'static str> {
+pub(crate) fn task_columns() -> Vec<&'static str> {
     TaskSummary::default().row(0, 0, 0.0, 0.0, None).into_iter().map(|(name, _)| name).collect()
 }
 

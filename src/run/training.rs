@@ -133,7 +133,7 @@ impl Run {
     }
 
     /// Adds the time since `start` to a part of the work.
-    pub fn count_seconds(&mut self, part: &'static str, start: Instant) {
+    pub(crate) fn count_seconds(&mut self, part: &'static str, start: Instant) {
         *self.seconds.entry(part).or_default() += start.elapsed().as_secs_f64();
     }
 

@@ -92,7 +92,7 @@ impl PartialEq for Bound {
 
 /// alpha_g = B |g|^2 / sigma2 (docs/method.md, equation (13)). As a limit it is the estimate that the options choose,
 /// smoothed if they say so.
-pub const NOISE: Bound = Bound {
+pub(crate) const NOISE: Bound = Bound {
     name: "noise",
     column: "noise_bound",
     title: "noise bound",
@@ -104,7 +104,7 @@ pub const NOISE: Bound = Bound {
 };
 
 /// The noise bound without the batch's own noise (docs/method.md, equation (15)), of this batch alone.
-pub const NOISE_DEBIASED: Bound = Bound {
+pub(crate) const NOISE_DEBIASED: Bound = Bound {
     name: "noise_debiased",
     column: "noise_bound_debiased",
     title: "debiased noise bound",
@@ -116,7 +116,7 @@ pub const NOISE_DEBIASED: Bound = Bound {
 };
 
 /// alpha_vol = 1 / (kappa Vol) (docs/method.md, equation (16)).
-pub const VOLATILITY: Bound = Bound {
+pub(crate) const VOLATILITY: Bound = Bound {
     name: "volatility",
     column: "volatility_bound",
     title: "volatility bound",

@@ -15,7 +15,7 @@ use crate::probe::LayerStatistics;
 /// The part of a run in which a rate may rise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum WarmWindow {
+pub(crate) enum WarmWindow {
     /// In the first part of each task, as in the runs behind the paper. This uses the task boundary.
     #[default]
     Task,
@@ -27,7 +27,7 @@ pub enum WarmWindow {
 
 /// What the effective step is held below.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Limit {
+pub(crate) enum Limit {
     /// One of the bounds, by name. The method's is the combined one.
     Bound(&'static Bound),
     /// 0: every event above the floor cools, which shows what a bound adds to a mere cap.
@@ -73,7 +73,7 @@ impl<'de> Deserialize<'de> for Limit {
 /// that is a variant of `noise_curvature`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct ControlOptions {
+pub(crate) struct ControlOptions {
     /// Whose statistics decide.
     pub scope: Scope,
     /// The bound that the effective step is kept below. `floor_only`: none, every step above `floor` cools.
@@ -132,7 +132,7 @@ impl ControlOptions {
     ///
     /// # Errors
     /// Unknown keys, values of the wrong type or out of range.
-    pub fn layered(layers: &[&Value]) -> Result<ControlOptions, ScheduleError> {
+    pub(crate) fn layered(layers: &[&Value]) -> Result<ControlOptions, ScheduleError> {
         let mut merged = Map::new();
         for layer in layers.iter().filter_map(|layer| layer.as_object()) {
             merged.extend(layer.iter().map(|(key, value)| (key.clone(), value.clone())));
@@ -143,7 +143,7 @@ impl ControlOptions {
     }
 
     /// What options there are, a JSON Schema.
-    pub fn schema() -> Value {
+    pub(crate) fn schema() -> Value {
         schemars::schema_for!(ControlOptions).to_value()
     }
 
@@ -164,13 +164,13 @@ impl ControlOptions {
     }
 
     /// The share that is in force.
-    pub fn warm_share(&self) -> f64 {
+    pub(crate) fn warm_share(&self) -> f64 {
         let usual = if self.warm_window == WarmWindow::Run { 0.3 } else { 0.1 };
         self.warm_share.unwrap_or(usual)
     }
 
     /// The part that concerns the bounds.
-    pub fn bounds(&self) -> BoundOptions {
+    pub(crate) fn bounds(&self) -> BoundOptions {
         BoundOptions {
             noise: self.noise,
             smoothing: self.smoothing,
@@ -183,14 +183,14 @@ impl ControlOptions {
 
 /// One rate a layer, moved by the layer's own statistics.
 #[derive(Debug)]
-pub struct Controller {
+pub(crate) struct Controller {
     options: ControlOptions,
     learning_rates: Vec<f64>,
 }
 
 impl Controller {
     /// All layers at the base rate.
-    pub fn new(options: ControlOptions, start: Start) -> Controller {
+    pub(crate) fn new(options: ControlOptions, start: Start) -> Controller {
         Controller { options, learning_rates: vec![start.learning_rate; start.layers] }
     }
 

@@ -10,13 +10,13 @@ use super::decay::{self, Decay, Restart};
 use super::definition::{Progress, ScheduleKind, check_rules};
 
 /// `cosine`.
-pub const KIND: ScheduleKind = decay::kind::<Cosine>("the base learning rate, falling along half a cosine");
+pub(super) const KIND: ScheduleKind = decay::kind::<Cosine>("the base learning rate, falling along half a cosine");
 
 /// Its options: base * (end_factor + (1 - end_factor) (1 + cos(pi s)) / 2), s being the share of the run, or of the
 /// task, that is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Cosine {
+pub(super) struct Cosine {
     /// The base rate, in place of `training.learning_rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,

@@ -16,7 +16,7 @@ use super::definition::{Action, Progress, Resolved, Rule, RunFacts, Schedule, Sc
 use crate::probe::LayerStatistics;
 
 /// The options of a plain schedule: plain data with defaults, which give the factor at every update.
-pub trait Decay: Clone + Debug + Default + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
+pub(super) trait Decay: Clone + Debug + Default + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
     /// The schedule's name in the registry.
     const NAME: &'static str;
 
@@ -36,7 +36,7 @@ pub trait Decay: Clone + Debug + Default + Serialize + DeserializeOwned + JsonSc
 /// Whether a schedule begins anew with each task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Restart {
+pub(crate) enum Restart {
     /// One decay over the whole run.
     #[default]
     Never,
@@ -46,7 +46,7 @@ pub enum Restart {
 
 impl Restart {
     /// The share of the span that lies before an update: 0 at its first update, below 1 at its last.
-    pub fn share(self, progress: Progress) -> f64 {
+    pub(super) fn share(self, progress: Progress) -> f64 {
         match self {
             Restart::Never => progress.update as f64 / progress.updates as f64,
             Restart::Task => progress.update_in_task as f64 / progress.updates_in_task as f64,
@@ -55,7 +55,7 @@ impl Restart {
 }
 
 /// A straight line from 1 at share 0 to `end` at share 1, never below the end by a rounding error.
-pub fn line(end: f64, share: f64) -> f64 {
+pub(super) fn line(end: f64, share: f64) -> f64 {
     (1.0 - (1.0 - end) * share).max(end)
 }
 
@@ -65,7 +65,7 @@ pub(super) fn end_rule(end_factor: f64) -> Rule<'static> {
 }
 
 /// A plain schedule as a configuration names it.
-pub const fn kind<D: Decay>(about: &'static str) -> ScheduleKind {
+pub(super) const fn kind<D: Decay>(about: &'static str) -> ScheduleKind {
     ScheduleKind {
         name: D::NAME,
         about,
@@ -96,7 +96,7 @@ fn resolve<D: Decay>(control: &Value, own: &Value, _: RunFacts) -> Result<Resolv
 
 /// A plain schedule at work.
 #[derive(Debug)]
-pub struct Plain<D> {
+pub(super) struct Plain<D> {
     options: D,
     base: f64,
     learning_rates: Vec<f64>,
@@ -104,7 +104,7 @@ pub struct Plain<D> {
 
 impl<D: Decay> Plain<D> {
     /// The options' own base rate, or else the run's, for each layer.
-    pub fn new(options: D, start: Start) -> Plain<D> {
+    pub(super) fn new(options: D, start: Start) -> Plain<D> {
         let base = options.learning_rate().unwrap_or(start.learning_rate);
         Plain { options, base, learning_rates: vec![base; start.layers] }
     }

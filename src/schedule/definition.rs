@@ -35,7 +35,7 @@ impl Progress {
     }
 
     /// An update, counted from 0, of a run that is one task of so many.
-    pub fn in_one_task(update: u64, updates: u64) -> Progress {
+    pub(crate) fn in_one_task(update: u64, updates: u64) -> Progress {
         Progress::in_tasks(update, 1, updates)
     }
 }

@@ -8,13 +8,13 @@ use super::decay::{self, Decay, Restart};
 use super::definition::{Progress, ScheduleKind, check_rules};
 
 /// `exponential`.
-pub const KIND: ScheduleKind =
+pub(super) const KIND: ScheduleKind =
     decay::kind::<Exponential>("the base learning rate, falling by the same share every update");
 
 /// Its options: base * end_factor^s, s being the share of the run, or of the task, that is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Exponential {
+pub(super) struct Exponential {
     /// The base rate, in place of `training.learning_rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,

@@ -8,12 +8,12 @@ use super::decay::{self, Decay, Restart};
 use super::definition::{Progress, ScheduleKind, check_rules};
 
 /// `linear`.
-pub const KIND: ScheduleKind = decay::kind::<Linear>("the base learning rate, falling along a straight line");
+pub(super) const KIND: ScheduleKind = decay::kind::<Linear>("the base learning rate, falling along a straight line");
 
 /// Its options: base * (1 - (1 - end_factor) s), s being the share of the run, or of the task, that is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Linear {
+pub(super) struct Linear {
     /// The base rate, in place of `training.learning_rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,

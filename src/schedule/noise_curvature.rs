@@ -11,7 +11,7 @@ use super::controller::{ControlOptions, Controller};
 use super::definition::{Resolved, RunFacts, ScheduleError, ScheduleKind};
 
 /// `noise_curvature`: the options as the configuration gives them.
-pub const KIND: ScheduleKind = ScheduleKind {
+pub(super) const KIND: ScheduleKind = ScheduleKind {
     name: "noise_curvature",
     about: "keeps each layer's effective step below its bound, options as given",
     needs_measurement: true,
@@ -20,7 +20,7 @@ pub const KIND: ScheduleKind = ScheduleKind {
 };
 
 /// `paper`: X = Vol, beta = 1, plug-in noise bound.
-pub const PAPER: ScheduleKind = ScheduleKind {
+pub(crate) const PAPER: ScheduleKind = ScheduleKind {
     name: "paper",
     about: "noise_curvature with X = Vol, beta = 1 and the plug-in noise bound",
     needs_measurement: true,
@@ -32,7 +32,7 @@ pub const PAPER: ScheduleKind = ScheduleKind {
 };
 
 /// `as_run`: plug-in noise bound, and X and beta as the runs behind the paper's figures had them for each method.
-pub const AS_RUN: ScheduleKind = ScheduleKind {
+pub(crate) const AS_RUN: ScheduleKind = ScheduleKind {
     name: "as_run",
     about: "noise_curvature as the runs behind the paper's figures had it, by method",
     needs_measurement: true,
@@ -41,7 +41,7 @@ pub const AS_RUN: ScheduleKind = ScheduleKind {
 };
 
 /// `debiased`: X = Vol, beta = 1, debiased and smoothed noise bound.
-pub const DEBIASED: ScheduleKind = ScheduleKind {
+pub(crate) const DEBIASED: ScheduleKind = ScheduleKind {
     name: "debiased",
     about: "noise_curvature with the batch's own noise taken off the noise bound",
     needs_measurement: true,
@@ -53,7 +53,7 @@ pub const DEBIASED: ScheduleKind = ScheduleKind {
 };
 
 /// `noise_only`: the noise bound alone, that of `noise`.
-pub const NOISE_ONLY: ScheduleKind = ScheduleKind {
+pub(crate) const NOISE_ONLY: ScheduleKind = ScheduleKind {
     name: "noise_only",
     about: "noise_curvature that keeps the noise bound alone",
     needs_measurement: true,
@@ -62,7 +62,7 @@ pub const NOISE_ONLY: ScheduleKind = ScheduleKind {
 };
 
 /// `volatility_only`: the volatility bound alone.
-pub const VOLATILITY_ONLY: ScheduleKind = ScheduleKind {
+pub(crate) const VOLATILITY_ONLY: ScheduleKind = ScheduleKind {
     name: "volatility_only",
     about: "noise_curvature that keeps the volatility bound alone",
     needs_measurement: true,
@@ -71,7 +71,7 @@ pub const VOLATILITY_ONLY: ScheduleKind = ScheduleKind {
 };
 
 /// `level_only`: the level bound alone.
-pub const LEVEL_ONLY: ScheduleKind = ScheduleKind {
+pub(crate) const LEVEL_ONLY: ScheduleKind = ScheduleKind {
     name: "level_only",
     about: "noise_curvature that keeps the level bound alone",
     needs_measurement: true,
@@ -80,7 +80,7 @@ pub const LEVEL_ONLY: ScheduleKind = ScheduleKind {
 };
 
 /// `cooling_only`: the combined bound, and rates that never rise.
-pub const COOLING_ONLY: ScheduleKind = ScheduleKind {
+pub(crate) const COOLING_ONLY: ScheduleKind = ScheduleKind {
     name: "cooling_only",
     about: "noise_curvature that never raises a rate",
     needs_measurement: true,
@@ -89,7 +89,7 @@ pub const COOLING_ONLY: ScheduleKind = ScheduleKind {
 };
 
 /// `floor_only`: no bound, every event above the floor cools.
-pub const FLOOR_ONLY: ScheduleKind = ScheduleKind {
+pub(crate) const FLOOR_ONLY: ScheduleKind = ScheduleKind {
     name: "floor_only",
     about: "a mere cap: cools every event whose effective step is above the floor",
     needs_measurement: true,
@@ -100,7 +100,7 @@ pub const FLOOR_ONLY: ScheduleKind = ScheduleKind {
 /// The statistic and beta of each method (docs/method.md, section 3.3), the first that fits. A method that the table
 /// does not name gets those of L2. CReLU has an entry for each of two learning rates; another rate takes the nearer one
 /// on a log scale.
-pub fn as_run_variants() -> Vec<Variant> {
+pub(crate) fn as_run_variants() -> Vec<Variant> {
     let middle = 1e-2_f64.sqrt() * 1e-3_f64.sqrt();
     let variant = |part: &str, learning_rate_above, statistic: &str, beta: f64| Variant {
         part: part.to_owned(),

@@ -21,7 +21,7 @@ use super::definition::{Action, Progress, Resolved, RunFacts, Schedule, Schedule
 use crate::probe::LayerStatistics;
 
 /// `stability_cap`.
-pub const KIND: ScheduleKind = ScheduleKind {
+pub(super) const KIND: ScheduleKind = ScheduleKind {
     name: "stability_cap",
     about: "the base learning rate, capped where effective step times sharpness would exceed a threshold",
     needs_measurement: true,
@@ -32,7 +32,7 @@ pub const KIND: ScheduleKind = ScheduleKind {
 /// The schedule's own options.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct StabilityCapOptions {
+pub(crate) struct StabilityCapOptions {
     /// The largest product of effective step and sharpness that is allowed.
     pub threshold: f64,
 }
@@ -58,7 +58,7 @@ fn resolve(control: &Value, own: &Value, _facts: RunFacts) -> Result<Resolved, S
 
 /// The base rate or the cap, whichever is lower, for each layer.
 #[derive(Debug)]
-pub struct StabilityCap {
+pub(crate) struct StabilityCap {
     options: StabilityCapOptions,
     base: f64,
     learning_rates: Vec<f64>,
@@ -66,7 +66,7 @@ pub struct StabilityCap {
 
 impl StabilityCap {
     /// All layers at the base rate.
-    pub fn new(options: StabilityCapOptions, start: Start) -> StabilityCap {
+    pub(super) fn new(options: StabilityCapOptions, start: Start) -> StabilityCap {
         StabilityCap { options, base: start.learning_rate, learning_rates: vec![start.learning_rate; start.layers] }
     }
 

@@ -8,13 +8,13 @@ use super::decay::{self, Decay};
 use super::definition::{Progress, ScheduleKind, check_rules};
 
 /// `step`.
-pub const KIND: ScheduleKind =
+pub(super) const KIND: ScheduleKind =
     decay::kind::<Step>("the base learning rate, falling by a factor at some points of the run");
 
 /// Its options: base * factor^k, k being the number of steps that lie behind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Step {
+pub(super) struct Step {
     /// The base rate, in place of `training.learning_rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,

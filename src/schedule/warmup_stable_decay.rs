@@ -8,13 +8,13 @@ use super::decay::{self, Decay, Restart};
 use super::definition::{Progress, ScheduleKind, check_rules};
 
 /// `warmup_stable_decay`.
-pub const KIND: ScheduleKind =
+pub(super) const KIND: ScheduleKind =
     decay::kind::<WarmupStableDecay>("a linear rise to the base learning rate, a plateau, and a linear fall");
 
 /// Its options. The plateau covers the share of the run, or of the task, that rise and fall leave.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct WarmupStableDecay {
+pub(crate) struct WarmupStableDecay {
     /// The base rate, which is that of the plateau, in place of `training.learning_rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,

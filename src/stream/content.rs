@@ -60,7 +60,7 @@ impl Content {
     }
 
     /// The labels of images that nobody trains on (M, Int64), whose true classes are these; none where labels are drawn.
-    pub fn labels_of_others(&self, classes: &Tensor) -> Option<Tensor> {
+    pub(crate) fn labels_of_others(&self, classes: &Tensor) -> Option<Tensor> {
         match &self.labels {
             Labels::Drawn { .. } => None,
             Labels::Renamed(names) => Some(names.to_device(classes.device()).index_select(0, classes)),

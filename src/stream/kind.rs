@@ -3,7 +3,7 @@
 use super::content::{Material, Source};
 
 /// The option of kinds that redraw a part of the labels.
-pub const FRACTION: &str = "fraction";
+pub(crate) const FRACTION: &str = "fraction";
 
 /// A kind of stream that a configuration can name.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use super::content::{Content, Labels, Material, Source};
 use super::kind::StreamKind;
 
 /// `label_permutation`.
-pub const KIND: StreamKind = StreamKind {
+pub(super) const KIND: StreamKind = StreamKind {
     name: "label_permutation",
     about: "true labels, the classes renamed by a fresh permutation at every task",
     true_labels: true,
@@ -18,14 +18,14 @@ pub const KIND: StreamKind = StreamKind {
 
 /// Draws permutations of the classes.
 #[derive(Debug)]
-pub struct LabelPermutation {
+pub(crate) struct LabelPermutation {
     classes: usize,
     generator: Generator,
 }
 
 impl LabelPermutation {
     /// Before the first task.
-    pub fn new(material: Material) -> LabelPermutation {
+    pub(super) fn new(material: Material) -> LabelPermutation {
         let generator = Generator::named("label_permutation", material.seed);
         LabelPermutation { classes: material.classes as usize, generator }
     }

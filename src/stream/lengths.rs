@@ -25,7 +25,7 @@ impl Lengths {
     }
 
     /// The same with the number of epochs of each task drawn uniformly from [`Lengths::range`], by the seed alone.
-    pub fn with_spread(self, spread: f64, seed: u64) -> Lengths {
+    pub(crate) fn with_spread(self, spread: f64, seed: u64) -> Lengths {
         let (least, most) = Lengths::range(self.epochs, spread);
         let mut generator = Generator::named("lengths", seed);
         let mut end = 0;
@@ -53,12 +53,12 @@ impl Lengths {
     }
 
     /// Updates of an epoch.
-    pub fn updates_per_epoch(&self) -> u64 {
+    pub(crate) fn updates_per_epoch(&self) -> u64 {
         self.images.div_ceil(self.batch_size) as u64
     }
 
     /// Updates of the tasks before this one; of all tasks where it is as large as their number.
-    pub fn updates_before(&self, task: usize) -> u64 {
+    pub(crate) fn updates_before(&self, task: usize) -> u64 {
         let epochs = match &self.ends {
             None => (task * self.epochs) as u64,
             Some(ends) => task.checked_sub(1).map_or(0, |last| ends[last]),
@@ -67,7 +67,7 @@ impl Lengths {
     }
 
     /// Updates of a task, counted from 0.
-    pub fn updates_of(&self, task: usize) -> u64 {
+    pub(crate) fn updates_of(&self, task: usize) -> u64 {
         self.updates_before(task + 1) - self.updates_before(task)
     }
 

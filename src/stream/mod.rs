@@ -17,10 +17,17 @@ mod sequence;
 #[cfg(test)]
 mod tests;
 
-pub use content::{Content, Labels, Material, Source};
-pub use kind::{FRACTION, StreamKind};
+pub use content::{Content, Labels};
+
+pub use content::Material;
+
+pub use content::Source;
+pub use kind::StreamKind;
 pub use lengths::Lengths;
 pub use options::StreamOptions;
 pub use random_labels::redrawn;
 pub use registry::{STREAMS, stream};
-pub use sequence::{Composition, Minibatch, Stream, StreamStart};
+pub use sequence::Composition;
+pub use sequence::Minibatch;
+pub use sequence::Stream;
+pub use sequence::StreamStart;

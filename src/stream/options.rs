@@ -77,7 +77,7 @@ impl StreamOptions {
     }
 
     /// What every kind composes with.
-    pub fn composition(&self) -> Composition {
+    pub(crate) fn composition(&self) -> Composition {
         Composition { recurring: self.recurring, transition: self.transition }
     }
 

@@ -7,7 +7,7 @@ use super::content::{Content, Labels, Material, Source, natural_order};
 use super::kind::StreamKind;
 
 /// `pixel_permutation`.
-pub const KIND: StreamKind = StreamKind {
+pub(super) const KIND: StreamKind = StreamKind {
     name: "pixel_permutation",
     about: "true labels, the pixels of all images in one fresh order at every task, the first included",
     true_labels: true,
@@ -18,7 +18,7 @@ pub const KIND: StreamKind = StreamKind {
 
 /// Draws orders of the pixels.
 #[derive(Debug)]
-pub struct PixelPermutation {
+pub(crate) struct PixelPermutation {
     features: usize,
     classes: i64,
     generator: Generator,
@@ -26,7 +26,7 @@ pub struct PixelPermutation {
 
 impl PixelPermutation {
     /// Before the first task.
-    pub fn new(material: Material) -> PixelPermutation {
+    pub(super) fn new(material: Material) -> PixelPermutation {
         let generator = Generator::named("pixel_permutation", material.seed);
         PixelPermutation { features: material.features, classes: material.classes, generator }
     }

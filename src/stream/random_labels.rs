@@ -7,7 +7,7 @@ use super::content::{Content, Labels, Material, Source};
 use super::kind::{FRACTION, StreamKind};
 
 /// `random_labels`.
-pub const KIND: StreamKind = StreamKind {
+pub(super) const KIND: StreamKind = StreamKind {
     name: "random_labels",
     about: "fixed images, all labels (or the share `fraction`) redrawn uniformly at every task",
     true_labels: false,
@@ -18,14 +18,14 @@ pub const KIND: StreamKind = StreamKind {
 
 /// Draws labels.
 #[derive(Debug)]
-pub struct RandomLabels {
+pub(crate) struct RandomLabels {
     material: Material,
     generator: Generator,
 }
 
 impl RandomLabels {
     /// Before the first task.
-    pub fn new(material: Material) -> RandomLabels {
+    pub(super) fn new(material: Material) -> RandomLabels {
         RandomLabels { material, generator: Generator::named("labels", material.seed) }
     }
 }

@@ -139,7 +139,7 @@ impl Stream {
     }
 
     /// Goes on to the next task.
-    pub fn begin_task(&mut self) {
+    pub(crate) fn begin_task(&mut self) {
         // A cycle that begins again is drawn again from the beginning: the same bits, and nothing to remember.
         let restarts =
             self.begun > 0 && self.composition.recurring > 0 && self.begun.is_multiple_of(self.composition.recurring);
@@ -156,7 +156,7 @@ impl Stream {
     }
 
     /// The next minibatch of the task.
-    pub fn next_minibatch(&mut self) -> Minibatch {
+    pub(crate) fn next_minibatch(&mut self) -> Minibatch {
         let count = self.material.images;
         let place = (self.given % self.lengths.updates_per_epoch()) as usize;
         if place == 0 {
@@ -240,7 +240,7 @@ impl Stream {
 
     /// The images that the rows of minibatches point to: those of the task, N x features, followed by those of the task
     /// before while there is a transition between orders of pixels. Other images are another tensor.
-    pub fn minibatch_images(&self) -> &Tensor {
+    pub(crate) fn minibatch_images(&self) -> &Tensor {
         self.stack.as_ref().unwrap_or(&self.images)
     }
 

@@ -10,7 +10,7 @@ use super::listener::Listener;
 use crate::run::RunPlan;
 
 /// Shows a sweep on standard error.
-pub struct ProgressDisplay {
+pub(crate) struct ProgressDisplay {
     bar: ProgressBar,
     start: Instant,
 }

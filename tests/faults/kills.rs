@@ -53,7 +53,10 @@ fn killed_at_random_moments_it_ends_with_the_same_bytes() {
     let (mut kills, mut sweeps, mut resumptions, mut with_checkpoint) = (0, 0, 0, 0);
     // However fast the machine is: enough kills, some of them with a checkpoint there and some without.
     while kills < goal || with_checkpoint == 0 || with_checkpoint == kills || resumptions == 0 {
-        assert!(sweeps < MOST_SWEEPS * goal, "{kills} kills, {with_checkpoint} with a checkpoint, {resumptions} resumptions");
+        assert!(
+            sweeps < MOST_SWEEPS * goal,
+            "{kills} kills, {with_checkpoint} with a checkpoint, {resumptions} resumptions"
+        );
         let out = format!("out{sweeps}");
         sweeps += 1;
         for _ in 0..KILLS {

@@ -15,7 +15,7 @@ pub const PART: Part = Part::of::<CreluOptions>("crelu", "concatenated ReLU, the
 /// `match_parameters`: by default off, the width is kept and the network grows.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct CreluOptions {
+pub(crate) struct CreluOptions {
     /// Whether to narrow the hidden layers until the network has as many parameters as a ReLU network of the given
     /// widths.
     pub match_parameters: bool,

@@ -15,7 +15,7 @@ pub const PART: Part = Part::of::<IdentityOptions>("identity", "no activation: a
 /// `identity` has no options.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct IdentityOptions {}
+pub(crate) struct IdentityOptions {}
 
 impl PartOptions for IdentityOptions {
     fn build(self) -> Result<Contribution, OptionError> {

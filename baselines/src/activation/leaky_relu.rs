@@ -15,7 +15,7 @@ pub const PART: Part = Part::of::<LeakyReluOptions>("leaky_relu", "leaky ReLU, n
 /// `slope`: by default 0.01.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct LeakyReluOptions {
+pub(crate) struct LeakyReluOptions {
     /// The share of a negative pre-activation that is passed on.
     pub slope: f64,
 }

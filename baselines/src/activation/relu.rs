@@ -15,7 +15,7 @@ pub const PART: Part = Part::of::<ReluOptions>("relu", "plain ReLU network, noth
 /// `relu` has no options.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ReluOptions {}
+pub(crate) struct ReluOptions {}
 
 impl PartOptions for ReluOptions {
     fn build(self) -> Result<Contribution, OptionError> {

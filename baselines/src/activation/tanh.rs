@@ -15,7 +15,7 @@ pub const PART: Part = Part::of::<TanhOptions>("tanh", "hyperbolic tangent units
 /// `tanh` has no options.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TanhOptions {}
+pub(crate) struct TanhOptions {}
 
 impl PartOptions for TanhOptions {
     fn build(self) -> Result<Contribution, OptionError> {

@@ -16,7 +16,7 @@ pub const PART: Part =
 /// Options of `gradient_clipping`.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct ClippingOptions {
+pub(crate) struct ClippingOptions {
     /// The largest L2 norm of the gradient over all parameters of the network.
     pub max_norm: f64,
 }
@@ -38,7 +38,7 @@ impl PartOptions for ClippingOptions {
 
 /// g min(1, max_norm / |g|).
 #[derive(Clone, Copy, Debug)]
-pub struct Clipping {
+pub(crate) struct Clipping {
     max_norm: f64,
 }
 

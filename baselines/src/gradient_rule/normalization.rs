@@ -21,7 +21,7 @@ pub const PART: Part = Part::of::<NormalizationOptions>(
 /// `gradient_normalization` has no options.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NormalizationOptions {}
+pub(crate) struct NormalizationOptions {}
 
 impl PartOptions for NormalizationOptions {
     fn build(self) -> Result<Contribution, OptionError> {

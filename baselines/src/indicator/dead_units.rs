@@ -8,7 +8,7 @@ use super::measurement::{Indicator, Layerwise, When, mean_over_hidden};
 use super::observation::Observation;
 
 /// See the definition.
-pub struct DeadUnits;
+pub(crate) struct DeadUnits;
 
 impl Indicator for DeadUnits {
     fn definition(&self) -> Definition {

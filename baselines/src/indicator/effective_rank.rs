@@ -7,7 +7,7 @@ use super::measurement::{Indicator, Layerwise, When, mean_over_hidden};
 use super::observation::Observation;
 
 /// See the definition.
-pub struct EffectiveRank;
+pub(crate) struct EffectiveRank;
 
 impl Indicator for EffectiveRank {
     fn definition(&self) -> Definition {

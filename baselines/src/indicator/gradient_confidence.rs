@@ -7,7 +7,7 @@ use super::measurement::{Indicator, Layerwise, When};
 use super::observation::Observation;
 
 /// See the definition.
-pub struct GradientConfidence;
+pub(crate) struct GradientConfidence;
 
 impl Indicator for GradientConfidence {
     fn definition(&self) -> Definition {

@@ -7,7 +7,7 @@ use super::measurement::{Indicator, Layerwise, When};
 use super::observation::Observation;
 
 /// See the definition.
-pub struct GradientNorm;
+pub(crate) struct GradientNorm;
 
 impl Indicator for GradientNorm {
     fn definition(&self) -> Definition {

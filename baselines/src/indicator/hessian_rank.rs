@@ -10,7 +10,7 @@ use trainability_tensor::layer::{LayerDelta, LayerTrace};
 use trainability_tensor::sample_gradients;
 
 /// See the definition.
-pub struct HessianRank;
+pub(crate) struct HessianRank;
 
 impl Indicator for HessianRank {
     fn definition(&self) -> Definition {

@@ -8,7 +8,7 @@ use super::observation::Observation;
 use trainability_tensor::spectrum::Spectrum;
 
 /// See the definition.
-pub struct HessianSpectralRank;
+pub(crate) struct HessianSpectralRank;
 
 /// The share of the largest magnitude above which an eigenvalue counts.
 const THRESHOLD: f64 = 0.01;

@@ -22,5 +22,6 @@ pub mod weight_norm;
 pub mod weight_norm_l2;
 
 pub use definition::{Definition, Role};
-pub use measurement::{Indicator, Layerwise, When};
+pub use measurement::Layerwise;
+pub use measurement::{Indicator, When};
 pub use observation::{LayerGradient, Observation, Shared, UpdateSummary};

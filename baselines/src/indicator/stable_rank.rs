@@ -7,7 +7,7 @@ use super::measurement::{Indicator, Layerwise, When, mean_over_hidden};
 use super::observation::Observation;
 
 /// See the definition.
-pub struct StableRank;
+pub(crate) struct StableRank;
 
 /// The share of the spectrum that has to be reached.
 const MASS: f64 = 0.99;

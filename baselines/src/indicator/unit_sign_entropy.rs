@@ -8,7 +8,7 @@ use super::measurement::{Indicator, Layerwise, When, mean_over_hidden};
 use super::observation::Observation;
 
 /// See the definition.
-pub struct UnitSignEntropy;
+pub(crate) struct UnitSignEntropy;
 
 impl Indicator for UnitSignEntropy {
     fn definition(&self) -> Definition {

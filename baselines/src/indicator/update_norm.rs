@@ -7,7 +7,7 @@ use super::measurement::{Indicator, When};
 use super::observation::Observation;
 
 /// See the definition.
-pub struct UpdateNorm;
+pub(crate) struct UpdateNorm;
 
 impl Indicator for UpdateNorm {
     fn definition(&self) -> Definition {

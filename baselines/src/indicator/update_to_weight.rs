@@ -7,7 +7,7 @@ use super::measurement::{Indicator, When};
 use super::observation::Observation;
 
 /// See the definition.
-pub struct UpdateToWeight;
+pub(crate) struct UpdateToWeight;
 
 impl Indicator for UpdateToWeight {
     fn definition(&self) -> Definition {

@@ -9,7 +9,7 @@ use super::observation::Observation;
 use trainability_tensor::layer::{Layer, tensors};
 
 /// See the definition.
-pub struct WeightNorm;
+pub(crate) struct WeightNorm;
 
 impl Indicator for WeightNorm {
     fn definition(&self) -> Definition {

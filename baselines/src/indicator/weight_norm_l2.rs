@@ -9,7 +9,7 @@ use super::observation::Observation;
 use trainability_tensor::layer::{Layer, tensors};
 
 /// See the definition.
-pub struct WeightNormL2;
+pub(crate) struct WeightNormL2;
 
 impl Indicator for WeightNormL2 {
     fn definition(&self) -> Definition {

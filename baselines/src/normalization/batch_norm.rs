@@ -24,7 +24,7 @@ pub const PART: Part =
 /// Options of `batch_norm`.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct BatchNormOptions {
+pub(crate) struct BatchNormOptions {
     /// Added to the variance.
     pub epsilon: f64,
     /// The weight of a minibatch's statistics in the running averages.
@@ -49,7 +49,7 @@ impl PartOptions for BatchNormOptions {
 
 /// Standardises over the minibatch, and remembers running averages.
 #[derive(Debug)]
-pub struct BatchNorm {
+pub(crate) struct BatchNorm {
     options: BatchNormOptions,
     /// One a hidden layer.
     running: Vec<Running>,

@@ -16,7 +16,7 @@ pub const PART: Part =
 /// Options of `layer_norm`.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct LayerNormOptions {
+pub(crate) struct LayerNormOptions {
     /// Added to the variance.
     pub epsilon: f64,
 }
@@ -36,7 +36,7 @@ impl PartOptions for LayerNormOptions {
 
 /// (z - mean) / sqrt(variance + epsilon) over the units of each sample, the variance being the biased one.
 #[derive(Clone, Copy, Debug)]
-pub struct LayerNorm {
+pub(crate) struct LayerNorm {
     epsilon: f64,
 }
 

@@ -116,7 +116,7 @@ impl SpectralNormCurvature {
 
 /// The leading singular pair of a matrix in f64, from the Gram matrix of its shorter side.
 #[derive(Debug)]
-pub struct LeadingPair {
+pub(crate) struct LeadingPair {
     /// u, of as many elements as there are rows.
     pub left: Tensor,
     /// v, of as many elements as there are columns; zero for a matrix of zeros.
@@ -133,7 +133,7 @@ pub struct LeadingPair {
 
 impl LeadingPair {
     /// Decomposes a matrix.
-    pub fn of(matrix: &Tensor) -> LeadingPair {
+    pub(crate) fn of(matrix: &Tensor) -> LeadingPair {
         let matrix = matrix.detach().to_kind(Kind::Double);
         let transposed = matrix.size()[0] > matrix.size()[1];
         let wide = if transposed { matrix.tr() } else { matrix };

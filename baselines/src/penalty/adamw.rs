@@ -14,7 +14,7 @@ pub const PART: Part = Part::of::<AdamWOptions>("adamw", "decoupled weight decay
 /// `coefficient`: lambda, by default 1e-3.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct AdamWOptions(CoefficientOptions);
+pub(crate) struct AdamWOptions(CoefficientOptions);
 
 impl PartOptions for AdamWOptions {
     fn build(self) -> Result<Contribution, OptionError> {

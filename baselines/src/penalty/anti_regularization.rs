@@ -40,7 +40,7 @@ pub enum Decay {
 /// Options of `anti_regularization`.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct AntiRegularizationOptions {
+pub(crate) struct AntiRegularizationOptions {
     /// lambda at the beginning.
     pub coefficient: f64,
     /// How long the coefficient takes to fall to zero.
@@ -81,7 +81,7 @@ impl PartOptions for AntiRegularizationOptions {
 
 /// -lambda * sum theta^2, lambda falling.
 #[derive(Debug)]
-pub struct AntiRegularization {
+pub(crate) struct AntiRegularization {
     coefficient: f64,
     decay: Decay,
     clip: f64,

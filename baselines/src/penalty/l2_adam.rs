@@ -15,7 +15,7 @@ pub const PART: Part =
 /// `coefficient`: lambda, by default 1e-3.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct L2AdamOptions(CoefficientOptions);
+pub(crate) struct L2AdamOptions(CoefficientOptions);
 
 impl PartOptions for L2AdamOptions {
     fn build(self) -> Result<Contribution, OptionError> {

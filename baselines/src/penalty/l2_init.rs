@@ -19,7 +19,7 @@ pub const PART: Part = Part::of::<L2InitOptions>("l2_init", "squared distance of
 /// `coefficient`: lambda, by default 1e-3.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct L2InitOptions(CoefficientOptions);
+pub(crate) struct L2InitOptions(CoefficientOptions);
 
 impl PartOptions for L2InitOptions {
     fn build(self) -> Result<Contribution, OptionError> {
@@ -30,7 +30,7 @@ impl PartOptions for L2InitOptions {
 
 /// lambda * sum (theta - theta_0)^2.
 #[derive(Debug)]
-pub struct L2Init {
+pub(crate) struct L2Init {
     coefficient: f64,
     /// Parameter names with their initial values.
     initial: Vec<(String, Tensor)>,

@@ -17,7 +17,7 @@ pub const PART: Part = Part::of::<L2LossOptions>("l2_loss", "sum of squared para
 /// `coefficient`: lambda, by default 1e-3.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct L2LossOptions(CoefficientOptions);
+pub(crate) struct L2LossOptions(CoefficientOptions);
 
 impl PartOptions for L2LossOptions {
     fn build(self) -> Result<Contribution, OptionError> {
@@ -27,7 +27,7 @@ impl PartOptions for L2LossOptions {
 
 /// lambda * sum theta^2.
 #[derive(Debug)]
-pub struct L2Loss {
+pub(crate) struct L2Loss {
     coefficient: f64,
 }
 

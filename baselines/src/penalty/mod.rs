@@ -14,7 +14,7 @@ pub use crate::part::penalty::{Elapsed, Penalty};
 /// The options of a penalty that has a coefficient alone.
 #[derive(Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct CoefficientOptions {
+pub(crate) struct CoefficientOptions {
     /// lambda: the weight of the term in the loss, or the rate of the weight decay.
     pub coefficient: f64,
 }

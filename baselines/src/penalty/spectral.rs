@@ -24,7 +24,7 @@ pub const PART: Part =
 /// `coefficient`: lambda, by default 1e-3.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct SpectralOptions(CoefficientOptions);
+pub(crate) struct SpectralOptions(CoefficientOptions);
 
 impl PartOptions for SpectralOptions {
     fn build(self) -> Result<Contribution, OptionError> {
@@ -36,7 +36,7 @@ impl PartOptions for SpectralOptions {
 /// lambda * sum over weights of (sigma_max^2 - 1)^2; biases are left alone. A convolution's weight is taken as the matrix
 /// out x (in 3 3).
 #[derive(Debug)]
-pub struct Spectral {
+pub(crate) struct Spectral {
     coefficient: f64,
     /// Layer names with the unit vector that follows the weight's leading right singular vector.
     right: Vec<(String, Tensor)>,

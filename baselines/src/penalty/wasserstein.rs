@@ -23,7 +23,7 @@ pub const PART: Part =
 /// `coefficient`: lambda, by default 1e-3.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct WassersteinOptions(CoefficientOptions);
+pub(crate) struct WassersteinOptions(CoefficientOptions);
 
 impl PartOptions for WassersteinOptions {
     fn build(self) -> Result<Contribution, OptionError> {

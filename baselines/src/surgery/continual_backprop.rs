@@ -27,7 +27,7 @@ pub const PART: Part =
 /// Options of `continual_backprop`.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct ContinualBackpropOptions {
+pub(crate) struct ContinualBackpropOptions {
     /// The share of a layer's mature units that is replaced at each update; fractions add up.
     pub rate: f64,
     /// Units older than this many updates are mature.
@@ -56,7 +56,7 @@ impl PartOptions for ContinualBackpropOptions {
 
 /// Replaces units, and remembers what each is of use for.
 #[derive(Debug)]
-pub struct ContinualBackprop {
+pub(crate) struct ContinualBackprop {
     options: ContinualBackpropOptions,
     /// One for each hidden layer; none before the first update.
     layers: Vec<UnitRecords>,

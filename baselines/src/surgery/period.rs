@@ -8,7 +8,7 @@ use crate::options::OptionError;
 /// The word for the boundary between tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Boundary {
+pub(crate) enum Boundary {
     /// Once a task, before its first update.
     Task,
 }
@@ -16,7 +16,7 @@ pub enum Boundary {
 /// `"task"`, or a number of updates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "invalid value, expected \"task\" or a number of updates")]
-pub enum Period {
+pub(crate) enum Period {
     /// Once a task, before its first update, but not before the first task, which starts fresh anyway. It uses the
     /// task's boundary.
     Boundary(Boundary),
@@ -26,13 +26,13 @@ pub enum Period {
 
 impl Period {
     /// Once a task.
-    pub const TASK: Period = Period::Boundary(Boundary::Task);
+    pub(crate) const TASK: Period = Period::Boundary(Boundary::Task);
 
     /// The period, if it ever comes.
     ///
     /// # Errors
     /// Every 0 updates.
-    pub fn checked(self) -> Result<Period, OptionError> {
+    pub(crate) fn checked(self) -> Result<Period, OptionError> {
         match self {
             Period::Updates(0) => Err(OptionError::new("period", 0, "\"task\" or a number of updates above 0")),
             period => Ok(period),
@@ -40,12 +40,12 @@ impl Period {
     }
 
     /// Whether it is due before the first update of a task, counted from 0.
-    pub fn is_due_at_task(self, task: usize) -> bool {
+    pub(crate) fn is_due_at_task(self, task: usize) -> bool {
         self == Period::TASK && task > 0
     }
 
     /// Whether it is due after an update, counted from 1.
-    pub fn is_due_after(self, update: u64) -> bool {
+    pub(crate) fn is_due_after(self, update: u64) -> bool {
         matches!(self, Period::Updates(every) if update.is_multiple_of(every))
     }
 }

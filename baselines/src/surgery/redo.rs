@@ -24,7 +24,7 @@ pub const PART: Part = Part::of::<RedoOptions>("redo", "dormant units are drawn 
 /// Options of `redo`.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RedoOptions {
+pub(crate) struct RedoOptions {
     /// tau: units with a score up to this are dormant.
     pub threshold: f64,
     /// How often: once a `task`, or after every so many updates.
@@ -54,7 +54,7 @@ impl PartOptions for RedoOptions {
 
 /// Recycles dormant units from time to time.
 #[derive(Clone, Copy, Debug)]
-pub struct Redo {
+pub(crate) struct Redo {
     threshold: f64,
     period: Period,
     samples: usize,

@@ -15,7 +15,7 @@ pub const PART: Part =
 /// `reset` has no options.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ResetOptions {}
+pub(crate) struct ResetOptions {}
 
 impl PartOptions for ResetOptions {
     fn build(self) -> Result<Contribution, OptionError> {

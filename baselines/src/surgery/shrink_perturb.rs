@@ -47,7 +47,7 @@ pub enum Noise {
 /// Options of `shrink_perturb`.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct ShrinkPerturbOptions {
+pub(crate) struct ShrinkPerturbOptions {
     /// How often.
     pub per: Per,
     /// What is added.
@@ -83,7 +83,7 @@ impl PartOptions for ShrinkPerturbOptions {
 
 /// theta <- (1 - shrink) theta + scale * noise.
 #[derive(Clone, Copy, Debug)]
-pub struct ShrinkPerturb {
+pub(crate) struct ShrinkPerturb {
     per: Per,
     noise: Noise,
     shrink: f64,

@@ -15,7 +15,7 @@ use trainability_tensor::Role;
 use super::Network;
 
 /// The features that the activation makes of a unit.
-pub fn features_of(unit: i64, units: i64, features: i64) -> impl Iterator<Item = i64> {
+pub(crate) fn features_of(unit: i64, units: i64, features: i64) -> impl Iterator<Item = i64> {
     (unit..features).step_by(units as usize)
 }
 
@@ -40,7 +40,7 @@ pub fn means(values: &Tensor, features: i64) -> Vec<f64> {
 }
 
 /// The same values as rows x features x everything else.
-pub fn by_feature(values: &Tensor, features: i64) -> Tensor {
+pub(crate) fn by_feature(values: &Tensor, features: i64) -> Tensor {
     values.reshape([values.size()[0], features, -1])
 }
 

@@ -5,7 +5,6 @@
 //! [`write`](mod@write) calls one after the other. Nothing here touches a tensor, and nothing but the files named in
 //! [`ReportFiles`] is written.
 
-#![warn(unreachable_pub)]
 #![allow(rustdoc::private_intra_doc_links, reason = "the map above is for those who work here")]
 
 mod combine;
@@ -30,9 +29,14 @@ mod wording;
 mod write;
 mod writers;
 
-pub use error::{Refusal, ReportError};
+pub use error::ReportError;
+
+pub use error::Refusal;
 pub use results_error::ResultsError;
 pub use selection::Filter;
 pub use views::table::Table;
-pub use write::{Format, ReportFiles, Request, write, write_request};
+pub use write::ReportFiles;
+pub use write::Request;
+pub use write::write_request;
+pub use write::{Format, write};
 pub use writers::terminal;

@@ -151,7 +151,7 @@ fn finished(method: &str, schedule: &str) -> RunRecord {
 pub const TASKS: &[u8] = b"task,online_accuracy,rho,sharpness\n0,0.9,0,1.5\n1,0.5,0.25,inf\n2,0.125,1,\n";
 
 /// Two measured updates of two layers.
-pub const CONTROLS: &[u8] = b"\
+pub(crate) const CONTROLS: &[u8] = b"\
 task,update,layer,learning_rate,effective_step,gradient_sq_norm,noise_variance,sharpness,sharpness_min,sharpness_residual,\
 normalized_sharpness,sharpness_mean,volatility,noise_bound,noise_bound_debiased,volatility_bound,level_bound,\
 combined_bound,action

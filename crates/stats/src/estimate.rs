@@ -150,7 +150,7 @@ impl fmt::Display for Estimate {
 }
 
 /// The three CSV cells of an estimate: point, low, high; `None` is an empty field.
-pub type Cells = [Option<f64>; 3];
+pub(crate) type Cells = [Option<f64>; 3];
 
 /// Flattens an estimate for a line of CSV; the number of runs has its own column there.
 pub fn cells(estimate: &Result<Estimate, Undefined>) -> Cells {

@@ -23,7 +23,7 @@ use super::logistic::{Expansion, fit};
 use super::pooled::Pooled;
 
 /// The penalty on the slopes, as in `LogisticRegression(C=1.0)`: a whisper against a hundred pairs.
-pub const RIDGE: f64 = 1.0;
+pub(crate) const RIDGE: f64 = 1.0;
 
 /// Both models, fitted without each configuration in turn, and what they say of it.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use super::estimate::{Share, Undefined};
 use super::ranks::Order;
 
 /// The share of task pairs without an event at which the indicator may alarm.
-pub const FALSE_ALARMS: f64 = 0.1;
+pub(crate) const FALSE_ALARMS: f64 = 0.1;
 
 /// The values of a run that can warn of its first loss of trainability: one a task before it, NaN where undefined.
 #[derive(Clone, Debug, PartialEq)]

@@ -69,7 +69,7 @@ pub fn paired_t(differences: &[f64]) -> Result<f64, Undefined> {
 
 /// Holm's adjusted p values (S. Holm, *Scand. J. Stat.* 6, 1979): reject those below the level, and the chance of any false
 /// rejection among all of them stays below it.
-pub fn holm(p_values: &[f64]) -> Vec<f64> {
+pub(crate) fn holm(p_values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|left, right| p_values[*left].total_cmp(&p_values[*right]));
     let mut adjusted = vec![0.0; p_values.len()];

@@ -28,8 +28,9 @@ impl Order {
         self.positions.is_empty()
     }
 
+    #[cfg(test)]
     /// Whether no two numbers differ (an empty list has none that do).
-    pub fn is_constant(&self) -> bool {
+    pub(crate) fn is_constant(&self) -> bool {
         self.ends.len() < 2
     }
 
@@ -55,12 +56,13 @@ impl Order {
     }
 }
 
+#[cfg(test)]
 /// Ranks from 1, tied numbers sharing the mean of theirs.
 ///
 /// ```
 /// assert_eq!(trainability_stats::ranks::average_ranks(&[3.0, 1.0, 3.0]), [2.5, 1.0, 2.5]);
 /// ```
-pub fn average_ranks(values: &[f64]) -> Vec<f64> {
+pub(crate) fn average_ranks(values: &[f64]) -> Vec<f64> {
     let mut ranks = vec![0.0; values.len()];
     Order::of(values).mid_ranks(&vec![1.0; values.len()], &mut ranks);
     ranks.iter().map(|rank| rank + 0.5).collect()

@@ -7,11 +7,11 @@
 use tch::{Kind, Tensor};
 
 /// Height and width of the filters.
-pub const KERNEL: i64 = 3;
+pub(crate) const KERNEL: i64 = 3;
 /// Pixels from one position of the output to the next.
-pub const STRIDE: i64 = 2;
+pub(crate) const STRIDE: i64 = 2;
 /// Zeros around the image.
-pub const PADDING: i64 = 1;
+pub(crate) const PADDING: i64 = 1;
 
 /// Height or width of the output, given that of the input: half of it, rounded up.
 pub fn output_side(input: i64) -> i64 {
@@ -45,7 +45,7 @@ pub fn unfold(input: &Tensor) -> Tensor {
 ///
 /// The gradient is D U^T with D and U the sample's matrices. Its norm needs either this product or the Gram matrices of
 /// both, since |D U^T|^2 = sum over t, t' of (D^T D)(U^T U): taken is what has fewer multiplications.
-pub fn sample_gradient_norms(patches: &Tensor, delta: &Tensor) -> Tensor {
+pub(crate) fn sample_gradient_norms(patches: &Tensor, delta: &Tensor) -> Tensor {
     if gram_is_smaller(delta.size()[1], patches.size()[1], patches.size()[2]) {
         norms_by_gram(patches, delta)
     } else {

@@ -88,14 +88,14 @@ impl Extremes {
 }
 
 /// A vector of `size` independent standard normals.
-pub fn normal_vector(size: i64, (kind, device): (Kind, Device), generator: &mut impl Rng) -> Tensor {
+pub(crate) fn normal_vector(size: i64, (kind, device): (Kind, Device), generator: &mut impl Rng) -> Tensor {
     let normals: Vec<f32> = StandardNormal.sample_iter(generator).take(size as usize).collect();
     Tensor::from_slice(&normals).to_kind(kind).to_device(device)
 }
 
 /// The symmetric tridiagonal matrix that an iteration leaves: the operator as seen from its start.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tridiagonal {
+pub(crate) struct Tridiagonal {
     /// One entry a product.
     pub diagonal: Vec<f64>,
     /// One entry fewer.
@@ -104,7 +104,7 @@ pub struct Tridiagonal {
 
 impl Tridiagonal {
     /// Eigenvalues in ascending order and the eigenvectors as columns; nothing if an entry is not finite.
-    pub fn eigen(&self) -> Option<(Tensor, Tensor)> {
+    pub(crate) fn eigen(&self) -> Option<(Tensor, Tensor)> {
         let count = self.diagonal.len();
         let mut dense = vec![0.0; count * count];
         for (i, &value) in self.diagonal.iter().enumerate() {
@@ -158,7 +158,7 @@ pub(crate) const EXHAUSTED: f64 = (f32::EPSILON as f64) * (f32::EPSILON as f64);
 ///
 /// # Panics
 /// The operator has size 0, or no product is allowed.
-pub fn iterate(
+pub(crate) fn iterate(
     operator: &dyn SymmetricOperator,
     products: usize,
     generator: &mut impl Rng,

@@ -95,7 +95,7 @@ pub fn without_slices<R>(work: impl FnOnce() -> R) -> R {
 }
 
 /// The tensor in main memory: itself where it is there already.
-pub fn to_host(tensor: &Tensor) -> Tensor {
+pub(crate) fn to_host(tensor: &Tensor) -> Tensor {
     tensor.to_device(Device::Cpu)
 }
 

@@ -67,7 +67,11 @@ fn what_needs_no_noise_goes_on_under_batch_norm_and_all_does_under_layer_norm() 
     ] {
         let mut run = begin(&plan(48, json!({ "methods": [method], "schedules": [schedule] })), &images(48));
         let (tasks, controls) = finish(&mut run);
-        assert!(run.learner().events().iter().all(|layer| layer.undefined == 0), "{method}/{schedule}: {:?}", run.learner().events());
+        assert!(
+            run.learner().events().iter().all(|layer| layer.undefined == 0),
+            "{method}/{schedule}: {:?}",
+            run.learner().events()
+        );
         if method != "batch_norm" {
             assert!(controls.iter().all(|row| row.value("noise_variance").is_some_and(|variance| variance > 0.0)));
             assert!(
@@ -101,7 +105,10 @@ fn parts_go_together_and_a_last_minibatch_of_one_image_is_no_failure() {
         let (tasks, controls) = finish(&mut begin(&plan(41, settings), &images(41)));
         assert_eq!((tasks.len(), controls.len()), (2, 3 * (2 * 2 * 3 - 1)), "{method}");
         assert!(tasks.iter().all(|task| field(task, "final_loss").parse::<f64>().unwrap().is_finite()), "{method}");
-        assert!(controls.iter().all(|row| row.value("sharpness").is_some() && row.value("gradient_sq_norm").is_some()), "{method}");
+        assert!(
+            controls.iter().all(|row| row.value("sharpness").is_some() && row.value("gradient_sq_norm").is_some()),
+            "{method}"
+        );
     }
 }
 

@@ -275,11 +275,17 @@ fn a_learner_that_is_told_of_a_boundary_begins_it_with_a_fresh_optimizer_and_con
     let of = |told: bool| {
         let settings = json!({ "stream": { "announce_boundaries": told }, "schedules": ["debiased"] });
         let (_, controls) = finish(&mut begin(&plans(&set, &settings)[0], &set));
-        [1, 2].map(|task| controls.iter().find(|row| row.task == task && row.value("combined_bound").is_some()).unwrap().clone())
+        [1, 2].map(|task| {
+            controls.iter().find(|row| row.task == task && row.value("combined_bound").is_some()).unwrap().clone()
+        })
     };
     for row in of(true) {
         assert_eq!(row.learning_rate, 0.01);
-        assert_eq!(row.value("sharpness_mean"), row.value("normalized_sharpness"), "nothing of the task before is in the window");
+        assert_eq!(
+            row.value("sharpness_mean"),
+            row.value("normalized_sharpness"),
+            "nothing of the task before is in the window"
+        );
         // The volatility of one value is nothing, so that the combined bound is this batch's noise bound alone.
         let (combined, noise) = (row.value("combined_bound").unwrap(), row.value("noise_bound_debiased").unwrap());
         assert!((combined - noise).abs() <= 1e-12 * noise, "{combined} and {noise}");

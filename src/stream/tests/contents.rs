@@ -158,7 +158,8 @@ fn tasks_recur_bit_by_bit() {
         for cycle in [2, 3] {
             let composition = |recurring| Composition { recurring, ..Composition::default() };
             let contents = |recurring| -> Vec<(Vec<i64>, Vec<i64>)> {
-                let mut stream = Stream::new(StreamStart { fraction, ..start(kind, IMAGES, 9, composition(recurring)) });
+                let mut stream =
+                    Stream::new(StreamStart { fraction, ..start(kind, IMAGES, 9, composition(recurring)) });
                 (0..9)
                     .map(|_| {
                         stream.begin_task();
@@ -185,7 +186,11 @@ fn variants() -> Vec<StreamStart> {
                 let plain = start(kind, IMAGES, 4, Composition { recurring, transition });
                 let lengths =
                     if spread > 0.0 { plain.lengths.clone().with_spread(spread, SEED) } else { plain.lengths.clone() };
-                variants.push(StreamStart { lengths, fraction: if kind == "random_labels" { 0.5 } else { 1.0 }, ..plain });
+                variants.push(StreamStart {
+                    lengths,
+                    fraction: if kind == "random_labels" { 0.5 } else { 1.0 },
+                    ..plain
+                });
             }
         }
     }

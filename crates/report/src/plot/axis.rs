@@ -4,7 +4,7 @@ use crate::plot::data::{Axis, Scale};
 
 /// A tick: where, and its text.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tick {
+pub(crate) struct Tick {
     /// The value.
     pub value: f64,
     /// Its label; empty for a grid line without one.
@@ -62,7 +62,7 @@ impl Axis {
     }
 
     /// About `wanted` ticks at round values.
-    pub fn ticks(&self, wanted: usize) -> Vec<Tick> {
+    pub(crate) fn ticks(&self, wanted: usize) -> Vec<Tick> {
         match &self.scale {
             Scale::Linear => linear_ticks(self.low, self.high, wanted),
             Scale::Log => log_ticks(self.low, self.high, wanted),

@@ -31,12 +31,12 @@ pub struct Picture {
 
 impl Picture {
     /// The name of the SVG file.
-    pub fn svg_file(&self) -> String {
+    pub(crate) fn svg_file(&self) -> String {
         format!("{}.svg", self.file.strip_suffix(".png").unwrap_or(&self.file))
     }
 
     /// What stands within the SVG's root element, if that takes a page less room than the PNG in base64.
-    pub fn smaller_svg(&self) -> Option<&str> {
+    pub(crate) fn smaller_svg(&self) -> Option<&str> {
         let (_, content) = self.svg.split_once('\n')?;
         (content.len() < self.png.len().div_ceil(3) * 4).then_some(content)
     }

@@ -11,24 +11,24 @@ use trainability_record::glossary::{DescribedBound, Role};
 use crate::plot::data::{Pen, Shape};
 
 /// Width of every image, in pixels: twice what a README shows.
-pub const WIDTH: f64 = 1600.0;
+pub(crate) const WIDTH: f64 = 1600.0;
 /// Size of the title.
-pub const TITLE: f64 = 40.0;
+pub(crate) const TITLE: f64 = 40.0;
 /// Size of the subtitle and of legend keys.
-pub const SUBTITLE: f64 = 28.0;
+pub(crate) const SUBTITLE: f64 = 28.0;
 /// Size of panel headings and axis labels.
-pub const HEADING: f64 = 29.0;
+pub(crate) const HEADING: f64 = 29.0;
 /// Size of tick labels and row labels.
-pub const TICK: f64 = 26.0;
+pub(crate) const TICK: f64 = 26.0;
 
 /// Text.
-pub const INK: RGBColor = RGBColor(0x1a, 0x1a, 0x1a);
+pub(crate) const INK: RGBColor = RGBColor(0x1a, 0x1a, 0x1a);
 /// Secondary text.
-pub const SOFT: RGBColor = RGBColor(0x59, 0x59, 0x59);
+pub(crate) const SOFT: RGBColor = RGBColor(0x59, 0x59, 0x59);
 /// Frames of panels.
-pub const FRAME: RGBColor = RGBColor(0x9a, 0x9a, 0x9a);
+pub(crate) const FRAME: RGBColor = RGBColor(0x9a, 0x9a, 0x9a);
 /// Grid lines.
-pub const GRID: RGBColor = RGBColor(0xe6, 0xe6, 0xe6);
+pub(crate) const GRID: RGBColor = RGBColor(0xe6, 0xe6, 0xe6);
 /// Reference lines: chance, ceiling.
 pub const REFERENCE: RGBColor = RGBColor(0x8c, 0x8c, 0x8c);
 
@@ -55,7 +55,7 @@ const TOL: [RGBColor; 9] = [
 
 /// The line of a schedule; `all` are the sweep's schedules in their order. Constant is drawn wider, since it is
 /// painted first and has to show under a schedule that is identical to it.
-pub fn schedule_pen(schedule: &str, all: &[String]) -> Pen {
+pub(crate) fn schedule_pen(schedule: &str, all: &[String]) -> Pen {
     let named = [("constant", BLACK), ("paper", BLUE), ("as_run", VERMILLION), ("debiased", GREEN)];
     if let Some((name, colour)) = named.iter().find(|(name, _)| *name == schedule) {
         return Pen::solid(*colour, if *name == "constant" { 6.0 } else { 3.0 });
@@ -68,7 +68,7 @@ pub fn schedule_pen(schedule: &str, all: &[String]) -> Pen {
 }
 
 /// The colour and point shape of a method; `all` are the sweep's methods in their order.
-pub fn method_point(method: &str, all: &[String]) -> (RGBColor, Shape) {
+pub(crate) fn method_point(method: &str, all: &[String]) -> (RGBColor, Shape) {
     let shapes = [Shape::Circle, Shape::Triangle, Shape::Square, Shape::Diamond, Shape::Cross, Shape::Ring];
     let place = all.iter().position(|m| m == method).unwrap_or(0);
     (TOL[place % TOL.len()], shapes[place % shapes.len()])
@@ -86,10 +86,10 @@ pub const SECTIONS: [RGBColor; 8] = [
     RGBColor(0xaa, 0xaa, 0x00),
 ];
 /// The fill of what belongs to no part.
-pub const REST: RGBColor = RGBColor(0xc8, 0xc8, 0xc8);
+pub(crate) const REST: RGBColor = RGBColor(0xc8, 0xc8, 0xc8);
 
 /// The colour of an indicator's role.
-pub fn role_colour(role: Role) -> RGBColor {
+pub(crate) fn role_colour(role: Role) -> RGBColor {
     match role {
         Role::Rejected => VERMILLION,
         Role::Compared => PURPLE,
@@ -99,7 +99,7 @@ pub fn role_colour(role: Role) -> RGBColor {
 }
 
 /// A configuration that loses trainability.
-pub const LOST: RGBColor = VERMILLION;
+pub(crate) const LOST: RGBColor = VERMILLION;
 /// A configuration that keeps it.
 pub const KEPT: RGBColor = BLUE;
 
@@ -114,10 +114,10 @@ pub fn diverging(value: f64) -> RGBColor {
 }
 
 /// The line of the effective step.
-pub const STEP_PEN: Pen = Pen { colour: BLACK, width: 4.5, dashed: false };
+pub(crate) const STEP_PEN: Pen = Pen { colour: BLACK, width: 4.5, dashed: false };
 
 /// The line of a bound, as a glossary describes it; grey where its colour is none.
-pub fn bound_pen(bound: &DescribedBound) -> Pen {
+pub(crate) fn bound_pen(bound: &DescribedBound) -> Pen {
     let channels = bound.colour.strip_prefix('#').and_then(|digits| u32::from_str_radix(digits, 16).ok());
     let channels = channels.filter(|_| bound.colour.len() == 7).map(u32::to_be_bytes);
     let colour = channels.map_or(REFERENCE, |[_, red, green, blue]| RGBColor(red, green, blue));
@@ -125,17 +125,17 @@ pub fn bound_pen(bound: &DescribedBound) -> Pen {
 }
 
 /// What was measured, in figures of prediction against outcome.
-pub const ACTUAL_PEN: Pen = Pen { colour: BLACK, width: 4.0, dashed: false };
+pub(crate) const ACTUAL_PEN: Pen = Pen { colour: BLACK, width: 4.0, dashed: false };
 /// The prediction as it is.
-pub const RAW_PEN: Pen = Pen { colour: BLUE, width: 3.0, dashed: false };
+pub(crate) const RAW_PEN: Pen = Pen { colour: BLUE, width: 3.0, dashed: false };
 /// The prediction rescaled to the outcome's range.
-pub const SCALED_PEN: Pen = Pen { colour: SKY, width: 3.0, dashed: true };
+pub(crate) const SCALED_PEN: Pen = Pen { colour: SKY, width: 3.0, dashed: true };
 
 /// The name under which the embedded typeface is known to plotters.
-pub const FAMILY: &str = "sans-serif";
+pub(crate) const FAMILY: &str = "sans-serif";
 
 /// Registers the embedded DejaVu Sans, so that figures need no font on the machine.
-pub fn embed_fonts() {
+pub(crate) fn embed_fonts() {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| {
         let normal = register_font(FAMILY, FontStyle::Normal, dejavu::sans::regular());

@@ -7,7 +7,7 @@ use trainability_record::text::printable;
 use crate::views::table::Table;
 
 /// The width that everything printed keeps to, in characters.
-pub const WIDTH: usize = 100;
+pub(crate) const WIDTH: usize = 100;
 
 /// Prints a table under its heading, with its note.
 ///
