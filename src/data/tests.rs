@@ -13,8 +13,8 @@ use tempfile::TempDir;
 
 use super::image_set::{TEST_IMAGE_FILES, TEST_LABEL_FILES};
 use super::{
-    BATCH_FILES, DataError, IMAGE_FILES, Idx, IdxError, ImageSet, LABEL_FILES, TEST_BATCH_FILE,
-    load, load_with_test, sets,
+    BATCH_FILES, DataError, IMAGE_FILES, Idx, IdxError, ImageSet, LABEL_FILES, TEST_BATCH_FILE, load, load_with_test,
+    sets,
 };
 
 fn images() -> Idx {

@@ -14,7 +14,8 @@ use super::adam_update::{AdamOptions, Corrections, Step, update, update_restarte
 use super::definition::{Decay, EffectiveStep, Optimizer, OptimizerKind, OptimizerOptions, SharpnessScale, Sums};
 
 /// `adam`.
-pub(super) const KIND: OptimizerKind = OptimizerKind::of::<AdamOptions>("adam", "Adam, or AdamW with decoupled weight decay");
+pub(super) const KIND: OptimizerKind =
+    OptimizerKind::of::<AdamOptions>("adam", "Adam, or AdamW with decoupled weight decay");
 
 impl OptimizerOptions for AdamOptions {
     fn check(&self) -> Result<(), OptionError> {

@@ -25,7 +25,11 @@ pub(crate) struct PenalisedSampleSide<'a> {
 
 impl<'a> PenalisedSampleSide<'a> {
     /// From the layer's inputs (B x in), its factor (B x C x out) and the penalty's Hessian.
-    pub(super) fn new(input: &'a Tensor, factor: &'a Tensor, penalty: &'a SpectralNormCurvature) -> PenalisedSampleSide<'a> {
+    pub(super) fn new(
+        input: &'a Tensor,
+        factor: &'a Tensor,
+        penalty: &'a SpectralNormCurvature,
+    ) -> PenalisedSampleSide<'a> {
         let gram = input.mm(&input.tr()) + 1.0;
         PenalisedSampleSide { penalty, input, factor, gram, along: input.mv(penalty.right()) }
     }

@@ -16,7 +16,9 @@ use super::definition::{Action, Progress, Resolved, Rule, RunFacts, Schedule, Sc
 use crate::probe::LayerStatistics;
 
 /// The options of a plain schedule: plain data with defaults, which give the factor at every update.
-pub(super) trait Decay: Clone + Debug + Default + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
+pub(super) trait Decay:
+    Clone + Debug + Default + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static
+{
     /// The schedule's name in the registry.
     const NAME: &'static str;
 

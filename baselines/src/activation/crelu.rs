@@ -10,7 +10,7 @@ use crate::options::OptionError;
 use crate::part::{Contribution, Part, PartOptions};
 
 /// `crelu`: every unit passes on both of its signs, so that none can die.
-pub const PART: Part = Part::of::<CreluOptions>("crelu", "concatenated ReLU, the next layer's input doubles");
+pub(crate) const PART: Part = Part::of::<CreluOptions>("crelu", "concatenated ReLU, the next layer's input doubles");
 
 /// `match_parameters`: by default off, the width is kept and the network grows.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]

@@ -10,7 +10,7 @@ use crate::options::OptionError;
 use crate::part::{Contribution, Part, PartOptions};
 
 /// `identity`: a deep linear network.
-pub const PART: Part = Part::of::<IdentityOptions>("identity", "no activation: a deep linear network");
+pub(crate) const PART: Part = Part::of::<IdentityOptions>("identity", "no activation: a deep linear network");
 
 /// `identity` has no options.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]

@@ -10,7 +10,8 @@ use crate::options::OptionError;
 use crate::part::{Contribution, Part, PartOptions};
 
 /// `leaky_relu`: negative pre-activations pass on a share of themselves.
-pub const PART: Part = Part::of::<LeakyReluOptions>("leaky_relu", "leaky ReLU, negative values pass with a slope");
+pub(crate) const PART: Part =
+    Part::of::<LeakyReluOptions>("leaky_relu", "leaky ReLU, negative values pass with a slope");
 
 /// `slope`: by default 0.01.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]

@@ -10,7 +10,7 @@ use crate::options::OptionError;
 use crate::part::{Contribution, Part, PartOptions};
 
 /// `relu`: nothing added to the network; the arm in which the loss of trainability shows.
-pub const PART: Part = Part::of::<ReluOptions>("relu", "plain ReLU network, nothing added");
+pub(crate) const PART: Part = Part::of::<ReluOptions>("relu", "plain ReLU network, nothing added");
 
 /// `relu` has no options.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]

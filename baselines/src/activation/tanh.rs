@@ -10,7 +10,7 @@ use crate::options::OptionError;
 use crate::part::{Contribution, Part, PartOptions};
 
 /// `tanh`: saturating units.
-pub const PART: Part = Part::of::<TanhOptions>("tanh", "hyperbolic tangent units");
+pub(crate) const PART: Part = Part::of::<TanhOptions>("tanh", "hyperbolic tangent units");
 
 /// `tanh` has no options.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]

@@ -10,7 +10,7 @@ use crate::part::{Contribution, Part, PartOptions};
 use trainability_tensor::layer::Gradients;
 
 /// `gradient_clipping`: the gradient's norm is at most `max_norm`.
-pub const PART: Part =
+pub(crate) const PART: Part =
     Part::of::<ClippingOptions>("gradient_clipping", "a gradient longer than max_norm is shortened to it");
 
 /// Options of `gradient_clipping`.

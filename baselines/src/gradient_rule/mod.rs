@@ -14,7 +14,7 @@ pub fn global_norm(gradients: &Gradients) -> f64 {
 }
 
 /// Multiplies every element.
-pub fn scale(gradients: &mut Gradients, factor: f64) {
+pub(crate) fn scale(gradients: &mut Gradients, factor: f64) {
     for gradient in gradients.iter_mut().flatten() {
         let _ = gradient.g_mul_scalar_(factor);
     }

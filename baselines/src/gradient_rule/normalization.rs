@@ -13,7 +13,7 @@ use crate::part::{Contribution, Part, PartOptions};
 use trainability_tensor::layer::Gradients;
 
 /// `gradient_normalization`: the gradient divided by its norm.
-pub const PART: Part = Part::of::<NormalizationOptions>(
+pub(crate) const PART: Part = Part::of::<NormalizationOptions>(
     "gradient_normalization",
     "the gradient of the whole network divided by its norm, before the moments",
 );

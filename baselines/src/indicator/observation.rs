@@ -57,23 +57,23 @@ pub struct Shared {
 
 impl Observation<'_> {
     /// The layers whose units are hidden, with their place among all layers.
-    pub fn hidden(&self) -> impl Iterator<Item = (usize, &LayerTrace)> {
+    pub(crate) fn hidden(&self) -> impl Iterator<Item = (usize, &LayerTrace)> {
         self.trace.iter().enumerate().filter(|(_, layer)| layer.features.is_some())
     }
 
     /// What a hidden layer left; nothing of another.
-    pub fn hidden_layer(&self, layer: usize) -> Option<&LayerTrace> {
+    pub(crate) fn hidden_layer(&self, layer: usize) -> Option<&LayerTrace> {
         self.trace.get(layer).filter(|layer| layer.features.is_some())
     }
 
     /// B.
-    pub fn samples(&self) -> Option<i64> {
+    pub(crate) fn samples(&self) -> Option<i64> {
         self.trace.first().map(|layer| layer.pre_activation.size()[0])
     }
 
     /// The singular values of a hidden layer's activations (B x features, of a convolution those of all positions) in
     /// descending order, by f64 arithmetic; undefined where an activation is not finite, and for layers that are not hidden.
-    pub fn singular_values(&self, layer: usize) -> Option<&[f64]> {
+    pub(crate) fn singular_values(&self, layer: usize) -> Option<&[f64]> {
         let of = |layer: &LayerTrace| {
             let activations = layer.features.as_ref()?.to_kind(Kind::Double);
             // The decomposition fails on numbers that are not finite.

@@ -8,7 +8,7 @@ use super::observation::Observation;
 use trainability_tensor::lanczos::{Ends, extreme_eigenvalues};
 
 /// See the definition.
-pub struct Sharpness;
+pub(crate) struct Sharpness;
 
 impl Indicator for Sharpness {
     fn definition(&self) -> Definition {

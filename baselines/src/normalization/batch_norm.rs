@@ -18,7 +18,7 @@ use trainability_tensor::layer::Layer;
 use trainability_tensor::state::{State, StateError, Stateful};
 
 /// `batch_norm`: normalises each unit before the activation.
-pub const PART: Part =
+pub(crate) const PART: Part =
     Part::of::<BatchNormOptions>("batch_norm", "each unit is normalised over the minibatch before the activation");
 
 /// Options of `batch_norm`.

@@ -10,7 +10,7 @@ use crate::part::{Contribution, Part, PartOptions};
 use trainability_tensor::state::Stateful;
 
 /// `layer_norm`: normalises each sample before the activation.
-pub const PART: Part =
+pub(crate) const PART: Part =
     Part::of::<LayerNormOptions>("layer_norm", "each sample is normalised over a layer's units before the activation");
 
 /// Options of `layer_norm`.

@@ -52,7 +52,7 @@ pub struct SpectralNormCurvature {
 
 impl SpectralNormCurvature {
     /// At a weight, from the function that gives g' and g'' at q. Decomposes in f64.
-    pub fn new(weight: &Tensor, derivatives: impl Fn(f64) -> (f64, f64)) -> SpectralNormCurvature {
+    pub(crate) fn new(weight: &Tensor, derivatives: impl Fn(f64) -> (f64, f64)) -> SpectralNormCurvature {
         let weight = weight.detach();
         let pair = LeadingPair::of(&weight);
         let (first, second) = derivatives(pair.square);

@@ -71,7 +71,7 @@ impl Part {
     }
 
     /// The same, run under the constant schedule alone.
-    pub const fn constant_only(self) -> Part {
+    pub(crate) const fn constant_only(self) -> Part {
         Part { schedulable: false, ..self }
     }
 

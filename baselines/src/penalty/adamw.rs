@@ -9,7 +9,7 @@ use crate::part::{Contribution, Part, PartOptions};
 use crate::weight_decay::WeightDecay;
 
 /// `adamw`: decoupled weight decay.
-pub const PART: Part = Part::of::<AdamWOptions>("adamw", "decoupled weight decay");
+pub(crate) const PART: Part = Part::of::<AdamWOptions>("adamw", "decoupled weight decay");
 
 /// `coefficient`: lambda, by default 1e-3.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]

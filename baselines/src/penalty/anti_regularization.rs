@@ -21,7 +21,7 @@ use trainability_tensor::slices::sum_of_squares;
 use trainability_tensor::state::{State, StateError, Stateful};
 
 /// `anti_regularization`: parameters pushed away from zero, with safeguards.
-pub const PART: Part = Part::of::<AntiRegularizationOptions>(
+pub(crate) const PART: Part = Part::of::<AntiRegularizationOptions>(
     "anti_regularization",
     "sign-reversed, decaying weight penalty, clipped and projected",
 );
@@ -29,7 +29,7 @@ pub const PART: Part = Part::of::<AntiRegularizationOptions>(
 /// What the coefficient falls over, linearly to zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Decay {
+pub(crate) enum Decay {
     /// The whole run.
     #[default]
     Run,

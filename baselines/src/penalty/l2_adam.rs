@@ -9,7 +9,7 @@ use crate::part::{Contribution, Part, PartOptions};
 use crate::weight_decay::WeightDecay;
 
 /// `l2_adam`: weight decay joined to the gradient before Adam's moments.
-pub const PART: Part =
+pub(crate) const PART: Part =
     Part::of::<L2AdamOptions>("l2_adam", "weight decay joined to the gradient before Adam's moments");
 
 /// `coefficient`: lambda, by default 1e-3.

@@ -14,7 +14,8 @@ use trainability_tensor::slices::{Float, add_multiple, on_host, view, view_mut};
 use trainability_tensor::state::{State, StateError, Stateful};
 
 /// `l2_init`: squared distance from the initial parameters in the loss.
-pub const PART: Part = Part::of::<L2InitOptions>("l2_init", "squared distance of the parameters from the initial ones");
+pub(crate) const PART: Part =
+    Part::of::<L2InitOptions>("l2_init", "squared distance of the parameters from the initial ones");
 
 /// `coefficient`: lambda, by default 1e-3.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]

@@ -12,7 +12,7 @@ use trainability_tensor::slices::add_multiple;
 use trainability_tensor::state::Stateful;
 
 /// `l2_loss`: sum of squares in the loss.
-pub const PART: Part = Part::of::<L2LossOptions>("l2_loss", "sum of squared parameters in the loss");
+pub(crate) const PART: Part = Part::of::<L2LossOptions>("l2_loss", "sum of squared parameters in the loss");
 
 /// `coefficient`: lambda, by default 1e-3.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]

@@ -18,7 +18,7 @@ use trainability_tensor::slices::{Float, dot, on_host, sum_of_squares, view, vie
 use trainability_tensor::state::{State, StateError, Stateful};
 
 /// `spectral`: distance of each weight's largest singular value from one.
-pub const PART: Part =
+pub(crate) const PART: Part =
     Part::of::<SpectralOptions>("spectral", "distance of each weight's largest singular value from one");
 
 /// `coefficient`: lambda, by default 1e-3.

@@ -17,7 +17,7 @@ use trainability_tensor::slices::{Float, on_host, view, view_mut};
 use trainability_tensor::state::{State, StateError, Stateful};
 
 /// `wasserstein`: distance of the sorted parameters from the sorted initial ones.
-pub const PART: Part =
+pub(crate) const PART: Part =
     Part::of::<WassersteinOptions>("wasserstein", "squared distance of the sorted from the sorted initial parameters");
 
 /// `coefficient`: lambda, by default 1e-3.
@@ -38,7 +38,7 @@ impl PartOptions for WassersteinOptions {
 
 /// lambda * sum over tensors of |sort(theta) - sort(theta_0)|^2.
 #[derive(Debug)]
-pub struct Wasserstein {
+pub(crate) struct Wasserstein {
     coefficient: f64,
     /// Parameter names with their sorted initial values.
     initial: Vec<(String, Tensor)>,

@@ -21,7 +21,7 @@ use trainability_tensor::state::{State, StateError, Stateful};
 use trainability_tensor::{Layer, Role};
 
 /// `continual_backprop`: replaces the units of least utility.
-pub const PART: Part =
+pub(crate) const PART: Part =
     Part::of::<ContinualBackpropOptions>("continual_backprop", "at each update, a few units of least use are replaced");
 
 /// Options of `continual_backprop`.

@@ -19,7 +19,8 @@ use trainability_tensor::layer::Layer;
 use trainability_tensor::state::Stateful;
 
 /// `redo`: recycles dormant units.
-pub const PART: Part = Part::of::<RedoOptions>("redo", "dormant units are drawn anew, their outgoing weights zeroed");
+pub(crate) const PART: Part =
+    Part::of::<RedoOptions>("redo", "dormant units are drawn anew, their outgoing weights zeroed");
 
 /// Options of `redo`.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -61,7 +62,7 @@ pub(crate) struct Redo {
 }
 
 /// The units whose activity is at most `threshold` times the layer's mean.
-pub fn dormant(activity: &[f64], threshold: f64) -> Vec<i64> {
+pub(crate) fn dormant(activity: &[f64], threshold: f64) -> Vec<i64> {
     let mean = activity.iter().sum::<f64>() / activity.len() as f64;
     let chosen = activity.iter().enumerate().filter(|(_, activity)| **activity <= threshold * mean);
     chosen.map(|(unit, _)| unit as i64).collect()

@@ -9,7 +9,7 @@ use crate::part::{Contribution, Part, PartOptions};
 use trainability_tensor::state::Stateful;
 
 /// `reset`: starts over at each task.
-pub const PART: Part =
+pub(crate) const PART: Part =
     Part::of::<ResetOptions>("reset", "a fresh network and optimizer at each task: the ceiling").constant_only();
 
 /// `reset` has no options.
@@ -25,7 +25,7 @@ impl PartOptions for ResetOptions {
 
 /// Fresh parameters and an empty optimizer at each task after the first, which starts fresh anyway.
 #[derive(Clone, Copy, Debug)]
-pub struct Reset;
+pub(crate) struct Reset;
 
 impl Surgery for Reset {
     fn name(&self) -> &'static str {

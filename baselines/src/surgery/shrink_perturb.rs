@@ -17,7 +17,7 @@ use crate::part::{Contribution, Part, PartOptions};
 use trainability_tensor::state::Stateful;
 
 /// `shrink_perturb`: shrinks all parameters and adds noise.
-pub const PART: Part = Part::of::<ShrinkPerturbOptions>(
+pub(crate) const PART: Part = Part::of::<ShrinkPerturbOptions>(
     "shrink_perturb",
     "once a task, or at each update, all parameters shrink and noise is added",
 );
@@ -25,7 +25,7 @@ pub const PART: Part = Part::of::<ShrinkPerturbOptions>(
 /// How often.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Per {
+pub(crate) enum Per {
     /// Before the first update of each task but the first, which begins fresh anyway. This uses the task boundary.
     #[default]
     Task,
@@ -36,7 +36,7 @@ pub enum Per {
 /// What is added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Noise {
+pub(crate) enum Noise {
     /// Independent normal values.
     #[default]
     Gaussian,

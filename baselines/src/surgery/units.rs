@@ -20,18 +20,18 @@ pub(crate) fn features_of(unit: i64, units: i64, features: i64) -> impl Iterator
 }
 
 /// Columns of the next layer's weight that carry a unit's features, each feature taking `span` of them.
-pub fn columns(unit: i64, units: i64, features: i64, span: i64) -> impl Iterator<Item = i64> {
+pub(crate) fn columns(unit: i64, units: i64, features: i64, span: i64) -> impl Iterator<Item = i64> {
     features_of(unit, units, features).flat_map(move |feature| feature * span..(feature + 1) * span)
 }
 
 /// Sums a quantity of features over those of each unit: (features) to (units), in f64.
-pub fn by_unit(of_features: &[f64], units: usize) -> Vec<f64> {
+pub(crate) fn by_unit(of_features: &[f64], units: usize) -> Vec<f64> {
     (0..units).map(|unit| of_features.iter().skip(unit).step_by(units).sum()).collect()
 }
 
 /// Means of what belongs to each of some features, in f64: of activations over samples and positions, of a weight over
 /// units and taps. The second dimension of `values` is of features, or of features and positions in one.
-pub fn means(values: &Tensor, features: i64) -> Vec<f64> {
+pub(crate) fn means(values: &Tensor, features: i64) -> Vec<f64> {
     let means = match values.size()[..] {
         [_, columns] if columns == features => values.mean_dim(0, false, Kind::Double),
         _ => by_feature(values, features).mean_dim([0i64, 2].as_slice(), false, Kind::Double),

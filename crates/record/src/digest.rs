@@ -39,7 +39,7 @@ pub enum Damage {
 
 impl Damage {
     /// The file's content is not what was written.
-    pub fn changed(path: &Path, reason: impl ToString) -> Damage {
+    pub(crate) fn changed(path: &Path, reason: impl ToString) -> Damage {
         Damage::Changed { path: path.to_owned(), reason: reason.to_string() }
     }
 
@@ -101,7 +101,7 @@ fn digest_of(value: &Value) -> String {
 ///
 /// # Errors
 /// What the file system says.
-pub fn checksum(path: &Path) -> io::Result<String> {
+pub(crate) fn checksum(path: &Path) -> io::Result<String> {
     let mut hasher = Sha256::new();
     io::copy(&mut File::open(path)?, &mut hasher)?;
     Ok(hex::encode(hasher.finalize()))

@@ -12,7 +12,6 @@
 //! the CSV files grow under the name of a `.partial` ([`recorder`]). Numbers read back to the same bits, and an undefined
 //! value is an empty field.
 
-
 pub mod atomic;
 pub mod controls;
 pub mod digest;

@@ -20,13 +20,13 @@ use crate::views::{contents, tables, warnings};
 use crate::writers::{html, markdown, terminal};
 
 /// A target: its name, which is that of its folder of seeds, and the function.
-pub type Target = (&'static str, fn(&[u8]));
+pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 3] = [("tasks", tasks), ("controls", controls), ("run_record", run_record)];
+pub(crate) const TARGETS: [Target; 3] = [("tasks", tasks), ("controls", controls), ("run_record", run_record)];
 
 /// `tasks.csv`.
-pub fn tasks(bytes: &[u8]) {
+pub(crate) fn tasks(bytes: &[u8]) {
     let Ok(columns) = read_tasks(Path::new("tasks.csv"), bytes) else { return };
     assert_eq!(read_tasks(Path::new("tasks.csv"), &write_tasks(&columns)[..]).unwrap(), columns);
     // Other seeds have the same tasks in another order, so that there are intervals over seeds.
@@ -59,7 +59,7 @@ fn write_tasks(columns: &BTreeMap<String, Vec<Option<f64>>>) -> Vec<u8> {
 }
 
 /// `controls.csv`.
-pub fn controls(bytes: &[u8]) {
+pub(crate) fn controls(bytes: &[u8]) {
     if traces(bytes).is_ok() {
         let run = |schedule| run("relu", schedule, read_tasks(Path::new("tasks.csv"), TASKS).unwrap(), bytes);
         report(vec![run("constant"), run("paper")], None);
@@ -67,7 +67,7 @@ pub fn controls(bytes: &[u8]) {
 }
 
 /// `run.json`; or any other JSON, as the content of `sweep.json`.
-pub fn run_record(bytes: &[u8]) {
+pub(crate) fn run_record(bytes: &[u8]) {
     let columns = || read_tasks(Path::new("tasks.csv"), TASKS).unwrap();
     if let Ok(record) = serde_json::from_slice::<RunRecord>(bytes) {
         let text = serde_json::to_string(&record).unwrap();
@@ -148,7 +148,7 @@ fn finished(method: &str, schedule: &str) -> RunRecord {
 }
 
 /// Three tasks with two indicators.
-pub const TASKS: &[u8] = b"task,online_accuracy,rho,sharpness\n0,0.9,0,1.5\n1,0.5,0.25,inf\n2,0.125,1,\n";
+pub(crate) const TASKS: &[u8] = b"task,online_accuracy,rho,sharpness\n0,0.9,0,1.5\n1,0.5,0.25,inf\n2,0.125,1,\n";
 
 /// Two measured updates of two layers.
 pub(crate) const CONTROLS: &[u8] = b"\

@@ -55,7 +55,7 @@ pub fn slope(values: &[f64]) -> Result<f64, Undefined> {
 ///
 /// # Errors
 /// [`Undefined::NoValues`] of nothing.
-pub fn interquartile_mean(values: &[f64]) -> Result<f64, Undefined> {
+pub(crate) fn interquartile_mean(values: &[f64]) -> Result<f64, Undefined> {
     weighted_interquartile_mean(values, &vec![1.0; values.len()])
 }
 
@@ -84,7 +84,7 @@ pub fn weighted_interquartile_mean(values: &[f64], weights: &[f64]) -> Result<f6
 ///
 /// # Errors
 /// [`Undefined::NoValues`] when either side is empty.
-pub fn probability_of_improvement(arm: &[f64], control: &[f64]) -> Result<f64, Undefined> {
+pub(crate) fn probability_of_improvement(arm: &[f64], control: &[f64]) -> Result<f64, Undefined> {
     weighted_probability_of_improvement(arm, &vec![1.0; arm.len()], control, &vec![1.0; control.len()])
 }
 

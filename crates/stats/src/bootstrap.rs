@@ -141,7 +141,7 @@ fn draw(members: &[Vec<usize>], runs: usize, generator: &mut ChaCha8Rng) -> Vec<
 ///
 /// # Panics
 /// When there are no values.
-pub fn quantile(sorted: &[f64], probability: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], probability: f64) -> f64 {
     let place = probability.clamp(0.0, 1.0) * (sorted.len() - 1) as f64;
     let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
     below + (above - below) * place.fract()

@@ -52,7 +52,7 @@ impl HeldOut {
     ///
     /// # Panics
     /// When the lists differ in length.
-    pub fn new(pooled: &Pooled, baseline: &[f64]) -> Result<Self, Undefined> {
+    pub(crate) fn new(pooled: &Pooled, baseline: &[f64]) -> Result<Self, Undefined> {
         Self::beside(pooled, baseline, None)
     }
 

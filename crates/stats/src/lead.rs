@@ -32,7 +32,7 @@ impl Before {
     }
 
     /// Tasks from the first alarm to the loss, 0 without an alarm.
-    pub fn lead(&self, threshold: f64) -> usize {
+    pub(crate) fn lead(&self, threshold: f64) -> usize {
         self.values.iter().position(|value| *value >= threshold).map_or(0, |alarm| self.values.len() - alarm)
     }
 }
@@ -83,7 +83,7 @@ impl Leads {
 
 /// The lead that an indicator has on average which alarms at each task before `first_loss` with probability [`FALSE_ALARMS`], whatever
 /// the network does.
-pub fn by_chance(first_loss: usize) -> f64 {
+pub(crate) fn by_chance(first_loss: usize) -> f64 {
     let silent = |tasks: usize| (1.0 - FALSE_ALARMS).powi(tasks as i32);
     (0..first_loss).map(|alarm| FALSE_ALARMS * silent(alarm) * (first_loss - alarm) as f64).sum()
 }

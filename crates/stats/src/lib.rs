@@ -7,7 +7,6 @@
 //!
 //! A number that does not exist is never replaced by one that does: it is an [`Undefined`] with its reason.
 
-
 pub mod aggregate;
 pub mod auroc;
 pub mod bootstrap;

@@ -19,12 +19,12 @@ impl Order {
     }
 
     /// Numbers in the list.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.positions.len()
     }
 
     /// Whether the list was empty.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.positions.is_empty()
     }
 
@@ -35,7 +35,7 @@ impl Order {
     }
 
     /// The places of equal numbers, from the smallest number to the largest.
-    pub fn groups(&self) -> impl DoubleEndedIterator<Item = &[usize]> {
+    pub(crate) fn groups(&self) -> impl DoubleEndedIterator<Item = &[usize]> {
         let start = |group: usize| if group == 0 { 0 } else { self.ends[group - 1] };
         (0..self.ends.len()).map(move |group| &self.positions[start(group)..self.ends[group]])
     }

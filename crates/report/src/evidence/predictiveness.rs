@@ -27,7 +27,7 @@ pub(crate) const ONLINE_ACCURACY: &str = "online_accuracy";
 
 /// An indicator to score: a column of the runs, and its part in the argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Indicator {
+pub struct Indicator {
     /// The column's name.
     pub name: String,
     /// Its role, such as `rejected`, `method` or `trivial`; only passed on.

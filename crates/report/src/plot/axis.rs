@@ -18,7 +18,7 @@ impl Axis {
     }
 
     /// A linear axis that holds all finite values with a little air; 0 to 1 when there are none.
-    pub fn around(values: impl IntoIterator<Item = f64>) -> Self {
+    pub(crate) fn around(values: impl IntoIterator<Item = f64>) -> Self {
         match extent(values) {
             Some((low, high)) if high > low => {
                 let air = (high - low) * 0.05;
@@ -33,7 +33,7 @@ impl Axis {
     }
 
     /// A logarithmic axis over exactly this range.
-    pub fn log(low: f64, high: f64) -> Self {
+    pub(crate) fn log(low: f64, high: f64) -> Self {
         Self { scale: Scale::Log, low, high }
     }
 
@@ -51,7 +51,7 @@ impl Axis {
     }
 
     /// Where the value lies, 0 at the low end and 1 at the high end; outside of the range it goes beyond them.
-    pub fn position(&self, value: f64) -> f64 {
+    pub(crate) fn position(&self, value: f64) -> f64 {
         match &self.scale {
             Scale::Linear => (value - self.low) / (self.high - self.low),
             Scale::Log if value <= 0.0 => 0.0,

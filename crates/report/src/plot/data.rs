@@ -154,7 +154,7 @@ pub enum Swatch {
 
 impl Key {
     /// The red, green and blue of the sample.
-    pub fn colour(&self) -> [u8; 3] {
+    pub(crate) fn colour(&self) -> [u8; 3] {
         let (Swatch::Line(Pen { colour, .. }) | Swatch::Point(colour, _) | Swatch::Box(colour)) = self.swatch;
         [colour.0, colour.1, colour.2]
     }
@@ -170,7 +170,7 @@ impl Key {
     }
 
     /// A key for bars.
-    pub fn filled(label: impl Into<String>, colour: RGBColor) -> Self {
+    pub(crate) fn filled(label: impl Into<String>, colour: RGBColor) -> Self {
         Self { label: label.into(), swatch: Swatch::Box(colour) }
     }
 }

@@ -75,7 +75,7 @@ pub(crate) fn method_point(method: &str, all: &[String]) -> (RGBColor, Shape) {
 }
 
 /// Fills for the parts of the work: Tol's light scheme.
-pub const SECTIONS: [RGBColor; 8] = [
+pub(crate) const SECTIONS: [RGBColor; 8] = [
     RGBColor(0x77, 0xaa, 0xdd),
     RGBColor(0xee, 0x88, 0x66),
     RGBColor(0xee, 0xdd, 0x88),
@@ -101,10 +101,10 @@ pub(crate) fn role_colour(role: Role) -> RGBColor {
 /// A configuration that loses trainability.
 pub(crate) const LOST: RGBColor = VERMILLION;
 /// A configuration that keeps it.
-pub const KEPT: RGBColor = BLUE;
+pub(crate) const KEPT: RGBColor = BLUE;
 
 /// The colour of a value from -1 (blue) over 0 (white) to 1 (vermillion).
-pub fn diverging(value: f64) -> RGBColor {
+pub(crate) fn diverging(value: f64) -> RGBColor {
     let end = if value < 0.0 { BLUE } else { VERMILLION };
     let share = value.abs().clamp(0.0, 1.0);
     // White itself is the paper, and would look like a gap.

@@ -41,7 +41,7 @@ impl Table {
     }
 
     /// The table for a terminal of this many characters, without heading and note.
-    pub fn terminal(&self, width: u16) -> String {
+    pub(crate) fn terminal(&self, width: u16) -> String {
         let mut table = comfy_table::Table::new();
         table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         table.set_width(width);

@@ -25,7 +25,7 @@ pub fn table(out: &mut dyn Write, table: &Table) -> io::Result<()> {
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn list(out: &mut dyn Write, heading: &str, items: &[String]) -> io::Result<()> {
+pub(crate) fn list(out: &mut dyn Write, heading: &str, items: &[String]) -> io::Result<()> {
     if items.is_empty() {
         return Ok(());
     }
