@@ -8,7 +8,7 @@ use trainability::run::Run;
 
 /// What a benchmarked run is made of; by default the reference setting, with nothing measured.
 #[derive(Clone, Debug)]
-pub struct Setting {
+pub(crate) struct Setting {
     /// The method's name.
     pub method: &'static str,
     /// Units of each hidden layer.
@@ -28,12 +28,12 @@ impl Default for Setting {
 }
 
 /// The images that `make setup` brings.
-pub fn digits() -> Result<ImageSet> {
+pub(crate) fn digits() -> Result<ImageSet> {
     load("mnist-5k", None).context("the benchmarks need the default images")
 }
 
 /// The run of a setting, on random labels in tasks of 60 epochs, as in `configs/quick.json`; longer than any benchmark.
-pub fn run(setting: &Setting, set: &ImageSet) -> Result<Run> {
+pub(crate) fn run(setting: &Setting, set: &ImageSet) -> Result<Run> {
     tch::set_num_threads(1);
     let experiment = json!({
         "data": { "set": set.name, "images": setting.images },

@@ -18,7 +18,7 @@ use crate::reference::{Setting, digits, run};
 use crate::timing::{Updates, time};
 
 /// Prints one JSON object: medians in milliseconds, the processor, and whether MKL takes its fast paths.
-pub fn measure() -> Result<()> {
+pub(crate) fn measure() -> Result<()> {
     let set = digits()?;
     let mut plain = trained(Setting::default(), &set)?;
     let step_relu = Updates::until(&mut plain, |done| done.counts().0 == 400)?.update();

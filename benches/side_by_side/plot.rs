@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use plotters::style::RGBColor;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use trainability_report::plot::data::{Axis, Key, Mark, Panel, Pen, Plot, Row, Scale, Shape};
+use trainability_report::plot::data::{Axis, Key, Mark, MarkerShape, Panel, Pen, Plot, Row, Scale};
 use trainability_report::plot::picture::render;
 use trainability_report::plot::style::REFERENCE;
 
@@ -39,7 +39,7 @@ struct Cost {
 }
 
 /// Draws whatever the folder holds the numbers of.
-pub fn plot(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn plot(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("cannot make the folder {}", to.display()))?;
     let lines: Vec<Line> = read(&from.join("side_by_side.csv"))?;
     let costs: Vec<Cost> = read(&from.join("scaling.csv"))?;
@@ -74,8 +74,8 @@ fn ratios(lines: &[Line]) -> Option<Plot> {
         let pen = Pen::solid(REFERENCE, 2.0);
         marks.extend(limit.map(|limit| Mark::Line { points: vec![(ratio, y), (limit, y)], pen }));
         let point = |x, colour, shape| Mark::Points { points: vec![(x, y)], colour, shape, size: 11.0 };
-        marks.push(point(ratio, OURS, Shape::Circle));
-        marks.extend(limit.map(|limit| point(limit, LIMIT, Shape::Diamond)));
+        marks.push(point(ratio, OURS, MarkerShape::Circle));
+        marks.extend(limit.map(|limit| point(limit, LIMIT, MarkerShape::Diamond)));
         let note = match limit {
             Some(limit) => format!("{ratio:.3}, {} {limit}: {}", line.rule, line.verdict),
             None => format!("{ratio:.3}: {}", line.verdict),
@@ -90,7 +90,10 @@ fn ratios(lines: &[Line]) -> Option<Plot> {
     Some(Plot {
         title: "This program next to the same work in plain PyTorch".into(),
         subtitle: format!("Medians on {processor}: our time over PyTorch's, or where a line says so, over our own."),
-        legend: vec![Key::point("measured", OURS, Shape::Circle), Key::point("limit", LIMIT, Shape::Diamond)],
+        legend: vec![
+            Key::point("measured", OURS, MarkerShape::Circle),
+            Key::point("limit", LIMIT, MarkerShape::Diamond),
+        ],
         panels: vec![Panel { title: String::new(), note: String::new(), x, y, marks }],
         columns: 1,
         panel_height,
@@ -115,8 +118,8 @@ fn scaling(costs: &[Cost]) -> Option<Plot> {
             [Mark::Line { points, pen }, dots]
         };
         let marks = [
-            line(|cost| cost.update_ms, UPDATE, Shape::Circle),
-            line(|cost| cost.measurement_ms, MEASUREMENT, Shape::Triangle),
+            line(|cost| cost.update_ms, UPDATE, MarkerShape::Circle),
+            line(|cost| cost.measurement_ms, MEASUREMENT, MarkerShape::Triangle),
         ];
         Panel {
             title: title.into(),

@@ -32,7 +32,7 @@ const IMAGES: usize = 4096;
 const TASKS: usize = 200;
 
 /// Prints the rows as CSV.
-pub fn scaling() -> Result<()> {
+pub(crate) fn scaling() -> Result<()> {
     tch::set_num_threads(1);
     let set = digits()?;
     let mut writer = csv::Writer::from_writer(std::io::stdout());

@@ -25,7 +25,7 @@ struct Row {
 }
 
 /// Calls the program in turn and prints a row of CSV for each call.
-pub fn throughput(program: &Path, rounds: usize) -> Result<()> {
+pub(crate) fn throughput(program: &Path, rounds: usize) -> Result<()> {
     let mut writer = csv::Writer::from_writer(std::io::stdout());
     for round in 0..rounds {
         for (case, interval, runs) in [("unmeasured", 0, 1), ("measured", 40, 1), ("two_jobs", 40, 2)] {

@@ -7,7 +7,7 @@ use trainability::run::Run;
 
 /// Milliseconds of single updates, measured ones apart.
 #[derive(Debug, Default)]
-pub struct Updates {
+pub(crate) struct Updates {
     plain: Vec<f64>,
     measured: Vec<f64>,
 }
@@ -15,7 +15,7 @@ pub struct Updates {
 impl Updates {
     /// Makes an update and times it. The first and the last of a task are left out, since they do what belongs to the
     /// task as well. Tells whether a task has ended.
-    pub fn advance(&mut self, run: &mut Run, first_of_task: bool) -> Result<bool> {
+    pub(crate) fn advance(&mut self, run: &mut Run, first_of_task: bool) -> Result<bool> {
         let start = Instant::now();
         let advance = run.advance()?;
         let milliseconds = since(start);
@@ -28,7 +28,7 @@ impl Updates {
     }
 
     /// Times updates, beginning anywhere but at a task's end, until `enough` of those so far.
-    pub fn until(run: &mut Run, enough: impl Fn(&Updates) -> bool) -> Result<Updates> {
+    pub(crate) fn until(run: &mut Run, enough: impl Fn(&Updates) -> bool) -> Result<Updates> {
         let mut updates = Updates::default();
         let mut first_of_task = run.learner().updates() == 0;
         while !enough(&updates) {
@@ -38,23 +38,23 @@ impl Updates {
     }
 
     /// How many plain and how many measured updates there are.
-    pub fn counts(&self) -> (usize, usize) {
+    pub(crate) fn counts(&self) -> (usize, usize) {
         (self.plain.len(), self.measured.len())
     }
 
     /// The median of a plain update.
-    pub fn update(&self) -> f64 {
+    pub(crate) fn update(&self) -> f64 {
         median(&self.plain)
     }
 
     /// What a measured update takes longer than a plain one, in the median.
-    pub fn measurement(&self) -> f64 {
+    pub(crate) fn measurement(&self) -> f64 {
         median(&self.measured) - median(&self.plain)
     }
 }
 
 /// The median time of a piece of work over a number of calls.
-pub fn time<T>(calls: usize, mut work: impl FnMut() -> T) -> f64 {
+pub(crate) fn time<T>(calls: usize, mut work: impl FnMut() -> T) -> f64 {
     let times = (0..calls).map(|_| {
         let start = Instant::now();
         std::hint::black_box(work());

@@ -25,8 +25,8 @@ pub struct Arguments {
 enum Command {
     Sweep(sweep::Sweep),
     Report(ReportArguments),
-    Status(status::Status),
-    Probe(Box<probe::Probe>),
+    Status(status::StatusArguments),
+    Probe(Box<probe::ProbeArguments>),
     Data(data::Data),
 }
 

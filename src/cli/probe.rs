@@ -18,7 +18,7 @@ use crate::run::{DeviceOption, MethodPlan};
 /// Measure a network that was trained elsewhere: every statistic and indicator of a multi-layer perceptron on a batch, and
 /// how well it still learns a new task.
 #[derive(Debug, Args)]
-pub(super) struct Probe {
+pub(super) struct ProbeArguments {
     /// The parameters in safetensors format: fc1.weight (out x in), fc1.bias, fc2.weight, ...
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
@@ -72,7 +72,7 @@ pub(super) struct Probe {
     seed: u64,
 }
 
-impl Probe {
+impl ProbeArguments {
     pub(super) fn run(self) -> Result<ExitCode> {
         tch::set_num_threads(1);
         let reading = Reading {

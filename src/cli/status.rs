@@ -11,12 +11,12 @@ use trainability_record::text::printable;
 
 /// Tell what of a sweep is done, running, failed and left, and how long the rest will take.
 #[derive(Debug, Args)]
-pub(super) struct Status {
+pub(super) struct StatusArguments {
     /// The sweep's folder
     results: PathBuf,
 }
 
-impl Status {
+impl StatusArguments {
     pub(super) fn run(self) -> Result<ExitCode> {
         let survey = survey(&self.results)?;
         println!("{}", printable(&survey.to_string()));

@@ -11,7 +11,7 @@ use trainability_record::label;
 use crate::data::{load, load_with_test};
 use crate::experiment::{Experiment, ImageFacts, MOST_SEEDS, Plan, same_arms};
 use crate::run::{DeviceOption, RunPlan};
-use crate::sweep::{Outcome, ProgressDisplay, Signals, SweepOptions, carry_out, choose};
+use crate::sweep::{ProgressDisplay, Signals, SweepOptions, SweepOutcome, carry_out, choose};
 
 /// Train every method under every schedule with every seed of an experiment. Calling again goes on: what is unfinished
 /// continues from its checkpoint, what is finished is left alone, and a run whose files are damaged is done again. A run
@@ -126,8 +126,8 @@ fn sibling(own: &Path, name: &str) -> Result<PathBuf> {
     Ok(sibling)
 }
 
-fn conclude(outcome: &Outcome, options: &SweepOptions) -> ExitCode {
-    let Outcome { skipped, finished, failed, repeatable, not_started, interrupted } = outcome;
+fn conclude(outcome: &SweepOutcome, options: &SweepOptions) -> ExitCode {
+    let SweepOutcome { skipped, finished, failed, repeatable, not_started, interrupted } = outcome;
     println!("{finished} runs finished, {skipped} were finished before; results in {}", options.out.display());
     for (name, reason) in failed {
         println!("not finished: {name}: {reason}");

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use trainability_record::label::{RULE, is_valid};
 
 use super::error::ConfigError;
-use super::experiment::Experiment;
+use super::file::Experiment;
 
 /// Refuses the label of the entry at `key` if it cannot be a folder, or is not free: the name of something else.
 pub(super) fn check(experiment: &Experiment, key: &str, label: &str, free: bool) -> Result<(), ConfigError> {

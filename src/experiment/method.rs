@@ -7,7 +7,7 @@ use trainability_baselines::registry::{PARTS, part as named_part};
 use trainability_record::label;
 
 use super::error::ConfigError;
-use super::experiment::Experiment;
+use super::file::Experiment;
 use super::labels::{self, read_label, read_name};
 use super::wording;
 use crate::run::MethodPlan;

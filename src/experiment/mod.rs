@@ -1,7 +1,7 @@
 //! Experiments: a JSON file becomes validated types, and these become a plan, which is a list of runs.
 
 mod error;
-mod experiment;
+mod file;
 mod json;
 mod labels;
 mod method;
@@ -15,8 +15,8 @@ mod wording;
 mod tests;
 
 pub use error::ConfigError;
-pub use experiment::Experiment;
-pub(crate) use experiment::MOST_SEEDS;
+pub use file::Experiment;
+pub(crate) use file::MOST_SEEDS;
 pub use plan::{ImageFacts, Plan};
 pub use reference::reference;
 pub(crate) use same_arms::same_arms;

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use trainability_record::label;
 
 use super::error::ConfigError;
-use super::experiment::{Experiment, set};
+use super::file::{Experiment, set};
 use super::schedule::SchedulePlan;
 use crate::data::{DataOptions, ImageSet, ImageShape};
 use crate::model::NetworkOptions;

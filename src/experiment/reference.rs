@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 use trainability_baselines::registry::PARTS;
 
-use super::experiment::Experiment;
+use super::file::Experiment;
 use crate::model::NetworkOptions;
 use crate::optimizer::OPTIMIZERS;
 use crate::schedule::SCHEDULES;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use trainability_record::label;
 
 use super::error::ConfigError;
-use super::experiment::Experiment;
+use super::file::Experiment;
 use super::labels::{self, read_label, read_name};
 use super::wording;
 use crate::run::MethodPlan;

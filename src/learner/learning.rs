@@ -98,21 +98,21 @@ pub struct Learner {
     /// One a layer, and the whole network's last.
     pub(super) bounds: Vec<BoundEstimator>,
     pub(super) schedule: Box<dyn Schedule>,
-    beginning: Beginning,
+    beginning: FirstSchedule,
     pub(super) events: Vec<LayerEvents>,
     pub(super) updates: u64,
     pub(super) last_finite: f64,
 }
 
 /// What the schedule begins with.
-struct Beginning {
+struct FirstSchedule {
     schedule: ScheduleFactory,
     start: Start,
 }
 
-impl fmt::Debug for Beginning {
+impl fmt::Debug for FirstSchedule {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.debug_struct("Beginning").field("start", &self.start).finish_non_exhaustive()
+        f.debug_struct("FirstSchedule").field("start", &self.start).finish_non_exhaustive()
     }
 }
 
@@ -145,7 +145,7 @@ impl Learner {
         penalties.iter_mut().for_each(|penalty| penalty.begin(model.layers()));
         let optimizer = optimizer(rules.weight_decay, model.layers());
         let layers = model.layers().len();
-        let beginning = Beginning { schedule, start: Start { learning_rate, layers } };
+        let beginning = FirstSchedule { schedule, start: Start { learning_rate, layers } };
         let schedule = (beginning.schedule)(beginning.start);
         if let (true, Err(reason)) = (schedule.takes_decisions(), optimizer.has_effective_step()) {
             return Err(LearnerError::NoEffectiveStep(reason));

@@ -10,8 +10,10 @@ use trainability_baselines::weight_decay::WeightDecay;
 use trainability_tensor::slices::{Float, on_host, view, view_mut};
 use trainability_tensor::{Gradients, Layer, Role, State, StateError, Stateful, for_float};
 
-use super::adam_update::{AdamOptions, Corrections, Step, update, update_restarted};
-use super::definition::{Decay, EffectiveStep, Optimizer, OptimizerKind, OptimizerOptions, SharpnessScale, Sums};
+use super::adam_update::{AdamOptions, AdamStep, Corrections, update, update_restarted};
+use super::definition::{
+    DecayFactors, EffectiveStep, Optimizer, OptimizerKind, OptimizerOptions, SharpnessScale, Sums,
+};
 
 /// `adam`.
 pub(super) const KIND: OptimizerKind =
@@ -104,8 +106,8 @@ impl Optimizer for Adam {
         let mut sums = Sums::default();
         for (index, layer) in layers.iter_mut().enumerate() {
             let learning_rate = learning_rates[index];
-            let decay = Decay::of(self.weight_decay, learning_rate);
-            let step = Step { options: self.options, learning_rate, decay, count: self.steps };
+            let decay = DecayFactors::of(self.weight_decay, learning_rate);
+            let step = AdamStep { options: self.options, learning_rate, decay, count: self.steps };
             let parameters = layer.parameters.iter_mut().zip(&mut self.moments[index]).zip(&gradients[index]);
             for ((parameter, moments), gradient) in parameters {
                 sums.of_step(&mut parameter.value, summarise, |value| {
@@ -186,7 +188,7 @@ fn update_tensor<T: Float>(
     value: &mut Tensor,
     gradient: &Tensor,
     moments: &mut Moments,
-    step: Step,
+    step: AdamStep,
     corrections: &Corrections,
 ) {
     // SAFETY: parameter, gradient and moments are four tensors with memory of their own.
@@ -202,7 +204,7 @@ fn update_tensor<T: Float>(
 }
 
 /// The same by tensor operations, wherever the tensors are.
-fn update_elsewhere(value: &mut Tensor, gradient: &Tensor, moments: &mut Moments, step: Step) {
+fn update_elsewhere(value: &mut Tensor, gradient: &Tensor, moments: &mut Moments, step: AdamStep) {
     let _guard = tch::no_grad_guard();
     let AdamOptions { beta1, beta2, epsilon } = step.options;
     let gradient = gradient + &*value * step.decay.coupled;

@@ -8,15 +8,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trainability_tensor::slices::Float;
 
-use super::definition::Decay;
+use super::definition::DecayFactors;
 
 /// Adam's constants.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdamOptions {
-    /// Decay rate of the first moment.
+    /// DecayFactors rate of the first moment.
     pub beta1: f64,
-    /// Decay rate of the second moment.
+    /// DecayFactors rate of the second moment.
     pub beta2: f64,
     /// Added to the square root of the second moment.
     pub epsilon: f64,
@@ -30,10 +30,10 @@ impl Default for AdamOptions {
 
 /// What one step needs to know beside the tensors.
 #[derive(Clone, Copy)]
-pub(super) struct Step {
+pub(super) struct AdamStep {
     pub(super) options: AdamOptions,
     pub(super) learning_rate: f64,
-    pub(super) decay: Decay,
+    pub(super) decay: DecayFactors,
     /// Steps, this one included.
     pub(super) count: u64,
 }
@@ -42,7 +42,7 @@ pub(super) struct Step {
 /// widest vectors that the processor has. The bits do not depend on their width. Moments that have faded below the normal
 /// numbers, as those of dead units do, become zero: what they would still do to a weight is far below its last bit.
 #[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
-pub(super) fn update<T: Float>(value: &mut [T], gradient: &[T], first: &mut [T], second: &mut [T], step: Step) {
+pub(super) fn update<T: Float>(value: &mut [T], gradient: &[T], first: &mut [T], second: &mut [T], step: AdamStep) {
     let AdamOptions { beta1, beta2, epsilon } = step.options;
     let correction1 = 1.0 - beta1.powf(step.count as f64);
     let correction2 = 1.0 - beta2.powf(step.count as f64);
@@ -85,7 +85,7 @@ pub(super) fn update_restarted<T: Float>(
     first: &mut [T],
     second: &mut [T],
     restarts: &[i64],
-    step: Step,
+    step: AdamStep,
     corrections: &Corrections,
 ) {
     let AdamOptions { beta1, beta2, epsilon } = step.options;

@@ -136,20 +136,22 @@ fn read<O: OptimizerOptions>(options: Value) -> Result<(OptimizerFactory, Value)
 
 /// What one step of a layer needs to know beside the tensors.
 #[derive(Clone, Copy)]
-pub(super) struct Decay {
+pub(super) struct DecayFactors {
     /// Joins the gradient, times the parameter.
     pub(super) coupled: f64,
     /// Multiplies the parameter.
     pub(super) shrink: f64,
 }
 
-impl Decay {
+impl DecayFactors {
     /// Of a step at that learning rate.
-    pub(super) fn of(weight_decay: WeightDecay, learning_rate: f64) -> Decay {
+    pub(super) fn of(weight_decay: WeightDecay, learning_rate: f64) -> DecayFactors {
         match weight_decay {
-            WeightDecay::None => Decay { coupled: 0.0, shrink: 1.0 },
-            WeightDecay::Coupled(coefficient) => Decay { coupled: coefficient, shrink: 1.0 },
-            WeightDecay::Decoupled(coefficient) => Decay { coupled: 0.0, shrink: 1.0 - learning_rate * coefficient },
+            WeightDecay::None => DecayFactors { coupled: 0.0, shrink: 1.0 },
+            WeightDecay::Coupled(coefficient) => DecayFactors { coupled: coefficient, shrink: 1.0 },
+            WeightDecay::Decoupled(coefficient) => {
+                DecayFactors { coupled: 0.0, shrink: 1.0 - learning_rate * coefficient }
+            }
         }
     }
 }

@@ -12,7 +12,9 @@ use trainability_baselines::weight_decay::WeightDecay;
 use trainability_tensor::slices::{Float, on_host, view, view_mut};
 use trainability_tensor::{Gradients, Layer, Role, State, StateError, Stateful, for_float};
 
-use super::definition::{Decay, EffectiveStep, Optimizer, OptimizerKind, OptimizerOptions, SharpnessScale, Sums};
+use super::definition::{
+    DecayFactors, EffectiveStep, Optimizer, OptimizerKind, OptimizerOptions, SharpnessScale, Sums,
+};
 
 /// `sgd`.
 pub(super) const KIND: OptimizerKind =
@@ -99,7 +101,7 @@ impl Optimizer for Sgd {
         let mut sums = Sums::default();
         for (index, layer) in layers.iter_mut().enumerate() {
             let (rate, options) = (learning_rates[index], self.options);
-            let decay = Decay::of(self.weight_decay, rate);
+            let decay = DecayFactors::of(self.weight_decay, rate);
             let parameters = layer.parameters.iter_mut().zip(&mut self.momenta[index]).zip(&gradients[index]);
             for ((parameter, Momentum { value: momentum, .. }), gradient) in parameters {
                 sums.of_step(&mut parameter.value, summarise, |value| {
@@ -151,7 +153,7 @@ fn update<T: Float>(
     momentum: &mut Tensor,
     options: SgdOptions,
     learning_rate: f64,
-    decay: Decay,
+    decay: DecayFactors,
 ) {
     let [keep, rate, coupled, shrink] = [options.momentum, learning_rate, decay.coupled, decay.shrink].map(T::of);
     // SAFETY: parameter, gradient and average are three tensors with memory of their own.
@@ -171,7 +173,7 @@ fn update_elsewhere(
     momentum: &mut Tensor,
     options: SgdOptions,
     learning_rate: f64,
-    decay: Decay,
+    decay: DecayFactors,
 ) {
     let _guard = tch::no_grad_guard();
     let gradient = gradient + &*value * decay.coupled;

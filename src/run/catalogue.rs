@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use trainability_baselines::indicator::{Definition, Role};
+use trainability_baselines::indicator::{Definition, IndicatorRole};
 use trainability_baselines::registry;
 
 use crate::schedule::{BOUNDS, Bound};
@@ -20,7 +20,7 @@ static OF_METHOD: LazyLock<Vec<Definition>> = LazyLock::new(|| {
     let of = |name: &str, title: &str, text: String| Definition {
         name: name.to_owned().leak(),
         title: title.to_owned().leak(),
-        role: Role::Method,
+        role: IndicatorRole::Method,
         text: text.leak(),
     };
     let over = |extreme: &str| format!("the {extreme} over layers, median over the measured updates of the task");
@@ -39,11 +39,16 @@ static OF_METHOD: LazyLock<Vec<Definition>> = LazyLock::new(|| {
 
 /// The two predictors that any indicator has to beat.
 const TRIVIAL: [Definition; 2] = [
-    Definition { name: "task_age", title: "task age", role: Role::Trivial, text: "the number of tasks seen so far" },
+    Definition {
+        name: "task_age",
+        title: "task age",
+        role: IndicatorRole::Trivial,
+        text: "the number of tasks seen so far",
+    },
     Definition {
         name: "online_accuracy",
         title: "online accuracy",
-        role: Role::Trivial,
+        role: IndicatorRole::Trivial,
         text: "mean training accuracy on each minibatch of the task before its update",
     },
 ];

@@ -18,28 +18,28 @@ pub(crate) fn select_classes(set: &ImageSet, count: usize, seed: u64) -> Tensor 
 
 /// Images that nobody trains on.
 #[derive(Debug)]
-pub(super) struct HeldOut {
+pub(super) struct HeldOutImages {
     /// M x features, normalised as the training images are.
     pub images: Tensor,
     /// Their true classes, M, Int64.
     pub classes: Tensor,
 }
 
-impl HeldOut {
+impl HeldOutImages {
     /// The set's own test images, or else the last `count` in the seed's order, of which [`select_images`] takes the first:
     /// what is trained on does not depend on whether some are held out. None where there are neither.
-    pub(super) fn select(set: &ImageSet, count: Option<usize>, kind: Kind, seed: u64) -> Option<HeldOut> {
+    pub(super) fn select(set: &ImageSet, count: Option<usize>, kind: Kind, seed: u64) -> Option<HeldOutImages> {
         let (from, chosen) = match (&set.test, count) {
             (Some(test), _) => (test.as_ref(), Tensor::from_slice(&(0..test.count as i64).collect::<Vec<_>>())),
             (None, Some(count)) => (set, order(set, seed).narrow(0, (set.count - count) as i64, count as i64)),
             (None, None) => return None,
         };
-        Some(HeldOut { images: normalised(set, from, &chosen, kind), classes: classes(from, &chosen) })
+        Some(HeldOutImages { images: normalised(set, from, &chosen, kind), classes: classes(from, &chosen) })
     }
 
     /// The same images on a device.
-    pub(super) fn to_device(&self, device: Device) -> HeldOut {
-        HeldOut { images: self.images.to_device(device), classes: self.classes.to_device(device) }
+    pub(super) fn to_device(&self, device: Device) -> HeldOutImages {
+        HeldOutImages { images: self.images.to_device(device), classes: self.classes.to_device(device) }
     }
 }
 
@@ -121,7 +121,7 @@ mod tests {
     fn held_out_images_are_others_than_those_that_are_trained_on() {
         let set = numbered(30, 0);
         let train = numbers(&set, &select_images(&set, 20, Kind::Double, 5));
-        let held_out = HeldOut::select(&set, Some(10), Kind::Double, 5).unwrap();
+        let held_out = HeldOutImages::select(&set, Some(10), Kind::Double, 5).unwrap();
         let test = numbers(&set, &held_out.images);
         let mut all = [train.clone(), test.clone()].concat();
         all.sort_unstable();
@@ -129,13 +129,13 @@ mod tests {
         let of = |numbers: &[i64]| numbers.iter().map(|number| number % 10).collect::<Vec<_>>();
         assert_eq!(Vec::<i64>::try_from(&held_out.classes).unwrap(), of(&test));
         assert_eq!(Vec::<i64>::try_from(&select_classes(&set, 20, 5)).unwrap(), of(&train));
-        assert!(HeldOut::select(&set, None, Kind::Double, 5).is_none());
+        assert!(HeldOutImages::select(&set, None, Kind::Double, 5).is_none());
     }
 
     #[test]
     fn test_images_of_the_set_are_all_used_and_normalised_as_its_training_images() {
         let set = numbered(30, 0).with_test(numbered(7, 100)).unwrap();
-        let held_out = HeldOut::select(&set, None, Kind::Double, 5).unwrap();
+        let held_out = HeldOutImages::select(&set, None, Kind::Double, 5).unwrap();
         assert_eq!(numbers(&set, &held_out.images), (100..107).collect::<Vec<_>>());
         assert_eq!(Vec::<i64>::try_from(&held_out.classes).unwrap(), (0..7).collect::<Vec<_>>());
     }

@@ -9,7 +9,7 @@ use trainability_record::{ControlRow, TaskRow};
 use trainability_tensor::{Generator, State, StateError, Stateful};
 
 use super::columns::control_row;
-use super::images::{HeldOut, select_classes, select_images};
+use super::images::{HeldOutImages, select_classes, select_images};
 use super::plan::RunPlan;
 use super::summary::TaskSummary;
 use crate::data::ImageSet;
@@ -48,7 +48,7 @@ pub struct Advance {
 pub struct Run {
     stream: Stream,
     images: TaskImages,
-    held_out: Option<HeldOut>,
+    held_out: Option<HeldOutImages>,
     learner: Learner,
     /// Whether the learner is told that a task begins.
     announces: bool,
@@ -76,7 +76,8 @@ impl Run {
         let mut initialisation = Generator::named("initialisation", plan.seed);
         let model = Chain::with_normalization(shape, activation, normalization, device, &mut initialisation);
         let true_labels = plan.stream.kind().true_labels;
-        let held_out = true_labels.then(|| HeldOut::select(set, plan.data.test_images, kind, plan.seed)).flatten();
+        let held_out =
+            true_labels.then(|| HeldOutImages::select(set, plan.data.test_images, kind, plan.seed)).flatten();
         let begins_dense = model.shape().convolutions.is_none();
         let options = LearnerOptions {
             rules,

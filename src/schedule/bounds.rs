@@ -79,9 +79,9 @@ pub struct Bound {
     /// The width of that line in pixels of a figure 1,600 wide.
     pub width: f64,
     /// The value at a measured update; `None` is undefined, infinity is no constraint.
-    value: fn(&Measured) -> Option<f64>,
+    value: fn(&BoundInputs) -> Option<f64>,
     /// What a schedule holds the step below, where that is not the value itself.
-    limit: Option<fn(&Measured) -> Option<f64>>,
+    limit: Option<fn(&BoundInputs) -> Option<f64>>,
 }
 
 impl PartialEq for Bound {
@@ -228,7 +228,7 @@ impl Noisy {
 }
 
 /// What bounds are made of.
-struct Measured<'a> {
+struct BoundInputs<'a> {
     /// B.
     batch: f64,
     plug_in: Option<Noisy>,
@@ -240,7 +240,7 @@ struct Measured<'a> {
     options: BoundOptions,
 }
 
-impl Measured<'_> {
+impl BoundInputs<'_> {
     fn noise_bound(&self, Noisy { signal, variance }: Noisy) -> Option<f64> {
         ratio(self.batch * signal, variance)
     }
@@ -281,7 +281,7 @@ impl BoundEstimator {
                 Noisy { signal, variance: self.variance.push(variance, self.options.smoothing) }.cut_off()
             }),
         };
-        let measured = Measured { batch, plug_in, debiased, chosen, statistics, options: self.options };
+        let measured = BoundInputs { batch, plug_in, debiased, chosen, statistics, options: self.options };
         Bounds {
             values: BOUNDS.map(|bound| (bound.value)(&measured)),
             limits: BOUNDS.map(|bound| bound.limit.unwrap_or(bound.value)(&measured)),

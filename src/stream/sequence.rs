@@ -67,7 +67,7 @@ pub struct Minibatch {
 
 /// A task with its labels written out.
 #[derive(Debug)]
-struct Task {
+struct DrawnTask {
     content: Content,
     /// N, Int64.
     labels: Tensor,
@@ -92,9 +92,9 @@ pub struct Stream {
     given: u64,
     order: Tensor,
     /// None before the first task.
-    task: Option<Task>,
+    task: Option<DrawnTask>,
     /// The task before, while there is a transition from it.
-    before: Option<Task>,
+    before: Option<DrawnTask>,
     /// The task's images, N x features.
     images: Tensor,
     /// The task's images and below them the same as the task before showed them, 2N x features, while there is a transition
@@ -203,7 +203,7 @@ impl Stream {
             self.before = None;
         }
         self.stack = None;
-        let Some(Task { content, .. }) = self.task.as_ref().filter(|task| task.content.pixels.is_some()) else {
+        let Some(DrawnTask { content, .. }) = self.task.as_ref().filter(|task| task.content.pixels.is_some()) else {
             return;
         };
         self.images = match &self.before {
@@ -221,8 +221,8 @@ impl Stream {
         };
     }
 
-    fn written_out(&self, content: Content) -> Task {
-        Task { labels: content.labels(&self.true_classes).to_device(self.originals.device()), content }
+    fn written_out(&self, content: Content) -> DrawnTask {
+        DrawnTask { labels: content.labels(&self.true_classes).to_device(self.originals.device()), content }
     }
 
     /// All images as the task shows them, N x features. Nobody writes to them: other images are another tensor.
@@ -276,7 +276,7 @@ impl Stateful for Stream {
         state.restore_part("transition_generator", &mut self.transition_generator)?;
         // Of the same kind, and so with content of the same form.
         let fresh = || (self.kind.build)(self.material).draw(None);
-        let restored = |name: &str| -> Result<Task, StateError> {
+        let restored = |name: &str| -> Result<DrawnTask, StateError> {
             let mut content = fresh();
             state.restore_part(name, &mut content)?;
             Ok(self.written_out(content))

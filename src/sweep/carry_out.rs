@@ -13,7 +13,7 @@ use super::folder::SweepFolder;
 use super::listener::Listener;
 use super::options::SweepOptions;
 use super::provenance::Provenance;
-use super::run_state::{RunState, Step};
+use super::run_state::{NextStep, RunState};
 use super::{execute, fork, memory};
 use crate::data::ImageSet;
 use crate::experiment::Plan;
@@ -21,7 +21,7 @@ use crate::run::RunPlan;
 
 /// What became of the runs.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct SweepOutcome {
     /// Runs that were finished before and not touched.
     pub skipped: usize,
     /// Runs finished now.
@@ -36,7 +36,7 @@ pub struct Outcome {
     pub interrupted: usize,
 }
 
-impl Outcome {
+impl SweepOutcome {
     /// Whether every run of the plan is finished.
     pub fn is_complete(&self) -> bool {
         self.failed.is_empty() && self.not_started == 0 && self.interrupted == 0
@@ -70,7 +70,7 @@ pub fn carry_out(
     set: &ImageSet,
     options: &SweepOptions,
     listener: &dyn Listener,
-) -> Result<Outcome, SweepError> {
+) -> Result<SweepOutcome, SweepError> {
     let chosen = choose(plan, options.only.as_deref())?;
     let jobs = options.jobs.min(chosen.len());
     let unfinished: Vec<&RunPlan> =
@@ -126,31 +126,31 @@ fn select<'a>(
     chosen: &[&'a RunPlan],
     retry_failed: bool,
     listener: &dyn Listener,
-) -> (Outcome, Vec<&'a RunPlan>) {
-    let (mut outcome, mut left) = (Outcome::default(), Vec::new());
+) -> (SweepOutcome, Vec<&'a RunPlan>) {
+    let (mut outcome, mut left) = (SweepOutcome::default(), Vec::new());
     for &run in chosen {
         let place = folder.run(run);
         match RunState::of(&place)
-            .map_or_else(|damage| Step::List(damage.to_string()), |state| state.step(retry_failed))
+            .map_or_else(|damage| NextStep::List(damage.to_string()), |state| state.step(retry_failed))
         {
-            Step::Pass => {}
-            Step::Skip => {
+            NextStep::Pass => {}
+            NextStep::Skip => {
                 // Killed between its record and this, the run left its checkpoint.
                 let _ = fs::remove_dir_all(place.join("checkpoint"));
                 outcome.skipped += 1;
             }
-            Step::List(reason) => outcome.failed.push((run.name(), reason)),
-            Step::LeaveFailed(reason) => {
+            NextStep::List(reason) => outcome.failed.push((run.name(), reason)),
+            NextStep::LeaveFailed(reason) => {
                 outcome.failed.push((run.name(), reason));
                 outcome.repeatable += 1;
             }
-            Step::GoOn(damage) => {
+            NextStep::GoOn(damage) => {
                 if let Some(damage) = damage {
                     listener.noticed(&format!("{}: {damage}; the run goes on from its checkpoint", run.name()));
                 }
                 left.push(run);
             }
-            Step::Anew(reason) => match folder.set_aside(run) {
+            NextStep::Anew(reason) => match folder.set_aside(run) {
                 Ok(kept) => {
                     let kept = kept.display();
                     listener.noticed(&format!("{} is done again: {reason}; what was there is in {kept}", run.name()));
@@ -163,6 +163,9 @@ fn select<'a>(
     (outcome, left)
 }
 
+/// A run that was begun, with its status and error.
+type Ended<'a> = (&'a RunPlan, Status, Option<String>);
+
 /// Trains the runs, several at a time, and returns those that were begun, with their status and error. The rest of their
 /// records is on disk, and would add up here.
 fn train_all<'a>(
@@ -171,7 +174,7 @@ fn train_all<'a>(
     folder: &SweepFolder,
     options: &SweepOptions,
     listener: &dyn Listener,
-) -> Result<Vec<(&'a RunPlan, Status, Option<String>)>, SweepError> {
+) -> Result<Vec<Ended<'a>>, SweepError> {
     // Threads of libtorch inside of a run would only wait for each other.
     let single_threaded = |_| tch::set_num_threads(1);
     let jobs = options.jobs.min(left.len().max(1));

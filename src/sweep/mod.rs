@@ -16,7 +16,7 @@ mod run_state;
 mod signals;
 mod survey;
 
-pub use carry_out::{Outcome, carry_out, choose};
+pub use carry_out::{SweepOutcome, carry_out, choose};
 pub use error::SweepError;
 pub use listener::Listener;
 pub use options::SweepOptions;

@@ -63,7 +63,7 @@ impl RunState {
 
 /// What a sweep does with a run.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum NextStep {
     /// Nothing, without a word: it was not asked for.
     Pass,
     /// Nothing: it is finished.
@@ -80,17 +80,17 @@ pub(super) enum Step {
 
 impl RunState {
     /// What a call does with the run: one that does all that is left, or with `retry_failed` only what failed before.
-    pub(super) fn step(self, retry_failed: bool) -> Step {
+    pub(super) fn step(self, retry_failed: bool) -> NextStep {
         let reason = |record: RunRecord| record.error.unwrap_or_default();
         match (self, retry_failed) {
-            (RunState::Finished(_), _) => Step::Skip,
-            (RunState::Open(_), true) => Step::Pass,
-            (RunState::Open(_) | RunState::Stopped(_), false) => Step::GoOn(None),
-            (RunState::Stopped(record) | RunState::Failed(record), true) => Step::Anew(reason(record)),
-            (RunState::Failed(record), false) => Step::LeaveFailed(reason(record)),
-            (RunState::Damaged { damage, .. }, true) => Step::List(damage.to_string()),
-            (RunState::Damaged { damage, checkpointed: true }, false) => Step::GoOn(Some(damage.to_string())),
-            (RunState::Damaged { damage, checkpointed: false }, false) => Step::Anew(damage.to_string()),
+            (RunState::Finished(_), _) => NextStep::Skip,
+            (RunState::Open(_), true) => NextStep::Pass,
+            (RunState::Open(_) | RunState::Stopped(_), false) => NextStep::GoOn(None),
+            (RunState::Stopped(record) | RunState::Failed(record), true) => NextStep::Anew(reason(record)),
+            (RunState::Failed(record), false) => NextStep::LeaveFailed(reason(record)),
+            (RunState::Damaged { damage, .. }, true) => NextStep::List(damage.to_string()),
+            (RunState::Damaged { damage, checkpointed: true }, false) => NextStep::GoOn(Some(damage.to_string())),
+            (RunState::Damaged { damage, checkpointed: false }, false) => NextStep::Anew(damage.to_string()),
         }
     }
 }

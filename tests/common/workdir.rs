@@ -12,12 +12,12 @@ use trainability::experiment::{Experiment, ImageFacts, Plan};
 use trainability_record::{RunRecord, read_record};
 
 /// Updates of a run of the tiny experiment.
-pub const UPDATES: u64 = 27;
+pub(crate) const UPDATES: u64 = 27;
 /// Those of them that are measured: after 3, 6, ... 24 others.
-pub const MEASURED: u64 = 8;
+pub(crate) const MEASURED: u64 = 8;
 
 /// What a call left on its streams.
-pub struct Said {
+pub(crate) struct Said {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
@@ -25,33 +25,33 @@ pub struct Said {
 
 impl Said {
     /// Asserts the exit code 0.
-    pub fn succeeded(self) -> Said {
+    pub(crate) fn succeeded(self) -> Said {
         assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
         self
     }
 
     /// Asserts the exit code 1.
-    pub fn failed(self) -> Said {
+    pub(crate) fn failed(self) -> Said {
         assert_eq!(self.code, Some(1), "{}{}", self.stdout, self.stderr);
         self
     }
 
     /// Asserts the exit code 1, and that standard error has all of these.
-    pub fn failed_with(self, parts: &[&str]) -> Said {
+    pub(crate) fn failed_with(self, parts: &[&str]) -> Said {
         let said = self.failed();
         assert_contains(&said.stderr, parts);
         said
     }
 
     /// Asserts that standard output has all of these, whatever the line breaks.
-    pub fn tells(self, parts: &[&str]) -> Said {
+    pub(crate) fn tells(self, parts: &[&str]) -> Said {
         assert_contains(&self.stdout, parts);
         self
     }
 }
 
 /// Asserts that a text has all of these, whatever the line breaks.
-pub fn assert_contains(text: &str, parts: &[&str]) {
+pub(crate) fn assert_contains(text: &str, parts: &[&str]) {
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in parts {
         assert!(words(text).contains(&words(part)), "{part:?} is not in {text}");
@@ -59,14 +59,14 @@ pub fn assert_contains(text: &str, parts: &[&str]) {
 }
 
 /// Everything below a folder: folders, and files with their bytes and time of change.
-pub type Snapshot = BTreeMap<PathBuf, Option<(Vec<u8>, SystemTime)>>;
+pub(crate) type Snapshot = BTreeMap<PathBuf, Option<(Vec<u8>, SystemTime)>>;
 
-pub struct Workdir {
+pub(crate) struct Workdir {
     folder: TempDir,
 }
 
 impl Workdir {
-    pub fn new() -> Workdir {
+    pub(crate) fn new() -> Workdir {
         let work = Workdir { folder: tempfile::tempdir().unwrap() };
         fs::create_dir(work.path("images")).unwrap();
         image_set().write_idx(&work.path("images")).unwrap();
@@ -74,27 +74,27 @@ impl Workdir {
         work
     }
 
-    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn read(&self, name: impl AsRef<Path>) -> String {
+    pub(crate) fn read(&self, name: impl AsRef<Path>) -> String {
         let path = self.path(name);
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    pub fn json(&self, name: impl AsRef<Path>) -> Value {
+    pub(crate) fn json(&self, name: impl AsRef<Path>) -> Value {
         serde_json::from_str(&self.read(name)).unwrap()
     }
 
-    pub fn write(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: impl AsRef<Path>, content: impl AsRef<[u8]>) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
 
     /// Writes `tiny.json` with some values set by their key path.
-    pub fn experiment(&self, changes: &[(&str, Value)]) {
+    pub(crate) fn experiment(&self, changes: &[(&str, Value)]) {
         let mut experiment = tiny();
         for (key, value) in changes {
             let mut place = &mut experiment;
@@ -107,7 +107,7 @@ impl Workdir {
     }
 
     /// The plan of `tiny.json` and its images, for runs in this process.
-    pub fn plan(&self) -> (Plan, ImageSet) {
+    pub(crate) fn plan(&self) -> (Plan, ImageSet) {
         tch::set_num_threads(1);
         let set = load("idx", Some(&self.path("images"))).unwrap();
         let experiment = Experiment::load(&self.path("tiny.json"), &[]).unwrap();
@@ -116,12 +116,12 @@ impl Workdir {
     }
 
     /// Calls the program in this folder.
-    pub fn run(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         self.run_with(&[], arguments)
     }
 
     /// Calls it with environment variables set.
-    pub fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
+    pub(crate) fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
         let mut program = assert_cmd::cargo::cargo_bin_cmd!("trainability");
         program.args(arguments).current_dir(self.folder.path()).envs(variables.iter().copied());
         let output = program.env("OMP_NUM_THREADS", "1").env("RUST_BACKTRACE", "0").output().unwrap();
@@ -130,17 +130,17 @@ impl Workdir {
     }
 
     /// `sweep tiny.json --out OUT` and more arguments.
-    pub fn sweep(&self, out: &str, arguments: &[&str]) -> Said {
+    pub(crate) fn sweep(&self, out: &str, arguments: &[&str]) -> Said {
         self.run(&[&["sweep", "tiny.json", "--out", out], arguments].concat())
     }
 
     /// The same with an environment variable set.
-    pub fn sweep_with(&self, variable: &str, value: &str, out: &str, arguments: &[&str]) -> Said {
+    pub(crate) fn sweep_with(&self, variable: &str, value: &str, out: &str, arguments: &[&str]) -> Said {
         self.run_with(&[(variable, value)], &[&["sweep", "tiny.json", "--out", out], arguments].concat())
     }
 
     /// A call that must be refused in one sentence with these parts, and must change nothing.
-    pub fn refuse(&self, arguments: &[&str], parts: &[&str]) {
+    pub(crate) fn refuse(&self, arguments: &[&str], parts: &[&str]) {
         let before = self.snapshot("");
         let said = self.run(arguments).failed();
         let line = said.stderr.strip_suffix('\n').unwrap_or(&said.stderr);
@@ -152,30 +152,30 @@ impl Workdir {
     }
 
     /// The same for a sweep.
-    pub fn refuse_sweep(&self, arguments: &[&str], parts: &[&str]) {
+    pub(crate) fn refuse_sweep(&self, arguments: &[&str], parts: &[&str]) {
         self.refuse(&[&["sweep", "tiny.json", "--out", "out"], arguments].concat(), parts);
     }
 
     /// Everything below a folder except for the lock.
-    pub fn snapshot(&self, folder: &str) -> Snapshot {
+    pub(crate) fn snapshot(&self, folder: &str) -> Snapshot {
         let mut found = Snapshot::new();
         collect(&self.path(folder), &self.path(folder), &mut found);
         found
     }
 
     /// The names of the runs in a sweep's folder, in alphabetical order.
-    pub fn runs(&self, out: &str) -> Vec<String> {
+    pub(crate) fn runs(&self, out: &str) -> Vec<String> {
         let names = self.snapshot(&format!("{out}/runs")).into_keys();
         names.filter_map(|path| Some(path.to_str()?.strip_suffix("/run.json")?.to_owned())).collect()
     }
 
     /// The record of a run.
-    pub fn record(&self, out: &str, run: &str) -> RunRecord {
+    pub(crate) fn record(&self, out: &str, run: &str) -> RunRecord {
         read_record(&self.path(format!("{out}/runs/{run}"))).unwrap().unwrap()
     }
 
     /// `tasks.csv` and `controls.csv` of a run.
-    pub fn rows(&self, out: &str, run: &str) -> [String; 2] {
+    pub(crate) fn rows(&self, out: &str, run: &str) -> [String; 2] {
         ["tasks.csv", "controls.csv"].map(|name| self.read(format!("{out}/runs/{run}/{name}")))
     }
 }
@@ -194,7 +194,7 @@ fn collect(root: &Path, folder: &Path, found: &mut Snapshot) {
     }
 }
 
-pub fn image_set() -> ImageSet {
+pub(crate) fn image_set() -> ImageSet {
     let count = 48;
     ImageSet {
         name: "synthetic".to_owned(),

@@ -13,10 +13,10 @@ use trainability_record::{LayerEvents, RunRecord, Status};
 use trainability_tensor::State;
 
 /// A target: its name, which is that of its folder of seeds, and the function.
-pub type Target = (&'static str, fn(&[u8]));
+pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 4] =
+pub const TARGETS: [FuzzTarget; 4] =
     [("idx", idx), ("cifar", cifar), ("checkpoint", checkpoint), ("configuration", configuration)];
 
 /// An image or label file, plain or gzipped.

@@ -25,15 +25,15 @@ pub(crate) struct NormalizationOptions {}
 
 impl PartOptions for NormalizationOptions {
     fn build(self) -> Result<Contribution, OptionError> {
-        Ok(Contribution::GradientRule(Box::new(Normalization)))
+        Ok(Contribution::GradientRule(Box::new(GradientNormalization)))
     }
 }
 
 /// g / |g| with the L2 norm over all parameters of the network; a gradient of zeros stays as it is.
 #[derive(Clone, Copy, Debug)]
-pub struct Normalization;
+pub struct GradientNormalization;
 
-impl GradientRule for Normalization {
+impl GradientRule for GradientNormalization {
     fn name(&self) -> &'static str {
         PART.name
     }

@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use tch::Kind;
 
-use super::definition::{Definition, Role};
+use super::definition::{Definition, IndicatorRole};
 use super::measurement::{Indicator, Layerwise, When, mean_over_hidden};
 use super::observation::Observation;
 
@@ -15,7 +15,7 @@ impl Indicator for DeadUnits {
         Definition {
             name: "dead_units",
             title: "dead units",
-            role: Role::Compared,
+            role: IndicatorRole::Compared,
             text: "share of hidden features that are zero on the whole probe batch (crelu: each half of a unit counts; in a convolution a unit is a channel, looked at on all positions), mean over hidden layers",
         }
     }

@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::definition::{Definition, Role};
+use super::definition::{Definition, IndicatorRole};
 use super::measurement::{Indicator, Layerwise, When, mean_over_hidden};
 use super::observation::Observation;
 
@@ -14,7 +14,7 @@ impl Indicator for EffectiveRank {
         Definition {
             name: "effective_rank",
             title: "effective rank",
-            role: Role::Compared,
+            role: IndicatorRole::Compared,
             text: "exponential of the entropy of the normalised singular values of the hidden activations on the probe batch (Roy and Vetterli 2007), mean over hidden layers (in a convolution the activations of all positions are one row)",
         }
     }

@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::definition::{Definition, Role};
+use super::definition::{Definition, IndicatorRole};
 use super::measurement::{Indicator, Layerwise, When};
 use super::observation::Observation;
 
@@ -14,7 +14,7 @@ impl Indicator for GradientConfidence {
         Definition {
             name: "gradient_confidence",
             title: "gradient confidence",
-            role: Role::Compared,
+            role: IndicatorRole::Compared,
             text: "strength times reliability of the minibatch gradient, |g| |g|^2 / (|g|^2 + sigma2 / B) over all parameters, mean over the measured updates of the task: this project's reading of what arXiv 2605.09044 calls optimization readiness",
         }
     }

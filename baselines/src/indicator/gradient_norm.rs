@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::definition::{Definition, Role};
+use super::definition::{Definition, IndicatorRole};
 use super::measurement::{Indicator, Layerwise, When};
 use super::observation::Observation;
 
@@ -14,7 +14,7 @@ impl Indicator for GradientNorm {
         Definition {
             name: "gradient_norm",
             title: "gradient norm",
-            role: Role::Rejected,
+            role: IndicatorRole::Rejected,
             text: "L2 norm of the minibatch gradient of the total loss over all parameters, mean over the measured updates of the task",
         }
     }

@@ -21,7 +21,7 @@ pub mod update_to_weight;
 pub mod weight_norm;
 pub mod weight_norm_l2;
 
-pub use definition::{Definition, Role};
+pub use definition::{Definition, IndicatorRole};
 pub use measurement::Layerwise;
 pub use measurement::{Indicator, When};
 pub use observation::{LayerGradient, Observation, Shared, UpdateSummary};

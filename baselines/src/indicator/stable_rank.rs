@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::definition::{Definition, Role};
+use super::definition::{Definition, IndicatorRole};
 use super::measurement::{Indicator, Layerwise, When, mean_over_hidden};
 use super::observation::Observation;
 
@@ -17,7 +17,7 @@ impl Indicator for StableRank {
         Definition {
             name: "stable_rank",
             title: "stable rank (99 %)",
-            role: Role::Compared,
+            role: IndicatorRole::Compared,
             text: "smallest number of leading singular values of the hidden activations on the probe batch that reach 99 % of their sum (the srank of Kumar et al., arXiv 2010.14498, not the ratio of squared Frobenius and spectral norms that also goes by this name), mean over hidden layers (in a convolution the activations of all positions are one row)",
         }
     }

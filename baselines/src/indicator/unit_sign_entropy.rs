@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use tch::Kind;
 
-use super::definition::{Definition, Role};
+use super::definition::{Definition, IndicatorRole};
 use super::measurement::{Indicator, Layerwise, When, mean_over_hidden};
 use super::observation::Observation;
 
@@ -15,7 +15,7 @@ impl Indicator for UnitSignEntropy {
         Definition {
             name: "unit_sign_entropy",
             title: "unit-sign entropy",
-            role: Role::Rejected,
+            role: IndicatorRole::Rejected,
             text: "entropy in nats of the sign of what enters the activation over the probe batch, mean over units, then over hidden layers (in a convolution a unit is a channel, looked at on all positions)",
         }
     }

@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::definition::{Definition, Role};
+use super::definition::{Definition, IndicatorRole};
 use super::measurement::{Indicator, When};
 use super::observation::Observation;
 
@@ -14,7 +14,7 @@ impl Indicator for UpdateNorm {
         Definition {
             name: "update_norm",
             title: "update norm",
-            role: Role::Rejected,
+            role: IndicatorRole::Rejected,
             text: "mean absolute change of a parameter by an update, mean over the measured updates of the task",
         }
     }

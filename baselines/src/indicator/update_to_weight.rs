@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::definition::{Definition, Role};
+use super::definition::{Definition, IndicatorRole};
 use super::measurement::{Indicator, When};
 use super::observation::Observation;
 
@@ -14,7 +14,7 @@ impl Indicator for UpdateToWeight {
         Definition {
             name: "update_to_weight",
             title: "update-to-weight ratio",
-            role: Role::Rejected,
+            role: IndicatorRole::Rejected,
             text: "mean absolute update over mean absolute parameter, mean over the measured updates of the task",
         }
     }

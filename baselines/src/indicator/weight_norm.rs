@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use tch::Kind;
 
-use super::definition::{Definition, Role};
+use super::definition::{Definition, IndicatorRole};
 use super::measurement::{Indicator, Layerwise, When};
 use super::observation::Observation;
 use trainability_tensor::layer::{Layer, tensors};
@@ -16,7 +16,7 @@ impl Indicator for WeightNorm {
         Definition {
             name: "weight_norm",
             title: "weight norm",
-            role: Role::Rejected,
+            role: IndicatorRole::Rejected,
             text: "mean absolute value of all parameters, biases included, at the end of the task",
         }
     }

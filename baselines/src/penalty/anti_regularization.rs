@@ -29,7 +29,7 @@ pub(crate) const PART: Part = Part::of::<AntiRegularizationOptions>(
 /// What the coefficient falls over, linearly to zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Decay {
+pub(crate) enum PushDecay {
     /// The whole run.
     #[default]
     Run,
@@ -44,7 +44,7 @@ pub(crate) struct AntiRegularizationOptions {
     /// lambda at the beginning.
     pub coefficient: f64,
     /// How long the coefficient takes to fall to zero.
-    pub decay: Decay,
+    pub decay: PushDecay,
     /// The largest norm of the push, as a share of the norm of the gradient that it joins; below 1.
     pub clip: f64,
     /// The largest norm of a layer, as a multiple of its initial norm; at least 1.
@@ -53,7 +53,7 @@ pub(crate) struct AntiRegularizationOptions {
 
 impl Default for AntiRegularizationOptions {
     fn default() -> Self {
-        AntiRegularizationOptions { coefficient: 1e-3, decay: Decay::default(), clip: 0.5, radius: 2.0 }
+        AntiRegularizationOptions { coefficient: 1e-3, decay: PushDecay::default(), clip: 0.5, radius: 2.0 }
     }
 }
 
@@ -83,7 +83,7 @@ impl PartOptions for AntiRegularizationOptions {
 #[derive(Debug)]
 pub(crate) struct AntiRegularization {
     coefficient: f64,
-    decay: Decay,
+    decay: PushDecay,
     clip: f64,
     radius: f64,
     /// lambda of this update, clipped.
@@ -107,8 +107,8 @@ impl Penalty for AntiRegularization {
 
     fn begin_update(&mut self, elapsed: Elapsed) {
         let passed = match self.decay {
-            Decay::Run => elapsed.of_run,
-            Decay::Task => elapsed.of_task,
+            PushDecay::Run => elapsed.of_run,
+            PushDecay::Task => elapsed.of_task,
         };
         self.now = self.coefficient * (1.0 - passed);
     }

@@ -36,7 +36,7 @@ pub(crate) enum Per {
 /// What is added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Noise {
+pub(crate) enum Perturbation {
     /// Independent normal values.
     #[default]
     Gaussian,
@@ -51,7 +51,7 @@ pub(crate) struct ShrinkPerturbOptions {
     /// How often.
     pub per: Per,
     /// What is added.
-    pub noise: Noise,
+    pub noise: Perturbation,
     /// a: the factor on the parameters; by default 0.4. Required with `per` = `update`.
     pub shrink: Option<f64>,
     /// The factor on the noise, its standard deviation if it is Gaussian. By default 0.01 for Gaussian noise, and a for
@@ -72,7 +72,7 @@ impl PartOptions for ShrinkPerturbOptions {
         if !(shrink > 0.0 && shrink <= 1.0) {
             return Err(OptionError::new("shrink", shrink, "above 0 and at most 1"));
         }
-        let usual = if self.noise == Noise::Gaussian { 0.01 } else { shrink };
+        let usual = if self.noise == Perturbation::Gaussian { 0.01 } else { shrink };
         let scale = self.scale.unwrap_or(usual);
         if !(scale >= 0.0 && scale.is_finite()) {
             return Err(OptionError::new("scale", scale, "a finite number, 0 or above"));
@@ -85,7 +85,7 @@ impl PartOptions for ShrinkPerturbOptions {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ShrinkPerturb {
     per: Per,
-    noise: Noise,
+    noise: Perturbation,
     shrink: f64,
     scale: f64,
 }
@@ -108,14 +108,14 @@ impl ShrinkPerturb {
         let value = network.layers()[layer].parameter(role).expect("a role that the layer has");
         let (shape, kind, device) = (value.size(), value.kind(), value.device());
         match self.noise {
-            Noise::Gaussian => {
+            Perturbation::Gaussian => {
                 let generator = network.generator();
                 let count = shape.iter().product::<i64>() as usize;
                 let values: Vec<f64> = (0..count).map(|_| StandardNormal.sample(&mut *generator)).collect();
                 Tensor::from_slice(&values).view(shape.as_slice()).to_kind(kind).to_device(device)
             }
-            Noise::Initialisation if role == Role::Weight => network.draw_weights(layer, shape[0] as usize),
-            Noise::Initialisation => value.full_like(role.start()),
+            Perturbation::Initialisation if role == Role::Weight => network.draw_weights(layer, shape[0] as usize),
+            Perturbation::Initialisation => value.full_like(role.start()),
         }
     }
 }

@@ -60,7 +60,7 @@ pub fn control_columns(values: impl IntoIterator<Item = &'static str>) -> Vec<&'
 
 /// The measured updates of one layer, in order.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LayerTrace {
+pub struct LayerSeries {
     /// The layer's name.
     pub layer: String,
     /// Updates, counted from 1 over the whole run.
@@ -71,7 +71,7 @@ pub struct LayerTrace {
     pub columns: BTreeMap<String, Vec<f64>>,
 }
 
-impl LayerTrace {
+impl LayerSeries {
     /// The values under a column; none if it was not asked for.
     pub fn column(&self, name: &str) -> &[f64] {
         self.columns.get(name).map_or(&[], Vec::as_slice)
@@ -100,10 +100,10 @@ const MOST_CHARACTERS: usize = 80;
 /// # Errors
 /// The bytes cannot be read, a column is missing or there twice, a row is not one of `controls.csv`, or there are too many
 /// layers.
-pub fn read_traces(path: &Path, bytes: impl Read, wanted: &[&str]) -> Result<Vec<LayerTrace>, TableError> {
+pub fn read_traces(path: &Path, bytes: impl Read, wanted: &[&str]) -> Result<Vec<LayerSeries>, TableError> {
     let mut file = ControlFile::open(path, bytes)?;
     let places: Vec<usize> = wanted.iter().map(|name| file.place(name)).collect::<Result<_, _>>()?;
-    let mut traces: Vec<LayerTrace> = Vec::new();
+    let mut traces: Vec<LayerSeries> = Vec::new();
     while let Some(row) = file.next()? {
         let known = traces.iter().position(|trace| trace.layer == row.layer);
         if known.is_none() && (traces.len() == MOST_LAYERS || row.layer.chars().count() > MOST_CHARACTERS) {
@@ -116,7 +116,7 @@ pub fn read_traces(path: &Path, bytes: impl Read, wanted: &[&str]) -> Result<Vec
         }
         let place = known.unwrap_or_else(|| {
             let columns = wanted.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
-            traces.push(LayerTrace { layer: row.layer, updates: Vec::new(), learning_rates: Vec::new(), columns });
+            traces.push(LayerSeries { layer: row.layer, updates: Vec::new(), learning_rates: Vec::new(), columns });
             traces.len() - 1
         });
         let trace = &mut traces[place];

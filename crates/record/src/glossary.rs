@@ -25,7 +25,7 @@ pub struct Glossary {
 /// What an indicator is in the argument that the project examines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Role {
+pub enum IndicatorRole {
     /// One of the single indicators that the paper rejects.
     Rejected,
     /// Offered by others, and compared here.
@@ -36,14 +36,14 @@ pub enum Role {
     Trivial,
 }
 
-impl Role {
+impl IndicatorRole {
     /// As tables and CSV files name it.
     pub fn name(self) -> &'static str {
         match self {
-            Role::Rejected => "rejected",
-            Role::Compared => "compared",
-            Role::Method => "method",
-            Role::Trivial => "trivial",
+            IndicatorRole::Rejected => "rejected",
+            IndicatorRole::Compared => "compared",
+            IndicatorRole::Method => "method",
+            IndicatorRole::Trivial => "trivial",
         }
     }
 }
@@ -56,7 +56,7 @@ pub struct DescribedIndicator {
     /// As tables and figures name it.
     pub title: String,
     /// Which side of the argument it stands on.
-    pub role: Role,
+    pub role: IndicatorRole,
     /// What it is, in a sentence without its full stop.
     pub text: String,
 }

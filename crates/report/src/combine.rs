@@ -32,7 +32,7 @@ pub(crate) fn together(mut sweeps: Vec<RecordedSweep>) -> Result<Selected, Refus
         );
     }
     let cautions = differences(&sweeps).into_iter().collect();
-    let apart = tell_apart(&mut sweeps, Part::Method) + tell_apart(&mut sweeps, Part::Schedule);
+    let apart = tell_apart(&mut sweeps, SweepPart::Method) + tell_apart(&mut sweeps, SweepPart::Schedule);
     let provenance: Map<String, Value> =
         sweeps.iter_mut().filter_map(|sweep| Some((sweep.name.clone(), sweep.provenance.take()?))).collect();
     let provenance = Some(Value::Object(provenance)).filter(|value| value != &Value::Object(Map::new()));
@@ -58,17 +58,17 @@ fn are(runs: usize) -> String {
 }
 
 #[derive(Clone, Copy)]
-enum Part {
+enum SweepPart {
     Method,
     Schedule,
 }
 
-impl Part {
+impl SweepPart {
     /// The label in question, with what it is looked at within.
     fn label(self, run: &RecordedRun) -> (String, String) {
         match self {
-            Part::Method => (run.arm.method.clone(), String::new()),
-            Part::Schedule => (run.arm.schedule.clone(), run.arm.method.clone()),
+            SweepPart::Method => (run.arm.method.clone(), String::new()),
+            SweepPart::Schedule => (run.arm.schedule.clone(), run.arm.method.clone()),
         }
     }
 
@@ -78,15 +78,15 @@ impl Part {
         let object = options.as_object_mut()?;
         object.shift_remove("seed");
         match self {
-            Part::Method => object.shift_remove("schedule"),
-            Part::Schedule => return Some(object.get("schedule").map_or_else(String::new, Value::to_string)),
+            SweepPart::Method => object.shift_remove("schedule"),
+            SweepPart::Schedule => return Some(object.get("schedule").map_or_else(String::new, Value::to_string)),
         };
         Some(options.to_string())
     }
 }
 
 /// Puts the sweep's name in front of labels with more than one meaning; how many labels that are.
-fn tell_apart(sweeps: &mut [RecordedSweep], part: Part) -> usize {
+fn tell_apart(sweeps: &mut [RecordedSweep], part: SweepPart) -> usize {
     let mut meanings: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     let mut owners: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     for sweep in &*sweeps {
@@ -100,8 +100,8 @@ fn tell_apart(sweeps: &mut [RecordedSweep], part: Part) -> usize {
         for run in &mut sweep.runs {
             if ambiguous(&part.label(run)) {
                 let label = match part {
-                    Part::Method => &mut run.arm.method,
-                    Part::Schedule => &mut run.arm.schedule,
+                    SweepPart::Method => &mut run.arm.method,
+                    SweepPart::Schedule => &mut run.arm.schedule,
                 };
                 *label = format!("{}/{label}", sweep.name);
                 run.series.arm = run.arm.clone();

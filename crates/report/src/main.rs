@@ -8,13 +8,13 @@ use trainability_report::program::ReportArguments;
 
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
-struct Arguments {
+struct ReportProgram {
     #[command(flatten)]
     report: ReportArguments,
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().report.run() {
+    match ReportProgram::parse().report.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", sentence(&error));

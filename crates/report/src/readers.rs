@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use trainability_record::controls::{LayerTrace, read_traces};
+use trainability_record::controls::{LayerSeries, read_traces};
 use trainability_record::table::TableError;
 use trainability_record::tasks::{field, read_tasks};
 use trainability_record::{Glossary, RunRecord, Status};
@@ -20,10 +20,10 @@ use crate::views::{contents, tables, warnings};
 use crate::writers::{html, markdown, terminal};
 
 /// A target: its name, which is that of its folder of seeds, and the function.
-pub(crate) type Target = (&'static str, fn(&[u8]));
+pub(crate) type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const TARGETS: [Target; 3] = [("tasks", tasks), ("controls", controls), ("run_record", run_record)];
+pub(crate) const TARGETS: [FuzzTarget; 3] = [("tasks", tasks), ("controls", controls), ("run_record", run_record)];
 
 /// `tasks.csv`.
 pub(crate) fn tasks(bytes: &[u8]) {
@@ -82,7 +82,7 @@ pub(crate) fn run_record(bytes: &[u8]) {
 }
 
 /// The traces that a report reads.
-fn traces(bytes: &[u8]) -> Result<Vec<LayerTrace>, TableError> {
+fn traces(bytes: &[u8]) -> Result<Vec<LayerSeries>, TableError> {
     read_traces(Path::new("controls.csv"), bytes, &traced_columns(&Glossary::format2()))
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use trainability_record::controls::{LayerTrace, read_traces};
+use trainability_record::controls::{LayerSeries, read_traces};
 use trainability_record::sweep::read_sweep;
 use trainability_record::tasks::read_tasks;
 use trainability_record::{Damage, Glossary, RunRecord, Status, read_record};
@@ -32,7 +32,7 @@ pub(crate) struct RecordedRun {
     /// `tasks.csv`, a value a task, for finished runs; empty otherwise.
     pub series: Series,
     /// `controls.csv` by layer, for finished runs; empty otherwise.
-    pub traces: Vec<LayerTrace>,
+    pub traces: Vec<LayerSeries>,
 }
 
 impl RecordedRun {
@@ -61,7 +61,7 @@ impl RecordedRun {
     }
 
     /// The measured updates of a layer.
-    pub(crate) fn trace(&self, layer: &str) -> Option<&LayerTrace> {
+    pub(crate) fn trace(&self, layer: &str) -> Option<&LayerSeries> {
         self.traces.iter().find(|trace| trace.layer == layer)
     }
 

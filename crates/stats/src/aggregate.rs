@@ -50,6 +50,7 @@ pub fn slope(values: &[f64]) -> Result<f64, Undefined> {
     Ok(both / square)
 }
 
+#[cfg(test)]
 /// Interquartile mean: the mean without the lowest and the highest quarter, a quarter being rounded down to whole values
 /// (R. Agarwal et al., *Deep RL at the Edge of the Statistical Precipice*, 2021; `scipy.stats.trim_mean(values, 0.25)`).
 ///
@@ -79,6 +80,7 @@ pub fn weighted_interquartile_mean(values: &[f64], weights: &[f64]) -> Result<f6
     Ok(sum / (whole - 2.0 * cut))
 }
 
+#[cfg(test)]
 /// Probability of improvement: how often a score of the arm exceeds one of the control, over all pairs of scores, ties counting
 /// half (Agarwal et al., 2021; rliable's `probability_of_improvement`).
 ///

@@ -38,11 +38,12 @@ pub struct HeldOut {
 struct Fold {
     /// Whether each run belongs to it.
     judged: Vec<bool>,
-    alone: Model<2>,
-    whole: Model<3>,
+    alone: NestedModel<2>,
+    whole: NestedModel<3>,
 }
 
 impl HeldOut {
+    #[cfg(test)]
     /// Fits both models, one configuration left out at a time. `baseline` has a value for each pair, NaN where there is none; such
     /// pairs are left out.
     ///
@@ -59,7 +60,8 @@ impl HeldOut {
     /// The same, with the baseline's models from another indicator where they are those of the same task pairs.
     ///
     /// # Errors
-    /// As [`HeldOut::new`].
+    /// [`Undefined`] with fewer than two configurations, when the models are the same or the indicator is constant, or when the
+    /// events of the other configurations are all of one class.
     ///
     /// # Panics
     /// When the lists differ in length.
@@ -90,7 +92,7 @@ impl HeldOut {
                 Some(known) => known.alone.get(&arm).ok_or(Undefined::NoValues)?.clone()?,
                 None => alone(&of_baseline, &kept, pooled, &judged)?,
             };
-            Ok(Fold { alone, whole: Model::new(&rows, &kept, pooled, &judged)?, judged })
+            Ok(Fold { alone, whole: NestedModel::new(&rows, &kept, pooled, &judged)?, judged })
         };
         Ok(Self { folds: arms.into_iter().map(fold).collect::<Result<_, _>>()?, pairs })
     }
@@ -127,7 +129,7 @@ impl HeldOut {
 pub struct Baseline {
     pooled: Pooled,
     /// By the arm that is left out.
-    alone: BTreeMap<usize, Result<Model<2>, Undefined>>,
+    alone: BTreeMap<usize, Result<NestedModel<2>, Undefined>>,
 }
 
 impl Baseline {
@@ -145,9 +147,9 @@ impl Baseline {
 }
 
 /// Fits the baseline's model.
-fn alone(scaled: &[f64], kept: &[usize], pooled: &Pooled, judged: &[bool]) -> Result<Model<2>, Undefined> {
+fn alone(scaled: &[f64], kept: &[usize], pooled: &Pooled, judged: &[bool]) -> Result<NestedModel<2>, Undefined> {
     let rows: Vec<[f64; 2]> = scaled.iter().map(|value| [1.0, *value]).collect();
-    Model::new(&rows, kept, pooled, judged)
+    NestedModel::new(&rows, kept, pooled, judged)
 }
 
 /// The values of the kept pairs as ranks among those of the arms that are not left out.
@@ -159,12 +161,12 @@ fn scaled_without(arm: usize, kept: &[usize], pooled: &Pooled, values: &[f64]) -
 
 /// A model by what it loses on each run, fitted or not, near its coefficients.
 #[derive(Clone, Debug)]
-struct Model<const COEFFICIENTS: usize> {
+struct NestedModel<const COEFFICIENTS: usize> {
     runs: Vec<Expansion<COEFFICIENTS>>,
     ridge: Expansion<COEFFICIENTS>,
 }
 
-impl<const COEFFICIENTS: usize> Model<COEFFICIENTS> {
+impl<const COEFFICIENTS: usize> NestedModel<COEFFICIENTS> {
     /// Fits to the pairs of the runs that are not judged; `pairs` are the rows' places in `pooled`.
     fn new(rows: &[[f64; COEFFICIENTS]], pairs: &[usize], pooled: &Pooled, judged: &[bool]) -> Result<Self, Undefined> {
         let events: Vec<bool> = pairs.iter().map(|pair| pooled.events[*pair]).collect();

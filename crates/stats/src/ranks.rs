@@ -23,11 +23,6 @@ impl Order {
         self.positions.len()
     }
 
-    /// Whether the list was empty.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.positions.is_empty()
-    }
-
     #[cfg(test)]
     /// Whether no two numbers differ (an empty list has none that do).
     pub(crate) fn is_constant(&self) -> bool {

@@ -84,13 +84,13 @@ pub fn on_host(tensor: &Tensor) -> bool {
 /// same panics. For tests on machines without a GPU.
 #[doc(hidden)]
 pub fn without_slices<R>(work: impl FnOnce() -> R) -> R {
-    struct Reset(bool);
-    impl Drop for Reset {
+    struct RestoreSlices(bool);
+    impl Drop for RestoreSlices {
         fn drop(&mut self) {
             WITHOUT_SLICES.set(self.0);
         }
     }
-    let _reset = Reset(WITHOUT_SLICES.replace(true));
+    let _reset = RestoreSlices(WITHOUT_SLICES.replace(true));
     work()
 }
 

@@ -18,19 +18,19 @@ use crate::probe::{Probe, ProbeOptions};
 use crate::testing::networks::{Moments, moments};
 
 /// Steps that its optimizer has made.
-pub const STEPS: u64 = 7;
+pub(super) const STEPS: u64 = 7;
 /// Units of its layers.
-pub const WIDTHS: [usize; 3] = [6, 4, 3];
+pub(super) const WIDTHS: [usize; 3] = [6, 4, 3];
 /// Images of its task.
-pub const IMAGES: usize = 12;
+pub(super) const IMAGES: usize = 12;
 
 /// What hidden layers passed on in the pass that left this trace.
-pub fn hidden_activations(trace: &[LayerTrace]) -> Vec<Tensor> {
+pub(super) fn hidden_activations(trace: &[LayerTrace]) -> Vec<Tensor> {
     trace[1..].iter().map(|layer| layer.input.detach()).collect()
 }
 
 /// The parts of a learner in f64 with 5 inputs, biases that are not zero, and moments that are not empty.
-pub struct Trained {
+pub(super) struct Trained {
     pub images: Tensor,
     labels: Tensor,
     pub network: Chain,
@@ -42,11 +42,11 @@ pub struct Trained {
 }
 
 impl Trained {
-    pub fn new(crelu: bool, seed: u64) -> Trained {
+    pub(super) fn new(crelu: bool, seed: u64) -> Trained {
         Trained::with_normalization(None, crelu, seed)
     }
 
-    pub fn with_normalization(rule: Option<Box<dyn Normalization>>, crelu: bool, seed: u64) -> Trained {
+    pub(super) fn with_normalization(rule: Option<Box<dyn Normalization>>, crelu: bool, seed: u64) -> Trained {
         let mut initialisation = Generator::named("initialisation", seed);
         let [a, b, outputs] = WIDTHS.map(|width| width as i64);
         let shape = Shape { inputs: 5, convolutions: None, hidden: vec![a, b], outputs, kind: Kind::Double };
@@ -71,7 +71,7 @@ impl Trained {
         trained
     }
 
-    pub fn step(&mut self, learning_rate: f64) {
+    pub(super) fn step(&mut self, learning_rate: f64) {
         let generator = &mut self.initialisation;
         let mut of = |tensor: &Tensor| generator.uniform(&tensor.size(), 1.0, Kind::Double);
         let gradients: Gradients =
@@ -80,7 +80,7 @@ impl Trained {
     }
 
     /// What surgery reaches of it.
-    pub fn in_training(&mut self) -> InTraining<'_> {
+    pub(super) fn in_training(&mut self) -> InTraining<'_> {
         InTraining {
             task: Task { inputs: &self.images, labels: &self.labels },
             model: &mut self.network,
@@ -93,19 +93,19 @@ impl Trained {
         }
     }
 
-    pub fn set(&mut self, layer: usize, parameter: usize, row: i64, factor: f64, offset: f64) {
+    pub(super) fn set(&mut self, layer: usize, parameter: usize, row: i64, factor: f64, offset: f64) {
         let mut row = self.network.layers()[layer].parameters[parameter].value.detach().get(row);
         let value = &row * factor + offset;
         row.copy_(&value);
     }
 
-    pub fn plain(&self) -> Vec<Plain> {
+    pub(super) fn plain(&self) -> Vec<Plain> {
         let layers = self.network.layers().iter().zip(moments(&self.optimizer, self.network.layers()));
         layers.map(|(layer, moments)| Plain::of(layer, &moments)).collect()
     }
 
     /// The activations of hidden layers on some images, sample by sample.
-    pub fn activations(&self, images: &[Vec<f64>]) -> Vec<Vec<Vec<f64>>> {
+    pub(super) fn activations(&self, images: &[Vec<f64>]) -> Vec<Vec<Vec<f64>>> {
         let layers = self.plain();
         let mut signals = images.to_vec();
         let mut hidden = Vec::new();
@@ -127,7 +127,7 @@ impl Trained {
 
 /// A layer's numbers: weight by row and column, bias by row, each with first moment, second moment and restart.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plain {
+pub(super) struct Plain {
     pub weight: Vec<Vec<f64>>,
     pub bias: Vec<f64>,
     pub weight_moments: Vec<Vec<[f64; 3]>>,
@@ -155,7 +155,7 @@ impl Plain {
 }
 
 /// The surgery of that name.
-pub fn surgery(name: &str, options: Value) -> Box<dyn Surgery> {
+pub(super) fn surgery(name: &str, options: Value) -> Box<dyn Surgery> {
     match part(name).unwrap().build(options).unwrap().0 {
         Contribution::Surgery(surgery) => surgery,
         other => panic!("{other:?} is no surgery"),

@@ -12,7 +12,7 @@ use crate::testing::layer_curvatures;
 use crate::testing::networks::traced;
 
 /// The largest and the smallest eigenvalue of every layer's Hessian block, from starts that are drawn by that seed.
-pub fn curvatures(
+pub(super) fn curvatures(
     model: &dyn Model,
     images: &Tensor,
     labels: &Tensor,

@@ -11,11 +11,11 @@ use crate::model::{Chain, Model};
 use crate::testing::networks::penalty;
 
 /// Of every penalty.
-pub const COEFFICIENT: f64 = 0.05;
+pub(super) const COEFFICIENT: f64 = 0.05;
 /// Features of an image.
-pub const INPUTS: usize = 6;
+pub(super) const INPUTS: usize = 6;
 /// Units of the output layer.
-pub const CLASSES: usize = 3;
+pub(super) const CLASSES: usize = 3;
 
 /// The sum of fourth powers: its Hessian is no multiple of the identity.
 #[derive(Debug)]
@@ -55,14 +55,14 @@ impl Stateful for Quartic {
 
 /// The activation.
 #[derive(Clone, Copy, Debug)]
-pub enum Unit {
+pub(super) enum Unit {
     Relu,
     Crelu,
     Tanh,
 }
 
 impl Unit {
-    pub fn activation(self) -> Box<dyn Activation> {
+    pub(super) fn activation(self) -> Box<dyn Activation> {
         match self {
             Unit::Relu => Box::new(Relu),
             Unit::Crelu => Box::new(Crelu),
@@ -92,7 +92,7 @@ impl Unit {
 
 /// The terms of the loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Terms {
+pub(super) enum Terms {
     CrossEntropy,
     /// Plus the sum of squares and the Wasserstein distance.
     Isotropic,
@@ -101,7 +101,7 @@ pub enum Terms {
 }
 
 impl Terms {
-    pub fn penalties(self, network: &Chain) -> Vec<Box<dyn Penalty>> {
+    pub(super) fn penalties(self, network: &Chain) -> Vec<Box<dyn Penalty>> {
         let named = |name: &str| penalty(name, COEFFICIENT, network.layers());
         match self {
             Terms::CrossEntropy => vec![],
@@ -112,14 +112,14 @@ impl Terms {
 }
 
 /// A minibatch in plain numbers.
-pub struct Batch {
+pub(super) struct Batch {
     pub images: Vec<Vec<f64>>,
     pub labels: Vec<usize>,
 }
 
 /// The network and its loss in plain numbers.
 #[derive(Clone)]
-pub struct Plain {
+pub(super) struct Plain {
     pub unit: Unit,
     pub terms: Terms,
     /// Features that come in and units of each layer.
@@ -182,7 +182,7 @@ impl Plain {
     }
 
     /// The gradient of the total loss at one layer.
-    pub fn total_gradient(&self, batch: &Batch, layer: usize) -> Vec<f64> {
+    pub(super) fn total_gradient(&self, batch: &Batch, layer: usize) -> Vec<f64> {
         let mut sum = vec![0.0; self.parameters[layer].len()];
         for (image, &label) in batch.images.iter().zip(&batch.labels) {
             for (sum, g) in sum.iter_mut().zip(&self.sample_gradient(image, label)[layer]) {
@@ -194,7 +194,7 @@ impl Plain {
     }
 
     /// (1/B) sum_i |g_i - g_mean|^2 of the cross-entropy.
-    pub fn noise_variance(&self, batch: &Batch, layer: usize) -> f64 {
+    pub(super) fn noise_variance(&self, batch: &Batch, layer: usize) -> f64 {
         let samples: Vec<Vec<f64>> = batch
             .images
             .iter()
@@ -208,7 +208,7 @@ impl Plain {
     }
 
     /// The spectrum, ascending, of the layer's block of the Hessian of the total loss.
-    pub fn spectrum(&self, batch: &Batch, layer: usize) -> Vec<f64> {
+    pub(super) fn spectrum(&self, batch: &Batch, layer: usize) -> Vec<f64> {
         const STEP: f64 = 1e-6;
         let shifted = |index: usize, by: f64| {
             let mut other = self.clone();
@@ -260,10 +260,10 @@ fn eigenvalues(mut a: Vec<Vec<f64>>) -> Vec<f64> {
     values
 }
 
-pub fn mean(values: &[f64]) -> f64 {
+pub(super) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-pub fn square_sum(values: &[f64]) -> f64 {
+pub(super) fn square_sum(values: &[f64]) -> f64 {
     values.iter().map(|value| value * value).sum()
 }

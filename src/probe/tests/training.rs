@@ -13,10 +13,10 @@ use crate::probe::{LayerStatistics, Probe, UpdateView};
 use crate::testing::networks::{chain, disturb, logits, numbers, traced};
 
 /// Far from the usual constants, so that a correction or an epsilon left out shows.
-pub const ADAM: AdamOptions = AdamOptions { beta1: 0.8, beta2: 0.95, epsilon: 3e-3 };
+pub(super) const ADAM: AdamOptions = AdamOptions { beta1: 0.8, beta2: 0.95, epsilon: 3e-3 };
 
 /// A real training with the moments kept a second time in plain numbers.
-pub struct Training {
+pub(super) struct Training {
     pub network: Chain,
     penalties: Vec<Box<dyn Penalty>>,
     adam: Adam,
@@ -29,7 +29,7 @@ pub struct Training {
 }
 
 /// One update before its optimizer step.
-pub struct Update {
+pub(super) struct Update {
     images: Tensor,
     labels: Tensor,
     trace: Vec<LayerTrace>,
@@ -40,7 +40,7 @@ pub struct Update {
 }
 
 impl Training {
-    pub fn new(unit: Unit, hidden: &[i64], terms: Terms, seed: u64) -> Training {
+    pub(super) fn new(unit: Unit, hidden: &[i64], terms: Terms, seed: u64) -> Training {
         tch::set_num_threads(1);
         let shape = Shape {
             inputs: INPUTS as i64,
@@ -79,7 +79,7 @@ impl Training {
     }
 
     /// The next minibatch and its gradients, formed as a run forms them.
-    pub fn begin(&mut self, samples: usize) -> Update {
+    pub(super) fn begin(&mut self, samples: usize) -> Update {
         let images = self.generator.uniform(&[samples as i64, INPUTS as i64], 2.0, Kind::Double);
         let labels = self.generator.labels(samples, CLASSES as i64);
         let trace = traced(&self.network, &images);
@@ -106,7 +106,7 @@ impl Training {
         }
     }
 
-    pub fn measure(&self, update: &Update, probe: &mut Probe) -> Vec<LayerStatistics> {
+    pub(super) fn measure(&self, update: &Update, probe: &mut Probe) -> Vec<LayerStatistics> {
         let view = UpdateView {
             model: &self.network,
             inputs: &update.images,
@@ -123,7 +123,7 @@ impl Training {
     }
 
     /// The optimizer step, here and in plain numbers.
-    pub fn end(&mut self, update: &Update) {
+    pub(super) fn end(&mut self, update: &Update) {
         for (layer, second) in self.second.iter_mut().enumerate() {
             let gradient = self.plain.total_gradient(&update.batch, layer);
             for (v, g) in second.iter_mut().zip(gradient) {
@@ -135,7 +135,7 @@ impl Training {
         self.plain.parameters = parameters(&self.network);
     }
 
-    pub fn train(&mut self, updates: usize, samples: usize) {
+    pub(super) fn train(&mut self, updates: usize, samples: usize) {
         for _ in 0..updates {
             let update = self.begin(samples);
             self.end(&update);
@@ -148,7 +148,7 @@ impl Training {
         (mean(&self.second[layer][..weights]) / (1.0 - ADAM.beta2.powi(self.steps))).sqrt()
     }
 
-    pub fn effective_step(&self, layer: usize, form: EffectiveStep) -> f64 {
+    pub(super) fn effective_step(&self, layer: usize, form: EffectiveStep) -> f64 {
         let step = |root: f64| self.rates[layer] / ((1.0 - ADAM.beta1.powi(self.steps)) * (root + ADAM.epsilon));
         match form {
             EffectiveStep::Rms => step(self.weight_rms(layer)),
@@ -160,7 +160,7 @@ impl Training {
     }
 
     /// lambda_bar over lambda.
-    pub fn scale(&self, layer: usize, form: SharpnessScale) -> f64 {
+    pub(super) fn scale(&self, layer: usize, form: SharpnessScale) -> f64 {
         match form {
             SharpnessScale::Layer => self.rates[layer] / (self.weight_rms(layer) + ADAM.epsilon),
             SharpnessScale::Global => self.rates[0] / (mean(&self.second.concat()).sqrt() + ADAM.epsilon),
@@ -168,6 +168,6 @@ impl Training {
     }
 }
 
-pub fn parameters(network: &Chain) -> Vec<Vec<f64>> {
+pub(super) fn parameters(network: &Chain) -> Vec<Vec<f64>> {
     network.layers().iter().map(|layer| layer.parameters.iter().flat_map(|p| numbers(&p.value)).collect()).collect()
 }

@@ -87,20 +87,20 @@ pub(crate) fn compare_arms(
 const TEST: &str = "test_accuracy";
 
 /// The mean online accuracies of the seeds that both arms have.
-type Pairs = (Vec<f64>, Vec<f64>);
+type ArmPairs = (Vec<f64>, Vec<f64>);
 
-fn paired(arm: &BTreeMap<u64, Vec<f64>>, control: &BTreeMap<u64, Vec<f64>>) -> Result<Pairs, Undefined> {
+fn paired(arm: &BTreeMap<u64, Vec<f64>>, control: &BTreeMap<u64, Vec<f64>>) -> Result<ArmPairs, Undefined> {
     let both = arm.iter().filter_map(|(seed, ours)| Some((ours, control.get(seed)?)));
     let means: Result<Vec<(f64, f64)>, Undefined> =
         both.map(|(ours, theirs)| Ok((mean(ours)?, mean(theirs)?))).collect();
-    let pairs: Pairs = means?.into_iter().unzip();
+    let pairs: ArmPairs = means?.into_iter().unzip();
     if pairs.0.is_empty() { Err(Undefined::NoPairedSeed) } else { Ok(pairs) }
 }
 
 fn summary(
     arm: &Arm,
     runs: &BTreeMap<u64, Vec<f64>>,
-    pairs: Result<Pairs, Undefined>,
+    pairs: Result<ArmPairs, Undefined>,
     mean_test_accuracy: Result<Estimate, Undefined>,
     diverged: usize,
     options: BootstrapOptions,

@@ -11,7 +11,7 @@ use crate::evidence::claims::finding::Finding;
 use crate::evidence::claims::judge;
 use crate::evidence::comparison::{ArmSummary, compare_arms};
 use crate::evidence::outcomes::EventOptions;
-use crate::evidence::predictiveness::{Indicator, Predictiveness, PredictivenessOptions, score_indicators};
+use crate::evidence::predictiveness::{Predictiveness, PredictivenessOptions, ScoredIndicator, score_indicators};
 use crate::evidence::schedules::{ScheduleSummary, compare_schedules};
 use crate::results::{RecordedRun, RecordedSweep, lookup};
 use crate::selected::Selected;
@@ -87,7 +87,7 @@ impl Evidence {
         let mut compared_schedules = compare_schedules(&series, &excluded, BootstrapOptions::default());
         compared_schedules.sort_by_key(|summary| schedules.iter().position(|label| *label == summary.schedule));
         let indicators: Vec<_> =
-            sweep.glossary.indicators.iter().map(|i| Indicator::new(i.name.clone(), i.role.name())).collect();
+            sweep.glossary.indicators.iter().map(|i| ScoredIndicator::new(i.name.clone(), i.role.name())).collect();
         let event = EventOptions { references: references(&sweep), ..EventOptions::default() };
         let options = PredictivenessOptions { event: event.clone(), ..PredictivenessOptions::default() };
         let scores = score_indicators(&series, &indicators, &options);

@@ -27,14 +27,14 @@ pub(crate) const ONLINE_ACCURACY: &str = "online_accuracy";
 
 /// An indicator to score: a column of the runs, and its part in the argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Indicator {
+pub(crate) struct ScoredIndicator {
     /// The column's name.
     pub name: String,
     /// Its role, such as `rejected`, `method` or `trivial`; only passed on.
     pub role: String,
 }
 
-impl Indicator {
+impl ScoredIndicator {
     /// An indicator of this column and role.
     pub(crate) fn new(name: impl Into<String>, role: impl Into<String>) -> Self {
         Self { name: name.into(), role: role.into() }
@@ -63,7 +63,7 @@ impl Default for PredictivenessOptions {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Predictiveness {
     /// The indicator.
-    pub indicator: Indicator,
+    pub indicator: ScoredIndicator,
     /// Tasks looked ahead.
     pub horizon: usize,
     /// Which of these tasks the outcome is taken from.
@@ -121,7 +121,7 @@ impl Predictiveness {
 /// Scores every indicator at every horizon over all runs but those of the `reset` method: horizon by horizon, in the order given.
 pub(crate) fn score_indicators(
     runs: &[Series],
-    indicators: &[Indicator],
+    indicators: &[ScoredIndicator],
     options: &PredictivenessOptions,
 ) -> Vec<Predictiveness> {
     let scored = scored_runs(runs, &options.event);
@@ -130,7 +130,7 @@ pub(crate) fn score_indicators(
         let outcomes: Vec<_> = scored.iter().map(|run| run.outcomes(horizon, &options.event)).collect();
         let baselines = [TASK_AGE, ONLINE_ACCURACY].map(|name| Baseline::new(pairs_of(name, &scored, &outcomes)));
         let pairs = Pairs { runs: &scored, outcomes: &outcomes, baselines: &baselines, reference };
-        let score = |indicator: &Indicator| score(indicator, horizon, &pairs, options);
+        let score = |indicator: &ScoredIndicator| score(indicator, horizon, &pairs, options);
         indicators.par_iter().map(score).collect::<Vec<_>>()
     };
     options.horizons.par_iter().flat_map(at_horizon).collect()
@@ -145,7 +145,12 @@ struct Pairs<'a> {
     reference: Option<Reference>,
 }
 
-fn score(indicator: &Indicator, horizon: usize, pairs: &Pairs<'_>, options: &PredictivenessOptions) -> Predictiveness {
+fn score(
+    indicator: &ScoredIndicator,
+    horizon: usize,
+    pairs: &Pairs<'_>,
+    options: &PredictivenessOptions,
+) -> Predictiveness {
     let Pairs { runs, outcomes, baselines, reference } = *pairs;
     let pooled = pairs_of(&indicator.name, runs, outcomes);
     let points = Points::of(&pooled);
@@ -207,7 +212,7 @@ struct Warnings {
 
 /// The direction is that over all data; the threshold is found anew in each resample.
 fn warnings(
-    indicator: &Indicator,
+    indicator: &ScoredIndicator,
     runs: &[ScoredRun<'_>],
     pooled: &Pooled,
     points: &Points,

@@ -109,10 +109,10 @@ fn summary(
     };
     let pairs = match control {
         _ if schedule == CONTROL => Err(Undefined::IsControl),
-        Some(control) => Pairs::new(scores, control),
+        Some(control) => SchedulePairs::new(scores, control),
         None => Err(Undefined::NoPairedSeed),
     };
-    let differences = pairs.as_ref().map(Pairs::differences).map_err(|reason| *reason);
+    let differences = pairs.as_ref().map(SchedulePairs::differences).map_err(|reason| *reason);
     let over_seeds = |test: fn(&[f64]) -> Result<f64, Undefined>| differences.as_deref().map_err(|r| *r).and_then(test);
     ScheduleSummary {
         schedule: schedule.to_owned(),
@@ -129,13 +129,13 @@ fn summary(
 }
 
 /// The scores of the seeds that all methods have under both schedules: a row a method, a column a seed.
-struct Pairs {
+struct SchedulePairs {
     seeds: usize,
     ours: Vec<Vec<f64>>,
     theirs: Vec<Vec<f64>>,
 }
 
-impl Pairs {
+impl SchedulePairs {
     fn new(ours: &Scores<'_>, theirs: &Scores<'_>) -> Result<Self, Undefined> {
         let seeds_of = |seeds: &BTreeMap<u64, f64>| seeds.keys().copied().collect::<BTreeSet<u64>>();
         let seeds = ours.values().chain(theirs.values()).map(seeds_of).reduce(|left, right| &left & &right);

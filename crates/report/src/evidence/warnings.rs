@@ -6,7 +6,7 @@ use trainability_stats::gaps::defined;
 
 use crate::series::{Arm, Series};
 
-/// Seeds an arm below which intervals over seeds deserve a warning.
+/// SeedValues an arm below which intervals over seeds deserve a warning.
 pub(crate) const FEWEST_SEEDS: usize = 5;
 
 /// Arms of fewer than five seeds, a sentence for each number of seeds.
@@ -35,14 +35,14 @@ pub(crate) fn few_seeds(runs: &[Series]) -> Vec<String> {
 
 /// Groups of arms whose online accuracies are the same to the last bit on every seed they share: their difference is no result.
 pub(crate) fn identical_arms(runs: &[Series]) -> Vec<String> {
-    let mut groups: Vec<Vec<(&Arm, Seeds<'_>)>> = Vec::new();
+    let mut groups: Vec<Vec<(&Arm, SeedValues<'_>)>> = Vec::new();
     for (arm, seeds) in by_arm(runs) {
         match groups.iter_mut().find(|group| identical(&group[0].1, &seeds)) {
             Some(group) => group.push((arm, seeds)),
             None => groups.push(vec![(arm, seeds)]),
         }
     }
-    let sentence = |group: &Vec<(&Arm, Seeds<'_>)>| {
+    let sentence = |group: &Vec<(&Arm, SeedValues<'_>)>| {
         let names: Vec<String> = group.iter().map(|(arm, _)| name(arm)).collect();
         format!(
             "{} have identical online accuracies on all seeds they share: they are the same run.",
@@ -74,17 +74,17 @@ pub(crate) fn constant_indicator(runs: &[Series], indicator: &str) -> Option<Str
     constant.then(|| format!("{indicator} is {first} at every task of every run: it can foretell nothing."))
 }
 
-type Seeds<'a> = BTreeMap<u64, &'a [Option<f64>]>;
+type SeedValues<'a> = BTreeMap<u64, &'a [Option<f64>]>;
 
-fn by_arm(runs: &[Series]) -> BTreeMap<&Arm, Seeds<'_>> {
-    let mut arms: BTreeMap<&Arm, Seeds<'_>> = BTreeMap::new();
+fn by_arm(runs: &[Series]) -> BTreeMap<&Arm, SeedValues<'_>> {
+    let mut arms: BTreeMap<&Arm, SeedValues<'_>> = BTreeMap::new();
     for run in runs {
         arms.entry(&run.arm).or_default().insert(run.seed, run.online_accuracy());
     }
     arms
 }
 
-fn identical(left: &Seeds<'_>, right: &Seeds<'_>) -> bool {
+fn identical(left: &SeedValues<'_>, right: &SeedValues<'_>) -> bool {
     let mut shared = left.iter().filter_map(|(seed, accuracy)| Some((*accuracy, *right.get(seed)?))).peekable();
     let bits = |accuracy: &[Option<f64>]| accuracy.iter().map(|value| value.map(f64::to_bits)).collect::<Vec<_>>();
     shared.peek().is_some() && shared.all(|(left, right)| !left.is_empty() && bits(left) == bits(right))

@@ -9,7 +9,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, FontTransform, RGBAColor, RGBColor, TextStyle};
 use trainability_record::text::{pieces, printable};
 
-use crate::plot::data::{Pen, Shape};
+use crate::plot::data::{MarkerShape, Pen};
 use crate::plot::style::{FAMILY, embed_fonts};
 
 /// A figure could not be drawn, which only a broken backend or typeface can cause.
@@ -111,7 +111,7 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
     pub(crate) fn point(
         &self,
         (x, y): (f64, f64),
-        shape: Shape,
+        shape: MarkerShape,
         size: f64,
         colour: RGBAColor,
     ) -> Result<(), DrawError> {
@@ -124,12 +124,16 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
         };
         let stroke = (size * 0.45).max(1.5);
         match shape {
-            Shape::Circle => disc(colour.filled()),
-            Shape::Ring => disc(colour.stroke_width((stroke * self.scale) as u32)),
-            Shape::Square => self.polygon(&corners(&[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]), colour),
-            Shape::Diamond => self.polygon(&corners(&[(0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)]), colour),
-            Shape::Triangle => self.polygon(&corners(&[(0.0, -1.2), (1.1, 0.8), (-1.1, 0.8)]), colour),
-            Shape::Cross => {
+            MarkerShape::Circle => disc(colour.filled()),
+            MarkerShape::Ring => disc(colour.stroke_width((stroke * self.scale) as u32)),
+            MarkerShape::Square => {
+                self.polygon(&corners(&[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]), colour)
+            }
+            MarkerShape::Diamond => {
+                self.polygon(&corners(&[(0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)]), colour)
+            }
+            MarkerShape::Triangle => self.polygon(&corners(&[(0.0, -1.2), (1.1, 0.8), (-1.1, 0.8)]), colour),
+            MarkerShape::Cross => {
                 let pen = Pen::solid(RGBColor(colour.0, colour.1, colour.2), stroke);
                 self.line(&corners(&[(-0.9, -0.9), (0.9, 0.9)]), pen)?;
                 self.line(&corners(&[(-0.9, 0.9), (0.9, -0.9)]), pen)

@@ -86,7 +86,7 @@ pub enum Mark {
     /// A translucent area between two curves: x, lower, upper.
     Band { points: Vec<(f64, f64, f64)>, colour: RGBColor },
     /// Single points.
-    Points { points: Vec<(f64, f64)>, colour: RGBColor, shape: Shape, size: f64 },
+    Points { points: Vec<(f64, f64)>, colour: RGBColor, shape: MarkerShape, size: f64 },
     /// A horizontal line across the panel.
     Horizontal { y: f64, pen: Pen },
     /// A vertical line across the panel.
@@ -123,7 +123,7 @@ impl Pen {
 /// The outline of a point, so that groups differ by more than colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each is named after what it looks like")]
-pub enum Shape {
+pub enum MarkerShape {
     Circle,
     Square,
     Triangle,
@@ -147,7 +147,7 @@ pub enum Swatch {
     /// A piece of a line.
     Line(Pen),
     /// A point.
-    Point(RGBColor, Shape),
+    Point(RGBColor, MarkerShape),
     /// A filled box, as in bars.
     Box(RGBColor),
 }
@@ -165,7 +165,7 @@ impl Key {
     }
 
     /// A key for points.
-    pub fn point(label: impl Into<String>, colour: RGBColor, shape: Shape) -> Self {
+    pub fn point(label: impl Into<String>, colour: RGBColor, shape: MarkerShape) -> Self {
         Self { label: label.into(), swatch: Swatch::Point(colour, shape) }
     }
 

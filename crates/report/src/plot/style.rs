@@ -6,9 +6,9 @@
 use std::sync::OnceLock;
 
 use plotters::style::{FontStyle, RGBColor, register_font};
-use trainability_record::glossary::{DescribedBound, Role};
+use trainability_record::glossary::{DescribedBound, IndicatorRole};
 
-use crate::plot::data::{Pen, Shape};
+use crate::plot::data::{MarkerShape, Pen};
 
 /// Width of every image, in pixels: twice what a README shows.
 pub(crate) const WIDTH: f64 = 1600.0;
@@ -68,8 +68,15 @@ pub(crate) fn schedule_pen(schedule: &str, all: &[String]) -> Pen {
 }
 
 /// The colour and point shape of a method; `all` are the sweep's methods in their order.
-pub(crate) fn method_point(method: &str, all: &[String]) -> (RGBColor, Shape) {
-    let shapes = [Shape::Circle, Shape::Triangle, Shape::Square, Shape::Diamond, Shape::Cross, Shape::Ring];
+pub(crate) fn method_point(method: &str, all: &[String]) -> (RGBColor, MarkerShape) {
+    let shapes = [
+        MarkerShape::Circle,
+        MarkerShape::Triangle,
+        MarkerShape::Square,
+        MarkerShape::Diamond,
+        MarkerShape::Cross,
+        MarkerShape::Ring,
+    ];
     let place = all.iter().position(|m| m == method).unwrap_or(0);
     (TOL[place % TOL.len()], shapes[place % shapes.len()])
 }
@@ -89,12 +96,12 @@ pub(crate) const SECTIONS: [RGBColor; 8] = [
 pub(crate) const REST: RGBColor = RGBColor(0xc8, 0xc8, 0xc8);
 
 /// The colour of an indicator's role.
-pub(crate) fn role_colour(role: Role) -> RGBColor {
+pub(crate) fn role_colour(role: IndicatorRole) -> RGBColor {
     match role {
-        Role::Rejected => VERMILLION,
-        Role::Compared => PURPLE,
-        Role::Method => BLUE,
-        Role::Trivial => BLACK,
+        IndicatorRole::Rejected => VERMILLION,
+        IndicatorRole::Compared => PURPLE,
+        IndicatorRole::Method => BLUE,
+        IndicatorRole::Trivial => BLACK,
     }
 }
 

@@ -15,7 +15,7 @@ use trainability_stats::{BootstrapOptions, Estimate, Undefined};
 use crate::evidence::comparison::compare_arms;
 use crate::evidence::outcomes::Reference;
 use crate::evidence::predictiveness::{
-    Indicator, Predictiveness, PredictivenessOptions, leading, ranked, score_indicators,
+    Predictiveness, PredictivenessOptions, ScoredIndicator, leading, ranked, score_indicators,
 };
 use crate::evidence::rows::{PredictivenessRow, SummaryRow};
 use crate::series::{Arm, Series};
@@ -60,9 +60,9 @@ fn synthetic(arms: usize, seeds: u64, tasks: usize, signal: f64, generator: &mut
     runs
 }
 
-fn indicators() -> Vec<Indicator> {
-    let tried = ["noise_a", "noise_b", "planted", "noise_c"].map(|name| Indicator::new(name, "compared"));
-    let trivial = ["task_age", "online_accuracy"].map(|name| Indicator::new(name, "trivial"));
+fn indicators() -> Vec<ScoredIndicator> {
+    let tried = ["noise_a", "noise_b", "planted", "noise_c"].map(|name| ScoredIndicator::new(name, "compared"));
+    let trivial = ["task_age", "online_accuracy"].map(|name| ScoredIndicator::new(name, "trivial"));
     tried.into_iter().chain(trivial).collect()
 }
 
@@ -131,7 +131,7 @@ fn the_interval_of_a_pooled_auroc_covers_as_often_as_it_says() {
         let runs = synthetic(6, 5, 8, 1.0, &mut ChaCha8Rng::seed_from_u64(seed));
         let bootstrap = BootstrapOptions { resamples: 1000, seed };
         let options = PredictivenessOptions { horizons: vec![1], bootstrap, ..Default::default() };
-        score_indicators(&runs, &[Indicator::new("planted", "compared")], &options)[0].auroc.unwrap()
+        score_indicators(&runs, &[ScoredIndicator::new("planted", "compared")], &options)[0].auroc.unwrap()
     };
     let estimates: Vec<_> = (0..repetitions).into_par_iter().map(of_repetition).collect();
     // The indicator has unit variance in either class, so that AUROC is P(N(1, 2) > 0): scipy.stats.norm.cdf(1 / 2**0.5)
@@ -154,7 +154,7 @@ fn the_intervals_of_gain_and_lead_time_cover_as_often_as_they_say() {
         let runs = synthetic(4, 5, 8, 1.0, &mut ChaCha8Rng::seed_from_u64(seed));
         let bootstrap = BootstrapOptions { resamples: 500, seed };
         let options = PredictivenessOptions { horizons: vec![1], bootstrap, ..Default::default() };
-        let score = &score_indicators(&runs, &[Indicator::new("planted", "compared")], &options)[0];
+        let score = &score_indicators(&runs, &[ScoredIndicator::new("planted", "compared")], &options)[0];
         (score.gain_over_task_age.unwrap(), score.lead_time.unwrap())
     };
     let (gains, leads): (Vec<_>, Vec<_>) = (0..600_u64).into_par_iter().map(of_repetition).unzip();
@@ -175,7 +175,7 @@ fn scores_do_not_depend_on_the_order_of_runs() {
 
 fn rows(runs: &[Series], indicator: &str, horizons: &[usize]) -> Vec<PredictivenessRow> {
     let options = PredictivenessOptions { horizons: horizons.to_vec(), ..Default::default() };
-    let scores = score_indicators(runs, &[Indicator::new(indicator, "compared")], &options);
+    let scores = score_indicators(runs, &[ScoredIndicator::new(indicator, "compared")], &options);
     scores.iter().map(PredictivenessRow::from).collect()
 }
 

@@ -12,7 +12,7 @@ use crate::evidence::claims::inputs::ClaimInputs;
 use crate::evidence::claims::roles::ScheduleRole;
 use crate::evidence::claims::trajectory::Trajectory;
 use crate::evidence::outcomes::EventOptions;
-use crate::evidence::predictiveness::{Indicator, PredictivenessOptions, score_indicators};
+use crate::evidence::predictiveness::{PredictivenessOptions, ScoredIndicator, score_indicators};
 use crate::series::{Arm, Series};
 
 const TASKS: usize = 16;
@@ -44,8 +44,8 @@ fn run(arm: Arm, seed: u64, level: f64, fall: f64, columns: &[Column<'_>]) -> Se
 
 fn judged(runs: &[Series], indicators: &[(&str, &str)], trajectories: &[Trajectory]) -> Vec<Finding> {
     let trivial = [("task_age", "trivial"), ("online_accuracy", "trivial")];
-    let indicators: Vec<Indicator> =
-        indicators.iter().chain(&trivial).map(|(name, role)| Indicator::new(*name, *role)).collect();
+    let indicators: Vec<ScoredIndicator> =
+        indicators.iter().chain(&trivial).map(|(name, role)| ScoredIndicator::new(*name, *role)).collect();
     let options = PredictivenessOptions { horizons: vec![1], ..Default::default() };
     let scores = score_indicators(runs, &indicators, &options);
     let role = |label: &str| (label.to_owned(), ScheduleRole::of(label.split('-').next().unwrap(), None, label));

@@ -1,6 +1,6 @@
 //! What the report says, and in which order.
 
-use trainability_record::glossary::{DescribedIndicator, Role};
+use trainability_record::glossary::{DescribedIndicator, IndicatorRole};
 
 use crate::evidence::Evidence;
 use crate::evidence::predictiveness::leading;
@@ -70,7 +70,7 @@ fn scope(evidence: &Evidence) -> String {
 
 /// Which indicators beat the trivial ones beyond their intervals.
 fn verdict(evidence: &Evidence) -> String {
-    let leaders = leading(&evidence.scores, HORIZON, Role::Trivial.name());
+    let leaders = leading(&evidence.scores, HORIZON, IndicatorRole::Trivial.name());
     let names: Vec<_> = leaders.iter().map(|score| evidence.title(&score.indicator.name)).collect();
     let bar = "its interval lies above those of task age and of online accuracy, and above 0.5";
     match names.as_slice() {

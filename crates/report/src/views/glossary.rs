@@ -29,7 +29,7 @@ struct Setting {
 }
 
 /// An option of all arms that share a label: its values in order of appearance, and whether any is not the default.
-struct Shared {
+struct SharedOption {
     key: String,
     values: Vec<String>,
     changed: bool,
@@ -54,7 +54,7 @@ fn table(
     label: impl Fn(&RecordedRun) -> String,
     account: impl Fn(&RecordedRun) -> Account,
 ) -> Table {
-    let mut rows: Vec<(String, String, Vec<Shared>)> = Vec::new();
+    let mut rows: Vec<(String, String, Vec<SharedOption>)> = Vec::new();
     for run in evidence.sweep.finished() {
         let (label, account) = (label(run), account(run));
         let place = rows.iter().position(|row| row.0 == label).unwrap_or_else(|| {
@@ -73,7 +73,7 @@ fn table(
     table
 }
 
-fn remember(options: &mut Vec<Shared>, Setting { key, value, changed }: Setting) {
+fn remember(options: &mut Vec<SharedOption>, Setting { key, value, changed }: Setting) {
     match options.iter_mut().find(|option| option.key == key) {
         Some(option) => {
             option.changed |= changed;
@@ -81,7 +81,7 @@ fn remember(options: &mut Vec<Shared>, Setting { key, value, changed }: Setting)
                 option.values.push(value);
             }
         }
-        None => options.push(Shared { key, values: vec![value], changed }),
+        None => options.push(SharedOption { key, values: vec![value], changed }),
     }
 }
 

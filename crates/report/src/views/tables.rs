@@ -1,6 +1,6 @@
 //! The report's tables: what each arm achieved, what its schedule did for it, and how well each indicator foretells.
 
-use trainability_record::glossary::Role;
+use trainability_record::glossary::IndicatorRole;
 use trainability_stats::paired_tests::sign_flip_floor;
 use trainability_stats::{Estimate, Undefined};
 
@@ -165,7 +165,7 @@ pub(crate) fn predictiveness(evidence: &Evidence) -> Table {
             plain(score.pairs as f64, 0),
             undefined,
         ];
-        table.push(cells, score.indicator.role == Role::Trivial.name());
+        table.push(cells, score.indicator.role == IndicatorRole::Trivial.name());
     }
     table
 }
@@ -203,7 +203,7 @@ pub(crate) fn warning_and_gain(evidence: &Evidence) -> Table {
             thousandths(&score.gain_over_task_age),
             thousandths(&score.gain_over_online_accuracy),
         ];
-        table.push(cells, score.indicator.role == Role::Trivial.name());
+        table.push(cells, score.indicator.role == IndicatorRole::Trivial.name());
     }
     table
 }

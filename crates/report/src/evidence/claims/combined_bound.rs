@@ -20,7 +20,7 @@ const COMBINED: &str = "step_over_combined_bound";
 const PARTS: [&str; 2] = ["step_over_noise_bound", "step_over_volatility_bound"];
 
 /// One comparison: how much higher the AUROC of the combined bound is.
-struct Comparison {
+struct BoundComparison {
     rival: String,
     /// With its 95 % interval.
     difference: Estimate,
@@ -28,7 +28,7 @@ struct Comparison {
     lost: bool,
 }
 
-impl Comparison {
+impl BoundComparison {
     fn won(&self) -> bool {
         self.difference.interval().is_ok_and(|interval| interval.low > 0.0)
     }
@@ -56,9 +56,9 @@ fn finding(
 ) -> Finding {
     let outcomes: Vec<_> = runs.iter().map(|run| run.outcomes(1, &inputs.event)).collect();
     let pooled = pairs_of(COMBINED, runs, &outcomes);
-    let compared: Vec<(&str, Result<Comparison, Undefined>)> =
+    let compared: Vec<(&str, Result<BoundComparison, Undefined>)> =
         rivals.iter().map(|rival| (*rival, compare(rival, &pooled, runs, direction, rivals.len(), inputs))).collect();
-    let comparisons: Vec<&Comparison> =
+    let comparisons: Vec<&BoundComparison> =
         compared.iter().filter_map(|(_, comparison)| comparison.as_ref().ok()).collect();
     let undefined = compared.iter().find_map(|(rival, comparison)| Some((rival, comparison.as_ref().err()?)));
     let verdict = if comparisons.is_empty() {
@@ -106,7 +106,7 @@ fn compare(
     direction: Option<Direction>,
     comparisons: usize,
     inputs: &ClaimInputs<'_>,
-) -> Result<Comparison, Undefined> {
+) -> Result<BoundComparison, Undefined> {
     debug_assert_ne!(rival, ONLINE_ACCURACY, "the trivial predictors are no rivals here");
     let theirs = beside(pooled, rival, runs);
     let kept: Vec<usize> = (0..pooled.pairs()).filter(|pair| !theirs[*pair].is_nan()).collect();
@@ -127,7 +127,7 @@ fn compare(
         bootstrap.interval(|run_weights| difference(&spread(run_weights)))
     };
     let corrected = over_seeds(1.0 - (1.0 - CONFIDENCE) / comparisons as f64);
-    Ok(Comparison {
+    Ok(BoundComparison {
         rival: rival.to_owned(),
         difference: Estimate::new(point, over_seeds(CONFIDENCE), pooled.runs()),
         lost: corrected.is_ok_and(|interval| interval.high < 0.0),

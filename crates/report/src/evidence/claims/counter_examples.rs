@@ -1,7 +1,7 @@
 //! Counter-examples to a single indicator: two configurations in which it moves alike, while one loses trainability and the other
 //! does not.
 //!
-//! Indicator and accuracy are looked at on the scale of their ranks among all tasks of all scored runs, from 0 to 1, so that no unit
+//! ScoredIndicator and accuracy are looked at on the scale of their ranks among all tasks of all scored runs, from 0 to 1, so that no unit
 //! matters and either's differences can be held against the other's. Two arms are a counter-example when, over at least two seeds that they share,
 //!
 //! - one has lost trainability by the last quarter of the tasks in every seed, the other in none (the event of [`EventOptions`],
@@ -59,7 +59,7 @@ pub(crate) struct CounterExample {
 }
 
 /// A run by what the comparison needs.
-struct Course {
+struct AccuracyCourse {
     /// The indicator's ranks, a task each.
     ranks: Vec<Option<f64>>,
     /// The accuracy's ranks.
@@ -70,16 +70,16 @@ struct Course {
 
 /// All counter-examples to an indicator, the closest courses first.
 pub(crate) fn counter_examples(indicator: &str, runs: &[ScoredRun<'_>], event: &EventOptions) -> Vec<CounterExample> {
-    let mut arms: BTreeMap<&Arm, BTreeMap<u64, Course>> = BTreeMap::new();
+    let mut arms: BTreeMap<&Arm, BTreeMap<u64, AccuracyCourse>> = BTreeMap::new();
     let ranks = pooled_ranks(indicator, runs).into_iter().zip(pooled_ranks(ONLINE_ACCURACY, runs));
     for (run, (ranks, accuracy_ranks)) in runs.iter().zip(ranks) {
         if let Some(accuracy) = run.late_accuracy() {
-            let course = Course { ranks, accuracy_ranks, accuracy };
+            let course = AccuracyCourse { ranks, accuracy_ranks, accuracy };
             arms.entry(&run.series.arm).or_default().insert(run.series.seed, course);
         }
     }
-    let lost = |course: &Course| course.accuracy < 1.0 - event.loss;
-    let all = |holds: &dyn Fn(&Course) -> bool| -> Vec<&Arm> {
+    let lost = |course: &AccuracyCourse| course.accuracy < 1.0 - event.loss;
+    let all = |holds: &dyn Fn(&AccuracyCourse) -> bool| -> Vec<&Arm> {
         arms.iter().filter(|(_, seeds)| seeds.values().all(holds)).map(|(arm, _)| *arm).collect()
     };
     let (losing, keeping) = (all(&lost), all(&|course| !lost(course)));
@@ -92,8 +92,8 @@ pub(crate) fn counter_examples(indicator: &str, runs: &[ScoredRun<'_>], event: &
 
 fn compare(
     indicator: &str,
-    (lost, losing): (&Arm, &BTreeMap<u64, Course>),
-    (kept, keeping): (&Arm, &BTreeMap<u64, Course>),
+    (lost, losing): (&Arm, &BTreeMap<u64, AccuracyCourse>),
+    (kept, keeping): (&Arm, &BTreeMap<u64, AccuracyCourse>),
 ) -> Option<CounterExample> {
     let shared: BTreeSet<u64> = losing.keys().filter(|seed| keeping.contains_key(seed)).copied().collect();
     if shared.len() < 2 {

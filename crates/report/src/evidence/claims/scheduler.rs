@@ -33,9 +33,9 @@ pub(crate) struct Tested {
 }
 
 /// Mean online accuracy by arm and seed.
-struct Scores<'a>(BTreeMap<&'a Arm, BTreeMap<u64, f64>>);
+struct SeedScores<'a>(BTreeMap<&'a Arm, BTreeMap<u64, f64>>);
 
-impl<'a> Scores<'a> {
+impl<'a> SeedScores<'a> {
     fn of(runs: &'a [Series]) -> Self {
         let mut scores: BTreeMap<&Arm, BTreeMap<u64, f64>> = BTreeMap::new();
         for run in runs {
@@ -93,7 +93,7 @@ fn told(tested: &Tested, corrected: Result<f64, Undefined>) -> String {
 
 /// Claim (c): each claimed method under each form of the scheduler against its constant learning rate.
 pub(super) fn improvement(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
-    let scores = Scores::of(inputs.runs);
+    let scores = SeedScores::of(inputs.runs);
     let mut findings = Vec::new();
     let is = |arm: &Arm, method: &str| arm.method == method || arm.method.starts_with(&format!("{method}-"));
     let arms: Vec<&Arm> = scores
@@ -121,7 +121,7 @@ pub(super) fn improvement(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
 
 /// Claim (d): the scheduler against every constant, decayed or capped step size on the same method; it has to beat all of a kind.
 pub(super) fn controls(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
-    let scores = Scores::of(inputs.runs);
+    let scores = SeedScores::of(inputs.runs);
     let arms = scores.arms(ScheduleRole::Scheduler, &inputs.schedules);
     let kinds = [
         ("constant step sizes", ScheduleRole::OtherConstant),

@@ -1,6 +1,6 @@
 //! The course of a layer's learning rate.
 
-use trainability_record::controls::LayerTrace;
+use trainability_record::controls::LayerSeries;
 
 use crate::results::RecordedRun;
 use crate::series::Arm;
@@ -24,7 +24,7 @@ pub(crate) struct Trajectory {
 /// The learning rates of a run's layers, over time from 0 to 1, thinned to what a fit needs.
 pub(crate) fn trajectories(run: &RecordedRun) -> Vec<Trajectory> {
     let updates = run.record.as_ref().map_or(0, |record| record.updates);
-    let of_layer = |trace: &LayerTrace| {
+    let of_layer = |trace: &LayerSeries| {
         let stride = trace.updates.len().div_ceil(MOST_POINTS).max(1);
         let last = trace.updates.last().copied().unwrap_or(0).max(updates).max(1) as f64;
         let points = trace.updates.iter().zip(&trace.learning_rates).step_by(stride);

@@ -8,7 +8,7 @@ use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
 use trainability_stats::gaps::all_defined;
 
 use crate::evidence::Evidence;
-use crate::plot::data::{Axis, Key, Mark, Panel, Plot, Shape};
+use crate::plot::data::{Axis, Key, Mark, MarkerShape, Panel, Plot};
 use crate::plot::style::schedule_pen;
 use crate::results::RecordedRun;
 use crate::setting::without;
@@ -81,7 +81,7 @@ fn rest(run: &RecordedRun, key: &str) -> Option<String> {
 pub(super) type Score = (&'static str, fn(&[f64]) -> Option<f64>);
 
 /// How a figure of this kind is laid out.
-pub(super) struct Layout {
+pub(super) struct PanelLayout {
     /// What each method is drawn by, a panel each.
     pub scores: &'static [Score],
     /// Panels beside each other, at most.
@@ -93,7 +93,7 @@ pub(super) struct Layout {
 }
 
 /// The figure; nothing where no schedule was run with two values.
-pub(super) fn draw(figure: &Figure, evidence: &Evidence, abscissa: &Abscissa, layout: &Layout) -> Vec<Drawing> {
+pub(super) fn draw(figure: &Figure, evidence: &Evidence, abscissa: &Abscissa, layout: &PanelLayout) -> Vec<Drawing> {
     let courses = courses(evidence, abscissa);
     if courses.is_empty() {
         return Vec::new();
@@ -142,7 +142,7 @@ fn marks(evidence: &Evidence, course: &Course, score: fn(&[f64]) -> Option<f64>)
         }
         bands.push(Mark::Band { points: band, colour: pen.colour });
         lines.push(Mark::Line { points: line.clone(), pen });
-        lines.push(Mark::Points { points: line, colour: pen.colour, shape: Shape::Circle, size: 7.0 });
+        lines.push(Mark::Points { points: line, colour: pen.colour, shape: MarkerShape::Circle, size: 7.0 });
     }
     ceiling(evidence, course, score).into_iter().chain(bands).chain(lines).collect()
 }

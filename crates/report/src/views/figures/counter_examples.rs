@@ -1,6 +1,6 @@
 //! The rejected indicators' counter-examples: the closest pair of configurations in which each moves alike and accuracy does not.
 
-use trainability_record::glossary::{DescribedIndicator, Role};
+use trainability_record::glossary::{DescribedIndicator, IndicatorRole};
 
 use crate::evidence::claims::counter_examples::{CounterExample, counter_examples};
 use crate::evidence::outcomes::scored_runs;
@@ -25,7 +25,8 @@ pub(super) const FIGURE: Figure = Figure {
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let event = &evidence.event;
     let runs = scored_runs(&evidence.series, event);
-    let rejected = evidence.sweep.glossary.indicators.iter().filter(|indicator| indicator.role == Role::Rejected);
+    let rejected =
+        evidence.sweep.glossary.indicators.iter().filter(|indicator| indicator.role == IndicatorRole::Rejected);
     let mut panels = Vec::new();
     let mut seeds = usize::MAX;
     let (mut found, mut missing) = (0, Vec::new());

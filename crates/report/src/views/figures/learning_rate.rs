@@ -1,6 +1,6 @@
 //! Learning rate by update: what the schedules did, layer by layer.
 
-use trainability_record::controls::LayerTrace;
+use trainability_record::controls::LayerSeries;
 
 use crate::evidence::Evidence;
 use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot};
@@ -34,7 +34,7 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let mut panels = Vec::new();
     for method in &methods {
         for layer in &layers {
-            let curves = evidence.schedules.iter().map(|schedule| Curve {
+            let curves = evidence.schedules.iter().map(|schedule| RateCurve {
                 points: mean_rate(&evidence.arm(method, schedule), layer),
                 pens: vec![schedule_pen(schedule, &evidence.schedules)],
                 control: schedule == CONTROL,
@@ -72,7 +72,7 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
 }
 
 /// A schedule's learning rates, or those of several that are the same.
-struct Curve {
+struct RateCurve {
     points: Vec<(f64, f64)>,
     pens: Vec<Pen>,
     control: bool,
@@ -80,16 +80,16 @@ struct Curve {
 
 /// Curves as lines; those that are the same in all their points share one. The control keeps its own, a wide one below
 /// the others.
-fn lines(curves: impl Iterator<Item = Curve>) -> Vec<Mark> {
-    let mut apart: Vec<Curve> = Vec::new();
+fn lines(curves: impl Iterator<Item = RateCurve>) -> Vec<Mark> {
+    let mut apart: Vec<RateCurve> = Vec::new();
     for curve in curves {
-        let same = |other: &&mut Curve| !curve.control && !other.control && other.points == curve.points;
+        let same = |other: &&mut RateCurve| !curve.control && !other.control && other.points == curve.points;
         match apart.iter_mut().find(same) {
             Some(other) => other.pens.extend(curve.pens),
             None => apart.push(curve),
         }
     }
-    let mark = |Curve { points, pens, .. }| match pens[..] {
+    let mark = |RateCurve { points, pens, .. }| match pens[..] {
         [pen] => Mark::Line { points, pen },
         _ => Mark::Shared { points, pens },
     };
@@ -98,7 +98,7 @@ fn lines(curves: impl Iterator<Item = Curve>) -> Vec<Mark> {
 
 /// The geometric mean over runs at each measured update, thinned to what an image can show.
 fn mean_rate(runs: &[&RecordedRun], layer: &str) -> Vec<(f64, f64)> {
-    let traces: Vec<&LayerTrace> = runs.iter().filter_map(|run| run.trace(layer)).collect();
+    let traces: Vec<&LayerSeries> = runs.iter().filter_map(|run| run.trace(layer)).collect();
     let length = traces.iter().map(|trace| trace.updates.len()).min().unwrap_or(0);
     let stride = length.div_ceil(MOST_POINTS).max(1);
     let at = |i: usize| {
@@ -120,7 +120,7 @@ mod tests {
         let flat = vec![(10.0, 1e-3), (20.0, 1e-3)];
         let fall = vec![(10.0, 1e-3), (20.0, 5e-4)];
         let curves = [&flat, &fall, &flat, &fall, &fall].into_iter().zip(0..);
-        let marks = lines(curves.map(|(points, place)| Curve {
+        let marks = lines(curves.map(|(points, place)| RateCurve {
             points: points.clone(),
             pens: vec![pen(place)],
             control: place == 0,

@@ -7,7 +7,7 @@ use crate::results::RecordedRun;
 use crate::series::CONTROL;
 use crate::setting::option;
 use crate::views::figures::abscissa;
-use crate::views::figures::abscissa::{Abscissa, Layout};
+use crate::views::figures::abscissa::{Abscissa, PanelLayout};
 use crate::views::figures::figure::{Drawing, Figure};
 
 /// The registry's entry.
@@ -37,7 +37,7 @@ fn schedule(run: &RecordedRun) -> String {
 }
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
-    let layout = Layout {
+    let layout = PanelLayout {
         scores: &[("", |accuracy| mean(last_quarter(accuracy)).ok())],
         columns: 3,
         height: 330.0,

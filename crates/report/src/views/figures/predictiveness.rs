@@ -1,11 +1,11 @@
 //! How well every indicator foretells the loss of trainability, beside the two predictors that cost nothing.
 
-use trainability_record::glossary::Role;
+use trainability_record::glossary::IndicatorRole;
 
 use crate::evidence::Evidence;
 use crate::evidence::predictiveness::{Predictiveness, ranked};
 use crate::plot::axis::{extent, plain};
-use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot, Row, Scale, Shape};
+use crate::plot::data::{Axis, Key, Mark, MarkerShape, Panel, Pen, Plot, Row, Scale};
 use crate::plot::style::{INK, REFERENCE, role_colour};
 use crate::views::figures::figure::{Drawing, Figure};
 use crate::views::tables::{HORIZON, reference_text};
@@ -33,15 +33,19 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let mut legend = Vec::new();
     let coin = Pen::dashed(REFERENCE, 2.5);
     let mut marks = vec![Mark::Vertical { x: 0.5, pen: coin }];
-    for (place, (score, definition)) in scores.iter().filter(|(_, d)| d.role == Role::Trivial).enumerate() {
+    for (place, (score, definition)) in scores.iter().filter(|(_, d)| d.role == IndicatorRole::Trivial).enumerate() {
         let Ok(auroc) = score.auroc_oriented() else { continue };
         let pen = Pen { colour: INK, width: 2.5, dashed: place > 0 };
         marks.push(Mark::Vertical { x: auroc.point(), pen });
         legend.push(Key::line(format!("{} (trivial)", definition.title), pen));
     }
     legend.push(Key::line("coin", coin));
-    let roles = [("rejected", Role::Rejected), ("compared", Role::Compared), ("of the method", Role::Method)];
-    legend.extend(roles.map(|(label, role)| Key::point(label, role_colour(role), Shape::Circle)));
+    let roles = [
+        ("rejected", IndicatorRole::Rejected),
+        ("compared", IndicatorRole::Compared),
+        ("of the method", IndicatorRole::Method),
+    ];
+    legend.extend(roles.map(|(label, role)| Key::point(label, role_colour(role), MarkerShape::Circle)));
     for (place, (score, definition)) in scores.iter().enumerate() {
         marks.extend(forest_row(place as f64, score, role_colour(definition.role)));
     }
@@ -79,7 +83,7 @@ fn forest_row(y: f64, score: &Predictiveness, colour: plotters::style::RGBColor)
     if let Ok(interval) = auroc.interval() {
         marks.push(Mark::Line { points: vec![(interval.low, y), (interval.high, y)], pen: Pen::solid(colour, 4.0) });
     }
-    marks.push(Mark::Points { points: vec![(auroc.point(), y)], colour, shape: Shape::Circle, size: 9.0 });
+    marks.push(Mark::Points { points: vec![(auroc.point(), y)], colour, shape: MarkerShape::Circle, size: 9.0 });
     marks
 }
 

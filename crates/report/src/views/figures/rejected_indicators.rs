@@ -1,6 +1,6 @@
 //! The single indicators that the paper rejects, each against the accuracy that followed.
 
-use trainability_record::glossary::{DescribedIndicator, Role};
+use trainability_record::glossary::{DescribedIndicator, IndicatorRole};
 use trainability_stats::correlation::spearman;
 
 use crate::evidence::Evidence;
@@ -24,7 +24,8 @@ pub(super) const FIGURE: Figure = Figure {
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let schedule = evidence.control();
-    let indicators = evidence.sweep.glossary.indicators.iter().filter(|indicator| indicator.role == Role::Rejected);
+    let indicators =
+        evidence.sweep.glossary.indicators.iter().filter(|indicator| indicator.role == IndicatorRole::Rejected);
     let panels: Vec<_> = indicators.filter_map(|indicator| panel(evidence, &schedule, indicator)).collect();
     let methods = evidence.trained_methods().into_iter().filter(|method| !evidence.arm(method, &schedule).is_empty());
     let keys = methods.map(|method| {

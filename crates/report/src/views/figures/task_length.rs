@@ -5,7 +5,7 @@ use trainability_stats::aggregate::{last_quarter, mean};
 use crate::evidence::Evidence;
 use crate::setting::option;
 use crate::views::figures::abscissa;
-use crate::views::figures::abscissa::{Abscissa, Layout};
+use crate::views::figures::abscissa::{Abscissa, PanelLayout};
 use crate::views::figures::figure::{Drawing, Figure};
 
 /// The registry's entry.
@@ -27,7 +27,7 @@ const EPOCHS: Abscissa = Abscissa {
 };
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
-    let layout = Layout {
+    let layout = PanelLayout {
         scores: &[
             ("all tasks", |accuracy| mean(accuracy).ok()),
             ("last quarter", |accuracy| mean(last_quarter(accuracy)).ok()),

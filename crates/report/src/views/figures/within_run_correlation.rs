@@ -1,6 +1,6 @@
 //! Whether an indicator means the same everywhere: its correlation with the next task's accuracy, configuration by configuration.
 
-use trainability_record::glossary::{DescribedIndicator, Role};
+use trainability_record::glossary::{DescribedIndicator, IndicatorRole};
 use trainability_stats::aggregate::mean;
 use trainability_stats::correlation::{FEWEST_PAIRS, spearman};
 use trainability_stats::gaps::defined;
@@ -52,8 +52,11 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
         return Vec::new();
     }
     let row = |definition: &&DescribedIndicator| {
-        let trivial =
-            if definition.role == Role::Trivial { format!(" ({})", Role::Trivial.name()) } else { String::new() };
+        let trivial = if definition.role == IndicatorRole::Trivial {
+            format!(" ({})", IndicatorRole::Trivial.name())
+        } else {
+            String::new()
+        };
         Row { label: format!("{}{trivial}", definition.title), note: String::new() }
     };
     let height = 40.0 * rows.len() as f64;
