@@ -8,10 +8,10 @@ use super::CRATES;
 use super::reader::{Reader, test_modules};
 
 /// A module's path: the crate's name first.
-pub type ModulePath = Vec<String>;
+pub(crate) type ModulePath = Vec<String>;
 
 #[derive(Default)]
-pub struct Module {
+pub(crate) struct Module {
     pub file: usize,
     /// What is defined in it, and the file.
     pub items: BTreeMap<String, usize>,
@@ -20,7 +20,7 @@ pub struct Module {
     pub globs: Vec<Vec<String>>,
 }
 
-pub enum Target {
+pub(crate) enum Target {
     Module(ModulePath),
     /// An item, and the file that defines it.
     Item(usize, String),
@@ -30,7 +30,7 @@ pub enum Target {
 
 /// Sources, their modules, and who imports what from whom.
 #[derive(Default)]
-pub struct Sources {
+pub(crate) struct Sources {
     /// The path of each file, and its module.
     pub files: Vec<(String, ModulePath)>,
     pub modules: BTreeMap<ModulePath, Module>,
@@ -43,7 +43,7 @@ pub struct Sources {
 
 impl Sources {
     /// Parses files of given paths, such as `src/probe/noise.rs`.
-    pub fn new(texts: &[(String, String)]) -> Sources {
+    pub(crate) fn new(texts: &[(String, String)]) -> Sources {
         let parsed: Vec<syn::File> = texts
             .iter()
             .map(|(path, text)| syn::parse_file(text).unwrap_or_else(|error| panic!("{path}: {error}")))
@@ -65,7 +65,7 @@ impl Sources {
     }
 
     /// What a path means in a module.
-    pub fn resolve(&self, module: &[String], path: &[String], depth: usize) -> Option<Target> {
+    pub(crate) fn resolve(&self, module: &[String], path: &[String], depth: usize) -> Option<Target> {
         let (first, rest) = path.split_first()?;
         let start = match first.as_str() {
             _ if depth == 0 => return None,
@@ -118,7 +118,7 @@ impl Sources {
     }
 
     /// The files, and the modules beside each other, that import one another in a circle.
-    pub fn circles(&self) -> Vec<String> {
+    pub(crate) fn circles(&self) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
         // Each module's children are looked at by themselves; what lies inside of a child counts as the child's.
         let folders: BTreeSet<&[String]> =
@@ -152,7 +152,7 @@ impl Sources {
     }
 
     /// What one file imports from another, in words.
-    pub fn sentence(&self, from: usize, to: usize, items: &BTreeSet<String>) -> String {
+    pub(crate) fn sentence(&self, from: usize, to: usize, items: &BTreeSet<String>) -> String {
         let items: Vec<&str> = items.iter().map(String::as_str).collect();
         format!("{} imports {} from {}", self.files[from].0, items.join(", "), self.files[to].0)
     }

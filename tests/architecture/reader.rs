@@ -17,7 +17,7 @@ fn is_for_tests(attributes: &[Attribute]) -> bool {
 }
 
 /// The modules of other files that a file declares for tests alone.
-pub fn test_modules(module: &ModulePath, file: &syn::File) -> Vec<ModulePath> {
+pub(crate) fn test_modules(module: &ModulePath, file: &syn::File) -> Vec<ModulePath> {
     let declared = file.items.iter().filter_map(|item| match item {
         Item::Mod(inner) if inner.content.is_none() && is_for_tests(&inner.attrs) => Some(inner.ident.to_string()),
         _ => None,
@@ -65,7 +65,7 @@ fn leaves(tree: &UseTree, prefix: &[String], found: &mut Vec<(Vec<String>, Optio
 }
 
 /// Goes through a file twice: for what its modules define, and then for what they import.
-pub struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     pub sources: &'a mut Sources,
     pub module: ModulePath,
     pub file: usize,

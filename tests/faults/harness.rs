@@ -20,12 +20,12 @@ use super::workdir::Workdir;
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Whether the long version was asked for.
-pub fn long() -> bool {
+pub(crate) fn long() -> bool {
     std::env::var("TRAINABILITY_FAULTS").is_ok_and(|version| version == "long")
 }
 
 /// The generator of one test.
-pub fn generator(stream: u64) -> ChaCha8Rng {
+pub(crate) fn generator(stream: u64) -> ChaCha8Rng {
     let seed = std::env::var("TRAINABILITY_FAULTS_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     generator.set_stream(stream);
@@ -33,12 +33,12 @@ pub fn generator(stream: u64) -> ChaCha8Rng {
 }
 
 /// Tells what a test did; seen with `--nocapture`.
-pub fn tell(text: &str) {
+pub(crate) fn tell(text: &str) {
     println!("faults: {text}");
 }
 
 /// Two runs of less than a second each, with penalties, decays and a schedule that remembers.
-pub fn workplace() -> Workdir {
+pub(crate) fn workplace() -> Workdir {
     let work = Workdir::new();
     work.experiment(&[
         ("methods", json!(["crelu+wasserstein", "l2_adam"])),
@@ -51,7 +51,7 @@ pub fn workplace() -> Workdir {
 }
 
 /// `sweep tiny.json --out OUT` and more arguments, as a process.
-pub fn command(work: &Workdir, out: &str, arguments: &[&str]) -> Command {
+pub(crate) fn command(work: &Workdir, out: &str, arguments: &[&str]) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_trainability"));
     program.args(["sweep", "tiny.json", "--out", out]).args(arguments).current_dir(work.path(""));
     program.env("OMP_NUM_THREADS", "1").env("RUST_BACKTRACE", "0");
@@ -60,10 +60,10 @@ pub fn command(work: &Workdir, out: &str, arguments: &[&str]) -> Command {
 }
 
 /// A process that is ended with the test, whatever becomes of it.
-pub struct Sweeping(Option<Child>);
+pub(crate) struct Sweeping(Option<Child>);
 
 impl Sweeping {
-    pub fn start(command: &mut Command) -> Sweeping {
+    pub(crate) fn start(command: &mut Command) -> Sweeping {
         Sweeping(Some(command.spawn().unwrap()))
     }
 
@@ -71,18 +71,18 @@ impl Sweeping {
         self.0.as_mut().unwrap()
     }
 
-    pub fn id(&mut self) -> u32 {
+    pub(crate) fn id(&mut self) -> u32 {
         self.child().id()
     }
 
     /// Waits until the sweep says that it goes to work, or is over.
-    pub fn at_work(&mut self) {
+    pub(crate) fn at_work(&mut self) {
         let mut line = String::new();
         BufReader::with_capacity(1, self.child().stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
     }
 
     /// Waits until something holds; false if the process is over before.
-    pub fn until(&mut self, mut holds: impl FnMut() -> bool) -> bool {
+    pub(crate) fn until(&mut self, mut holds: impl FnMut() -> bool) -> bool {
         let start = Instant::now();
         while !holds() {
             if self.child().try_wait().unwrap().is_some() {
@@ -95,7 +95,7 @@ impl Sweeping {
     }
 
     /// Kills the process; false if it was over before.
-    pub fn kill(mut self) -> bool {
+    pub(crate) fn kill(mut self) -> bool {
         let running = self.child().try_wait().unwrap().is_none();
         self.child().kill().unwrap();
         self.child().wait().unwrap();
@@ -103,7 +103,7 @@ impl Sweeping {
     }
 
     /// Waits for the end.
-    pub fn output(mut self) -> Output {
+    pub(crate) fn output(mut self) -> Output {
         self.0.take().unwrap().wait_with_output().unwrap()
     }
 }
@@ -119,12 +119,12 @@ impl Drop for Sweeping {
 
 /// How often files below a folder were seen to change: every version that was looked at is counted once.
 #[derive(Default)]
-pub struct Changes(HashSet<(u64, u64, i64, i64)>);
+pub(crate) struct Changes(HashSet<(u64, u64, i64, i64)>);
 
 impl Changes {
     /// Looks at the files of that name, or with an empty name at all, and returns the number of versions seen so far. Files come
     /// and go while this looks.
-    pub fn look(&mut self, folder: &Path, name: &str) -> usize {
+    pub(crate) fn look(&mut self, folder: &Path, name: &str) -> usize {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             match entry.metadata() {
                 Ok(found) if found.is_dir() => {
@@ -151,7 +151,7 @@ fn assert_same_rows(work: &Workdir, out: &str, run: &str) {
 
 /// What must be true at any moment: every record can be read, and what counts as finished is the same as in `whole`.
 /// Returns how many runs have a checkpoint.
-pub fn assert_sound(work: &Workdir, out: &str) -> usize {
+pub(crate) fn assert_sound(work: &Workdir, out: &str) -> usize {
     let mut checkpoints = 0;
     for run in work.runs("whole") {
         let folder = work.path(format!("{out}/runs/{run}"));
@@ -166,7 +166,7 @@ pub fn assert_sound(work: &Workdir, out: &str) -> usize {
 
 /// The sweep is the same as `whole`, byte by byte where bytes are promised, and nothing is left over. Returns how often
 /// its runs were resumed.
-pub fn assert_whole(work: &Workdir, out: &str) -> u64 {
+pub(crate) fn assert_whole(work: &Workdir, out: &str) -> u64 {
     assert_eq!(work.runs(out), work.runs("whole"));
     let mut resumptions = 0;
     for run in work.runs("whole") {
@@ -182,7 +182,7 @@ pub fn assert_whole(work: &Workdir, out: &str) -> u64 {
 }
 
 /// Copies a folder with all that is in it.
-pub fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -9,7 +9,7 @@ use proptest::sample::Index;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 /// Runs a property on a few cases, the same at every call. A failing case is printed: it becomes a file in `fuzz/seeds`.
-pub fn check<S: Strategy>(cases: u32, strategy: S, property: impl Fn(S::Value)) {
+pub(crate) fn check<S: Strategy>(cases: u32, strategy: S, property: impl Fn(S::Value)) {
     let config = Config { cases, failure_persistence: None, rng_seed: RngSeed::Fixed(7), ..Config::default() };
     let outcome = TestRunner::new(config).run(&strategy, |value| {
         property(value);
@@ -101,7 +101,7 @@ fn apply(bytes: &mut Vec<u8>, damage: &Damage) {
 }
 
 /// The fuzzer's seeds of a target, out of the folder with a folder for each, in alphabetical order.
-pub fn seeds(folder: &Path, target: &str) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn seeds(folder: &Path, target: &str) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(folder.join(target)).unwrap_or_else(|error| panic!("{target}: {error}"));
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
@@ -110,7 +110,7 @@ pub fn seeds(folder: &Path, target: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Damages the seeds of a target, in so many cases.
-pub fn damaged_files(seeds: Vec<(String, Vec<u8>)>, cases: u32, target: fn(&[u8])) {
+pub(crate) fn damaged_files(seeds: Vec<(String, Vec<u8>)>, cases: u32, target: fn(&[u8])) {
     let whole: Vec<Vec<u8>> = seeds.into_iter().map(|(_, bytes)| bytes).collect();
     let strategy = (prop::sample::select(whole), prop::collection::vec(damage(), 1..4));
     check(cases, strategy, |(mut bytes, damages)| {

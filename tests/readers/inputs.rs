@@ -13,14 +13,14 @@ use trainability_record::{LayerEvents, RunRecord, Status};
 use trainability_tensor::State;
 
 /// A target: its name, which is that of its folder of seeds, and the function.
-pub type FuzzTarget = (&'static str, fn(&[u8]));
+pub(crate) type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [FuzzTarget; 4] =
+pub(crate) const TARGETS: [FuzzTarget; 4] =
     [("idx", idx), ("cifar", cifar), ("checkpoint", checkpoint), ("configuration", configuration)];
 
 /// An image or label file, plain or gzipped.
-pub fn idx(bytes: &[u8]) {
+pub(crate) fn idx(bytes: &[u8]) {
     for dimensions in [1, 3] {
         let Ok(idx) = Idx::read(bytes, dimensions) else { continue };
         assert_eq!(idx.values.len(), idx.dimensions.iter().map(|size| *size as usize).product::<usize>());
@@ -29,7 +29,7 @@ pub fn idx(bytes: &[u8]) {
 }
 
 /// A batch of CIFAR-10.
-pub fn cifar(bytes: &[u8]) {
+pub(crate) fn cifar(bytes: &[u8]) {
     let Ok(set) = ImageSet::read_cifar_batch("cifar-10", Path::new("batch"), bytes, 10) else { return };
     let pixels = set.images.chunks_exact(3072);
     assert_eq!((set.count, pixels.len(), pixels.remainder().len()), (set.labels.len(), set.count, 0));
@@ -38,7 +38,7 @@ pub fn cifar(bytes: &[u8]) {
 }
 
 /// A checkpoint; or a JSON object, whose values are laid over those of a checkpoint that is whole.
-pub fn checkpoint(bytes: &[u8]) {
+pub(crate) fn checkpoint(bytes: &[u8]) {
     let (plan, set) = tiny_run();
     if let Ok(state) = checkpoint::from_bytes(bytes) {
         let written = checkpoint::to_bytes(&state).unwrap();
@@ -68,7 +68,7 @@ fn go_on(plan: &Plan, set: &ImageSet, state: &State) {
 }
 
 /// The run that checkpoints are restored into, which has a part of every kind.
-pub fn tiny_run() -> (Plan, ImageSet) {
+pub(crate) fn tiny_run() -> (Plan, ImageSet) {
     tch::set_num_threads(1);
     let set = ImageSet {
         name: "tiny".to_owned(),
@@ -97,7 +97,7 @@ pub fn tiny_run() -> (Plan, ImageSet) {
 }
 
 /// The bytes of its checkpoint in the middle of its second task.
-pub fn tiny_checkpoint() -> Vec<u8> {
+pub(crate) fn tiny_checkpoint() -> Vec<u8> {
     let (plan, set) = tiny_run();
     let mut run = Run::new(&plan.runs[0], &set).unwrap();
     for _ in 0..3 {
@@ -109,7 +109,7 @@ pub fn tiny_checkpoint() -> Vec<u8> {
 }
 
 /// An experiment file: what is accepted makes a plan, or is refused, and means the same when it is written and read again.
-pub fn configuration(bytes: &[u8]) {
+pub(crate) fn configuration(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let experiment = match Experiment::parse(text, &[], "fuzz.json", "fuzz") {
         Ok(experiment) => experiment,
@@ -150,7 +150,7 @@ fn assert_is_harmless(name: &str) {
 }
 
 /// The record of a run with every field of its own.
-pub fn scheduled_record() -> RunRecord {
+pub(crate) fn scheduled_record() -> RunRecord {
     let counts = |layer: &str| LayerEvents { layer: layer.to_owned(), cooled: 2, warmed: 1, held: 3, undefined: 1 };
     let seconds = [("curvature", 0.25), ("forward_backward", 1e-3), ("total", 1.5)];
     RunRecord {
@@ -171,7 +171,7 @@ pub fn scheduled_record() -> RunRecord {
 }
 
 /// The record of a finished run.
-pub fn finished(method: &str, schedule: &str) -> RunRecord {
+pub(crate) fn finished(method: &str, schedule: &str) -> RunRecord {
     RunRecord {
         status: Status::Finished,
         configuration_hash: "none".to_owned(),

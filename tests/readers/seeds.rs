@@ -19,7 +19,7 @@ fn folder() -> PathBuf {
 }
 
 /// The files of a target, in alphabetical order.
-pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn of(target: &str) -> Vec<(String, Vec<u8>)> {
     super::damage::seeds(&folder(), target)
 }
 
