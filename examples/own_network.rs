@@ -12,11 +12,11 @@ use trainability_tensor::{Generator, Layer};
 
 /// x <- stem(x); then x <- x + out(tanh(in(x))), block by block; then head(x).
 #[derive(Debug)]
-pub struct Residual(Vec<Layer>);
+pub(crate) struct Residual(Vec<Layer>);
 
 impl Residual {
     /// Inputs, width, blocks, and outputs.
-    pub fn new([inputs, width, blocks, outputs]: [i64; 4], options: (Kind, Device)) -> Residual {
+    pub(crate) fn new([inputs, width, blocks, outputs]: [i64; 4], options: (Kind, Device)) -> Residual {
         let mut layers = vec![Layer::dense("stem", inputs, width, options)];
         for block in 1..=blocks {
             layers.push(Layer::dense(&format!("block{block}.in"), width, width, options));

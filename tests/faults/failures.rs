@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use tch::{Kind, Tensor};
 use trainability::run::RunPlan;
-use trainability::sweep::{Listener, Outcome, Signals, SweepOptions, carry_out};
+use trainability::sweep::{Listener, Signals, SweepOptions, SweepOutcome, carry_out};
 use trainability_record::{RunRecord, Status};
 
 use super::workdir::{UPDATES, Workdir, assert_contains};
@@ -56,7 +56,7 @@ fn options(out: PathBuf) -> SweepOptions {
     }
 }
 
-fn sabotage(work: &Workdir, act: fn()) -> Outcome {
+fn sabotage(work: &Workdir, act: fn()) -> SweepOutcome {
     let (plan, set) = work.plan();
     let saboteur = Saboteur { after: 14, count: AtomicU64::new(0), act };
     carry_out(&plan, &set, &options(work.path("out")), &saboteur).unwrap()
