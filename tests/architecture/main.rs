@@ -163,7 +163,7 @@ fn an_upward_import_is_found_in_whatever_way_it_is_written() {
         ("src/run/task.rs", "pub struct Task; pub fn start() {} #[macro_export] macro_rules! tasks { () => {} }");
     for text in [
         "use crate::run::Task;",
-        "use crate::{random, run::{self, Task as T}};",
+        "use crate::{data, run::{self, Task as T}};",
         "use crate::run; fn f() { run::start() }",
         "use super::run as above; fn f() { let _ = above::task::start; }",
         "fn f() { crate::run::start() }",
@@ -174,9 +174,9 @@ fn an_upward_import_is_found_in_whatever_way_it_is_written() {
         "use trainability::run::*; fn f() { start() }",
         "fn f() { use crate::run; run::start() }",
     ] {
-        let sources = synthetic(&[run, task, ("src/random.rs", text)]);
+        let sources = synthetic(&[run, task, ("src/data/mod.rs", text)]);
         let wrong = upward(&sources);
-        assert!(wrong.iter().any(|line| line.starts_with("upward: src/random.rs imports")), "{text}: {wrong:?}");
+        assert!(wrong.iter().any(|line| line.starts_with("upward: src/data/mod.rs imports")), "{text}: {wrong:?}");
     }
     let downward = synthetic(&[run, task, ("src/main.rs", "use trainability::run::Task;"), ("src/run/text.rs", "")]);
     assert_eq!(upward(&downward), BTreeSet::new());
