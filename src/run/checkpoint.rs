@@ -15,11 +15,11 @@ use trainability_tensor::State;
 
 /// The name of the latest checkpoint in its folder.
 pub(crate) const FILE: &str = "state.safetensors";
-/// Key of the only header entry: the SHA-256 of the file, taken with [`UNSEALED`] in its place, and the values after it.
+/// Key of the only header entry: the SHA-256 of the file, taken with [`BLANK_DIGEST`] in its place, and the values after it.
 /// One entry, since safetensors writes several in any order, and a state has to have the same bytes every time.
 const VALUES: &str = "values";
 /// What stands in a digest's place while it is computed.
-const UNSEALED: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+const BLANK_DIGEST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// Why a state cannot be written as a checkpoint, or read from one.
 #[derive(Debug, thiserror::Error)]
@@ -99,7 +99,7 @@ pub fn to_bytes(state: &State) -> Result<Vec<u8>, CheckpointError> {
     for (name, dtype, shape, bytes) in &raw {
         views.push((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes)?));
     }
-    let values = UNSEALED.to_owned() + &serde_json::to_string(&state.values)?;
+    let values = BLANK_DIGEST.to_owned() + &serde_json::to_string(&state.values)?;
     let header = HashMap::from([(VALUES.to_owned(), values)]);
     Ok(safetensors::serialize(views, Some(header))?)
 }
@@ -111,7 +111,7 @@ pub fn to_bytes(state: &State) -> Result<Vec<u8>, CheckpointError> {
 pub fn from_bytes(bytes: &[u8]) -> Result<State, CheckpointError> {
     let (_, metadata) = SafeTensors::read_metadata(bytes)?;
     let header = metadata.metadata().as_ref().and_then(|header| header.get(VALUES));
-    let values = header.and_then(|header| header.get(UNSEALED.len()..));
+    let values = header.and_then(|header| header.get(BLANK_DIGEST.len()..));
     let values = values.ok_or_else(|| content("the checkpoint has no values"))?;
     let values = serde_json::from_str(values)?;
     let mut state = State { values, ..State::default() };
@@ -138,7 +138,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<State, CheckpointError> {
 /// What the file system says.
 pub fn write(path: &Path, state: &State) -> Result<(), CheckpointError> {
     let mut bytes = to_bytes(state)?;
-    seal(&mut bytes)?;
+    write_digest(&mut bytes)?;
     let write = || -> Result<(), io::Error> {
         let mut file = AtomicWriteFile::open(path)?;
         file.write_all(&bytes)?;
@@ -158,7 +158,7 @@ pub fn read(path: &Path) -> Result<State, CheckpointError> {
 }
 
 /// Puts the digest of the whole file into its place.
-fn seal(bytes: &mut [u8]) -> Result<(), CheckpointError> {
+fn write_digest(bytes: &mut [u8]) -> Result<(), CheckpointError> {
     let place = digest_place(bytes).ok_or_else(|| content("the checkpoint has no place for a digest"))?;
     let digest = hex::encode(Sha256::digest(&bytes));
     bytes[place].copy_from_slice(digest.as_bytes());
@@ -169,7 +169,7 @@ fn seal(bytes: &mut [u8]) -> Result<(), CheckpointError> {
 fn verify(bytes: &mut [u8]) -> Result<(), CheckpointError> {
     let place = digest_place(bytes).ok_or_else(|| content("it has no digest"))?;
     let found = bytes[place.clone()].to_vec();
-    bytes[place].copy_from_slice(UNSEALED.as_bytes());
+    bytes[place].copy_from_slice(BLANK_DIGEST.as_bytes());
     match found == hex::encode(Sha256::digest(&bytes)).as_bytes() {
         true => Ok(()),
         false => Err(content("its content does not fit its digest")),
@@ -182,7 +182,7 @@ fn digest_place(bytes: &[u8]) -> Option<Range<usize>> {
     let key = format!("\"{VALUES}\":\"");
     let found = bytes.get(8..header)?.windows(key.len()).position(|window| window == key.as_bytes())?;
     let start = 8 + found + key.len();
-    (start + UNSEALED.len() <= header).then_some(start..start + UNSEALED.len())
+    (start + BLANK_DIGEST.len() <= header).then_some(start..start + BLANK_DIGEST.len())
 }
 
 #[cfg(test)]

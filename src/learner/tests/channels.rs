@@ -15,7 +15,7 @@ use crate::testing::convolutional::{Case, case, shape};
 use crate::testing::traced;
 
 /// A network under surgery that notes what the optimizer is asked to forget.
-struct Ward {
+struct ConvolutionalInTraining {
     network: Chain,
     images: Tensor,
     generator: Generator,
@@ -23,10 +23,10 @@ struct Ward {
     restarts: Vec<(usize, Role, i64, Vec<i64>)>,
 }
 
-impl Ward {
-    fn new(activation: Box<dyn Activation>) -> Ward {
+impl ConvolutionalInTraining {
+    fn new(activation: Box<dyn Activation>) -> ConvolutionalInTraining {
         let Case { network, images, .. } = case(activation, shape([1, 6, 5], &[3, 4], &[5]), 7, 1);
-        Ward { network, images, generator: Generator::named("surgery", 1), restarts: Vec::new() }
+        ConvolutionalInTraining { network, images, generator: Generator::named("surgery", 1), restarts: Vec::new() }
     }
 
     fn numbers(&self) -> Vec<Tensor> {
@@ -38,7 +38,7 @@ impl Ward {
     }
 }
 
-impl Network for Ward {
+impl Network for ConvolutionalInTraining {
     fn initialise_parameters(&mut self) {}
 
     fn clear_optimizer(&mut self) {}
@@ -101,10 +101,10 @@ fn set(tensor: &Tensor, value: f64, at: impl Fn(&[i64]) -> bool) {
 #[test]
 fn a_replaced_channel_is_its_filter_its_bias_and_its_slices_and_nothing_else() {
     for activation in both() {
-        let mut ward = Ward::new(activation);
+        let mut trained = ConvolutionalInTraining::new(activation);
         let chosen = [vec![1], vec![0, 3], vec![2]];
         // 6 x 5 becomes 3 x 3, then 2 x 2: a feature of conv2 is four columns of fc1, channel by channel.
-        let expected = ward.numbers();
+        let expected = trained.numbers();
         let mut generator = Generator::named("surgery", 1);
         for (layer, units) in chosen.iter().enumerate() {
             let mut sizes = expected[2 * layer].size();
@@ -119,11 +119,11 @@ fn a_replaced_channel_is_its_filter_its_bias_and_its_slices_and_nothing_else() {
         set(&expected[2], 0.0, |index| index[1] % 3 == 1);
         set(&expected[4], 0.0, |index| [0, 3].contains(&(index[1] / 4 % 4)));
         set(&expected[6], 0.0, |index| index[1] % 5 == 2);
-        units::replace(&mut ward, &chosen);
-        for (found, expected) in ward.numbers().iter().zip(&expected) {
+        units::replace(&mut trained, &chosen);
+        for (found, expected) in trained.numbers().iter().zip(&expected) {
             assert_eq!(found, expected);
         }
-        let crelu = ward.activation().name() == "crelu";
+        let crelu = trained.activation().name() == "crelu";
         let wide = |features: i64, unit: &dyn Fn(i64) -> bool| -> Vec<i64> {
             (0..if crelu { 2 * features } else { features }).filter(|&column| unit(column)).collect()
         };
@@ -136,24 +136,24 @@ fn a_replaced_channel_is_its_filter_its_bias_and_its_slices_and_nothing_else() {
             .iter()
             .enumerate()
             .flat_map(|(l, units)| [Role::Weight, Role::Bias].map(|role| (l, role, 0, units.clone())));
-        assert_eq!(ward.restarts, incoming.chain(outgoing).collect::<Vec<_>>());
+        assert_eq!(trained.restarts, incoming.chain(outgoing).collect::<Vec<_>>());
     }
 }
 
 #[test]
 fn a_fresh_channel_changes_no_output() {
     for activation in both() {
-        let mut ward = Ward::new(activation);
-        units::replace(&mut ward, &[vec![2], vec![1], vec![]]);
-        let logits = |ward: &Ward| ward.trace()[3].pre_activation.copy();
-        let before = logits(&ward);
+        let mut trained = ConvolutionalInTraining::new(activation);
+        units::replace(&mut trained, &[vec![2], vec![1], vec![]]);
+        let logits = |trained: &ConvolutionalInTraining| trained.trace()[3].pre_activation.copy();
+        let before = logits(&trained);
         for (layer, unit) in [(0, 2), (1, 1)] {
-            let _ = ward.network.layers()[layer].bias().unwrap().detach().get(unit).fill_(50.0);
+            let _ = trained.network.layers()[layer].bias().unwrap().detach().get(unit).fill_(50.0);
         }
-        assert!(logits(&ward).allclose(&before, 1e-12, 1e-12, false));
+        assert!(logits(&trained).allclose(&before, 1e-12, 1e-12, false));
         // While another channel's bias does.
-        let _ = ward.network.layers()[1].bias().unwrap().detach().get(0).fill_(50.0);
-        assert!(!logits(&ward).allclose(&before, 1e-3, 1e-3, false));
+        let _ = trained.network.layers()[1].bias().unwrap().detach().get(0).fill_(50.0);
+        assert!(!logits(&trained).allclose(&before, 1e-3, 1e-3, false));
     }
 }
 
@@ -165,9 +165,9 @@ fn surgery(name: &str, options: serde_json::Value) -> Box<dyn Surgery> {
 }
 
 /// Mean |z| (ReLU: mean h) of each channel or unit, a number at a time.
-fn activity(ward: &Ward, layer: usize) -> Vec<f64> {
-    let z = &ward.trace()[layer].pre_activation;
-    let crelu = ward.activation().name() == "crelu";
+fn activity(trained: &ConvolutionalInTraining, layer: usize) -> Vec<f64> {
+    let z = &trained.trace()[layer].pre_activation;
+    let crelu = trained.activation().name() == "crelu";
     let magnitude = |z: &f64| if crelu { z.abs() } else { z.max(0.0) };
     let of = |unit| {
         let values = Vec::<f64>::try_from(z.select(1, unit).flatten(0, -1)).unwrap();
@@ -179,18 +179,20 @@ fn activity(ward: &Ward, layer: usize) -> Vec<f64> {
 #[test]
 fn redo_recycles_the_channels_of_least_mean_activity() {
     for activation in both() {
-        let mut ward = Ward::new(activation);
+        let mut trained = ConvolutionalInTraining::new(activation);
         let expected: Vec<Vec<i64>> = (0..3)
             .map(|layer| {
-                let activity = activity(&ward, layer);
+                let activity = activity(&trained, layer);
                 let mean = activity.iter().sum::<f64>() / activity.len() as f64;
                 (0..activity.len() as i64).filter(|&unit| activity[unit as usize] <= 0.9 * mean).collect()
             })
             .collect();
         assert!(expected.iter().all(|units| !units.is_empty()), "the example has dormant units: {expected:?}");
-        surgery("redo", serde_json::json!({ "threshold": 0.9 })).at_task_start(1, &mut ward);
+        surgery("redo", serde_json::json!({ "threshold": 0.9 })).at_task_start(1, &mut trained);
         let found: Vec<Vec<i64>> = (0..3)
-            .map(|layer| ward.restarts.iter().find(|r| (r.0, r.1, r.2) == (layer, Role::Weight, 0)).unwrap().3.clone())
+            .map(|layer| {
+                trained.restarts.iter().find(|r| (r.0, r.1, r.2) == (layer, Role::Weight, 0)).unwrap().3.clone()
+            })
             .collect();
         assert_eq!(found, expected);
     }
@@ -199,13 +201,13 @@ fn redo_recycles_the_channels_of_least_mean_activity() {
 #[test]
 fn continual_backprop_drops_the_channel_of_least_use_and_passes_its_mean_on() {
     for activation in both() {
-        let mut ward = Ward::new(activation);
-        let before = ward.numbers();
-        let activations = ward.hidden_activations(7);
-        let crelu = ward.activation().name() == "crelu";
+        let mut trained = ConvolutionalInTraining::new(activation);
+        let before = trained.numbers();
+        let activations = trained.hidden_activations(7);
+        let crelu = trained.activation().name() == "crelu";
         // Mean h of each feature, and what the outgoing weights of a feature are: of all units, positions and taps.
         let mean_of = |layer: usize, feature: i64| {
-            let z = &ward.trace()[layer].pre_activation;
+            let z = &trained.trace()[layer].pre_activation;
             let units = z.size()[1];
             let sign = if feature < units { 1.0 } else { -1.0 };
             let values = Vec::<f64>::try_from(z.select(1, feature % units).flatten(0, -1)).unwrap();
@@ -236,11 +238,11 @@ fn continual_backprop_drops_the_channel_of_least_use_and_passes_its_mean_on() {
         }
         // One unit a layer: 0.34 of 3, 4 and 5 mature ones is at least one and below two.
         let options = serde_json::json!({ "rate": 0.34, "maturity": 0 });
-        surgery("continual_backprop", options).after_update(1, &activations, &mut ward);
+        surgery("continual_backprop", options).after_update(1, &activations, &mut trained);
         for (layer, (least, bias)) in expected.iter().enumerate() {
-            let replaced = ward.restarts.iter().find(|r| (r.0, r.1, r.2) == (layer, Role::Weight, 0)).unwrap();
+            let replaced = trained.restarts.iter().find(|r| (r.0, r.1, r.2) == (layer, Role::Weight, 0)).unwrap();
             assert_eq!(replaced.3, [*least], "layer {layer}");
-            let found = ward.network.layers()[layer + 1].bias().unwrap().detach();
+            let found = trained.network.layers()[layer + 1].bias().unwrap().detach();
             // The next layer's own replaced unit has begun anew.
             let own = expected.get(layer + 1).map(|(unit, _)| *unit);
             for unit in (0..bias.size()[0]).filter(|unit| Some(*unit) != own) {
