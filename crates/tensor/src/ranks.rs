@@ -2,9 +2,18 @@
 
 /// Sorts values and remembers their indices; keeps its memory from one call to the next.
 ///
-/// The order is total (-0 before 0) and equal values stay in place.
+/// A radix sort of 64-bit words, the value's order-preserving bits above its index: three passes of eleven bits, where
+/// comparing would take eighteen for 200,000 values. The order is total (-0 before 0) and equal values stay in place.
 #[derive(Debug, Default)]
-pub struct RankSorter(Vec<(f32, u32)>);
+pub struct RankSorter {
+    words: Vec<u64>,
+    scratch: Vec<u64>,
+}
+
+const DIGIT_BITS: u32 = 11;
+const BUCKETS: usize = 1 << DIGIT_BITS;
+/// The value's bits begin above the index's.
+const PASS_SHIFTS: [u32; 3] = [32, 32 + DIGIT_BITS, 32 + 2 * DIGIT_BITS];
 
 impl RankSorter {
     /// The indices and values in ascending order.
@@ -13,11 +22,44 @@ impl RankSorter {
     /// There are more values than u32 can count.
     pub fn sort(&mut self, values: &[f32]) -> impl Iterator<Item = (usize, f32)> {
         assert!(u32::try_from(values.len()).is_ok(), "too many values for 32-bit indices");
-        self.0.clear();
-        self.0.extend(values.iter().copied().zip(0..));
-        radsort::sort_by_key(&mut self.0, |&(value, _)| value);
-        self.0.iter().map(|&(value, index)| (index as usize, value))
+        let mut counts = [[0u32; BUCKETS]; PASS_SHIFTS.len()];
+        self.words.clear();
+        self.words.extend(values.iter().zip(0u64..).map(|(&value, index)| {
+            let word = u64::from(ordered_bits(value)) << 32 | index;
+            for (count, shift) in counts.iter_mut().zip(PASS_SHIFTS) {
+                count[digit(word, shift)] += 1;
+            }
+            word
+        }));
+        self.scratch.resize(values.len(), 0);
+        for (count, shift) in counts.iter_mut().zip(PASS_SHIFTS) {
+            let mut first = 0;
+            for place in count.iter_mut() {
+                first += std::mem::replace(place, first);
+            }
+            for &word in &self.words {
+                let place = &mut count[digit(word, shift)];
+                self.scratch[*place as usize] = word;
+                *place += 1;
+            }
+            std::mem::swap(&mut self.words, &mut self.scratch);
+        }
+        self.words.iter().map(|&word| ((word & u64::from(u32::MAX)) as usize, from_ordered_bits((word >> 32) as u32)))
     }
+}
+
+fn digit(word: u64, shift: u32) -> usize {
+    (word >> shift) as usize & (BUCKETS - 1)
+}
+
+/// Bits whose order as integers is the order of the values.
+fn ordered_bits(value: f32) -> u32 {
+    let bits = value.to_bits();
+    if bits >> 31 == 0 { bits | 1 << 31 } else { !bits }
+}
+
+fn from_ordered_bits(ordered: u32) -> f32 {
+    f32::from_bits(if ordered >> 31 == 1 { ordered ^ 1 << 31 } else { !ordered })
 }
 
 #[cfg(test)]
