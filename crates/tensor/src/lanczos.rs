@@ -333,6 +333,30 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_residual_is_that_of_the_ritz_vector() {
+        let matrix = random_symmetric(30, 5);
+        let options = LanczosOptions { products: 6, tolerance: 0.0 };
+        // The same on an orthonormal basis of the Krylov space, with the Ritz vectors written out.
+        let mut powers = vec![normal_vector(30, DOUBLE, &mut ChaCha8Rng::seed_from_u64(6))];
+        for _ in 1..options.products {
+            let next = matrix.mv(powers.last().expect("the start"));
+            powers.push(&next / next.norm());
+        }
+        let (basis, _) = Tensor::linalg_qr(&Tensor::stack(&powers, 1), "reduced");
+        let (values, vectors) = basis.tr().mm(&matrix).mm(&basis).linalg_eigh("L");
+        let scale = values.abs().max().double_value(&[]);
+        let residual = |index: i64| {
+            let ritz = basis.mv(&vectors.select(1, index));
+            (matrix.mv(&ritz) - &ritz * values.double_value(&[index])).norm().double_value(&[]) / scale
+        };
+        let expected = [residual(5), residual(0)];
+        let found = extreme_eigenvalues(&Dense(matrix), Ends::Both, options, &mut ChaCha8Rng::seed_from_u64(6));
+        for (found, expected) in [found.largest.residual, found.smallest.residual].into_iter().zip(expected) {
+            assert!((found / expected - 1.0).abs() < 1e-6, "{found} against {expected}");
+        }
+    }
+
+    #[test]
     fn close_outliers_do_not_deceive_it_often() {
         // Largest eigenvalues 1, 0.9 and 0.8 above a bulk: a start that hardly contains the first sees the second alone.
         let outliers = [1.0, 0.9, 0.8];
