@@ -3,6 +3,7 @@
 mod channels;
 mod methods;
 mod normalised_surgery;
+mod order;
 mod surgery;
 mod trained;
 mod without_slices;
