@@ -160,6 +160,13 @@ mod tests {
     }
 
     #[test]
+    fn the_percentiles_have_as_many_degrees_of_freedom_as_runs_less_arms() {
+        // scipy.stats.norm.cdf(-scipy.stats.t.ppf(0.975, 4)), for six runs of two arms.
+        let tail = Bootstrap::new(&[0, 0, 0, 1, 1, 1], BootstrapOptions::default()).tail.unwrap();
+        assert!((tail - 0.0027478457299661917).abs() < 1e-9, "{tail}");
+    }
+
+    #[test]
     fn every_arm_keeps_its_weight() {
         let strata = [2, 0, 0, 2, 2, 4];
         let bootstrap = Bootstrap::new(&strata, BootstrapOptions { resamples: 50, seed: 3 });
