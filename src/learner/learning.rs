@@ -80,6 +80,9 @@ pub enum LearnerError {
     /// A schedule that acts on an effective step, with an optimizer that has none.
     #[error("the schedule acts on the effective step, which the optimizer has none of: {0}")]
     NoEffectiveStep(&'static str),
+    /// A schedule that acts on what is measured, and nothing is.
+    #[error("the schedule acts on what is measured, and `measure.interval` is 0, which is never; expected above 0")]
+    NeverMeasured,
 }
 
 /// A model that learns, and everything that it carries from one update to the next.
@@ -149,6 +152,9 @@ impl Learner {
         let schedule = (beginning.schedule)(beginning.start);
         if let (true, Err(reason)) = (schedule.takes_decisions(), optimizer.has_effective_step()) {
             return Err(LearnerError::NoEffectiveStep(reason));
+        }
+        if schedule.takes_decisions() && measure.interval == 0 {
+            return Err(LearnerError::NeverMeasured);
         }
         Ok(Learner {
             events: model

@@ -9,9 +9,10 @@ use trainability_baselines::method::{Method, Rules};
 use trainability_baselines::registry::part;
 use trainability_tensor::Generator;
 
-use crate::learner::{Learner, LearnerOptions, Task};
+use crate::learner::{Learner, LearnerError, LearnerOptions, Task};
 use crate::model::Shape;
 use crate::optimizer::{Sgd, SgdOptions};
+use crate::probe::ProbeOptions;
 use crate::schedule::Progress;
 use crate::testing::networks::{chain, numbers};
 
@@ -44,4 +45,16 @@ fn a_gradient_is_clipped_with_its_penalties() {
     learner.update(&inputs, &labels, Progress::in_tasks(0, 1, 1), task).unwrap();
     let length: f64 = values(&learner).iter().zip(&before).map(|(new, old)| (new - old).powi(2)).sum();
     assert!((length.sqrt() / (0.5 * 1e-3) - 1.0).abs() < 1e-9, "{}", length.sqrt());
+}
+
+#[test]
+fn a_schedule_that_acts_on_measurements_is_refused_where_there_are_none() {
+    let shape = Shape { inputs: 5, convolutions: None, hidden: vec![7], outputs: 3, kind: Kind::Double };
+    let learner = |interval: u64| {
+        let network = chain(shape.clone(), Box::new(Relu), &mut Generator::named("order", 1));
+        let measure = ProbeOptions { interval, ..ProbeOptions::default() };
+        let options = LearnerOptions { measure, ..LearnerOptions::default() };
+        Learner::initialised(network, options.scheduled("paper", &json!({})).unwrap()).err()
+    };
+    assert_eq!([learner(0), learner(10)], [Some(LearnerError::NeverMeasured), None]);
 }
