@@ -11,12 +11,13 @@ use trainability_tensor::layer::{Gradients, Layer, tensors};
 use trainability_tensor::state::Stateful;
 
 /// `cubic`: sum of cubed magnitudes in the loss.
-pub const PART: Part = Part::of::<CubicOptions>("cubic", "sum of cubed magnitudes of the parameters in the loss");
+pub(crate) const PART: Part =
+    Part::of::<CubicOptions>("cubic", "sum of cubed magnitudes of the parameters in the loss");
 
 /// Options of `cubic`.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct CubicOptions {
+pub(crate) struct CubicOptions {
     /// lambda, the weight of the term in the loss.
     pub coefficient: f64,
 }
@@ -35,7 +36,7 @@ impl PartOptions for CubicOptions {
 
 /// lambda * sum |theta|^3.
 #[derive(Debug)]
-pub struct Cubic {
+pub(crate) struct Cubic {
     coefficient: f64,
 }
 

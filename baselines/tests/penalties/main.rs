@@ -14,7 +14,6 @@ use trainability_tensor::{Gradients, Layer, LinearMap, Parameter};
 // What the file in the book names as the crate's own.
 use trainability_baselines::{options, part};
 
-#[allow(unreachable_pub, reason = "the file of a part as it stands among others")]
 mod cubic;
 
 #[test]

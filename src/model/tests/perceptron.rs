@@ -7,6 +7,8 @@ use trainability_baselines::activation::identity::Identity;
 use trainability_baselines::activation::leaky_relu::LeakyRelu;
 use trainability_baselines::activation::relu::Relu;
 use trainability_baselines::activation::tanh::Tanh;
+use trainability_baselines::part::Contribution;
+use trainability_baselines::registry::PARTS;
 use trainability_tensor::layer::tensors;
 use trainability_tensor::{Generator, Layer, LinearMap, State};
 
@@ -191,9 +193,15 @@ fn other_images_are_taken_up() {
 
 #[test]
 fn pulling_back_agrees_with_autograd() {
-    let others: [Box<dyn Activation>; 5] =
-        [Box::new(Relu), Box::new(Crelu), Box::new(LeakyRelu { slope: 0.3 }), Box::new(Tanh), Box::new(Identity)];
-    for activation in others {
+    // Those of the registry at their defaults, a new one included, and one of them at another slope.
+    let registered = PARTS.iter().filter_map(|part| match part.build(part.default_options()) {
+        Ok((Contribution::Activation(activation, _), _)) => Some(activation),
+        _ => None,
+    });
+    let mut activations: Vec<Box<dyn Activation>> = vec![Box::new(LeakyRelu { slope: 0.3 })];
+    activations.extend(registered);
+    assert!(activations.len() >= 6);
+    for activation in activations {
         let z = Generator::named("z", 2).uniform(&[6, 4], 1.0, Kind::Double).set_requires_grad(true);
         let h = activation.forward(&z, LinearMap::Dense);
         let weights = Generator::named("w", 2).uniform(&h.size(), 1.0, Kind::Double);
