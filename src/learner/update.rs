@@ -87,7 +87,7 @@ impl Learner {
     /// training set that the minibatch comes from.
     ///
     /// # Errors
-    /// The loss left the real numbers: nothing has changed.
+    /// The loss left the real numbers: no parameter has changed.
     pub fn update(
         &mut self,
         inputs: impl Into<Inputs>,

@@ -52,27 +52,7 @@ pub(super) fn execute(
     options: &SweepOptions,
     listener: &dyn Listener,
 ) -> RunRecord {
-    let mut record = RunRecord {
-        status: Status::Running,
-        configuration_hash: plan.hash.clone(),
-        method: plan.method.label.clone(),
-        schedule: plan.schedule.clone(),
-        seed: plan.seed,
-        options: plan.options.clone(),
-        updates: 0,
-        tasks: 0,
-        seconds: BTreeMap::new(),
-        events: Vec::new(),
-        scheduled: false,
-        flat_curvature_events: 0,
-        unconverged_curvature_events: 0,
-        diverged_at_task: None,
-        error: None,
-        fault: false,
-        last_finite_loss: None,
-        resumptions: 0,
-        checksums: BTreeMap::new(),
-    };
+    let mut record = RunRecord::begun(&plan.hash, &plan.method.label, &plan.schedule, plan.seed, plan.options.clone());
     let attempt = catch_unwind(AssertUnwindSafe(|| train(plan, set, folder, options, listener, &mut record)));
     match attempt {
         Ok(Ok(())) => {}

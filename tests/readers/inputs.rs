@@ -174,23 +174,9 @@ pub(crate) fn scheduled_record() -> RunRecord {
 pub(crate) fn finished(method: &str, schedule: &str) -> RunRecord {
     RunRecord {
         status: Status::Finished,
-        configuration_hash: "none".to_owned(),
-        method: method.to_owned(),
-        schedule: schedule.to_owned(),
-        seed: 0,
-        options: json!({}),
         updates: 6,
         tasks: 3,
         seconds: BTreeMap::from([("total".to_owned(), 1.5)]),
-        events: Vec::new(),
-        scheduled: false,
-        flat_curvature_events: 0,
-        unconverged_curvature_events: 0,
-        diverged_at_task: None,
-        error: None,
-        fault: false,
-        last_finite_loss: None,
-        resumptions: 0,
-        checksums: BTreeMap::new(),
+        ..RunRecord::begun("none", method, schedule, 0, json!({}))
     }
 }

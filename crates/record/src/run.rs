@@ -88,6 +88,37 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
+    /// The record of a run that has begun and made no update yet.
+    pub fn begun(
+        configuration_hash: &str,
+        method: &str,
+        schedule: &str,
+        seed: u64,
+        options: serde_json::Value,
+    ) -> RunRecord {
+        RunRecord {
+            status: Status::Running,
+            configuration_hash: configuration_hash.to_owned(),
+            method: method.to_owned(),
+            schedule: schedule.to_owned(),
+            seed,
+            options,
+            updates: 0,
+            tasks: 0,
+            seconds: BTreeMap::new(),
+            events: Vec::new(),
+            scheduled: false,
+            flat_curvature_events: 0,
+            unconverged_curvature_events: 0,
+            diverged_at_task: None,
+            error: None,
+            fault: false,
+            last_finite_loss: None,
+            resumptions: 0,
+            checksums: BTreeMap::new(),
+        }
+    }
+
     /// Whether a schedule that takes decisions never took one, which makes the run identical to its control.
     pub fn never_fired(&self) -> bool {
         self.scheduled && self.events.iter().all(|layer| layer.cooled == 0 && layer.warmed == 0)

@@ -84,13 +84,9 @@ pub(super) fn record(method: &str, schedule: &str, seed: u64, plan: &Plan) -> Ru
         LayerEvents { layer: layer.into(), cooled, warmed: cooled / 8, held: all - cooled - cooled / 8, undefined: 0 }
     };
     let scheduled = schedule != "constant";
+    let options = json!({"stream": {"kind": "random_labels"}, "optimizer": {"learning_rate": 1e-3}});
     RunRecord {
         status: Status::Finished,
-        configuration_hash: format!("{method}-{schedule}-{seed}"),
-        method: method.into(),
-        schedule: schedule.into(),
-        seed,
-        options: json!({"stream": {"kind": "random_labels"}, "optimizer": {"learning_rate": 1e-3}}),
         updates: (plan.tasks * plan.events * 10) as u64,
         tasks: plan.tasks,
         seconds: BTreeMap::from([
@@ -102,14 +98,7 @@ pub(super) fn record(method: &str, schedule: &str, seed: u64, plan: &Plan) -> Ru
         ]),
         events: if scheduled { LAYERS.iter().map(|layer| count(layer)).collect() } else { Vec::new() },
         scheduled,
-        flat_curvature_events: 0,
-        unconverged_curvature_events: 0,
-        diverged_at_task: None,
-        error: None,
-        fault: false,
-        last_finite_loss: None,
-        resumptions: 0,
-        checksums: BTreeMap::new(),
+        ..RunRecord::begun(&format!("{method}-{schedule}-{seed}"), method, schedule, seed, options)
     }
 }
 
