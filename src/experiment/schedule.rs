@@ -43,6 +43,11 @@ impl SchedulePlan {
             let expected = format!("above 0: `{name}` acts on what is measured");
             return Err(experiment.refuse("measure.interval", 0, expected));
         }
+        if let (true, Err(reason)) = (entry.needs_measurement, experiment.training.has_effective_step()) {
+            let found = format!("{:?}", experiment.training.optimizer);
+            let expected = format!("one with an effective step, which `{name}` acts on: {reason}");
+            return Err(experiment.refuse("training.optimizer", found, expected));
+        }
         let changed = own.iter().map(|(key, value)| format!("-{key}={}", label::of_value(value)));
         let label = label.unwrap_or_else(|| format!("{name}{}", changed.collect::<String>()));
         // The control that every gain is measured against is found by its name: nothing else may bear it.

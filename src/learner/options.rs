@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use tch::Kind;
 use trainability_baselines::options::OptionError;
 use trainability_baselines::part::PartError;
+use trainability_baselines::weight_decay::WeightDecay;
 
 use crate::optimizer::{OPTIMIZERS, OptimizerFactory, OptimizerKind, optimizer};
 
@@ -89,6 +90,17 @@ impl Training {
             self.optimizer_options = used;
         }
         Ok(())
+    }
+
+    /// Whether the optimizer has an effective step, or why not.
+    ///
+    /// # Errors
+    /// The reason, a part of a sentence.
+    ///
+    /// # Panics
+    /// Where it has not been resolved.
+    pub(crate) fn has_effective_step(&self) -> Result<(), &'static str> {
+        self.optimizer_factory()(WeightDecay::None, &[]).has_effective_step()
     }
 
     /// The optimizer.

@@ -3,27 +3,13 @@
 use tch::nn::OptimizerConfig;
 use tch::{Device, Kind, Tensor, nn};
 use trainability_baselines::weight_decay::WeightDecay;
-use trainability_tensor::{Generator, Layer, LinearMap, Parameter, Role, State, Stateful};
+use trainability_tensor::{Layer, Role, State, Stateful};
 
+use super::{gradients, layers};
 use crate::optimizer::{Adam, AdamOptions, Optimizer};
 use crate::testing::networks::moments;
 
 const OPTIONS: AdamOptions = AdamOptions { beta1: 0.9, beta2: 0.99, epsilon: 1e-6 };
-
-fn layers(kind: Kind) -> Vec<Layer> {
-    let mut generator = Generator::named("test", 4);
-    let mut layer = |name: &str, out: i64, inputs: i64| {
-        let [weight, bias] = [vec![out, inputs], vec![out]].map(|sizes| generator.uniform(&sizes, 1.0, kind));
-        Layer::of(name, LinearMap::Dense, weight, bias)
-    };
-    vec![layer("fc1", 5, 7), layer("fc2", 3, 5)]
-}
-
-fn gradients(layers: &[Layer], step: u64) -> Vec<Vec<Tensor>> {
-    let mut generator = Generator::named("gradients", step);
-    let mut of = |p: &Parameter| generator.uniform(&p.value.size(), 2.0, p.value.kind());
-    layers.iter().map(|layer| layer.parameters.iter().map(&mut of).collect()).collect()
-}
 
 /// Trains a copy of the parameters by libtorch's optimizer on the same gradients.
 fn compare(kind: Kind, decay: WeightDecay, tolerance: f64) {
@@ -60,23 +46,6 @@ fn adam_and_adamw_equal_libtorch_step_for_step() {
         compare(Kind::Double, decay, 1e-13);
         compare(Kind::Float, decay, 1e-5);
     }
-}
-
-#[test]
-fn each_layer_has_its_own_rate_and_a_summary_tells_what_happened() {
-    let mut layers = layers(Kind::Double);
-    let before: Vec<Tensor> = layers.iter().flat_map(|l| &l.parameters).map(|p| p.value.detach().copy()).collect();
-    let mut adam = Adam::new(OPTIONS, WeightDecay::None, &layers);
-    let gradients = gradients(&layers, 0);
-    let summary = adam.step(&mut layers, &gradients, &[0.0, 0.01], true).unwrap();
-    let after: Vec<Tensor> = layers.iter().flat_map(|l| &l.parameters).map(|p| p.value.detach().copy()).collect();
-    assert_eq!(after[0], before[0]);
-    assert_ne!(after[2], before[2]);
-    let flat = |tensors: &[Tensor]| Tensor::cat(&tensors.iter().map(|t| t.flatten(0, -1)).collect::<Vec<_>>(), 0);
-    let (before, after) = (flat(&before), flat(&after));
-    let mean = |t: Tensor| t.abs().mean(Kind::Double).double_value(&[]);
-    assert!((summary.mean_absolute_update - mean(&after - &before)).abs() < 1e-15);
-    assert!((summary.mean_absolute_weight - mean(before)).abs() < 1e-15);
 }
 
 /// One element's own Adam.
@@ -215,28 +184,5 @@ fn moments_that_have_faded_become_zero_and_the_weights_do_not_notice() {
     assert!(met > 0, "no moment ever faded");
     for (a, b) in single.iter().flat_map(|l| &l.parameters).zip(double.iter().flat_map(|l| &l.parameters)) {
         assert!(a.value.to_kind(Kind::Double).allclose(&b.value, 1e-5, 1e-6, false));
-    }
-}
-
-#[test]
-fn a_restored_optimizer_takes_the_same_steps() {
-    let (mut a, mut b) = (layers(Kind::Float), layers(Kind::Float));
-    let mut first = Adam::new(OPTIONS, WeightDecay::Coupled(0.1), &a);
-    for step in 0..3 {
-        let gradients = gradients(&a, step);
-        first.step(&mut a, &gradients, &[0.01, 0.02], false);
-    }
-    let mut state = State::default();
-    first.save(&mut state);
-    let mut second = Adam::new(OPTIONS, WeightDecay::Coupled(0.1), &b);
-    second.restore(&state).unwrap();
-    for (from, to) in a.iter().flat_map(|l| &l.parameters).zip(b.iter_mut().flat_map(|l| &mut l.parameters)) {
-        tch::no_grad(|| to.value.copy_(&from.value));
-    }
-    let gradients = gradients(&a, 9);
-    first.step(&mut a, &gradients, &[0.01, 0.02], false);
-    second.step(&mut b, &gradients, &[0.01, 0.02], false);
-    for (a, b) in a.iter().flat_map(|l| &l.parameters).zip(b.iter().flat_map(|l| &l.parameters)) {
-        assert_eq!(a.value, b.value);
     }
 }

@@ -5,8 +5,9 @@ use serde_json::json;
 use tch::nn::OptimizerConfig;
 use tch::{Device, Kind, Tensor, nn};
 use trainability_baselines::weight_decay::WeightDecay;
-use trainability_tensor::{Generator, Layer, LinearMap, Parameter, Role, State, Stateful};
+use trainability_tensor::{Layer, LinearMap, Parameter};
 
+use super::{gradients, layers};
 use crate::optimizer::{EffectiveStep, Optimizer, Sgd, SgdOptions, SharpnessScale, optimizer};
 
 const RATES: [f64; 2] = [0.05, 0.01];
@@ -14,29 +15,10 @@ const PLAIN: SgdOptions = SgdOptions { momentum: 0.9, nesterov: false };
 const NESTEROV: SgdOptions = SgdOptions { momentum: 0.9, nesterov: true };
 const WITHOUT: SgdOptions = SgdOptions { momentum: 0.0, nesterov: false };
 
-fn layers(kind: Kind) -> Vec<Layer> {
-    let mut generator = Generator::named("test", 4);
-    let mut layer = |name: &str, out: i64, inputs: i64| {
-        let [weight, bias] = [vec![out, inputs], vec![out]].map(|sizes| generator.uniform(&sizes, 1.0, kind));
-        Layer::of(name, LinearMap::Dense, weight, bias)
-    };
-    vec![layer("fc1", 5, 7), layer("fc2", 3, 5)]
-}
-
 /// One layer of one weight and one bias.
 fn scalar(weight: f64) -> Vec<Layer> {
     let tensor = |value: f64, sizes: &[i64]| Tensor::from_slice(&[value]).view(sizes);
     vec![Layer::of("fc1", LinearMap::Dense, tensor(weight, &[1, 1]), tensor(0.0, &[1]))]
-}
-
-fn gradients(layers: &[Layer], step: u64) -> Vec<Vec<Tensor>> {
-    let mut generator = Generator::named("gradients", step);
-    let mut of = |p: &Parameter| generator.uniform(&p.value.size(), 2.0, p.value.kind());
-    layers.iter().map(|layer| layer.parameters.iter().map(&mut of).collect()).collect()
-}
-
-fn values(layers: &[Layer]) -> Vec<Tensor> {
-    layers.iter().flat_map(|layer| &layer.parameters).map(|p| p.value.detach().copy()).collect()
 }
 
 /// Trains a copy of each layer by libtorch's optimizer on the same gradients.
@@ -132,83 +114,6 @@ fn the_normalised_sharpness_is_that_of_the_step_that_momentum_comes_to() {
     // lr / (1 - m), of the layer's own rate or of the first one's.
     assert!((factor(&sgd, SharpnessScale::Layer).unwrap() - 0.1).abs() < 1e-15);
     assert!((factor(&sgd, SharpnessScale::Global).unwrap() - 0.5).abs() < 1e-15);
-}
-
-#[test]
-fn a_summary_tells_what_a_step_changed() {
-    let mut layers = layers(Kind::Double);
-    let before = Tensor::cat(&values(&layers).iter().map(|t| t.flatten(0, -1)).collect::<Vec<_>>(), 0);
-    let mut sgd = Sgd::new(PLAIN, WeightDecay::None, &layers);
-    let gradients = gradients(&layers, 0);
-    let summary = sgd.step(&mut layers, &gradients, &RATES, true).unwrap();
-    let after = Tensor::cat(&values(&layers).iter().map(|t| t.flatten(0, -1)).collect::<Vec<_>>(), 0);
-    let mean = |t: Tensor| t.abs().mean(Kind::Double).double_value(&[]);
-    assert!((summary.mean_absolute_update - mean(after - &before)).abs() < 1e-15);
-    assert!((summary.mean_absolute_weight - mean(before)).abs() < 1e-15);
-}
-
-#[test]
-fn a_restored_optimizer_goes_on_with_the_same_bits() {
-    for kind in [Kind::Float, Kind::Double] {
-        let decay = WeightDecay::Coupled(0.01);
-        let mut whole = layers(kind);
-        let mut first = Sgd::new(NESTEROV, decay, &whole);
-        for step in 0..7 {
-            let gradients = gradients(&whole, step);
-            first.step(&mut whole, &gradients, &RATES, false);
-        }
-        let mut state = State::default();
-        first.save(&mut state);
-        let mut copy = layers(kind);
-        for (copy, value) in copy.iter_mut().flat_map(|layer| &mut layer.parameters).zip(values(&whole)) {
-            tch::no_grad(|| copy.value.copy_(&value));
-        }
-        // One that has a past of its own.
-        let mut second = Sgd::new(NESTEROV, decay, &copy);
-        let mut elsewhere = layers(kind);
-        let other = gradients(&elsewhere, 99);
-        second.step(&mut elsewhere, &other, &RATES, false);
-        second.restore(&state).unwrap();
-        assert_eq!(second.steps(), 7);
-        for step in 7..12 {
-            let gradients = gradients(&whole, step);
-            first.step(&mut whole, &gradients, &RATES, false);
-            second.step(&mut copy, &gradients, &RATES, false);
-            assert_eq!(values(&whole), values(&copy));
-        }
-    }
-}
-
-#[test]
-fn units_that_begin_anew_have_no_momentum_and_the_others_keep_theirs() {
-    let mut layers = layers(Kind::Double);
-    let mut sgd = Sgd::new(PLAIN, WeightDecay::None, &layers);
-    for step in 0..3 {
-        let gradients = gradients(&layers, step);
-        sgd.step(&mut layers, &gradients, &RATES, false);
-    }
-    // Units 1 and 3 of the first layer, and what the second takes from them.
-    sgd.restart(0, Role::Weight, 0, &[1, 3]);
-    sgd.restart(0, Role::Bias, 0, &[1, 3]);
-    sgd.restart(1, Role::Weight, 1, &[1, 3]);
-    let before = values(&layers);
-    let nothing: Vec<Vec<Tensor>> =
-        layers.iter().map(|layer| layer.parameters.iter().map(|p| p.value.detach().zeros_like()).collect()).collect();
-    sgd.step(&mut layers, &nothing, &RATES, false);
-    let still: Vec<Tensor> =
-        values(&layers).iter().zip(&before).map(|(after, before)| after.eq_tensor(before)).collect();
-    for unit in 0..5 {
-        let fresh = unit == 1 || unit == 3;
-        let all = |tensor: Tensor| tensor.all().int64_value(&[]) == 1;
-        let any = |tensor: Tensor| tensor.any().int64_value(&[]) == 1;
-        for tensor in [still[0].get(unit), still[1].get(unit), still[2].select(1, unit)] {
-            assert!(if fresh { all(tensor) } else { !any(tensor) }, "unit {unit}");
-        }
-    }
-    assert_eq!(still[3].any().int64_value(&[]), 0, "a bias that nobody restarted");
-    assert_eq!(sgd.steps(), 4);
-    sgd.clear();
-    assert_eq!((sgd.steps(), sgd.effective_step(0..2, 0.1, EffectiveStep::Rms)), (0, None));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::experiment::{Experiment, ImageFacts};
+use crate::experiment::{Experiment, ImageFacts, Plan};
 use crate::run::{Run, RunPlan};
 use crate::testing::runs::{finish, goes_on_with_the_same_bits, images, plans};
 
@@ -54,4 +54,21 @@ fn an_option_of_another_optimizer_is_refused_with_its_key() {
     assert!(message.contains("`training.momentum` is 1.5"), "{message}");
     let message = refused(json!({ "optimizer": "sdg" }));
     assert!(message.contains("`training.optimizer` is \"sdg\", expected one of adam, sgd"), "{message}");
+}
+
+/// The book's optimizer has no effective step.
+#[test]
+fn a_schedule_that_acts_on_the_effective_step_is_refused_before_anything_runs() {
+    let of = |schedule: &str| {
+        let experiment = json!({
+            "stream": { "tasks": 1, "epochs": 1 }, "training": { "optimizer": "sign", "batch_size": 20 }, "methods": ["relu"],
+            "schedules": [schedule], "seeds": 1
+        });
+        Plan::new(Experiment::from_value(experiment, "test.json", "test").unwrap(), &ImageFacts::bare(IMAGES, "none"))
+    };
+    let message = of("debiased").err().unwrap().to_string();
+    let expected = "`training.optimizer` is \"sign\", expected one with an effective step, which `debiased` acts on: its \
+                    steps do not grow with the gradient";
+    assert!(message.contains(expected), "{message}");
+    assert_eq!(of("cosine").unwrap().runs.len(), 1, "a schedule that goes by the clock needs none");
 }

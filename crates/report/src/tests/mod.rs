@@ -1,9 +1,11 @@
 //! Tests over the whole of a report, and of its statistics on planted effects.
 
 mod analysis;
+mod book;
 mod claims;
 mod damaged;
 mod format2;
+mod last_task;
 mod oracles;
 mod report;
 mod round_trips;
