@@ -115,7 +115,8 @@ impl Learner {
         let passes = measures.then(|| {
             let copies = |layer: &Vec<Tensor>| layer.iter().map(Tensor::copy).collect();
             let cross_entropy_gradients = gradients.iter().map(copies).collect();
-            Passes { inputs: pass.inputs.dense(), trace: pass.into_trace(), deltas, cross_entropy_gradients }
+            let (inputs, trace) = pass.into_trace();
+            Passes { inputs, trace, deltas, cross_entropy_gradients }
         });
         drop(cross_entropy);
 

@@ -1,5 +1,7 @@
 //! Hessian-vector products by differentiating twice: for the whole network, and for any layer of any network.
 
+use std::borrow::Borrow;
+
 use tch::{Device, Kind, Tensor};
 use trainability_baselines::penalty::{Curvature, Penalty};
 use trainability_tensor::Layer;
@@ -65,6 +67,18 @@ fn loss(model: &dyn Model, inputs: &Tensor, labels: &Tensor) -> Tensor {
     cross_entropy(&model.forward(inputs, &mut Pass::training().without_trace()), labels)
 }
 
+/// The product with a direction, all places flattened one after the other, from the gradient at each of them with its graph.
+pub(super) fn product(gradients: &[Tensor], places: &[impl Borrow<Tensor>], direction: &Tensor) -> Tensor {
+    let sizes: Vec<i64> = places.iter().map(|place| place.borrow().numel() as i64).collect();
+    let parts = direction.split_with_sizes(&sizes, 0);
+    let slope: Tensor = gradients.iter().zip(&parts).map(|(gradient, part)| gradient.flatten(0, -1).dot(part)).sum();
+    let products = Tensor::run_backward(&[slope], places, true, false);
+    // A place that the gradient does not depend on comes back undefined: its rows are zero.
+    let flat =
+        products.iter().zip(&parts).map(|(p, part)| if p.defined() { p.flatten(0, -1) } else { part.zeros_like() });
+    Tensor::cat(&flat.collect::<Vec<_>>(), 0)
+}
+
 impl SymmetricOperator for Hessian<'_> {
     fn size(&self) -> i64 {
         self.parameters.iter().map(|parameter| parameter.numel() as i64).sum()
@@ -75,15 +89,7 @@ impl SymmetricOperator for Hessian<'_> {
     }
 
     fn apply(&self, vector: &Tensor) -> Tensor {
-        let sizes: Vec<i64> = self.parameters.iter().map(|parameter| parameter.numel() as i64).collect();
-        let parts = vector.split_with_sizes(&sizes, 0);
-        let slope: Tensor =
-            self.gradients.iter().zip(&parts).map(|(gradient, part)| gradient.flatten(0, -1).dot(part)).sum();
-        let products = Tensor::run_backward(&[slope], &self.parameters, true, false);
-        // A parameter that the gradient does not depend on comes back undefined: its rows are zero.
-        let flat =
-            products.iter().zip(&parts).map(|(p, part)| if p.defined() { p.flatten(0, -1) } else { part.zeros_like() });
-        let product = Tensor::cat(&flat.collect::<Vec<_>>(), 0);
+        let product = product(&self.gradients, &self.parameters, vector);
         for (first, length, curvature) in &self.closed {
             let mut part = product.narrow(0, *first, *length);
             part += curvature.product(&vector.narrow(0, *first, *length));

@@ -118,15 +118,15 @@ fn a_training_pass_has_the_gradients_of_autograd() {
         let loss = CrossEntropy::of(&pass.logits, &labels);
         let Backward { gradients, deltas } = network.backward(&pass, &loss, true);
         for (found, expected) in gradients.iter().flatten().zip(expected.iter().flatten()) {
-            assert_eq!(found, expected, "{}", network.activation().name());
+            assert_eq!(found, expected, "{:?}", network.activation());
         }
         let expected = model::deltas(&trace, &cross_entropy(logits(&trace), &labels));
         for (found, expected) in deltas.iter().zip(&expected) {
             let [found, expected] = [found, expected].map(|delta| &delta.as_ref().unwrap().pre_activation);
-            assert_eq!(found, expected, "{}", network.activation().name());
+            assert_eq!(found, expected, "{:?}", network.activation());
         }
         assert!(network.backward(&pass, &loss, false).deltas.is_empty());
-        for (found, expected) in pass.into_trace().iter().zip(&trace) {
+        for (found, expected) in pass.into_trace().1.iter().zip(&trace) {
             assert_eq!((&found.input, &found.pre_activation), (&expected.input, &expected.pre_activation));
         }
     }
@@ -229,7 +229,7 @@ fn activations_agree_with_scalar_code() {
         let found: Vec<f64> =
             Vec::try_from(activation.forward(&Tensor::from_slice(&values), LinearMap::Dense)).unwrap();
         for (found, z) in found.iter().zip(values) {
-            assert!((found - scalar(z)).abs() < 1e-15, "{} of {z} is {found}", activation.name());
+            assert!((found - scalar(z)).abs() < 1e-15, "{activation:?} of {z} is {found}");
         }
     }
 }
