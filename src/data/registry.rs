@@ -108,12 +108,9 @@ pub(crate) fn load_with_test(name: &str, folder: Option<&Path>) -> Result<ImageS
     let (entry, folder) = locate(name, folder)?;
     let set = entry.read_whole(&folder)?;
     let Some(test) = (entry.read_test)(name, &folder, entry.classes)? else {
-        let lacking = || DataError::MissingFile {
-            folder: folder.clone(),
-            wanted: "test images",
-            names: TEST_IMAGE_FILES.join(" or "),
-        };
-        return if entry.test_checksum.is_some() { Err(lacking()) } else { Ok(set) };
+        let names = TEST_IMAGE_FILES.join(" or ");
+        let lacking = DataError::MissingFile { folder, wanted: "test images", names };
+        return if entry.test_checksum.is_some() { Err(lacking) } else { Ok(set) };
     };
     entry.check(&folder, "test images", &test, entry.test_checksum)?;
     set.with_test(test)
