@@ -257,7 +257,7 @@ impl Run {
         ];
         if let Some((name, found, expected)) = pairs.into_iter().find(|(_, found, expected)| found != expected) {
             let expected = format!("{expected}, which task and update_in_task make");
-            return Err(StateError::Mismatch { name: name.to_owned(), found: found.to_string(), expected });
+            return Err(StateError::mismatch(name, found, expected));
         }
         (self.task, self.update_in_task) = (task, update_in_task);
         Ok(())

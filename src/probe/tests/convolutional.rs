@@ -20,7 +20,7 @@ use crate::probe::noise::noise_variance;
 use crate::probe::patch_side::PatchSide;
 use crate::testing::convolutional::{Case, case, cases, relative, shape};
 use crate::testing::layer_curvatures;
-use crate::testing::normalised::penalty;
+use crate::testing::networks::penalty;
 
 #[test]
 fn per_sample_variance_equals_a_loop_over_samples() {
@@ -107,7 +107,8 @@ fn matrix(operator: &dyn SymmetricOperator) -> Tensor {
 #[test]
 fn every_layers_eigenvalues_are_those_of_its_block_of_the_dense_hessian() {
     for case in cases() {
-        let of = |names: &[&str]| names.iter().map(|name| penalty(name, &case.network)).collect::<Vec<_>>();
+        let of =
+            |names: &[&str]| names.iter().map(|name| penalty(name, 0.05, case.network.layers())).collect::<Vec<_>>();
         for penalties in [of(&[]), of(&["wasserstein"]), of(&["spectral"])] {
             let whole = dense_hessian(&case, &penalties);
             let found = matrix(&Hessian::of_network(&case.network, &case.images, &case.labels, &penalties));
@@ -176,7 +177,7 @@ fn indicator(name: &str, case: &Case) -> (Vec<f64>, f64) {
 #[test]
 fn a_unit_of_a_convolution_is_a_channel_on_all_images_and_positions() {
     for activation in [Box::new(Relu) as Box<dyn Activation>, Box::new(Crelu)] {
-        let crelu = activation.name() == "crelu";
+        let crelu = activation.features(1) == 2;
         let case = case(activation, shape([1, 5, 4], &[3, 4], &[5]), 6, 3);
         // The second channel of the first layer and the third of the second never fire, the first always does.
         for (layer, channel, bias) in [(0, 1, -100.0), (1, 2, -1000.0), (0, 0, 100.0)] {

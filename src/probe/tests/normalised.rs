@@ -14,7 +14,8 @@ use trainability_tensor::{Gradients, LayerDelta, LayerTrace, LinearMap, Normalis
 use crate::model::{Model, Pass, cross_entropy, deltas, gradients};
 use crate::probe::hessian::Hessian;
 use crate::probe::noise::{noise_variance, squared_norm};
-use crate::testing::normalised::{Case, assert_close, case, numbers, penalty};
+use crate::testing::networks::penalty;
+use crate::testing::normalised::{Case, assert_close, case, numbers};
 use crate::testing::{layer_curvatures, traced};
 
 /// Trace without graph, deltas, and the gradient of the mean cross-entropy, as an update sees them.
@@ -165,7 +166,7 @@ fn the_ends_of_every_block_are_those_of_the_dense_hessian() {
             let case = case(rule, unit, inputs, hidden, samples, seed as u64);
             let (trace, _, _) = measure(&case);
             for names in [&[][..], &["l2_init"], &["wasserstein", "spectral"]] {
-                let penalties: Vec<_> = names.iter().map(|name| penalty(name, &case.network)).collect();
+                let penalties: Vec<_> = names.iter().map(|name| penalty(name, 0.05, case.network.layers())).collect();
                 let mut generator = ChaCha8Rng::seed_from_u64(1);
                 let batch = (&case.images, &case.labels);
                 let found = layer_curvatures(&case.network, batch, &trace, &penalties, exact(), &mut generator);
