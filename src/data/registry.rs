@@ -27,7 +27,8 @@ pub struct SetEntry {
     pub read_test: fn(&str, &Path, u8) -> Result<Option<ImageSet>, DataError>,
 }
 
-const SETS: &[SetEntry] = &[
+/// Every named set.
+pub const SETS: &[SetEntry] = &[
     SetEntry {
         name: "mnist-5k",
         about: "5,000 handwritten digits of MNIST, 500 a class, 28 x 28",
@@ -69,11 +70,6 @@ const SETS: &[SetEntry] = &[
         read_test: ImageSet::read_cifar_test,
     },
 ];
-
-/// Every named set.
-pub fn sets() -> &'static [SetEntry] {
-    SETS
-}
 
 impl SetEntry {
     /// Where the set lies by itself: in the cache; none for a set whose folder the user names.

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use tch::Tensor;
 use trainability_baselines::penalty::Elapsed;
+use trainability_record::LayerEvents;
 use trainability_tensor::{Gradients, LayerDelta, LayerTrace};
 
-use super::events::count;
 use super::learning::Learner;
 use crate::model::{Backward, CrossEntropy, Inputs, correct};
 use crate::probe::{LayerStatistics, UpdateView};
@@ -76,6 +76,18 @@ struct Passes {
     trace: Vec<LayerTrace>,
     deltas: Vec<Option<LayerDelta>>,
     cross_entropy_gradients: Gradients,
+}
+
+fn count(events: &mut LayerEvents, action: Action) {
+    match action {
+        Action::Cooled => events.cooled += 1,
+        Action::Warmed => events.warmed += 1,
+        Action::Held => events.held += 1,
+        Action::Undefined => {
+            events.held += 1;
+            events.undefined += 1;
+        }
+    }
 }
 
 fn add_since(seconds: &mut Seconds, part: &'static str, start: Instant) {
@@ -183,8 +195,9 @@ impl Learner {
         let (statistics, spent) = self.probe.measure(&view);
         let whole = self.schedule.scope() == Scope::Network;
         let network = whole.then(|| self.probe.measure_network(&view, &statistics));
-        *seconds.entry("variance").or_default() += spent.variance;
-        *seconds.entry("curvature").or_default() += spent.curvature;
+        for (part, spent) in spent {
+            *seconds.entry(part).or_default() += spent;
+        }
         let bounds: Vec<Bounds> =
             self.bounds.iter_mut().zip(&statistics).map(|(estimator, layer)| estimator.push(layer)).collect();
         let actions = match network {

@@ -1,6 +1,7 @@
 //! Hessian-vector products by differentiating twice: for the whole network, and for any layer of any network.
 
 use std::borrow::Borrow;
+use std::slice::SliceIndex;
 
 use tch::{Device, Kind, Tensor};
 use trainability_baselines::penalty::{Curvature, Penalty};
@@ -19,29 +20,17 @@ pub struct Hessian<'a> {
 }
 
 impl<'a> Hessian<'a> {
-    /// Over all parameters.
-    pub fn of_network(
+    /// Over the parameters of some layers (all are `..`, a layer's block is `i..=i`) of the cross-entropy of a batch as an
+    /// update sees it, and of the penalties.
+    pub fn of(
         model: &'a dyn Model,
+        layers: impl SliceIndex<[Layer], Output = [Layer]>,
         inputs: &Tensor,
         labels: &Tensor,
         penalties: &[Box<dyn Penalty>],
     ) -> Hessian<'a> {
-        Hessian::of(loss(model, inputs, labels), model.layers().iter().collect(), penalties)
-    }
-
-    /// Over the parameters of one layer, counted from 0: that layer's block.
-    pub fn of_layer(
-        model: &'a dyn Model,
-        layer: usize,
-        inputs: &Tensor,
-        labels: &Tensor,
-        penalties: &[Box<dyn Penalty>],
-    ) -> Hessian<'a> {
-        Hessian::of(loss(model, inputs, labels), vec![&model.layers()[layer]], penalties)
-    }
-
-    /// From the cross-entropy with its graph over the parameters of these layers.
-    fn of(mut loss: Tensor, layers: Vec<&'a Layer>, penalties: &[Box<dyn Penalty>]) -> Hessian<'a> {
+        let mut loss = cross_entropy(&model.forward(inputs, &mut Pass::training().without_trace()), labels);
+        let layers: Vec<&Layer> = model.layers()[layers].iter().collect();
         let mut closed = Vec::new();
         for penalty in penalties {
             let known: Option<Vec<Curvature>> = layers.iter().map(|layer| penalty.curvature(layer)).collect();
@@ -60,11 +49,6 @@ impl<'a> Hessian<'a> {
         let gradients = Tensor::run_backward(&[loss], &parameters, true, true);
         Hessian { parameters, gradients, closed }
     }
-}
-
-/// The cross-entropy of a batch as an update sees it, with its graph.
-fn loss(model: &dyn Model, inputs: &Tensor, labels: &Tensor) -> Tensor {
-    cross_entropy(&model.forward(inputs, &mut Pass::training().without_trace()), labels)
 }
 
 /// The product with a direction, all places flattened one after the other, from the gradient at each of them with its graph.

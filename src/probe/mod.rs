@@ -15,5 +15,5 @@ pub mod window;
 #[cfg(test)]
 mod tests;
 
-pub use statistics::{LayerStatistics, Probe, ProbeOptions, ProbeSeconds, STATISTICS};
+pub use statistics::{LayerStatistics, Probe, ProbeOptions, STATISTICS};
 pub use view::UpdateView;

@@ -90,10 +90,7 @@ impl Run {
         };
         Ok(Run {
             learner: Learner::new(Box::new(model), initialisation, options)?,
-            images: match begins_dense {
-                true => TaskImages::new(&images, plan.training.batch_size),
-                false => TaskImages::whole(&images),
-            },
+            images: TaskImages::new(&images, begins_dense.then_some(plan.training.batch_size)),
             stream: Stream::new(StreamStart {
                 kind: plan.stream.kind(),
                 true_classes: select_classes(set, plan.images(), plan.seed).to_device(device),

@@ -112,7 +112,7 @@ fn a_training_pass_has_the_gradients_of_autograd() {
         let trace = traced(&network, &images.index_select(0, &rows));
         let expected = model::gradients(network.layers(), &cross_entropy(logits(&trace), &labels), true);
 
-        let images = TaskImages::new(&images, 64);
+        let images = TaskImages::new(&images, Some(64));
         let pass = network.training_pass(images.inputs(&rows));
         assert!(pass.logits.allclose(logits(&trace), 1e-12, 1e-12, false));
         let loss = CrossEntropy::of(&pass.logits, &labels);
@@ -164,7 +164,7 @@ fn leaving_the_background_out_trains_the_same_to_rounding() {
         }
         network
     };
-    let (sparse, dense) = (TaskImages::new(&images, 64), TaskImages::new(&images, 63));
+    let (sparse, dense) = (TaskImages::new(&images, Some(64)), TaskImages::new(&images, Some(63)));
     let rows = Tensor::from_slice(&[0i64]);
     assert!(matches!(sparse.inputs(&rows), Inputs::Sparse { .. }));
     assert!(matches!(dense.inputs(&rows), Inputs::Dense(_)));
@@ -181,7 +181,7 @@ fn other_images_are_taken_up() {
     let network = chain(shape, Box::new(Relu), &mut Generator::named("initialisation", 0));
     let (before, rows) = (digits(5), Tensor::from_slice(&[3i64, 1]));
     let after = before.flip([1i64]);
-    let mut images = TaskImages::new(&before, 64);
+    let mut images = TaskImages::new(&before, Some(64));
     for task in [&before, &after, &after, &before] {
         images.follow(task);
         let expected = task.index_select(0, &rows);

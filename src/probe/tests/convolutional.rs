@@ -111,7 +111,7 @@ fn every_layers_eigenvalues_are_those_of_its_block_of_the_dense_hessian() {
             |names: &[&str]| names.iter().map(|name| penalty(name, 0.05, case.network.layers())).collect::<Vec<_>>();
         for penalties in [of(&[]), of(&["wasserstein"]), of(&["spectral"])] {
             let whole = dense_hessian(&case, &penalties);
-            let found = matrix(&Hessian::of_network(&case.network, &case.images, &case.labels, &penalties));
+            let found = matrix(&Hessian::of(&case.network, .., &case.images, &case.labels, &penalties));
             assert!(found.allclose(&whole, 1e-5, 1e-5, false));
 
             let options = LanczosOptions { products: 400, tolerance: 1e-10 };
@@ -127,7 +127,7 @@ fn every_layers_eigenvalues_are_those_of_its_block_of_the_dense_hessian() {
                 assert!(relative(found.largest.value, largest) < 1e-5, "layer {index}: {found:?} against {largest}");
                 assert!((found.smallest.value - smallest).abs() < 1e-5 * largest, "{found:?} against {smallest}");
                 // Without what differences cost.
-                let block = matrix(&Hessian::of_layer(&case.network, index, &case.images, &case.labels, &penalties));
+                let block = matrix(&Hessian::of(&case.network, index..=index, &case.images, &case.labels, &penalties));
                 let largest = block.linalg_eigvalsh("L").double_value(&[-1]);
                 assert!(relative(found.largest.value, largest) < 1e-7, "layer {index}: {found:?} against {largest}");
                 first += length;
@@ -144,7 +144,7 @@ fn a_convolutions_gauss_newton_products_are_those_of_differentiating_twice() {
         let factors = tch::no_grad(|| logit_factors(case.network.chain().unwrap(), &trace));
         for layer in (0..trace.len()).filter(|layer| case.is_convolution(*layer)) {
             let found = matrix(&PatchSide::new(&trace[layer].input, &factors[layer]));
-            let expected = matrix(&Hessian::of_layer(&case.network, layer, &case.images, &case.labels, &[]));
+            let expected = matrix(&Hessian::of(&case.network, layer..=layer, &case.images, &case.labels, &[]));
             let apart = (&found - &expected).abs().max().double_value(&[]);
             assert!(apart < 1e-12 * expected.abs().max().double_value(&[]), "layer {layer}: {apart}");
             blocks += 1;
