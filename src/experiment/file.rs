@@ -175,15 +175,27 @@ impl Experiment {
     /// Checks the section `training`, and fills in what the optimizer has by default.
     fn resolve_training(&mut self) -> Result<(), ConfigError> {
         let given = self.training.optimizer_options.clone();
-        self.training.resolve().map_err(|error| match error {
-            PartError::Value(error) => self.refuse(&format!("training.{}", error.key), error.found, error.expected),
-            PartError::Options(source) => {
-                let kind = self.training.optimizer_kind();
-                let alone = |option| matches!(kind.read(option), Err(PartError::Options(_)));
-                let key = wording::guilty("training", &given, alone).unwrap_or_else(|| "training".to_owned());
-                wording::complaint(&self.path, &key, &source)
-            }
+        self.training.resolve().map_err(|error| {
+            self.refuse_options("training", &given, error, |option| self.training.optimizer_kind().read(option))
         })
+    }
+
+    /// A complaint about the options that stand at `key`, which `read` does not take.
+    pub(super) fn refuse_options<T>(
+        &self,
+        key: &str,
+        options: &serde_json::Map<String, Value>,
+        error: PartError,
+        read: impl Fn(Value) -> Result<T, PartError>,
+    ) -> ConfigError {
+        match error {
+            PartError::Value(error) => self.refuse(&format!("{key}.{}", error.key), error.found, error.expected),
+            PartError::Options(source) => {
+                let alone = |option| matches!(read(option), Err(PartError::Options(_)));
+                let guilty = wording::guilty(key, options, alone);
+                wording::complaint(&self.path, guilty.as_deref().unwrap_or(key), &source)
+            }
+        }
     }
 
     /// The seeds, in order.

@@ -10,10 +10,8 @@ use serde_json::{Value, json};
 use trainability_baselines::options::{OptionError, check, check_positive};
 use trainability_tensor::{State, StateError, Stateful};
 
-use super::bounds::Bounds;
 use super::controller::ControlOptions;
-use super::definition::{Action, Progress, Resolved, RunFacts, Schedule, ScheduleError, ScheduleKind, Start};
-use crate::probe::LayerStatistics;
+use super::definition::{Progress, Resolved, RunFacts, Schedule, ScheduleError, ScheduleKind, Start};
 
 /// The options of a plain schedule: plain data with defaults, which give the factor at every update.
 pub(super) trait Decay:
@@ -138,14 +136,6 @@ impl<D: Decay> Schedule for Plain<D> {
 
     fn begin_update(&mut self, progress: Progress) {
         self.learning_rates.fill(self.base * self.options.factor(progress));
-    }
-
-    fn control(&mut self, _: Progress, _: &[LayerStatistics], _: &[Bounds]) -> Vec<Action> {
-        Vec::new()
-    }
-
-    fn takes_decisions(&self) -> bool {
-        false
     }
 }
 

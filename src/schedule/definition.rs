@@ -93,10 +93,14 @@ pub trait Schedule: Stateful + Debug + Send {
 
     /// Acts on a measured update, between its backward pass and its step; one action a layer, or none at all from a
     /// schedule that takes no decisions. Under the scope `network` every layer's statistics and bounds are the network's.
-    fn control(&mut self, progress: Progress, statistics: &[LayerStatistics], bounds: &[Bounds]) -> Vec<Action>;
+    fn control(&mut self, _progress: Progress, _statistics: &[LayerStatistics], _bounds: &[Bounds]) -> Vec<Action> {
+        Vec::new()
+    }
 
     /// Whether it takes decisions by what is measured.
-    fn takes_decisions(&self) -> bool;
+    fn takes_decisions(&self) -> bool {
+        false
+    }
 }
 
 /// What a schedule is built from.
