@@ -1,10 +1,11 @@
-//! Lets every binary, test, benchmark and example of this crate find libtorch without `LD_LIBRARY_PATH`.
+//! Lets every binary, test, benchmark and example of the crates that name it find libtorch without `LD_LIBRARY_PATH`.
 
 use std::path::Path;
 use std::{env, fs};
 
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
+    // The packages that share this script have no file of their own to watch, and cargo watches the script.
+    println!("cargo::rerun-if-env-changed=LIBTORCH");
     // torch-sys (`links = "tch"`) passes on the folder of the libtorch that it links.
     if let Ok(folder) = env::var("DEP_TCH_LIBTORCH_LIB") {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");

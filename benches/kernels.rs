@@ -71,7 +71,7 @@ fn training_passes(criterion: &mut Criterion) {
     let (rows, labels) = (generator.labels(BATCH as usize, 1280), generator.labels(BATCH as usize, 10));
     let mut group = criterion.benchmark_group("training pass");
     for (name, batch_size) in [("dense", 1), ("sparse", BATCH as usize)] {
-        let images = TaskImages::new(&images, batch_size);
+        let images = TaskImages::new(&images, Some(batch_size));
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let pass = network.training_pass(images.inputs(&rows));
@@ -119,7 +119,7 @@ fn measurements(criterion: &mut Criterion) {
     });
     group.finish();
 
-    let hessian = Hessian::of_network(&network, &images, &labels, &[]);
+    let hessian = Hessian::of(&network, .., &images, &labels, &[]);
     let gradients = [LayerGradient { sq_norm: 1.0, noise_variance: Some(1.0) }; 3];
     // A new one for each measurement: it keeps what indicators share.
     let observation = || Observation {

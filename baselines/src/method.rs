@@ -97,7 +97,7 @@ mod tests {
         }
         assert_eq!(Method::of(["shrink_perturb", "redo"].map(build).into()).unwrap().rules.surgeries.len(), 2);
         let method = Method::of(vec![build("crelu"), build("wasserstein"), build("l2_adam")]).unwrap();
-        assert_eq!(method.activation.name(), "crelu");
+        assert_eq!(format!("{:?}", method.activation), "Crelu");
         assert_eq!(method.rules.penalties.len(), 1);
         assert_eq!(method.rules.weight_decay, WeightDecay::Coupled(1e-3));
     }

@@ -76,7 +76,7 @@ fn task_end(run: &mut Run, set: &ImageSet) -> Result<[f64; 2]> {
     let mut generator = Generator::named("bench", 0);
 
     let sharpness = time(15, || {
-        let hessian = Hessian::of_network(network, &images, &labels, &[]);
+        let hessian = Hessian::of(network, .., &images, &labels, &[]);
         extreme_eigenvalues(&hessian, Ends::Largest, LanczosOptions::default(), &mut generator.0)
     });
     let rank = time(15, || {

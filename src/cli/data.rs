@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
-use crate::data::{load_with_test, sets};
+use crate::data::{SETS, load_with_test};
 
 /// Tell which image sets there are: where they lie, how many images, and their checksum.
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ impl Data {
             }
             return Ok(ExitCode::SUCCESS);
         }
-        for set in sets() {
+        for set in SETS {
             println!("{:13} {}", set.name, set.about);
             let place = match (set.folder(), set.command) {
                 (Some(folder), _) if folder.is_dir() => format!("in {}", folder.display()),

@@ -144,9 +144,8 @@ impl ImageSet {
     /// # Errors
     /// They are of another shape.
     pub(crate) fn with_test(self, test: ImageSet) -> Result<ImageSet, DataError> {
-        let shape = |set: &ImageSet| [set.channels, set.rows, set.columns];
-        if shape(&self) != shape(&test) {
-            let (found, expected) = (shape(&test), shape(&self));
+        let [found, expected] = [&test, &self].map(|set| [set.channels, set.rows, set.columns]);
+        if found != expected {
             return Err(DataError::TestShape { name: self.name, found, expected });
         }
         Ok(ImageSet { test: Some(Box::new(test)), ..self })

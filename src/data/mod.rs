@@ -18,11 +18,9 @@ mod registry;
 mod tests;
 
 pub use cifar::{BATCH_FILES, TEST_BATCH_FILE};
-pub use error::DataError;
-pub use error::IdxError;
+pub use error::{DataError, IdxError};
 pub use idx::Idx;
 pub use image_set::{IMAGE_FILES, ImageSet, ImageShape, LABEL_FILES};
 pub use options::DataOptions;
-pub use registry::SetEntry;
 pub(crate) use registry::load_with_test;
-pub use registry::{load, sets};
+pub use registry::{SETS, SetEntry, load};

@@ -27,7 +27,8 @@ pub struct SetEntry {
     pub read_test: fn(&str, &Path, u8) -> Result<Option<ImageSet>, DataError>,
 }
 
-const SETS: &[SetEntry] = &[
+/// Every named set.
+pub const SETS: &[SetEntry] = &[
     SetEntry {
         name: "mnist-5k",
         about: "5,000 handwritten digits of MNIST, 500 a class, 28 x 28",
@@ -70,11 +71,6 @@ const SETS: &[SetEntry] = &[
     },
 ];
 
-/// Every named set.
-pub fn sets() -> &'static [SetEntry] {
-    SETS
-}
-
 impl SetEntry {
     /// Where the set lies by itself: in the cache; none for a set whose folder the user names.
     pub fn folder(&self) -> Option<PathBuf> {
@@ -108,12 +104,9 @@ pub(crate) fn load_with_test(name: &str, folder: Option<&Path>) -> Result<ImageS
     let (entry, folder) = locate(name, folder)?;
     let set = entry.read_whole(&folder)?;
     let Some(test) = (entry.read_test)(name, &folder, entry.classes)? else {
-        let lacking = || DataError::MissingFile {
-            folder: folder.clone(),
-            wanted: "test images",
-            names: TEST_IMAGE_FILES.join(" or "),
-        };
-        return if entry.test_checksum.is_some() { Err(lacking()) } else { Ok(set) };
+        let names = TEST_IMAGE_FILES.join(" or ");
+        let lacking = DataError::MissingFile { folder, wanted: "test images", names };
+        return if entry.test_checksum.is_some() { Err(lacking) } else { Ok(set) };
     };
     entry.check(&folder, "test images", &test, entry.test_checksum)?;
     set.with_test(test)

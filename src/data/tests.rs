@@ -13,8 +13,8 @@ use tempfile::TempDir;
 
 use super::image_set::{TEST_IMAGE_FILES, TEST_LABEL_FILES};
 use super::{
-    BATCH_FILES, DataError, IMAGE_FILES, Idx, IdxError, ImageSet, LABEL_FILES, TEST_BATCH_FILE, load, load_with_test,
-    sets,
+    BATCH_FILES, DataError, IMAGE_FILES, Idx, IdxError, ImageSet, LABEL_FILES, SETS, TEST_BATCH_FILE, load,
+    load_with_test,
 };
 
 fn images() -> Idx {
@@ -201,7 +201,7 @@ fn a_pinned_set_must_have_its_checksum() {
 
 #[test]
 fn the_default_set_is_mnist() {
-    let entry = sets().iter().find(|entry| entry.name == "mnist-5k").unwrap();
+    let entry = SETS.iter().find(|entry| entry.name == "mnist-5k").unwrap();
     assert_eq!(entry.command, Some("make setup"));
     let set = load("mnist-5k", None).expect("`make setup` brings it");
     assert_eq!((set.count, set.rows, set.columns, set.channels, set.classes), (5000, 28, 28, 1, 10));
@@ -315,7 +315,7 @@ fn a_pinned_set_lacks_no_part() {
     let refusal = load_with_test("fashion-mnist", Some(folder.path())).unwrap_err().to_string();
     assert_contains(&refusal, &["SHA-256", "`fashion-mnist`", "`make data NAME=fashion-mnist`"]);
     // Where it was fetched.
-    if sets().iter().find(|set| set.name == "fashion-mnist").and_then(|set| set.folder()).is_some_and(|f| f.is_dir()) {
+    if SETS.iter().find(|set| set.name == "fashion-mnist").and_then(|set| set.folder()).is_some_and(|f| f.is_dir()) {
         let set = load_with_test("fashion-mnist", None).unwrap();
         let test = set.test.as_ref().unwrap();
         assert_eq!((set.count, test.count, set.rows, set.columns, set.classes), (60_000, 10_000, 28, 28, 10));

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use trainability_baselines::options::OptionError;
+use trainability_baselines::options::{OptionError, check, check_positive};
 use trainability_baselines::part::PartError;
 use trainability_record::label;
 
@@ -175,15 +175,27 @@ impl Experiment {
     /// Checks the section `training`, and fills in what the optimizer has by default.
     fn resolve_training(&mut self) -> Result<(), ConfigError> {
         let given = self.training.optimizer_options.clone();
-        self.training.resolve().map_err(|error| match error {
-            PartError::Value(error) => self.refuse(&format!("training.{}", error.key), error.found, error.expected),
-            PartError::Options(source) => {
-                let kind = self.training.optimizer_kind();
-                let alone = |option| matches!(kind.read(option), Err(PartError::Options(_)));
-                let key = wording::guilty("training", &given, alone).unwrap_or_else(|| "training".to_owned());
-                wording::complaint(&self.path, &key, &source)
-            }
+        self.training.resolve().map_err(|error| {
+            self.refuse_options("training", &given, error, |option| self.training.optimizer_kind().read(option))
         })
+    }
+
+    /// A complaint about the options that stand at `key`, which `read` does not take.
+    pub(super) fn refuse_options<T>(
+        &self,
+        key: &str,
+        options: &serde_json::Map<String, Value>,
+        error: PartError,
+        read: impl Fn(Value) -> Result<T, PartError>,
+    ) -> ConfigError {
+        match error {
+            PartError::Value(error) => self.refuse(&format!("{key}.{}", error.key), error.found, error.expected),
+            PartError::Options(source) => {
+                let alone = |option| matches!(read(option), Err(PartError::Options(_)));
+                let guilty = wording::guilty(key, options, alone);
+                wording::complaint(&self.path, guilty.as_deref().unwrap_or(key), &source)
+            }
+        }
     }
 
     /// The seeds, in order.
@@ -222,70 +234,39 @@ impl Experiment {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        let finite = |value: f64| value > 0.0 && value.is_finite();
-        let shown = |value: Option<usize>| value.map_or_else(|| "null".to_owned(), |value| value.to_string());
-        let (stream, measure) = (&self.stream, &self.measure);
-        let seeds = self.seeds();
-        let rules: [(&str, String, bool, &str); 15] = [
-            ("name", format!("{:?}", self.name), label::is_valid(&self.name), label::RULE),
-            ("data.images", shown(self.data.images), self.data.images != Some(0), "at least 1"),
-            (
-                "data.images_at_most",
-                shown(self.data.images_at_most),
-                self.data.images_at_most.is_none_or(|most| most > 0 && self.data.images.is_none()),
-                "at least 1, and left out where `data.images` is given",
-            ),
-            ("data.test_images", shown(self.data.test_images), self.data.test_images != Some(0), "at least 1"),
-            ("stream.tasks", stream.tasks.to_string(), stream.tasks > 0, "at least 1"),
-            ("stream.epochs", stream.epochs.to_string(), stream.epochs > 0, "at least 1"),
-            (
-                "measure.window",
-                measure.window.to_string(),
-                (1..=MOST_WINDOW).contains(&measure.window),
-                "from 1 to 1000000",
-            ),
-            ("measure.probe_images", measure.probe_images.to_string(), measure.probe_images > 0, "at least 1"),
-            (
-                "measure.lanczos.products",
-                measure.lanczos.products.to_string(),
-                measure.lanczos.products > 0,
-                "at least 1",
-            ),
-            (
-                "measure.lanczos.tolerance",
-                measure.lanczos.tolerance.to_string(),
-                finite(measure.lanczos.tolerance),
-                "a finite number above 0",
-            ),
-            (
-                "measure.spectrum.products",
-                measure.spectrum.products.to_string(),
-                measure.spectrum.products > 0,
-                "at least 1",
-            ),
-            ("methods", "[]".to_owned(), !self.methods.is_empty(), "at least one method"),
-            ("schedules", "[]".to_owned(), !self.schedules.is_empty(), "at least one schedule"),
-            (
-                "seeds",
-                serde_json::to_string(&self.seeds).unwrap_or_default(),
-                !seeds.is_empty(),
-                "a number above 0 or a list of seeds",
-            ),
-            (
-                "seeds",
-                format!("{seeds:?}"),
-                seeds.iter().collect::<BTreeSet<_>>().len() == seeds.len(),
-                "each seed once",
-            ),
-        ];
-        if let Some((key, found, _, expected)) = rules.into_iter().find(|rule| !rule.2) {
-            return Err(self.refuse(key, found, expected));
-        }
         let refuse = |section: &str, error: OptionError| {
-            self.refuse(&format!("{section}.{}", error.key), error.found, error.expected)
+            self.refuse(&format!("{section}{}", error.key), error.found, error.expected)
         };
-        self.stream.check().map_err(|error| refuse("stream", error))?;
-        self.network.check().map_err(|error| refuse("network", error))
+        self.check_own().map_err(|error| refuse("", error))?;
+        self.stream.check().map_err(|error| refuse("stream.", error))?;
+        self.network.check().map_err(|error| refuse("network.", error))
+    }
+
+    /// What the sections do not check themselves.
+    fn check_own(&self) -> Result<(), OptionError> {
+        let shown = |value: Option<usize>| value.map_or_else(|| "null".to_owned(), |value| value.to_string());
+        let at_least_1 = |key: &str, value: usize| check(key, value, value > 0, "at least 1");
+        let Experiment { data, stream, measure, .. } = self;
+        check("name", format!("{:?}", self.name), label::is_valid(&self.name), label::RULE)?;
+        check("data.images", shown(data.images), data.images != Some(0), "at least 1")?;
+        let alone = data.images_at_most.is_none_or(|most| most > 0 && data.images.is_none());
+        let expected = "at least 1, and left out where `data.images` is given";
+        check("data.images_at_most", shown(data.images_at_most), alone, expected)?;
+        check("data.test_images", shown(data.test_images), data.test_images != Some(0), "at least 1")?;
+        at_least_1("stream.tasks", stream.tasks)?;
+        at_least_1("stream.epochs", stream.epochs)?;
+        let window = measure.window;
+        check("measure.window", window, (1..=MOST_WINDOW).contains(&window), "from 1 to 1000000")?;
+        at_least_1("measure.probe_images", measure.probe_images)?;
+        at_least_1("measure.lanczos.products", measure.lanczos.products)?;
+        check_positive("measure.lanczos.tolerance", measure.lanczos.tolerance)?;
+        at_least_1("measure.spectrum.products", measure.spectrum.products)?;
+        check("methods", "[]", !self.methods.is_empty(), "at least one method")?;
+        check("schedules", "[]", !self.schedules.is_empty(), "at least one schedule")?;
+        let (seeds, given) = (self.seeds(), serde_json::to_string(&self.seeds).unwrap_or_default());
+        check("seeds", given, !seeds.is_empty(), "a number above 0 or a list of seeds")?;
+        let once = seeds.iter().collect::<BTreeSet<_>>().len() == seeds.len();
+        check("seeds", format!("{seeds:?}"), once, "each seed once")
     }
 }
 

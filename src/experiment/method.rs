@@ -2,14 +2,13 @@
 
 use serde_json::{Map, Value, json};
 use trainability_baselines::method::Method;
-use trainability_baselines::part::{Contribution, Part, PartError};
+use trainability_baselines::part::{Contribution, Part};
 use trainability_baselines::registry::{PARTS, part as named_part};
 use trainability_record::label;
 
 use super::error::ConfigError;
 use super::file::Experiment;
 use super::labels::{self, read_label, read_name};
-use super::wording;
 use crate::run::MethodPlan;
 
 impl MethodPlan {
@@ -48,16 +47,9 @@ impl MethodPlan {
             if plan.parts.iter().any(|(name, _)| name == part.name) {
                 return Err(experiment.refuse(key, format!("{:?} a second time", part.name), "each part once"));
             }
-            let (contribution, used) = part.build(Value::Object(own.clone())).map_err(|error| match error {
-                PartError::Value(value) => {
-                    experiment.refuse(&format!("{key}.{}", value.key), value.found, value.expected)
-                }
-                PartError::Options(source) => {
-                    let alone = |option| matches!(part.build(option), Err(PartError::Options(_)));
-                    let key = wording::guilty(key, &own, alone).unwrap_or_else(|| key.clone());
-                    wording::complaint(&experiment.path, &key, &source)
-                }
-            })?;
+            let (contribution, used) = part
+                .build(Value::Object(own.clone()))
+                .map_err(|error| experiment.refuse_options(key, &own, error, |option| part.build(option)))?;
             let changed = own.iter().map(|(key, value)| format!("-{key}={}", label::of_value(value)));
             labels.push(format!("{}{}", part.name, changed.collect::<String>()));
             plan.schedulable &= part.schedulable;

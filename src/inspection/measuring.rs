@@ -85,7 +85,7 @@ pub fn measure(foreign: &mut Foreign, seed: u64) -> Result<Findings, InspectionE
         statistics.iter().map(|layer| BoundEstimator::new(BoundOptions::default()).push(layer)).collect();
 
     let of_layers: Vec<LayerGradient> = statistics.iter().map(LayerStatistics::gradient).collect();
-    let hessian = Hessian::of_network(network, images, labels, &foreign.penalties);
+    let hessian = Hessian::of(network, .., images, labels, &foreign.penalties);
     let observation = Observation {
         layers,
         trace: &trace,

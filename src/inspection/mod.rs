@@ -11,8 +11,6 @@ mod trainability;
 mod tests;
 
 pub use error::InspectionError;
-pub use foreign::Reading;
-pub use foreign::{Foreign, Sources};
+pub use foreign::{Foreign, Reading, Sources};
 pub use measuring::{Findings, Values, measure};
-pub use trainability::NewTask;
-pub use trainability::{Comparison, Curve, compare};
+pub use trainability::{Comparison, Curve, NewTask, compare};

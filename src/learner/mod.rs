@@ -3,7 +3,6 @@
 //! [`Learner::update`] is the one training loop body that there is. Runs, `probe --trainability`, examples and tests all make
 //! their updates by it.
 
-mod events;
 mod learning;
 mod observing;
 mod options;

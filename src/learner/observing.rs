@@ -48,8 +48,8 @@ impl Learner {
         let deltas = (when == When::TaskStart).then(|| deltas(&graph, &loss));
         let trace: Vec<LayerTrace> = graph.iter().map(LayerTrace::detach).collect();
         drop((graph, loss));
-        let hessian = (when == When::TaskEnd)
-            .then(|| Hessian::of_network(self.model.as_ref(), &inputs, &labels, &self.penalties));
+        let hessian =
+            (when == When::TaskEnd).then(|| Hessian::of(self.model.as_ref(), .., &inputs, &labels, &self.penalties));
         let observation = Observation {
             layers: self.model.layers(),
             trace: &trace,

@@ -46,7 +46,7 @@ impl Stateful for Learner {
         }
         state.restore_part("schedule", self.schedule.as_mut())?;
         self.updates = state.count("updates", State::MOST_COUNT)?;
-        self.last_finite = state.numbers_of_length("last_finite", 1)?[0];
+        state.numbers_into("last_finite", std::slice::from_mut(&mut self.last_finite))?;
         self.restore_events(state)
     }
 }
@@ -60,11 +60,8 @@ impl Learner {
             event.layer == own.layer && counts.iter().all(|count| *count <= self.updates)
         };
         if events.len() != self.events.len() || !events.iter().zip(&self.events).all(known) {
-            return Err(StateError::Mismatch {
-                name: "events".to_owned(),
-                found: format!("{} entries of other layers or counts", events.len()),
-                expected: "an entry a layer with no more events than updates".to_owned(),
-            });
+            let found = format!("{} entries of other layers or counts", events.len());
+            return Err(StateError::mismatch("events", found, "an entry a layer with no more events than updates"));
         }
         self.events = events;
         Ok(())

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use tch::Tensor;
 use trainability_baselines::penalty::Elapsed;
+use trainability_record::LayerEvents;
 use trainability_tensor::{Gradients, LayerDelta, LayerTrace};
 
-use super::events::count;
 use super::learning::Learner;
 use crate::model::{Backward, CrossEntropy, Inputs, correct};
 use crate::probe::{LayerStatistics, UpdateView};
@@ -78,6 +78,18 @@ struct Passes {
     cross_entropy_gradients: Gradients,
 }
 
+fn count(events: &mut LayerEvents, action: Action) {
+    match action {
+        Action::Cooled => events.cooled += 1,
+        Action::Warmed => events.warmed += 1,
+        Action::Held => events.held += 1,
+        Action::Undefined => {
+            events.held += 1;
+            events.undefined += 1;
+        }
+    }
+}
+
 fn add_since(seconds: &mut Seconds, part: &'static str, start: Instant) {
     *seconds.entry(part).or_default() += start.elapsed().as_secs_f64();
 }
@@ -115,7 +127,8 @@ impl Learner {
         let passes = measures.then(|| {
             let copies = |layer: &Vec<Tensor>| layer.iter().map(Tensor::copy).collect();
             let cross_entropy_gradients = gradients.iter().map(copies).collect();
-            Passes { inputs: pass.inputs.dense(), trace: pass.into_trace(), deltas, cross_entropy_gradients }
+            let (inputs, trace) = pass.into_trace();
+            Passes { inputs, trace, deltas, cross_entropy_gradients }
         });
         drop(cross_entropy);
 
@@ -182,8 +195,9 @@ impl Learner {
         let (statistics, spent) = self.probe.measure(&view);
         let whole = self.schedule.scope() == Scope::Network;
         let network = whole.then(|| self.probe.measure_network(&view, &statistics));
-        *seconds.entry("variance").or_default() += spent.variance;
-        *seconds.entry("curvature").or_default() += spent.curvature;
+        for (part, spent) in spent {
+            *seconds.entry(part).or_default() += spent;
+        }
         let bounds: Vec<Bounds> =
             self.bounds.iter_mut().zip(&statistics).map(|(estimator, layer)| estimator.push(layer)).collect();
         let actions = match network {

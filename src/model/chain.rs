@@ -60,18 +60,10 @@ impl Chain {
         &self.shape
     }
 
-    fn as_layer_chain(&self) -> LayerChain<'_> {
-        LayerChain {
-            layers: &self.layers,
-            activation: self.activation.as_ref(),
-            is_normalised: self.normalization.is_some(),
-        }
-    }
-
     /// Whether back-propagation is a few products that are quickly written out, which autograd takes longer to find: layers
     /// are dense, nothing normalises, and the activation is linear between kinks.
     fn is_plain(&self) -> bool {
-        self.as_layer_chain().is_piecewise_linear() && self.begins_dense()
+        self.chain().is_some_and(|chain| chain.is_piecewise_linear()) && self.begins_dense()
     }
 
     fn begins_dense(&self) -> bool {
@@ -168,7 +160,8 @@ impl Model for Chain {
     }
 
     fn chain(&self) -> Option<LayerChain<'_>> {
-        Some(self.as_layer_chain())
+        let is_normalised = self.normalization.is_some();
+        Some(LayerChain { layers: &self.layers, activation: self.activation.as_ref(), is_normalised })
     }
 
     /// It has a graph where autograd is needed; where the first layer is dense, that begins at its pre-activation, as what lies

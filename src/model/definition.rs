@@ -102,12 +102,13 @@ impl TrainingPass {
         self.trace.iter().filter_map(|layer| layer.features.as_ref()).map(Tensor::detach).collect()
     }
 
-    /// What the layers left behind, the first layer's input included, without its graph.
-    pub fn into_trace(mut self) -> Vec<LayerTrace> {
+    /// What went in, B x features, and what the layers left behind without its graph, the first layer's input included.
+    pub fn into_trace(mut self) -> (Tensor, Vec<LayerTrace>) {
+        let inputs = self.inputs.dense();
         if let Some(first) = self.trace.first_mut().filter(|first| !first.input.defined()) {
-            first.input = self.inputs.dense();
+            first.input = inputs.shallow_clone();
         }
-        self.trace.iter().map(LayerTrace::detach).collect()
+        (inputs, self.trace.iter().map(LayerTrace::detach).collect())
     }
 }
 

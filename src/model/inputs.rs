@@ -20,25 +20,19 @@ pub struct TaskImages {
 }
 
 impl TaskImages {
-    /// From N x features, for minibatches of that size and a first layer that is dense.
-    pub fn new(images: &Tensor, batch_size: usize) -> TaskImages {
-        let sparse = (batch_size >= LEAST_BATCH).then(|| SparseImages::of(images)).flatten();
-        TaskImages { batch_size: Some(batch_size), dense: images.shallow_clone(), sparse: sparse.map(Arc::new) }
-    }
-
-    /// The same for a model that takes images as they are.
-    pub fn whole(images: &Tensor) -> TaskImages {
-        TaskImages { batch_size: None, dense: images.shallow_clone(), sparse: None }
+    /// From N x features, for minibatches of that size and a first layer that is dense, or for a model that takes images as
+    /// they are, which needs no size.
+    pub fn new(images: &Tensor, batch_size: Option<usize>) -> TaskImages {
+        let large = batch_size.is_some_and(|size| size >= LEAST_BATCH);
+        let sparse = large.then(|| SparseImages::of(images)).flatten().map(Arc::new);
+        TaskImages { batch_size, dense: images.shallow_clone(), sparse }
     }
 
     /// Takes these images up, if they are others than before. Images are known by their memory, and this holds on to it, so
     /// that no others come to the same place.
     pub fn follow(&mut self, images: &Tensor) {
         if self.dense.data_ptr() != images.data_ptr() {
-            *self = match self.batch_size {
-                Some(batch_size) => TaskImages::new(images, batch_size),
-                None => TaskImages::whole(images),
-            };
+            *self = TaskImages::new(images, self.batch_size);
         }
     }
 

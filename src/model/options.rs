@@ -77,7 +77,7 @@ const MOST_CHANNELS: i64 = 4096;
 
 impl NetworkOptions {
     /// What options there are, a JSON Schema.
-    pub(crate) fn schema() -> serde_json::Value {
+    pub fn schema() -> serde_json::Value {
         schemars::schema_for!(Given).to_value()
     }
 

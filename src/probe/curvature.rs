@@ -20,7 +20,7 @@ pub fn layer_curvatures(update: &UpdateView, options: LanczosOptions, generator:
     let UpdateView { model, trace, penalties, .. } = *update;
     let terms: Option<Vec<Terms>> = model.layers().iter().map(|layer| Terms::of(layer, penalties)).collect();
     let Some(terms) = terms else {
-        let block = |layer| Hessian::of_layer(model, layer, update.inputs, update.labels, penalties);
+        let block = |layer| Hessian::of(model, layer..=layer, update.inputs, update.labels, penalties);
         let both = |layer| extreme_eigenvalues(&block(layer), Ends::Both, options, generator);
         return (0..trace.len()).map(both).collect();
     };
@@ -116,7 +116,7 @@ fn smooth_curvatures(
         let block = || SmoothParameterSide::new(update, index);
         let extremes = match &terms[index].spectral {
             spectral if layer.map != LinearMap::Dense => {
-                let block = Hessian::of_layer(model, index, update.inputs, update.labels, &[]);
+                let block = Hessian::of(model, index..=index, update.inputs, update.labels, &[]);
                 match spectral {
                     None => find(&block),
                     Some(penalty) => find(&PenalisedParameterSide { block, penalty }),

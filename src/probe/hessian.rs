@@ -1,5 +1,8 @@
 //! Hessian-vector products by differentiating twice: for the whole network, and for any layer of any network.
 
+use std::borrow::Borrow;
+use std::slice::SliceIndex;
+
 use tch::{Device, Kind, Tensor};
 use trainability_baselines::penalty::{Curvature, Penalty};
 use trainability_tensor::Layer;
@@ -17,29 +20,17 @@ pub struct Hessian<'a> {
 }
 
 impl<'a> Hessian<'a> {
-    /// Over all parameters.
-    pub fn of_network(
+    /// Over the parameters of some layers (all are `..`, a layer's block is `i..=i`) of the cross-entropy of a batch as an
+    /// update sees it, and of the penalties.
+    pub fn of(
         model: &'a dyn Model,
+        layers: impl SliceIndex<[Layer], Output = [Layer]>,
         inputs: &Tensor,
         labels: &Tensor,
         penalties: &[Box<dyn Penalty>],
     ) -> Hessian<'a> {
-        Hessian::of(loss(model, inputs, labels), model.layers().iter().collect(), penalties)
-    }
-
-    /// Over the parameters of one layer, counted from 0: that layer's block.
-    pub fn of_layer(
-        model: &'a dyn Model,
-        layer: usize,
-        inputs: &Tensor,
-        labels: &Tensor,
-        penalties: &[Box<dyn Penalty>],
-    ) -> Hessian<'a> {
-        Hessian::of(loss(model, inputs, labels), vec![&model.layers()[layer]], penalties)
-    }
-
-    /// From the cross-entropy with its graph over the parameters of these layers.
-    fn of(mut loss: Tensor, layers: Vec<&'a Layer>, penalties: &[Box<dyn Penalty>]) -> Hessian<'a> {
+        let mut loss = cross_entropy(&model.forward(inputs, &mut Pass::training().without_trace()), labels);
+        let layers: Vec<&Layer> = model.layers()[layers].iter().collect();
         let mut closed = Vec::new();
         for penalty in penalties {
             let known: Option<Vec<Curvature>> = layers.iter().map(|layer| penalty.curvature(layer)).collect();
@@ -60,9 +51,16 @@ impl<'a> Hessian<'a> {
     }
 }
 
-/// The cross-entropy of a batch as an update sees it, with its graph.
-fn loss(model: &dyn Model, inputs: &Tensor, labels: &Tensor) -> Tensor {
-    cross_entropy(&model.forward(inputs, &mut Pass::training().without_trace()), labels)
+/// The product with a direction, all places flattened one after the other, from the gradient at each of them with its graph.
+pub(super) fn product(gradients: &[Tensor], places: &[impl Borrow<Tensor>], direction: &Tensor) -> Tensor {
+    let sizes: Vec<i64> = places.iter().map(|place| place.borrow().numel() as i64).collect();
+    let parts = direction.split_with_sizes(&sizes, 0);
+    let slope: Tensor = gradients.iter().zip(&parts).map(|(gradient, part)| gradient.flatten(0, -1).dot(part)).sum();
+    let products = Tensor::run_backward(&[slope], places, true, false);
+    // A place that the gradient does not depend on comes back undefined: its rows are zero.
+    let flat =
+        products.iter().zip(&parts).map(|(p, part)| if p.defined() { p.flatten(0, -1) } else { part.zeros_like() });
+    Tensor::cat(&flat.collect::<Vec<_>>(), 0)
 }
 
 impl SymmetricOperator for Hessian<'_> {
@@ -75,15 +73,7 @@ impl SymmetricOperator for Hessian<'_> {
     }
 
     fn apply(&self, vector: &Tensor) -> Tensor {
-        let sizes: Vec<i64> = self.parameters.iter().map(|parameter| parameter.numel() as i64).collect();
-        let parts = vector.split_with_sizes(&sizes, 0);
-        let slope: Tensor =
-            self.gradients.iter().zip(&parts).map(|(gradient, part)| gradient.flatten(0, -1).dot(part)).sum();
-        let products = Tensor::run_backward(&[slope], &self.parameters, true, false);
-        // A parameter that the gradient does not depend on comes back undefined: its rows are zero.
-        let flat =
-            products.iter().zip(&parts).map(|(p, part)| if p.defined() { p.flatten(0, -1) } else { part.zeros_like() });
-        let product = Tensor::cat(&flat.collect::<Vec<_>>(), 0);
+        let product = product(&self.gradients, &self.parameters, vector);
         for (first, length, curvature) in &self.closed {
             let mut part = product.narrow(0, *first, *length);
             part += curvature.product(&vector.narrow(0, *first, *length));

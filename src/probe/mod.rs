@@ -15,9 +15,5 @@ pub mod window;
 #[cfg(test)]
 mod tests;
 
-pub use statistics::{LayerStatistics, ProbeOptions, STATISTICS};
-
-pub use statistics::Probe;
-
-pub use statistics::ProbeSeconds;
+pub use statistics::{LayerStatistics, Probe, ProbeOptions, STATISTICS};
 pub use view::UpdateView;

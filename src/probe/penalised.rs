@@ -31,7 +31,7 @@ impl<'a> PenalisedSampleSide<'a> {
         penalty: &'a SpectralNormCurvature,
     ) -> PenalisedSampleSide<'a> {
         let gram = input.mm(&input.tr()) + 1.0;
-        PenalisedSampleSide { penalty, input, factor, gram, along: input.mv(penalty.right()) }
+        PenalisedSampleSide { penalty, input, factor, gram, along: input.mv(&penalty.right) }
     }
 
     fn split(&self, vector: &Tensor) -> [Tensor; 3] {
@@ -60,7 +60,7 @@ impl SymmetricOperator for PenalisedSampleSide<'_> {
     /// A^T A: what F, v and u make of the direction X that (y, p, x) stands for.
     fn inner(&self, vector: &Tensor) -> Option<Tensor> {
         let [y, p, x] = self.split(vector);
-        let (u, v) = (self.penalty.left(), self.penalty.right());
+        let (u, v) = (&self.penalty.left, &self.penalty.right);
         let pulled = pull(self.factor, &y);
         let change = self.gram.mm(&pulled) + self.along.outer(&p) + self.input.mv(&x).outer(u);
         let logits = push(self.factor, &change);

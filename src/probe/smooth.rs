@@ -11,6 +11,7 @@ use tch::{Device, Kind, Tensor};
 use trainability_tensor::Layer;
 use trainability_tensor::lanczos::SymmetricOperator;
 
+use super::hessian::product;
 use super::view::UpdateView;
 use crate::model::{Pass, cross_entropy};
 
@@ -36,14 +37,6 @@ impl Above {
 
     fn sizes(&self) -> Vec<i64> {
         self.places.iter().map(|place| place.numel() as i64).collect()
-    }
-
-    /// The product with a direction, all places flattened one after the other.
-    fn product(&self, direction: &Tensor) -> Tensor {
-        let parts = direction.split_with_sizes(self.sizes(), 0);
-        let slope: Tensor = self.gradients.iter().zip(&parts).map(|(g, part)| g.flatten(0, -1).dot(part)).sum();
-        let products = Tensor::run_backward(&[slope], &self.places, true, false);
-        Tensor::cat(&products.iter().map(|product| product.flatten(0, -1)).collect::<Vec<_>>(), 0)
     }
 }
 
@@ -78,7 +71,7 @@ impl SymmetricOperator for SmoothSampleSide {
 
     /// M.
     fn apply(&self, image: &Tensor) -> Tensor {
-        self.above.product(image)
+        product(&self.above.gradients, &self.above.places, image)
     }
 
     /// A A^T.
@@ -124,7 +117,8 @@ impl SymmetricOperator for SmoothParameterSide {
         let weight = vector.narrow(0, 0, weights).view([units, -1]);
         let change = self.input.mm(&weight.tr()) + vector.narrow(0, weights, units);
         let rest = vector.narrow(0, weights + units, normalising);
-        let product = self.above.product(&Tensor::cat(&[change.flatten(0, -1), rest], 0));
+        let product =
+            product(&self.above.gradients, &self.above.places, &Tensor::cat(&[change.flatten(0, -1), rest], 0));
         let count = change.numel() as i64;
         let at_z = product.narrow(0, 0, count).view_as(&change);
         let weight = at_z.tr().mm(&self.input).flatten(0, -1);

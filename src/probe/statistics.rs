@@ -110,15 +110,6 @@ impl LayerStatistics {
     }
 }
 
-/// Seconds that a measurement took, by part.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ProbeSeconds {
-    /// Norms and per-sample variance.
-    pub variance: f64,
-    /// Eigenvalues.
-    pub curvature: f64,
-}
-
 /// |lambda| below this is recorded as flat curvature.
 const FLAT: f64 = 1e-10;
 
@@ -161,12 +152,11 @@ impl Probe {
         self.network_window.clear();
     }
 
-    /// All statistics of every layer.
-    pub fn measure(&mut self, update: &UpdateView) -> (Vec<LayerStatistics>, ProbeSeconds) {
-        let mut seconds = ProbeSeconds::default();
+    /// All statistics of every layer, and the seconds that their parts took: eigenvalues, then norms and per-sample variance.
+    pub fn measure(&mut self, update: &UpdateView) -> (Vec<LayerStatistics>, [(&'static str, f64); 2]) {
         let start = Instant::now();
         let curvatures = layer_curvatures(update, self.options.lanczos, &mut self.generator.0);
-        seconds.curvature = start.elapsed().as_secs_f64();
+        let curvature_seconds = start.elapsed().as_secs_f64();
         let start = Instant::now();
         let mut statistics = Vec::with_capacity(curvatures.len());
         for (layer, curvature) in curvatures.into_iter().enumerate() {
@@ -194,8 +184,7 @@ impl Probe {
                 volatility: spread.map(|spread| spread.volatility),
             });
         }
-        seconds.variance = start.elapsed().as_secs_f64();
-        (statistics, seconds)
+        (statistics, [("curvature", curvature_seconds), ("variance", start.elapsed().as_secs_f64())])
     }
 }
 

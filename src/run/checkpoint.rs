@@ -10,7 +10,7 @@ use atomic_write_file::AtomicWriteFile;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensorError, SafeTensors};
 use sha2::{Digest, Sha256};
-use tch::{Kind, TchError, Tensor};
+use tch::{Kind, Tensor};
 use trainability_tensor::State;
 
 /// The name of the latest checkpoint in its folder.
@@ -48,20 +48,9 @@ pub enum CheckpointError {
         /// How that shows.
         source: Box<CheckpointError>,
     },
-    /// A tensor of an element type that checkpoints do not hold.
-    #[error("a checkpoint does not hold tensors of {0:?}")]
-    Kind(Kind),
-    /// A safetensors file whose content is no checkpoint.
+    /// What no checkpoint holds.
     #[error("{0}")]
     Content(String),
-    /// An entry that is no tensor.
-    #[error("the checkpoint's `{name}`: {source}")]
-    Tensor {
-        /// The entry's name.
-        name: String,
-        /// What libtorch says.
-        source: TchError,
-    },
     /// The values in the header are no JSON.
     #[error(transparent)]
     Values(#[from] serde_json::Error),
@@ -79,7 +68,7 @@ fn dtype(kind: Kind) -> Result<Dtype, CheckpointError> {
         Kind::Float => Ok(Dtype::F32),
         Kind::Double => Ok(Dtype::F64),
         Kind::Int64 => Ok(Dtype::I64),
-        other => Err(CheckpointError::Kind(other)),
+        other => Err(content(format!("a checkpoint does not hold tensors of {other:?}"))),
     }
 }
 
@@ -126,7 +115,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<State, CheckpointError> {
         let shape: Option<Vec<i64>> = view.shape().iter().map(|&length| i64::try_from(length).ok()).collect();
         let no_shape = || content(format!("the checkpoint's `{name}` has the shape {:?}", view.shape()));
         let tensor = Tensor::f_from_data_size(view.data(), &shape.ok_or_else(no_shape)?, kind)
-            .map_err(|source| CheckpointError::Tensor { name: name.to_owned(), source })?;
+            .map_err(|error| content(format!("the checkpoint's `{name}`: {error}")))?;
         state.tensors.insert(name.to_owned(), tensor);
     }
     Ok(state)

@@ -12,15 +12,11 @@ mod training;
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::of_method;
-
 pub(crate) use catalogue::catalogue;
+pub use catalogue::of_method;
 pub use columns::columns;
 pub use device::DeviceOption;
 pub use images::select_images;
-pub use plan::MethodPlan;
-pub use plan::RunPlan;
+pub use plan::{MethodPlan, RunPlan};
 pub(crate) use summary::TaskSummary;
-pub use training::Advance;
-pub use training::Run;
-pub use training::RunDiverged;
+pub use training::{Advance, Run, RunDiverged};

@@ -90,10 +90,7 @@ impl Run {
         };
         Ok(Run {
             learner: Learner::new(Box::new(model), initialisation, options)?,
-            images: match begins_dense {
-                true => TaskImages::new(&images, plan.training.batch_size),
-                false => TaskImages::whole(&images),
-            },
+            images: TaskImages::new(&images, begins_dense.then_some(plan.training.batch_size)),
             stream: Stream::new(StreamStart {
                 kind: plan.stream.kind(),
                 true_classes: select_classes(set, plan.images(), plan.seed).to_device(device),
@@ -257,7 +254,7 @@ impl Run {
         ];
         if let Some((name, found, expected)) = pairs.into_iter().find(|(_, found, expected)| found != expected) {
             let expected = format!("{expected}, which task and update_in_task make");
-            return Err(StateError::Mismatch { name: name.to_owned(), found: found.to_string(), expected });
+            return Err(StateError::mismatch(name, found, expected));
         }
         (self.task, self.update_in_task) = (task, update_in_task);
         Ok(())

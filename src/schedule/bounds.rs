@@ -308,7 +308,8 @@ impl Stateful for BoundEstimator {
     }
 
     fn restore(&mut self, state: &State) -> Result<(), StateError> {
-        let saved = state.numbers_of_length("averages", 4)?;
+        let mut saved = [0.0; 4];
+        state.numbers_into("averages", &mut saved)?;
         self.signal = MovingAverage { sum: saved[0], weight: saved[1] };
         self.variance = MovingAverage { sum: saved[2], weight: saved[3] };
         Ok(())

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trainability_baselines::options::OptionError;
 
 use super::decay::{self, Decay, Plain};
 use super::definition::{Progress, ScheduleFactory, ScheduleKind};
@@ -31,10 +30,6 @@ impl Decay for Constant {
 
     fn learning_rate(&self) -> Option<f64> {
         self.learning_rate
-    }
-
-    fn check(&self) -> Result<(), OptionError> {
-        Ok(())
     }
 
     fn factor(&self, _: Progress) -> f64 {

@@ -5,11 +5,11 @@ use schemars::JsonSchema;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
-use trainability_baselines::options::OptionError;
+use trainability_baselines::options::{OptionError, check, check_positive};
 use trainability_tensor::{State, StateError, Stateful};
 
 use super::bounds::{BOUNDS, Bound, BoundOptions, Bounds, COMBINED, CurvatureStatistic, Noise};
-use super::definition::{Action, Progress, Schedule, ScheduleError, Scope, Start, check_rules};
+use super::definition::{Action, Progress, Schedule, ScheduleError, Scope, Start};
 use crate::probe::LayerStatistics;
 
 /// The part of a run in which a rate may rise.
@@ -148,19 +148,16 @@ impl ControlOptions {
     }
 
     fn check(&self) -> Result<(), OptionError> {
-        let positive = |value: f64| value > 0.0 && value.is_finite();
-        let rules = [
-            ("safety", self.safety, positive(self.safety), "a finite number above 0"),
-            ("cool", self.cool, positive(self.cool) && self.cool < 1.0, "between 0 and 1, both excluded"),
-            ("warm", self.warm, self.warm >= 1.0 && self.warm.is_finite(), "at least 1"),
-            ("floor", self.floor, self.floor >= 0.0 && self.floor.is_finite(), "a finite number, 0 or above"),
-            ("warm_share", self.warm_share(), (0.0..=1.0).contains(&self.warm_share()), "between 0 and 1"),
-            ("timid", self.timid, (0.0..1.0).contains(&self.timid), "at least 0 and below 1"),
-            ("smoothing", self.smoothing, (0.0..1.0).contains(&self.smoothing), "at least 0 and below 1"),
-            ("beta", self.beta, self.beta >= 0.0 && self.beta.is_finite(), "a finite number, 0 or above"),
-            ("kappa", self.kappa, positive(self.kappa), "a finite number above 0"),
-        ];
-        check_rules(&rules)
+        check_positive("safety", self.safety)?;
+        check("cool", self.cool, self.cool > 0.0 && self.cool < 1.0, "between 0 and 1, both excluded")?;
+        check("warm", self.warm, self.warm >= 1.0 && self.warm.is_finite(), "at least 1")?;
+        check("floor", self.floor, self.floor >= 0.0 && self.floor.is_finite(), "a finite number, 0 or above")?;
+        let warm_share = self.warm_share();
+        check("warm_share", warm_share, (0.0..=1.0).contains(&warm_share), "between 0 and 1")?;
+        check("timid", self.timid, (0.0..1.0).contains(&self.timid), "at least 0 and below 1")?;
+        check("smoothing", self.smoothing, (0.0..1.0).contains(&self.smoothing), "at least 0 and below 1")?;
+        check("beta", self.beta, self.beta >= 0.0 && self.beta.is_finite(), "a finite number, 0 or above")?;
+        check_positive("kappa", self.kappa)
     }
 
     /// The share that is in force.
@@ -260,8 +257,7 @@ impl Stateful for Controller {
     }
 
     fn restore(&mut self, state: &State) -> Result<(), StateError> {
-        self.learning_rates = state.numbers_of_length("learning_rates", self.learning_rates.len())?;
-        Ok(())
+        state.numbers_into("learning_rates", &mut self.learning_rates)
     }
 }
 

@@ -7,13 +7,11 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use trainability_baselines::options::OptionError;
+use trainability_baselines::options::{OptionError, check, check_positive};
 use trainability_tensor::{State, StateError, Stateful};
 
-use super::bounds::Bounds;
 use super::controller::ControlOptions;
-use super::definition::{Action, Progress, Resolved, Rule, RunFacts, Schedule, ScheduleError, ScheduleKind, Start};
-use crate::probe::LayerStatistics;
+use super::definition::{Progress, Resolved, RunFacts, Schedule, ScheduleError, ScheduleKind, Start};
 
 /// The options of a plain schedule: plain data with defaults, which give the factor at every update.
 pub(super) trait Decay:
@@ -29,7 +27,9 @@ pub(super) trait Decay:
     ///
     /// # Errors
     /// A value out of range.
-    fn check(&self) -> Result<(), OptionError>;
+    fn check(&self) -> Result<(), OptionError> {
+        Ok(())
+    }
 
     /// The factor on the base rate at an update, above 0 and at most 1.
     fn factor(&self, progress: Progress) -> f64;
@@ -61,9 +61,28 @@ pub(super) fn line(end: f64, share: f64) -> f64 {
     (1.0 - (1.0 - end) * share).max(end)
 }
 
-/// The rule of an end that the rate may reach in the limit, 0 included.
-pub(super) fn end_rule(end_factor: f64) -> Rule<'static> {
-    ("end_factor", end_factor, (0.0..1.0).contains(&end_factor), "at least 0 and below 1")
+/// Refuses an end that the rate may not reach in the limit; it may reach 0.
+pub(super) fn check_end(end_factor: f64) -> Result<(), OptionError> {
+    check("end_factor", end_factor, (0.0..1.0).contains(&end_factor), "at least 0 and below 1")
+}
+
+/// The options of a rate that falls all the time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Fall {
+    /// The base rate, in place of `training.learning_rate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// The share of the base rate that is left at the end.
+    pub end_factor: f64,
+    /// Whether the decay begins anew with each task.
+    pub restart: Restart,
+}
+
+impl Default for Fall {
+    fn default() -> Self {
+        Fall { learning_rate: None, end_factor: 0.1, restart: Restart::Never }
+    }
 }
 
 /// A plain schedule as a configuration names it.
@@ -80,9 +99,7 @@ pub(super) const fn kind<D: Decay>(about: &'static str) -> ScheduleKind {
 /// Of the `control` section only the bounds matter: they are recorded, not acted on.
 fn resolve<D: Decay>(control: &Value, own: &Value, _: RunFacts) -> Result<Resolved, ScheduleError> {
     let options: D = serde_json::from_value(own.clone())?;
-    if let Some(rate) = options.learning_rate().filter(|rate| !(*rate > 0.0 && rate.is_finite())) {
-        return Err(OptionError::new("learning_rate", rate, "a finite number above 0").into());
-    }
+    options.learning_rate().map_or(Ok(()), |rate| check_positive("learning_rate", rate))?;
     options.check()?;
     let bounds = ControlOptions::layered(&[control])?.bounds();
     let mut record = json!({ "name": D::NAME, "bounds": bounds });
@@ -120,14 +137,6 @@ impl<D: Decay> Schedule for Plain<D> {
     fn begin_update(&mut self, progress: Progress) {
         self.learning_rates.fill(self.base * self.options.factor(progress));
     }
-
-    fn control(&mut self, _: Progress, _: &[LayerStatistics], _: &[Bounds]) -> Vec<Action> {
-        Vec::new()
-    }
-
-    fn takes_decisions(&self) -> bool {
-        false
-    }
 }
 
 impl<D: Decay> Stateful for Plain<D> {
@@ -136,7 +145,6 @@ impl<D: Decay> Stateful for Plain<D> {
     }
 
     fn restore(&mut self, state: &State) -> Result<(), StateError> {
-        self.learning_rates = state.numbers_of_length("learning_rates", self.learning_rates.len())?;
-        Ok(())
+        state.numbers_into("learning_rates", &mut self.learning_rates)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use trainability_baselines::options::OptionError;
+pub use trainability_baselines::part::PartError as ScheduleError;
 use trainability_tensor::Stateful;
 
 use super::bounds::{BoundOptions, Bounds};
@@ -93,10 +93,14 @@ pub trait Schedule: Stateful + Debug + Send {
 
     /// Acts on a measured update, between its backward pass and its step; one action a layer, or none at all from a
     /// schedule that takes no decisions. Under the scope `network` every layer's statistics and bounds are the network's.
-    fn control(&mut self, progress: Progress, statistics: &[LayerStatistics], bounds: &[Bounds]) -> Vec<Action>;
+    fn control(&mut self, _progress: Progress, _statistics: &[LayerStatistics], _bounds: &[Bounds]) -> Vec<Action> {
+        Vec::new()
+    }
 
     /// Whether it takes decisions by what is measured.
-    fn takes_decisions(&self) -> bool;
+    fn takes_decisions(&self) -> bool {
+        false
+    }
 }
 
 /// What a schedule is built from.
@@ -117,28 +121,6 @@ pub struct RunFacts<'a> {
     pub learning_rate: f64,
 }
 
-/// Why a schedule could not be built.
-#[derive(Debug, thiserror::Error)]
-pub enum ScheduleError {
-    /// Unknown keys or values of the wrong type.
-    #[error(transparent)]
-    Options(#[from] serde_json::Error),
-    /// A value out of range.
-    #[error(transparent)]
-    Value(#[from] OptionError),
-}
-
-/// An option's key, its value, whether that can be, and what would be right.
-pub(super) type Rule<'a> = (&'a str, f64, bool, &'a str);
-
-/// Refuses the first option that cannot be.
-pub(super) fn check_rules(rules: &[Rule]) -> Result<(), OptionError> {
-    match rules.iter().find(|rule| !rule.2) {
-        Some((key, found, _, expected)) => Err(OptionError::new(key, found, expected)),
-        None => Ok(()),
-    }
-}
-
 /// Builds a schedule at the start of a run.
 pub type ScheduleFactory = Arc<dyn Fn(Start) -> Box<dyn Schedule> + Send + Sync>;
 
@@ -153,6 +135,9 @@ pub struct Resolved {
     pub factory: ScheduleFactory,
 }
 
+/// Resolves options: the configuration's `control` section, then the schedule's own keys over it.
+pub(super) type Resolve = fn(control: &Value, own: &Value, facts: RunFacts) -> Result<Resolved, ScheduleError>;
+
 /// A schedule that a configuration can name.
 #[derive(Debug)]
 pub struct ScheduleKind {
@@ -165,5 +150,5 @@ pub struct ScheduleKind {
     /// What options it has, a JSON Schema.
     pub schema: fn() -> Value,
     /// Resolves its options: the configuration's `control` section, then the entry's own keys over it.
-    pub resolve: fn(control: &Value, own: &Value, facts: RunFacts) -> Result<Resolved, ScheduleError>,
+    pub resolve: Resolve,
 }

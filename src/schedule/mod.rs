@@ -19,24 +19,9 @@ mod warmup_stable_decay;
 #[cfg(test)]
 mod tests;
 
-pub use bounds::COMBINED;
-
-pub use bounds::BOUNDS;
-
-pub use bounds::Bound;
-
-pub use bounds::Bounds;
-
-pub use bounds::BoundOptions;
-
-pub use bounds::BoundEstimator;
-pub use definition::Action;
-pub use definition::Resolved;
-pub use definition::RunFacts;
-pub use definition::ScheduleError;
-pub use definition::ScheduleFactory;
-pub use definition::ScheduleKind;
-pub use definition::Scope;
-pub use definition::{Progress, Schedule, Start};
+pub use bounds::{BOUNDS, Bound, BoundEstimator, BoundOptions, Bounds, COMBINED};
+pub use definition::{
+    Action, Progress, Resolved, RunFacts, Schedule, ScheduleError, ScheduleFactory, ScheduleKind, Scope, Start,
+};
 pub(crate) use noise_curvature::{AS_RUN, as_run_variants};
 pub use registry::{SCHEDULES, schedule};

@@ -8,94 +8,70 @@ use trainability_baselines::options::OptionError;
 use trainability_record::glossary::Variant;
 
 use super::controller::{ControlOptions, Controller};
-use super::definition::{Resolved, RunFacts, ScheduleError, ScheduleKind};
+use super::definition::{Resolve, Resolved, RunFacts, ScheduleError, ScheduleKind};
+
+/// What they have in common.
+const fn preset(name: &'static str, about: &'static str, resolve: Resolve) -> ScheduleKind {
+    ScheduleKind { name, about, needs_measurement: true, schema: ControlOptions::schema, resolve }
+}
 
 /// `noise_curvature`: the options as the configuration gives them.
-pub(super) const KIND: ScheduleKind = ScheduleKind {
-    name: "noise_curvature",
-    about: "keeps each layer's effective step below its bound, options as given",
-    needs_measurement: true,
-    schema: ControlOptions::schema,
-    resolve: |control, own, _| resolve("noise_curvature", &json!({}), control, own),
-};
+pub(super) const KIND: ScheduleKind = preset(
+    "noise_curvature",
+    "keeps each layer's effective step below its bound, options as given",
+    |control, own, _| resolve("noise_curvature", &json!({}), control, own),
+);
 
 /// `paper`: X = Vol, beta = 1, plug-in noise bound.
-pub(crate) const PAPER: ScheduleKind = ScheduleKind {
-    name: "paper",
-    about: "noise_curvature with X = Vol, beta = 1 and the plug-in noise bound",
-    needs_measurement: true,
-    schema: ControlOptions::schema,
-    resolve: |control, own, _| {
+pub(crate) const PAPER: ScheduleKind =
+    preset("paper", "noise_curvature with X = Vol, beta = 1 and the plug-in noise bound", |control, own, _| {
         let preset = json!({ "noise": "plug_in", "smoothing": 0.0, "beta": 1.0, "statistic": "volatility" });
         resolve("paper", &preset, control, own)
-    },
-};
+    });
 
 /// `as_run`: plug-in noise bound, and X and beta as the runs behind the paper's figures had them for each method.
-pub(crate) const AS_RUN: ScheduleKind = ScheduleKind {
-    name: "as_run",
-    about: "noise_curvature as the runs behind the paper's figures had it, by method",
-    needs_measurement: true,
-    schema: ControlOptions::schema,
-    resolve: |control, own, facts| resolve("as_run", &as_run(facts), control, own),
-};
+pub(crate) const AS_RUN: ScheduleKind = preset(
+    "as_run",
+    "noise_curvature as the runs behind the paper's figures had it, by method",
+    |control, own, facts| resolve("as_run", &as_run(facts), control, own),
+);
 
 /// `debiased`: X = Vol, beta = 1, debiased and smoothed noise bound.
-pub(crate) const DEBIASED: ScheduleKind = ScheduleKind {
-    name: "debiased",
-    about: "noise_curvature with the batch's own noise taken off the noise bound",
-    needs_measurement: true,
-    schema: ControlOptions::schema,
-    resolve: |control, own, _| {
+pub(crate) const DEBIASED: ScheduleKind =
+    preset("debiased", "noise_curvature with the batch's own noise taken off the noise bound", |control, own, _| {
         let preset = json!({ "noise": "debiased", "smoothing": 0.9, "beta": 1.0, "statistic": "volatility" });
         resolve("debiased", &preset, control, own)
-    },
-};
+    });
 
 /// `noise_only`: the noise bound alone, that of `noise`.
-pub(crate) const NOISE_ONLY: ScheduleKind = ScheduleKind {
-    name: "noise_only",
-    about: "noise_curvature that keeps the noise bound alone",
-    needs_measurement: true,
-    schema: ControlOptions::schema,
-    resolve: |control, own, _| resolve("noise_only", &json!({ "limit": "noise" }), control, own),
-};
+pub(crate) const NOISE_ONLY: ScheduleKind =
+    preset("noise_only", "noise_curvature that keeps the noise bound alone", |control, own, _| {
+        resolve("noise_only", &json!({ "limit": "noise" }), control, own)
+    });
 
 /// `volatility_only`: the volatility bound alone.
-pub(crate) const VOLATILITY_ONLY: ScheduleKind = ScheduleKind {
-    name: "volatility_only",
-    about: "noise_curvature that keeps the volatility bound alone",
-    needs_measurement: true,
-    schema: ControlOptions::schema,
-    resolve: |control, own, _| resolve("volatility_only", &json!({ "limit": "volatility" }), control, own),
-};
+pub(crate) const VOLATILITY_ONLY: ScheduleKind =
+    preset("volatility_only", "noise_curvature that keeps the volatility bound alone", |control, own, _| {
+        resolve("volatility_only", &json!({ "limit": "volatility" }), control, own)
+    });
 
 /// `level_only`: the level bound alone.
-pub(crate) const LEVEL_ONLY: ScheduleKind = ScheduleKind {
-    name: "level_only",
-    about: "noise_curvature that keeps the level bound alone",
-    needs_measurement: true,
-    schema: ControlOptions::schema,
-    resolve: |control, own, _| resolve("level_only", &json!({ "limit": "level" }), control, own),
-};
+pub(crate) const LEVEL_ONLY: ScheduleKind =
+    preset("level_only", "noise_curvature that keeps the level bound alone", |control, own, _| {
+        resolve("level_only", &json!({ "limit": "level" }), control, own)
+    });
 
 /// `cooling_only`: the combined bound, and rates that never rise.
-pub(crate) const COOLING_ONLY: ScheduleKind = ScheduleKind {
-    name: "cooling_only",
-    about: "noise_curvature that never raises a rate",
-    needs_measurement: true,
-    schema: ControlOptions::schema,
-    resolve: |control, own, _| resolve("cooling_only", &json!({ "warm_window": "off" }), control, own),
-};
+pub(crate) const COOLING_ONLY: ScheduleKind =
+    preset("cooling_only", "noise_curvature that never raises a rate", |control, own, _| {
+        resolve("cooling_only", &json!({ "warm_window": "off" }), control, own)
+    });
 
 /// `floor_only`: no bound, every event above the floor cools.
-pub(crate) const FLOOR_ONLY: ScheduleKind = ScheduleKind {
-    name: "floor_only",
-    about: "a mere cap: cools every event whose effective step is above the floor",
-    needs_measurement: true,
-    schema: ControlOptions::schema,
-    resolve: |control, own, _| resolve("floor_only", &json!({ "limit": "floor_only" }), control, own),
-};
+pub(crate) const FLOOR_ONLY: ScheduleKind =
+    preset("floor_only", "a mere cap: cools every event whose effective step is above the floor", |control, own, _| {
+        resolve("floor_only", &json!({ "limit": "floor_only" }), control, own)
+    });
 
 /// The statistic and beta of each method (docs/method.md, section 3.3), the first that fits. A method that the table
 /// does not name gets those of L2. CReLU has an entry for each of two learning rates; another rate takes the nearer one

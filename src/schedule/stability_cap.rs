@@ -12,7 +12,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use trainability_baselines::options::OptionError;
+use trainability_baselines::options::check_positive;
 use trainability_tensor::{State, StateError, Stateful};
 
 use super::bounds::Bounds;
@@ -45,9 +45,7 @@ impl Default for StabilityCapOptions {
 
 fn resolve(control: &Value, own: &Value, _facts: RunFacts) -> Result<Resolved, ScheduleError> {
     let options = StabilityCapOptions::deserialize(own)?;
-    if !(options.threshold > 0.0 && options.threshold.is_finite()) {
-        return Err(OptionError::new("threshold", options.threshold, "a finite number above 0").into());
-    }
+    check_positive("threshold", options.threshold)?;
     let bounds = ControlOptions::layered(&[control])?.bounds();
     Ok(Resolved {
         options: json!({ "name": KIND.name, "threshold": options.threshold, "bounds": bounds }),
@@ -112,8 +110,7 @@ impl Stateful for StabilityCap {
     }
 
     fn restore(&mut self, state: &State) -> Result<(), StateError> {
-        self.learning_rates = state.numbers_of_length("learning_rates", self.learning_rates.len())?;
-        Ok(())
+        state.numbers_into("learning_rates", &mut self.learning_rates)
     }
 }
 

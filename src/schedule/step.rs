@@ -2,10 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trainability_baselines::options::OptionError;
+use trainability_baselines::options::{OptionError, check};
 
 use super::decay::{self, Decay};
-use super::definition::{Progress, ScheduleKind, check_rules};
+use super::definition::{Progress, ScheduleKind};
 
 /// `step`.
 pub(super) const KIND: ScheduleKind =
@@ -47,22 +47,16 @@ impl Decay for Step {
 
     fn check(&self) -> Result<(), OptionError> {
         let inside = |value: f64| value > 0.0 && value < 1.0;
-        check_rules(&[("factor", self.factor, inside(self.factor), "between 0 and 1, both excluded")])?;
-        match (&self.milestones, self.every_tasks) {
-            (Some(_), Some(tasks)) => {
-                Err(OptionError::new("every_tasks", tasks, "to be left out where `milestones` is given"))
-            }
-            (None, Some(0)) => Err(OptionError::new("every_tasks", 0, "at least 1")),
-            (Some(shares), None) => {
-                let ascend = shares.windows(2).all(|pair| pair[0] < pair[1]);
-                if shares.is_empty() || !ascend || !shares.iter().all(|&share| inside(share)) {
-                    let expected = "at least one share of the run, ascending, between 0 and 1, both excluded";
-                    return Err(OptionError::new("milestones", format!("{shares:?}"), expected));
-                }
-                Ok(())
-            }
-            (None, _) => Ok(()),
+        check("factor", self.factor, inside(self.factor), "between 0 and 1, both excluded")?;
+        if let Some(tasks) = self.every_tasks {
+            let expected = "to be left out where `milestones` is given";
+            check("every_tasks", tasks, self.milestones.is_none(), expected)?;
+            check("every_tasks", tasks, tasks > 0, "at least 1")?;
         }
+        let Some(shares) = &self.milestones else { return Ok(()) };
+        let ascend = !shares.is_empty() && shares.windows(2).all(|pair| pair[0] < pair[1]);
+        let expected = "at least one share of the run, ascending, between 0 and 1, both excluded";
+        check("milestones", format!("{shares:?}"), ascend && shares.iter().all(|&share| inside(share)), expected)
     }
 
     fn factor(&self, progress: Progress) -> f64 {

@@ -2,10 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use trainability_baselines::options::OptionError;
+use trainability_baselines::options::{OptionError, check};
 
 use super::decay::{self, Decay, Restart};
-use super::definition::{Progress, ScheduleKind, check_rules};
+use super::definition::{Progress, ScheduleKind};
 
 /// `warmup_stable_decay`.
 pub(super) const KIND: ScheduleKind =
@@ -55,18 +55,12 @@ impl Decay for WarmupStableDecay {
         let start = self.start_factor > 0.0 && self.start_factor < 1.0;
         // The sum of shares such as 0.7 and 0.3 may be off by a rounding error.
         let room = (0.0..=1.0).contains(&fall) && rise + fall <= 1.0 + f64::EPSILON;
-        check_rules(&[
-            ("start_factor", self.start_factor, start, "between 0 and 1, both excluded"),
-            ("warmup_share", rise, (0.0..=1.0).contains(&rise), "from 0 to 1"),
-            ("decay_share", fall, room, "at least 0, and at most what `warmup_share` leaves of 1"),
-            (
-                "decay_share",
-                fall,
-                rise + fall > 0.0,
-                "above 0 where `warmup_share` is 0: nothing would change the rate",
-            ),
-            decay::end_rule(self.end_factor),
-        ])
+        check("start_factor", self.start_factor, start, "between 0 and 1, both excluded")?;
+        check("warmup_share", rise, (0.0..=1.0).contains(&rise), "from 0 to 1")?;
+        check("decay_share", fall, room, "at least 0, and at most what `warmup_share` leaves of 1")?;
+        let expected = "above 0 where `warmup_share` is 0: nothing would change the rate";
+        check("decay_share", fall, rise + fall > 0.0, expected)?;
+        decay::check_end(self.end_factor)
     }
 
     fn factor(&self, progress: Progress) -> f64 {

@@ -1,6 +1,4 @@
-//! What one task of a stream is about, and who draws it.
-
-use std::fmt::Debug;
+//! What one task of a stream is about.
 
 use tch::Tensor;
 use trainability_tensor::{State, StateError, Stateful};
@@ -28,14 +26,7 @@ pub enum Labels {
     Renamed(Tensor),
 }
 
-/// Draws the content of tasks, one after the other. All that it remembers is saved and restored, but for the content that
-/// it is given back.
-pub trait Source: Stateful + Debug + Send {
-    /// The next task's content; `before` is that of the task before, none at the first.
-    fn draw(&mut self, before: Option<&Content>) -> Content;
-}
-
-/// What a source is built from.
+/// What content is drawn for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Material {
     /// N, how many images there are.
@@ -114,9 +105,5 @@ pub(super) fn restored_order(state: &State, name: &str, count: usize) -> Result<
     if order.sort(0, false).0 == whole {
         return Ok(order);
     }
-    Err(StateError::Mismatch {
-        name: name.to_owned(),
-        found: "a list with something twice".to_owned(),
-        expected: format!("each of 0 to below {count} once"),
-    })
+    Err(StateError::mismatch(name, "a list with something twice", format!("each of 0 to below {count} once")))
 }

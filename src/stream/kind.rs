@@ -1,6 +1,8 @@
 //! How a configuration names a kind of stream.
 
-use super::content::{Material, Source};
+use trainability_tensor::Generator;
+
+use super::content::{Content, Material};
 
 /// The option of kinds that redraw a part of the labels.
 pub(crate) const FRACTION: &str = "fraction";
@@ -18,6 +20,8 @@ pub struct StreamKind {
     pub permutes_pixels: bool,
     /// The options of the configuration's `stream` section that are of this kind and not of every one.
     pub options: &'static [&'static str],
-    /// Builds it at its beginning.
-    pub build: fn(Material) -> Box<dyn Source>,
+    /// The name of the generator that content is drawn from, which is all that a kind remembers from task to task.
+    pub generator: &'static str,
+    /// Draws the next task's content; it is given that of the task before, none at the first.
+    pub draw: fn(&Material, &mut Generator, Option<&Content>) -> Content,
 }

@@ -1,9 +1,7 @@
 //! Label permutation: fixed images with their true labels, the classes renamed by a fresh random permutation at every task,
 //! the first included. What an image shows stays a good guide to its label; only the names change.
 
-use trainability_tensor::{Generator, State, StateError, Stateful};
-
-use super::content::{Content, Labels, Material, Source};
+use super::content::{Content, Labels};
 use super::kind::StreamKind;
 
 /// `label_permutation`.
@@ -13,36 +11,9 @@ pub(super) const KIND: StreamKind = StreamKind {
     true_labels: true,
     permutes_pixels: false,
     options: &[],
-    build: |material| Box::new(LabelPermutation::new(material)),
+    generator: "label_permutation",
+    draw: |material, generator, _| Content {
+        labels: Labels::Renamed(generator.permutation(material.classes as usize)),
+        pixels: None,
+    },
 };
-
-/// Draws permutations of the classes.
-#[derive(Debug)]
-pub(crate) struct LabelPermutation {
-    classes: usize,
-    generator: Generator,
-}
-
-impl LabelPermutation {
-    /// Before the first task.
-    pub(super) fn new(material: Material) -> LabelPermutation {
-        let generator = Generator::named("label_permutation", material.seed);
-        LabelPermutation { classes: material.classes as usize, generator }
-    }
-}
-
-impl Source for LabelPermutation {
-    fn draw(&mut self, _: Option<&Content>) -> Content {
-        Content { labels: Labels::Renamed(self.generator.permutation(self.classes)), pixels: None }
-    }
-}
-
-impl Stateful for LabelPermutation {
-    fn save(&self, state: &mut State) {
-        self.generator.save(state);
-    }
-
-    fn restore(&mut self, state: &State) -> Result<(), StateError> {
-        self.generator.restore(state)
-    }
-}

@@ -1,7 +1,6 @@
 //! Streams: sequences of tasks out of one set of images.
 //!
-//! What tasks are about is drawn by a [`Source`], one for each kind of stream: one file with a `KIND` of its own, named in
-//! [`STREAMS`]. [`Stream`] makes the sequence of it: the order of images, lengths, recurrence and gradual change, which
+//! What tasks are about is drawn by a [`StreamKind`]: one file with a `KIND` of its own, named in [`STREAMS`]. [`Stream`] makes the sequence of it: the order of images, lengths, recurrence and gradual change, which
 //! are the same for every kind.
 
 mod content;
@@ -17,17 +16,10 @@ mod sequence;
 #[cfg(test)]
 mod tests;
 
-pub use content::{Content, Labels};
-
-pub use content::Material;
-
-pub use content::Source;
+pub use content::{Content, Labels, Material};
 pub use kind::StreamKind;
 pub use lengths::Lengths;
 pub use options::StreamOptions;
 pub use random_labels::redrawn;
 pub use registry::{STREAMS, stream};
-pub use sequence::Composition;
-pub use sequence::Minibatch;
-pub use sequence::Stream;
-pub use sequence::StreamStart;
+pub use sequence::{Composition, Minibatch, Stream, StreamStart};

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use trainability_baselines::options::OptionError;
+use trainability_baselines::options::{OptionError, check};
 use trainability_record::label;
 
 use super::kind::{FRACTION, StreamKind};
@@ -107,52 +107,19 @@ impl StreamOptions {
         let not_taken = format!("left out, since it is an option of {} and not of {}", takers.join(" and "), self.kind);
         let cycles = self.recurring == 0 || (2..self.tasks).contains(&self.recurring);
         let (least, most) = Lengths::range(self.epochs, self.length_spread);
-        let spreads = self.length_spread == 0.0 || least < most;
         let no_spread = format!("0, or a spread with which {} epochs become more or fewer", self.epochs);
         let alone = self.tasks == 1 && (self.fraction < 1.0 || self.transition > 0.0 || self.announce_boundaries);
-        let rules: [(&str, String, bool, &str); 8] = [
-            (
-                "fraction",
-                self.fraction.to_string(),
-                self.fraction == 1.0 || kind.options.contains(&FRACTION),
-                &not_taken,
-            ),
-            (
-                "fraction",
-                self.fraction.to_string(),
-                self.fraction > 0.0 && self.fraction <= 1.0,
-                "above 0 and at most 1",
-            ),
-            (
-                "recurring",
-                self.recurring.to_string(),
-                cycles,
-                "0 for never, or a cycle of at least 2 tasks and fewer than `stream.tasks`",
-            ),
-            ("transition", self.transition.to_string(), (0.0..=1.0).contains(&self.transition), "from 0 to 1"),
-            (
-                "length_spread",
-                self.length_spread.to_string(),
-                (0.0..1.0).contains(&self.length_spread),
-                "at least 0 and below 1",
-            ),
-            ("length_spread", self.length_spread.to_string(), spreads, &no_spread),
-            (
-                "tasks",
-                self.tasks.to_string(),
-                self.length_spread == 0.0 || self.tasks <= MOST_DRAWN,
-                "at most 1000000 where `stream.length_spread` draws their lengths",
-            ),
-            (
-                "tasks",
-                self.tasks.to_string(),
-                !alone,
-                "at least 2 where `fraction`, `transition` or `announce_boundaries` say how one follows another",
-            ),
-        ];
-        match rules.into_iter().find(|rule| !rule.2) {
-            Some((key, found, _, expected)) => Err(OptionError::new(key, found, expected)),
-            None => Ok(()),
-        }
+        check("fraction", self.fraction, self.fraction == 1.0 || kind.options.contains(&FRACTION), &not_taken)?;
+        check("fraction", self.fraction, self.fraction > 0.0 && self.fraction <= 1.0, "above 0 and at most 1")?;
+        let cycle = "0 for never, or a cycle of at least 2 tasks and fewer than `stream.tasks`";
+        check("recurring", self.recurring, cycles, cycle)?;
+        check("transition", self.transition, (0.0..=1.0).contains(&self.transition), "from 0 to 1")?;
+        let (spread, even) = (self.length_spread, self.length_spread == 0.0);
+        check("length_spread", spread, (0.0..1.0).contains(&spread), "at least 0 and below 1")?;
+        check("length_spread", spread, even || least < most, &no_spread)?;
+        let few = "at most 1000000 where `stream.length_spread` draws their lengths";
+        check("tasks", self.tasks, even || self.tasks <= MOST_DRAWN, few)?;
+        let two = "at least 2 where `fraction`, `transition` or `announce_boundaries` say how one follows another";
+        check("tasks", self.tasks, !alone, two)
     }
 }

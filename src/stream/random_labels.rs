@@ -1,9 +1,9 @@
 //! Random-label classification (docs/method.md, section 1): fixed images, all labels redrawn uniformly at every task
 //! start, the first included; or, with `fraction`, a part of them at every task after the first.
 
-use trainability_tensor::{Generator, State, StateError, Stateful};
+use trainability_tensor::Generator;
 
-use super::content::{Content, Labels, Material, Source};
+use super::content::{Content, Labels, Material};
 use super::kind::{FRACTION, StreamKind};
 
 /// `random_labels`.
@@ -13,51 +13,26 @@ pub(super) const KIND: StreamKind = StreamKind {
     true_labels: false,
     permutes_pixels: false,
     options: &[FRACTION],
-    build: |material| Box::new(RandomLabels::new(material)),
+    generator: "labels",
+    draw,
 };
-
-/// Draws labels.
-#[derive(Debug)]
-pub(crate) struct RandomLabels {
-    material: Material,
-    generator: Generator,
-}
-
-impl RandomLabels {
-    /// Before the first task.
-    pub(super) fn new(material: Material) -> RandomLabels {
-        RandomLabels { material, generator: Generator::named("labels", material.seed) }
-    }
-}
 
 /// How many of `images` labels a fraction of them is.
 pub fn redrawn(fraction: f64, images: usize) -> usize {
     (fraction * images as f64).round() as usize
 }
 
-impl Source for RandomLabels {
-    fn draw(&mut self, before: Option<&Content>) -> Content {
-        let Material { images, classes, fraction, .. } = self.material;
-        let labels = match before {
-            Some(Content { labels: Labels::Drawn { labels: before, .. }, .. }) if fraction < 1.0 => {
-                let count = redrawn(fraction, images);
-                let chosen = self.generator.permutation(images).narrow(0, 0, count as i64);
-                before.index_copy(0, &chosen, &self.generator.labels(count, classes))
-            }
-            _ => self.generator.labels(images, classes),
-        };
-        Content { labels: Labels::Drawn { labels, classes }, pixels: None }
-    }
-}
-
-impl Stateful for RandomLabels {
-    fn save(&self, state: &mut State) {
-        self.generator.save(state);
-    }
-
-    fn restore(&mut self, state: &State) -> Result<(), StateError> {
-        self.generator.restore(state)
-    }
+fn draw(material: &Material, generator: &mut Generator, before: Option<&Content>) -> Content {
+    let Material { images, classes, fraction, .. } = *material;
+    let labels = match before {
+        Some(Content { labels: Labels::Drawn { labels: before, .. }, .. }) if fraction < 1.0 => {
+            let count = redrawn(fraction, images);
+            let chosen = generator.permutation(images).narrow(0, 0, count as i64);
+            before.index_copy(0, &chosen, &generator.labels(count, classes))
+        }
+        _ => generator.labels(images, classes),
+    };
+    Content { labels: Labels::Drawn { labels, classes }, pixels: None }
 }
 
 #[cfg(test)]
@@ -80,13 +55,13 @@ mod tests {
 
     #[test]
     fn all_labels_are_redrawn_uniformly() {
-        let mut source = RandomLabels::new(material(1.0));
-        let first = source.draw(None);
+        let mut source = Generator::named(KIND.generator, 1);
+        let first = draw(&material(1.0), &mut source, None);
         let mut counts = [0; 10];
         labels(&first).iter().for_each(|label| counts[*label as usize] += 1);
         // 500 expected, standard deviation 21.
         assert!(counts.iter().all(|count| (400..600).contains(count)), "{counts:?}");
-        let second = source.draw(Some(&first));
+        let second = draw(&material(1.0), &mut source, Some(&first));
         assert!((4400..4600).contains(&changed(&first, &second)), "a tenth stays by chance");
         // As the generator alone gives them.
         let mut generator = Generator::named("labels", 1);
@@ -98,13 +73,13 @@ mod tests {
     #[test]
     fn a_fraction_redraws_exactly_that_many_images_which_the_generator_chooses() {
         for (fraction, count) in [(0.25, 1250), (0.0001, 1), (0.9999, 5000), (0.1234, 617)] {
-            let mut source = RandomLabels::new(material(fraction));
+            let mut source = Generator::named(KIND.generator, 1);
             let mut generator = Generator::named("labels", 1);
-            let mut before = source.draw(None);
+            let mut before = draw(&material(fraction), &mut source, None);
             let mut by_hand: Vec<i64> = Vec::try_from(generator.labels(5000, 10)).unwrap();
             assert_eq!(labels(&before), by_hand, "the first task redraws all");
             for _ in 0..3 {
-                let after = source.draw(Some(&before));
+                let after = draw(&material(fraction), &mut source, Some(&before));
                 let chosen: Vec<i64> = Vec::try_from(generator.permutation(5000)).unwrap();
                 let drawn: Vec<i64> = Vec::try_from(generator.labels(count, 10)).unwrap();
                 for (image, label) in chosen.iter().zip(&drawn) {
@@ -115,9 +90,9 @@ mod tests {
             }
         }
         // Of the labels that are redrawn, a tenth is drawn again as it was.
-        let mut source = RandomLabels::new(material(0.5));
-        let first = source.draw(None);
-        let second = source.draw(Some(&first));
+        let mut source = Generator::named(KIND.generator, 1);
+        let first = draw(&material(0.5), &mut source, None);
+        let second = draw(&material(0.5), &mut source, Some(&first));
         assert!((2100..2400).contains(&changed(&first, &second)));
     }
 }

@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 use trainability_tensor::{Generator, State, StateError, Stateful};
 
-use super::content::{Content, Material, Source, natural_order, restored_order};
+use super::content::{Content, Material, natural_order, restored_order};
 use super::kind::StreamKind;
 use super::lengths::Lengths;
 use super::random_labels;
@@ -83,7 +83,7 @@ pub struct Stream {
     /// The images as they are, N x features.
     originals: Tensor,
     true_classes: Tensor,
-    source: Box<dyn Source>,
+    source: Generator,
     order_generator: Generator,
     transition_generator: Generator,
     /// Tasks begun.
@@ -114,7 +114,7 @@ impl Stream {
             composition,
             lengths,
             true_classes,
-            source: (kind.build)(material),
+            source: Generator::named(kind.generator, seed),
             order_generator: Generator::named("order", seed),
             transition_generator: Generator::named("transition", seed),
             begun: 0,
@@ -144,10 +144,11 @@ impl Stream {
         let restarts =
             self.begun > 0 && self.composition.recurring > 0 && self.begun.is_multiple_of(self.composition.recurring);
         if restarts {
-            self.source = (self.kind.build)(self.material);
+            self.source = Generator::named(self.kind.generator, self.material.seed);
         }
         let last = self.task.take();
-        let content = self.source.draw(last.as_ref().filter(|_| !restarts).map(|task| &task.content));
+        let before = last.as_ref().filter(|_| !restarts).map(|task| &task.content);
+        let content = (self.kind.draw)(&self.material, &mut self.source, before);
         self.begun += 1;
         self.given = 0;
         self.before = last;
@@ -255,7 +256,7 @@ impl Stateful for Stream {
         state.put_value("begun", &self.begun);
         state.put_value("given", &self.given);
         state.put_tensor("order", &self.order);
-        state.put_part("source", self.source.as_ref());
+        state.put_part("source", &self.source);
         state.put_part("order_generator", &self.order_generator);
         state.put_part("transition_generator", &self.transition_generator);
         let before = self.before.as_ref().filter(|_| self.old_share() > 0.0);
@@ -271,13 +272,13 @@ impl Stateful for Stream {
         let most = self.begun.checked_sub(1).map_or(0, |task| self.lengths.updates_of(task));
         self.given = state.count("given", most)?;
         self.order = restored_order(state, "order", self.material.images)?;
-        state.restore_part("source", self.source.as_mut())?;
+        state.restore_part("source", &mut self.source)?;
         state.restore_part("order_generator", &mut self.order_generator)?;
         state.restore_part("transition_generator", &mut self.transition_generator)?;
         // Of the same kind, and so with content of the same form.
-        let fresh = || (self.kind.build)(self.material).draw(None);
         let restored = |name: &str| -> Result<DrawnTask, StateError> {
-            let mut content = fresh();
+            let mut generator = Generator::named(self.kind.generator, self.material.seed);
+            let mut content = (self.kind.draw)(&self.material, &mut generator, None);
             state.restore_part(name, &mut content)?;
             Ok(self.written_out(content))
         };

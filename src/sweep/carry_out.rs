@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use globset::Glob;
-use trainability_record::digest::{Digest, read_json};
+use trainability_record::digest::{Digest, read_json, write_json};
 use trainability_record::{Status, read_record};
 
 use super::error::SweepError;
@@ -83,7 +83,8 @@ pub fn carry_out(
     let (mut outcome, left) = select(&folder, &chosen, options.retry_failed, listener);
     let updates = left.iter().map(|run| run.updates()).sum();
     listener.begin(left.len(), updates, outcome.skipped);
-    let earlier = read_json(&options.out.join("sweep.json"), Digest::Optional);
+    let sweep_file = options.out.join("sweep.json");
+    let earlier = read_json(&sweep_file, Digest::Optional);
     match &earlier {
         // What is finished keeps the record of where it came from.
         Ok(_) if left.is_empty() => {
@@ -94,14 +95,13 @@ pub fn carry_out(
         _ => {}
     }
     let fork = options.fork_of.as_deref().map(|source| (source, kept));
-    let mut provenance = Provenance::begin(plan, set, options.jobs, fork);
-    provenance.count_runs(&options.out, plan);
-    folder.write_json("sweep.json", &provenance)?;
+    let mut provenance = Provenance::begin(plan, set, options, fork);
+    write_json(&sweep_file, &provenance)?;
 
     let ended = train_all(&left, set, &folder, options, listener)?;
     listener.end();
     provenance.end();
-    if let Err(error) = folder.write_json("sweep.json", &provenance) {
+    if let Err(error) = write_json(&sweep_file, &provenance) {
         outcome.failed.push(("sweep.json".to_owned(), error.to_string()));
     }
     outcome.not_started = left.len() - ended.len();

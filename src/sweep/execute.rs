@@ -4,45 +4,21 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
-use trainability_record::atomic::WriteError;
+use anyhow::{Result, anyhow, bail};
 use trainability_record::{Recorder, RunRecord, Status};
-use trainability_tensor::{State, StateError};
+use trainability_tensor::State;
 
 use super::listener::Listener;
 use super::options::SweepOptions;
 use super::run_state::checkpoint_path;
 use crate::data::ImageSet;
-use crate::learner::LearnerError;
-use crate::run::checkpoint::{self, CheckpointError};
-use crate::run::{Run, RunPlan, columns};
+use crate::run::{Run, RunPlan, checkpoint, columns};
 
 /// Rows that may wait for the end of a task, in bytes.
 const MOST_WAITING: usize = 1 << 20;
-
-/// Why a run could not go on, or could not be resumed.
-#[derive(Debug, thiserror::Error)]
-enum RunError {
-    #[error("cannot write to {}: {source}", .folder.display())]
-    Unwritable { folder: PathBuf, source: io::Error },
-    #[error("cannot make the folder {}: {source}", .folder.display())]
-    NoFolder { folder: PathBuf, source: io::Error },
-    /// A row that is no CSV, or a file of rows that does not fit the checkpoint.
-    #[error(transparent)]
-    Rows(#[from] io::Error),
-    #[error(transparent)]
-    Record(#[from] WriteError),
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    #[error(transparent)]
-    State(#[from] StateError),
-    #[error(transparent)]
-    Learner(#[from] LearnerError),
-    #[error("it was made with other options")]
-    OtherOptions,
-}
 
 /// Carries a run out and returns its record, which is on disk as well wherever the disk allowed it.
 pub(super) fn execute(
@@ -106,10 +82,9 @@ fn train(
     options: &SweepOptions,
     listener: &dyn Listener,
     record: &mut RunRecord,
-) -> Result<(), RunError> {
+) -> Result<()> {
     let start = Instant::now();
     let signals = &options.signals;
-    let unwritable = |source| RunError::Unwritable { folder: folder.to_owned(), source };
     let Beginning { mut run, mut recorder, seconds: earlier, resumptions } = begin(plan, set, folder, listener)?;
     record.resumptions = resumptions;
     listener.updated(run.learner().updates());
@@ -135,7 +110,7 @@ fn train(
         }
         if advance.task.is_some() || recorder.waiting() > MOST_WAITING {
             let writing = Instant::now();
-            recorder.flush().map_err(unwritable)?;
+            recorder.flush().map_err(unwritable(folder))?;
             run.count_seconds("writing", writing);
         }
         let stop = signals.stop().is_some();
@@ -145,7 +120,7 @@ fn train(
         let due = last_checkpoint.elapsed() >= options.checkpoint_every;
         if (asked || due) && !run.is_over() {
             let writing = Instant::now();
-            recorder.flush().map_err(unwritable)?;
+            recorder.flush().map_err(unwritable(folder))?;
             note(&run, start, &earlier, record);
             save(&run, &recorder, folder, record)?;
             record.write(folder)?;
@@ -156,13 +131,17 @@ fn train(
             }
         }
     }
-    let checksums = recorder.finish().map_err(unwritable)?;
+    let checksums = recorder.finish().map_err(unwritable(folder))?;
     note(&run, start, &earlier, record);
     record.checksums = checksums.into_iter().collect();
     record.status = if divergence.is_some() { Status::Diverged } else { Status::Finished };
     record.diverged_at_task = divergence.as_ref().map(|diverged| diverged.task);
     record.error = divergence.map(|diverged| diverged.to_string());
     Ok(())
+}
+
+fn unwritable(folder: &Path) -> impl Fn(io::Error) -> anyhow::Error {
+    move |error| anyhow!("cannot write to {}: {error}", folder.display())
 }
 
 /// A run at its start, or where its checkpoint left it.
@@ -175,7 +154,7 @@ struct Beginning {
     resumptions: u64,
 }
 
-fn begin(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener) -> Result<Beginning, RunError> {
+fn begin(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener) -> Result<Beginning> {
     remove_unfinished_files(folder);
     if checkpoint_path(folder).exists() {
         match resume(plan, set, folder) {
@@ -187,8 +166,7 @@ fn begin(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener)
             }
         }
     }
-    let recorder = Recorder::create(folder, &columns())
-        .map_err(|source| RunError::Unwritable { folder: folder.to_owned(), source })?;
+    let recorder = Recorder::create(folder, &columns()).map_err(unwritable(folder))?;
     Ok(Beginning { run: Run::new(plan, set)?, recorder, seconds: BTreeMap::new(), resumptions: 0 })
 }
 
@@ -202,11 +180,11 @@ fn remove_unfinished_files(folder: &Path) {
     }
 }
 
-fn resume(plan: &RunPlan, set: &ImageSet, folder: &Path) -> Result<Beginning, RunError> {
+fn resume(plan: &RunPlan, set: &ImageSet, folder: &Path) -> Result<Beginning> {
     let state = checkpoint::read(&checkpoint_path(folder))?;
     let hash: String = state.value("configuration_hash")?;
     if hash != plan.hash {
-        return Err(RunError::OtherOptions);
+        bail!("it was made with other options");
     }
     let mut run = Run::new(plan, set)?;
     state.restore_part("run", &mut run)?;
@@ -215,7 +193,7 @@ fn resume(plan: &RunPlan, set: &ImageSet, folder: &Path) -> Result<Beginning, Ru
     Ok(Beginning { run, recorder, seconds: state.value("seconds")?, resumptions })
 }
 
-fn save(run: &Run, recorder: &Recorder, folder: &Path, record: &RunRecord) -> Result<(), RunError> {
+fn save(run: &Run, recorder: &Recorder, folder: &Path, record: &RunRecord) -> Result<()> {
     let mut state = State::default();
     state.put_part("run", run);
     state.put_value("configuration_hash", &record.configuration_hash);
@@ -223,9 +201,9 @@ fn save(run: &Run, recorder: &Recorder, folder: &Path, record: &RunRecord) -> Re
     state.put_value("seconds", &record.seconds);
     state.put_value("resumptions", &record.resumptions);
     let path = checkpoint_path(folder);
-    recorder.sync().map_err(|source| RunError::Unwritable { folder: folder.to_owned(), source })?;
+    recorder.sync().map_err(unwritable(folder))?;
     fs::create_dir_all(path.parent().unwrap_or(folder))
-        .map_err(|source| RunError::NoFolder { folder: folder.join("checkpoint"), source })?;
+        .map_err(|error| anyhow!("cannot make the folder {}: {error}", folder.join("checkpoint").display()))?;
     Ok(checkpoint::write(&path, &state)?)
 }
 

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use serde_json::Value;
-use trainability_record::digest::write_json;
 use trainability_record::read_record;
 
 use super::error::SweepError;
@@ -93,14 +91,6 @@ impl SweepFolder {
             }
         }
         Ok(())
-    }
-
-    /// Writes a file of the sweep as JSON, atomically.
-    ///
-    /// # Errors
-    /// What the file system says.
-    pub(super) fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), SweepError> {
-        Ok(write_json(&self.path.join(name), value)?)
     }
 }
 

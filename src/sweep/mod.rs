@@ -22,6 +22,5 @@ pub use listener::Listener;
 pub use options::SweepOptions;
 pub(crate) use progress::ProgressDisplay;
 pub use signals::Signals;
-pub use survey::Survey;
-pub use survey::survey;
+pub use survey::{Survey, survey};
 pub use trainability_record::read_record;

@@ -10,6 +10,7 @@ use trainability_record::Glossary;
 use trainability_record::run::run_folders;
 
 use super::glossary::glossary;
+use super::options::SweepOptions;
 use crate::data::ImageSet;
 use crate::experiment::Plan;
 
@@ -46,13 +47,18 @@ pub(super) struct Provenance {
 
 impl Provenance {
     /// What is known at the start; `fork` names the sweep that runs were kept from, and how many.
-    pub(super) fn begin(plan: &Plan, set: &ImageSet, jobs: usize, fork: Option<(&Path, usize)>) -> Provenance {
+    pub(super) fn begin(
+        plan: &Plan,
+        set: &ImageSet,
+        options: &SweepOptions,
+        fork: Option<(&Path, usize)>,
+    ) -> Provenance {
         let status = git(&["status", "--porcelain"]);
         Provenance {
             name: plan.name.clone(),
             about: plan.experiment.about.clone(),
             experiment: serde_json::to_value(&plan.experiment).unwrap_or(Value::Null),
-            runs: plan.runs.len(),
+            runs: count_runs(&options.out, plan),
             classes: u32::from(set.classes),
             git_commit: git(&["rev-parse", "HEAD"]),
             git_dirty: status.map(|status| !status.is_empty()),
@@ -61,7 +67,7 @@ impl Provenance {
             libtorch: option_env!("TRAINABILITY_LIBTORCH_VERSION"),
             mkl: if trainability_tensor::mkl::is_default() { "default" } else { "fast" },
             processor: processor(),
-            jobs,
+            jobs: options.jobs,
             threads_per_run: 1,
             data: json!({ "set": set.name, "images": set.count, "checksum": set.checksum }),
             fork: fork.map(|(source, kept)| json!({ "of": source, "kept": kept })),
@@ -71,16 +77,16 @@ impl Provenance {
         }
     }
 
-    /// Counts the runs in a sweep's folder that the plan does not have.
-    pub(super) fn count_runs(&mut self, results: &Path, plan: &Plan) {
-        let planned: HashSet<PathBuf> = plan.runs.iter().map(|run| results.join("runs").join(run.name())).collect();
-        self.runs = planned.len() + run_folders(results).iter().filter(|folder| !planned.contains(*folder)).count();
-    }
-
     /// Notes the end.
     pub(super) fn end(&mut self) {
         self.end = Some(jiff::Timestamp::now().to_string());
     }
+}
+
+/// The runs of the plan, and those in the sweep's folder that it does not have.
+fn count_runs(results: &Path, plan: &Plan) -> usize {
+    let planned: HashSet<PathBuf> = plan.runs.iter().map(|run| results.join("runs").join(run.name())).collect();
+    planned.len() + run_folders(results).iter().filter(|folder| !planned.contains(*folder)).count()
 }
 
 /// What git says of the folder that this program was built in, if both are still there.

@@ -71,12 +71,13 @@ impl Case {
         let mut signal = images.view([-1, image.channels as i64, image.rows as i64, image.columns as i64]);
         for (index, pair) in parameters.chunks(2).enumerate() {
             if index > 0 {
-                signal = match self.network.activation().name() {
-                    "relu" => signal.relu(),
-                    "crelu" => Tensor::cat(&[signal.relu(), (-&signal).relu()], 1),
-                    "leaky_relu" => signal.maximum(&(&signal * 0.3)),
-                    "tanh" => signal.tanh(),
-                    _ => signal,
+                signal = match format!("{:?}", self.network.activation()).as_str() {
+                    "Relu" => signal.relu(),
+                    "Crelu" => Tensor::cat(&[signal.relu(), (-&signal).relu()], 1),
+                    "LeakyRelu { slope: 0.3 }" => signal.maximum(&(&signal * 0.3)),
+                    "Tanh" => signal.tanh(),
+                    "Identity" => signal,
+                    other => panic!("{other} is not written out"),
                 };
             }
             signal = if pair[0].dim() == 4 {

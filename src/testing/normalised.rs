@@ -5,7 +5,6 @@ use tch::{Device, Kind, Tensor};
 use trainability_baselines::activation::Activation;
 use trainability_baselines::normalization::Normalization;
 use trainability_baselines::part::Contribution;
-use trainability_baselines::penalty::Penalty;
 use trainability_baselines::registry::part;
 use trainability_tensor::Generator;
 
@@ -28,16 +27,6 @@ pub(crate) fn activation(name: &str) -> Box<dyn Activation> {
     match part(name).unwrap().build(json!({})).unwrap().0 {
         Contribution::Activation(activation, _) => activation,
         other => panic!("{other:?} is no activation"),
-    }
-}
-
-pub(crate) fn penalty(name: &str, network: &Chain) -> Box<dyn Penalty> {
-    match part(name).unwrap().build(json!({ "coefficient": 0.05 })).unwrap().0 {
-        Contribution::Penalty(mut penalty) => {
-            penalty.begin(network.layers());
-            penalty
-        }
-        other => panic!("{other:?} is no penalty"),
     }
 }
 

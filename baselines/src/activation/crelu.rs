@@ -33,10 +33,6 @@ impl PartOptions for CreluOptions {
 pub struct Crelu;
 
 impl Activation for Crelu {
-    fn name(&self) -> &'static str {
-        "crelu"
-    }
-
     fn features(&self, units: i64) -> i64 {
         2 * units
     }

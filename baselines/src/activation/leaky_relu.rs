@@ -6,53 +6,35 @@ use tch::Tensor;
 use trainability_tensor::LinearMap;
 
 use super::{Activation, Widths};
-use crate::options::OptionError;
+use crate::options::{OptionError, check};
 use crate::part::{Contribution, Part, PartOptions};
 
 /// `leaky_relu`: negative pre-activations pass on a share of themselves.
-pub(crate) const PART: Part =
-    Part::of::<LeakyReluOptions>("leaky_relu", "leaky ReLU, negative values pass with a slope");
-
-/// `slope`: by default 0.01.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct LeakyReluOptions {
-    /// The share of a negative pre-activation that is passed on.
-    pub slope: f64,
-}
-
-impl Default for LeakyReluOptions {
-    fn default() -> Self {
-        LeakyReluOptions { slope: 0.01 }
-    }
-}
-
-impl PartOptions for LeakyReluOptions {
-    fn build(self) -> Result<Contribution, OptionError> {
-        if !(self.slope > 0.0 && self.slope < 1.0) {
-            let expected = "above 0 and below 1 (relu is 0, identity is 1)";
-            return Err(OptionError::new("slope", self.slope, expected));
-        }
-        Ok(Contribution::Activation(Box::new(LeakyRelu { slope: self.slope }), Widths::AsGiven))
-    }
-}
+pub(crate) const PART: Part = Part::of::<LeakyRelu>("leaky_relu", "leaky ReLU, negative values pass with a slope");
 
 /// max(z, 0) + slope min(z, 0).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct LeakyRelu {
     /// The share of a negative pre-activation that is passed on.
     pub slope: f64,
 }
 
+impl Default for LeakyRelu {
+    fn default() -> Self {
+        LeakyRelu { slope: 0.01 }
+    }
+}
+
+impl PartOptions for LeakyRelu {
+    fn build(self) -> Result<Contribution, OptionError> {
+        let inside = self.slope > 0.0 && self.slope < 1.0;
+        check("slope", self.slope, inside, "above 0 and below 1 (relu is 0, identity is 1)")?;
+        Ok(Contribution::Activation(Box::new(self), Widths::AsGiven))
+    }
+}
+
 impl Activation for LeakyRelu {
-    fn name(&self) -> &'static str {
-        PART.name
-    }
-
-    fn features(&self, units: i64) -> i64 {
-        units
-    }
-
     fn forward(&self, pre_activation: &Tensor, _map: LinearMap) -> Tensor {
         // tch's own leaky_relu knows no slope but 0.01. At 0 the derivative of this form is the slope, as in `pull_back`.
         pre_activation * self.slope + pre_activation.relu() * (1.0 - self.slope)

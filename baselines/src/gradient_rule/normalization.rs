@@ -4,40 +4,22 @@
 //! Adam divides by its own second moment, so that a constant factor hardly matters; what the rule changes is the weight
 //! of updates in the moments, where a minibatch with a short gradient now counts as much as one with a long gradient.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::{GradientRule, global_norm, scale};
-use crate::options::OptionError;
-use crate::part::{Contribution, Part, PartOptions};
+use crate::part::{Contribution, Part};
 use trainability_tensor::layer::Gradients;
 
 /// `gradient_normalization`: the gradient divided by its norm.
-pub(crate) const PART: Part = Part::of::<NormalizationOptions>(
+pub(crate) const PART: Part = Part::without_options(
     "gradient_normalization",
     "the gradient of the whole network divided by its norm, before the moments",
+    || Contribution::GradientRule(Box::new(GradientNormalization)),
 );
-
-/// `gradient_normalization` has no options.
-#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NormalizationOptions {}
-
-impl PartOptions for NormalizationOptions {
-    fn build(self) -> Result<Contribution, OptionError> {
-        Ok(Contribution::GradientRule(Box::new(GradientNormalization)))
-    }
-}
 
 /// g / |g| with the L2 norm over all parameters of the network; a gradient of zeros stays as it is.
 #[derive(Clone, Copy, Debug)]
 pub struct GradientNormalization;
 
 impl GradientRule for GradientNormalization {
-    fn name(&self) -> &'static str {
-        PART.name
-    }
-
     fn apply(&self, gradients: &mut Gradients) {
         let norm = global_norm(gradients);
         if norm > 0.0 {

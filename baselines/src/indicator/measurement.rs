@@ -24,8 +24,14 @@ pub trait Indicator: Sync {
     /// The moment at which it is read.
     fn when(&self) -> When;
 
-    /// The value, or `None` where it is undefined.
-    fn measure(&self, observation: &Observation, generator: &mut ChaCha8Rng) -> Option<f64>;
+    /// The value, or `None` where it is undefined. If nothing else is said it is the mean over hidden layers, undefined if
+    /// one of them is, or where there is none.
+    fn measure(&self, observation: &Observation, _generator: &mut ChaCha8Rng) -> Option<f64> {
+        let layerwise = self.layerwise()?;
+        let values = observation.hidden().map(|(index, _)| layerwise.measure_layer(observation, index));
+        let values = values.collect::<Option<Vec<f64>>>().filter(|values| !values.is_empty())?;
+        Some(values.iter().sum::<f64>() / values.len() as f64)
+    }
 
     /// The same measurement of single layers, where it makes sense.
     fn layerwise(&self) -> Option<&dyn Layerwise> {
@@ -37,11 +43,4 @@ pub trait Indicator: Sync {
 pub trait Layerwise {
     /// The value of the layer at `index`, counted from 0, or `None` where it is undefined.
     fn measure_layer(&self, observation: &Observation, index: usize) -> Option<f64>;
-}
-
-/// The mean over hidden layers; undefined if one of them is, or where there is none.
-pub(super) fn mean_over_hidden(indicator: &dyn Layerwise, observation: &Observation) -> Option<f64> {
-    let values: Option<Vec<f64>> =
-        observation.hidden().map(|(index, _)| indicator.measure_layer(observation, index)).collect();
-    values.filter(|values| !values.is_empty()).map(|values| values.iter().sum::<f64>() / values.len() as f64)
 }

@@ -22,6 +22,5 @@ pub mod weight_norm;
 pub mod weight_norm_l2;
 
 pub use definition::{Definition, IndicatorRole};
-pub use measurement::Layerwise;
-pub use measurement::{Indicator, When};
+pub use measurement::{Indicator, Layerwise, When};
 pub use observation::{LayerGradient, Observation, Shared, UpdateSummary};

@@ -1,9 +1,7 @@
 //! How many directions hold nearly all of the hidden activations.
 
-use rand_chacha::ChaCha8Rng;
-
 use super::definition::{Definition, IndicatorRole};
-use super::measurement::{Indicator, Layerwise, When, mean_over_hidden};
+use super::measurement::{Indicator, Layerwise, When};
 use super::observation::Observation;
 
 /// See the definition.
@@ -24,10 +22,6 @@ impl Indicator for StableRank {
 
     fn when(&self) -> When {
         When::TaskEnd
-    }
-
-    fn measure(&self, observation: &Observation, _generator: &mut ChaCha8Rng) -> Option<f64> {
-        mean_over_hidden(self, observation)
     }
 
     fn layerwise(&self) -> Option<&dyn Layerwise> {

@@ -1,10 +1,9 @@
 //! How evenly units switch on and off.
 
-use rand_chacha::ChaCha8Rng;
 use tch::Kind;
 
 use super::definition::{Definition, IndicatorRole};
-use super::measurement::{Indicator, Layerwise, When, mean_over_hidden};
+use super::measurement::{Indicator, Layerwise, When};
 use super::observation::Observation;
 
 /// See the definition.
@@ -22,10 +21,6 @@ impl Indicator for UnitSignEntropy {
 
     fn when(&self) -> When {
         When::TaskEnd
-    }
-
-    fn measure(&self, observation: &Observation, _generator: &mut ChaCha8Rng) -> Option<f64> {
-        mean_over_hidden(self, observation)
     }
 
     fn layerwise(&self) -> Option<&dyn Layerwise> {

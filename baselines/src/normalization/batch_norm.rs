@@ -11,8 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::{Mode, Normalization, check_epsilon};
-use crate::options::OptionError;
+use super::{Mode, Normalization};
+use crate::options::{OptionError, check, check_positive};
 use crate::part::{Contribution, Part, PartOptions};
 use trainability_tensor::layer::Layer;
 use trainability_tensor::state::{State, StateError, Stateful};
@@ -39,10 +39,8 @@ impl Default for BatchNormOptions {
 
 impl PartOptions for BatchNormOptions {
     fn build(self) -> Result<Contribution, OptionError> {
-        check_epsilon(self.epsilon)?;
-        if !(self.momentum > 0.0 && self.momentum <= 1.0) {
-            return Err(OptionError::new("momentum", self.momentum, "above 0 and at most 1"));
-        }
+        check_positive("epsilon", self.epsilon)?;
+        check("momentum", self.momentum, self.momentum > 0.0 && self.momentum <= 1.0, "above 0 and at most 1")?;
         Ok(Contribution::Normalization(Box::new(BatchNorm { options: self, running: Vec::new() })))
     }
 }
@@ -71,14 +69,8 @@ impl Normalization for BatchNorm {
 
     fn begin(&mut self, hidden: &[Layer]) {
         let fresh = |layer: &Layer| {
-            let weight = layer.weight();
-            let options = (weight.kind(), weight.device());
-            let units = weight.size()[0];
-            Running {
-                layer: layer.name.clone(),
-                mean: Tensor::zeros([units], options),
-                variance: Tensor::ones([units], options),
-            }
+            let bias = layer.bias().expect("a layer of a network has a bias").detach();
+            Running { layer: layer.name.clone(), mean: bias.zeros_like(), variance: bias.ones_like() }
         };
         self.running = hidden.iter().map(fresh).collect();
     }

@@ -4,40 +4,34 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::{Mode, Normalization, check_epsilon};
-use crate::options::OptionError;
+use super::{Mode, Normalization};
+use crate::options::{OptionError, check_positive};
 use crate::part::{Contribution, Part, PartOptions};
 use trainability_tensor::state::Stateful;
 
 /// `layer_norm`: normalises each sample before the activation.
 pub(crate) const PART: Part =
-    Part::of::<LayerNormOptions>("layer_norm", "each sample is normalised over a layer's units before the activation");
+    Part::of::<LayerNorm>("layer_norm", "each sample is normalised over a layer's units before the activation");
 
-/// Options of `layer_norm`.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+/// (z - mean) / sqrt(variance + epsilon) over the units of each sample, the variance being the biased one.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct LayerNormOptions {
+pub(crate) struct LayerNorm {
     /// Added to the variance.
     pub epsilon: f64,
 }
 
-impl Default for LayerNormOptions {
+impl Default for LayerNorm {
     fn default() -> Self {
-        LayerNormOptions { epsilon: 1e-5 }
+        LayerNorm { epsilon: 1e-5 }
     }
 }
 
-impl PartOptions for LayerNormOptions {
+impl PartOptions for LayerNorm {
     fn build(self) -> Result<Contribution, OptionError> {
-        let epsilon = check_epsilon(self.epsilon)?;
-        Ok(Contribution::Normalization(Box::new(LayerNorm { epsilon })))
+        check_positive("epsilon", self.epsilon)?;
+        Ok(Contribution::Normalization(Box::new(self)))
     }
-}
-
-/// (z - mean) / sqrt(variance + epsilon) over the units of each sample, the variance being the biased one.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LayerNorm {
-    epsilon: f64,
 }
 
 impl Normalization for LayerNorm {

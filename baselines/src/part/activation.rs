@@ -17,12 +17,11 @@ pub enum Widths {
 
 /// An elementwise nonlinearity, possibly one that widens its input.
 pub trait Activation: Debug + Send + Sync {
-    /// The name in configurations.
-    fn name(&self) -> &'static str;
-
     /// How many features `units` pre-activations become: a whole multiple, laid out in blocks of `units`, so that
-    /// feature f comes from unit f mod units.
-    fn features(&self, units: i64) -> i64;
+    /// feature f comes from unit f mod units. One each, if nothing else is said.
+    fn features(&self, units: i64) -> i64 {
+        units
+    }
 
     /// `pre_activation` (.. x units) of a layer with that map to activations (.. x features); the units lie along the map's
     /// [`LinearMap::unit_dimension`].

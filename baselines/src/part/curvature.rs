@@ -37,8 +37,10 @@ const COINCIDENCE: f64 = 1e-12;
 /// what would turn u towards their vectors is then left out.
 #[derive(Debug)]
 pub struct SpectralNormCurvature {
-    left: Tensor,
-    right: Tensor,
+    /// u, of `out` elements.
+    pub left: Tensor,
+    /// v, of `in` elements.
+    pub right: Tensor,
     /// W, or its transpose where it has more rows than columns: R is over the shorter side.
     wide: Tensor,
     transposed: bool,
@@ -72,16 +74,6 @@ impl SpectralNormCurvature {
             first,
             second,
         }
-    }
-
-    /// u, of `out` elements.
-    pub fn left(&self) -> &Tensor {
-        &self.left
-    }
-
-    /// v, of `in` elements.
-    pub fn right(&self) -> &Tensor {
-        &self.right
     }
 
     /// Whether no eigenvalue is negative.

@@ -10,9 +10,6 @@ use trainability_tensor::Gradients;
 
 /// A function of the whole gradient, without memory.
 pub trait GradientRule: Debug + Send {
-    /// The name in configurations.
-    fn name(&self) -> &'static str;
-
     /// Changes the gradient in place.
     fn apply(&self, gradients: &mut Gradients);
 }

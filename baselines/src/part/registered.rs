@@ -1,8 +1,8 @@
 //! A part of a method as a configuration names it: what it adds, and how it is built from its options.
 
 use schemars::JsonSchema;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::activation::{Activation, Widths};
@@ -61,13 +61,31 @@ pub struct Part {
     pub schedulable: bool,
     defaults: fn() -> Value,
     schema: fn() -> Value,
-    build: fn(Value) -> Result<(Contribution, Value), PartError>,
+    build: Build,
 }
+
+#[derive(Debug)]
+enum Build {
+    Plain(fn() -> Contribution),
+    WithOptions(fn(Value) -> Result<(Contribution, Value), PartError>),
+}
+
+/// Those of a part that has none.
+#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct NoOptions {}
 
 impl Part {
     /// An entry whose options are `O`.
     pub const fn of<O: PartOptions>(name: &'static str, about: &'static str) -> Part {
-        Part { name, about, schedulable: true, defaults: default_options::<O>, schema: schema::<O>, build: build::<O> }
+        let build = Build::WithOptions(build::<O>);
+        Part { name, about, schedulable: true, defaults: default_options::<O>, schema: schema::<O>, build }
+    }
+
+    /// An entry that has no options.
+    pub(crate) const fn without_options(name: &'static str, about: &'static str, plain: fn() -> Contribution) -> Part {
+        let (defaults, schema) = (default_options::<NoOptions>, schema::<NoOptions>);
+        Part { name, about, schedulable: true, defaults, schema, build: Build::Plain(plain) }
     }
 
     /// The same, run under the constant schedule alone.
@@ -90,15 +108,18 @@ impl Part {
     /// # Errors
     /// Unknown keys, values of the wrong type or out of range.
     pub fn build(&self, options: Value) -> Result<(Contribution, Value), PartError> {
-        (self.build)(options)
+        match self.build {
+            Build::Plain(plain) => Ok((plain(), serde_json::to_value(NoOptions::deserialize(options)?)?)),
+            Build::WithOptions(build) => build(options),
+        }
     }
 }
 
-fn default_options<O: PartOptions>() -> Value {
+fn default_options<O: Default + Serialize>() -> Value {
     serde_json::to_value(O::default()).unwrap_or(Value::Null)
 }
 
-fn schema<O: PartOptions>() -> Value {
+fn schema<O: JsonSchema>() -> Value {
     schemars::schema_for!(O).to_value()
 }
 

@@ -14,7 +14,7 @@ use tch::Tensor;
 
 use super::{Curvature, Elapsed, Penalty};
 use crate::gradient_rule::global_norm;
-use crate::options::{OptionError, check_coefficient};
+use crate::options::{OptionError, check, check_coefficient};
 use crate::part::{Contribution, Part, PartOptions};
 use trainability_tensor::layer::{Gradients, Layer, tensors};
 use trainability_tensor::slices::sum_of_squares;
@@ -60,32 +60,18 @@ impl Default for AntiRegularizationOptions {
 impl PartOptions for AntiRegularizationOptions {
     fn build(self) -> Result<Contribution, OptionError> {
         let coefficient = check_coefficient(self.coefficient)?;
-        if !(self.clip > 0.0 && self.clip < 1.0) {
-            return Err(OptionError::new("clip", self.clip, "between 0 and 1, both excluded"));
-        }
-        if !(self.radius >= 1.0 && self.radius.is_finite()) {
-            return Err(OptionError::new("radius", self.radius, "a finite number, 1 or above"));
-        }
-        let AntiRegularizationOptions { decay, clip, radius, .. } = self;
-        let now = coefficient;
-        Ok(Contribution::Penalty(Box::new(AntiRegularization {
-            coefficient,
-            decay,
-            clip,
-            radius,
-            now,
-            initial_norms: Vec::new(),
-        })))
+        let AntiRegularizationOptions { clip, radius, .. } = self;
+        check("clip", clip, clip > 0.0 && clip < 1.0, "between 0 and 1, both excluded")?;
+        check("radius", radius, radius >= 1.0 && radius.is_finite(), "a finite number, 1 or above")?;
+        let penalty = AntiRegularization { options: self, now: coefficient, initial_norms: Vec::new() };
+        Ok(Contribution::Penalty(Box::new(penalty)))
     }
 }
 
 /// -lambda * sum theta^2, lambda falling.
 #[derive(Debug)]
 pub(crate) struct AntiRegularization {
-    coefficient: f64,
-    decay: PushDecay,
-    clip: f64,
-    radius: f64,
+    options: AntiRegularizationOptions,
     /// lambda of this update, clipped.
     now: f64,
     /// L2 norm of each layer at the beginning.
@@ -106,17 +92,17 @@ impl Penalty for AntiRegularization {
     }
 
     fn begin_update(&mut self, elapsed: Elapsed) {
-        let passed = match self.decay {
+        let passed = match self.options.decay {
             PushDecay::Run => elapsed.of_run,
             PushDecay::Task => elapsed.of_task,
         };
-        self.now = self.coefficient * (1.0 - passed);
+        self.now = self.options.coefficient * (1.0 - passed);
     }
 
     fn after_step(&self, layers: &mut [Layer]) {
         let _guard = tch::no_grad_guard();
         for (layer, initial) in layers.iter_mut().zip(&self.initial_norms) {
-            let (norm, most) = (norm(layer), self.radius * initial);
+            let (norm, most) = (norm(layer), self.options.radius * initial);
             if norm > most {
                 for parameter in &mut layer.parameters {
                     let _ = parameter.value.g_mul_scalar_(most / norm);
@@ -133,7 +119,7 @@ impl Penalty for AntiRegularization {
 
     fn add_gradient(&mut self, layers: &[Layer], gradients: &mut Gradients) {
         let theta = tensors(layers).map(sum_of_squares).sum::<f64>().sqrt();
-        let most = self.clip * global_norm(gradients);
+        let most = self.options.clip * global_norm(gradients);
         if 2.0 * self.now * theta > most {
             self.now = most / (2.0 * theta);
         }
@@ -155,8 +141,7 @@ impl Stateful for AntiRegularization {
     }
 
     fn restore(&mut self, state: &State) -> Result<(), StateError> {
-        self.now = state.numbers_of_length("now", 1)?[0];
-        self.initial_norms = state.numbers_of_length("initial_norms", self.initial_norms.len())?;
-        Ok(())
+        state.numbers_into("now", std::slice::from_mut(&mut self.now))?;
+        state.numbers_into("initial_norms", &mut self.initial_norms)
     }
 }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::{CoefficientOptions, Curvature, Penalty};
+use super::{CoefficientOptions, Curvature, Penalty, kept};
 use crate::options::{OptionError, check_coefficient};
 use crate::part::{Contribution, Part, PartOptions};
 use trainability_tensor::for_float;
@@ -37,13 +37,6 @@ pub(crate) struct L2Init {
     initial: Vec<(String, Tensor)>,
 }
 
-impl L2Init {
-    fn initial(&self, name: &str) -> &Tensor {
-        let found = self.initial.iter().find(|(known, _)| known == name);
-        &found.unwrap_or_else(|| panic!("`begin` has not seen {name}")).1
-    }
-}
-
 impl Penalty for L2Init {
     fn name(&self) -> &'static str {
         PART.name
@@ -55,10 +48,9 @@ impl Penalty for L2Init {
     }
 
     fn loss(&self, layers: &[&Layer]) -> Tensor {
-        let distances = layers
-            .iter()
-            .flat_map(|layer| &layer.parameters)
-            .map(|parameter| (&parameter.value - self.initial(&parameter.name)).square().sum(parameter.value.kind()));
+        let distances = layers.iter().flat_map(|layer| &layer.parameters).map(|parameter| {
+            (&parameter.value - kept(&self.initial, &parameter.name)).square().sum(parameter.value.kind())
+        });
         distances.sum::<Tensor>() * self.coefficient
     }
 

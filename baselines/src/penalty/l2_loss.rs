@@ -12,23 +12,18 @@ use trainability_tensor::slices::add_multiple;
 use trainability_tensor::state::Stateful;
 
 /// `l2_loss`: sum of squares in the loss.
-pub(crate) const PART: Part = Part::of::<L2LossOptions>("l2_loss", "sum of squared parameters in the loss");
+pub(crate) const PART: Part = Part::of::<L2Loss>("l2_loss", "sum of squared parameters in the loss");
 
-/// `coefficient`: lambda, by default 1e-3.
+/// lambda * sum theta^2, lambda being by default 1e-3.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub(crate) struct L2LossOptions(CoefficientOptions);
+pub(crate) struct L2Loss(CoefficientOptions);
 
-impl PartOptions for L2LossOptions {
+impl PartOptions for L2Loss {
     fn build(self) -> Result<Contribution, OptionError> {
-        Ok(Contribution::Penalty(Box::new(L2Loss { coefficient: check_coefficient(self.0.coefficient)? })))
+        check_coefficient(self.0.coefficient)?;
+        Ok(Contribution::Penalty(Box::new(self)))
     }
-}
-
-/// lambda * sum theta^2.
-#[derive(Debug)]
-pub(crate) struct L2Loss {
-    coefficient: f64,
 }
 
 impl Penalty for L2Loss {
@@ -40,12 +35,12 @@ impl Penalty for L2Loss {
 
     fn loss(&self, layers: &[&Layer]) -> Tensor {
         let squares = layers.iter().flat_map(|layer| &layer.parameters).map(|p| p.value.square().sum(p.value.kind()));
-        squares.sum::<Tensor>() * self.coefficient
+        squares.sum::<Tensor>() * self.0.coefficient
     }
 
     fn add_gradient(&mut self, layers: &[Layer], gradients: &mut Gradients) {
         for (value, gradient) in tensors(layers).zip(gradients.iter_mut().flatten()) {
-            add_multiple(gradient, 2.0 * self.coefficient, value);
+            add_multiple(gradient, 2.0 * self.0.coefficient, value);
         }
     }
 
@@ -54,7 +49,7 @@ impl Penalty for L2Loss {
     }
 
     fn curvature(&self, _layer: &Layer) -> Option<Curvature> {
-        Some(Curvature::Isotropic(2.0 * self.coefficient))
+        Some(Curvature::Isotropic(2.0 * self.0.coefficient))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Penalties and decays that the optimizer applies, one a file.
 
+use tch::Tensor;
+
 pub mod adamw;
 pub mod anti_regularization;
 pub mod l2_adam;
@@ -10,6 +12,12 @@ pub mod wasserstein;
 
 pub use crate::part::curvature::{self, Curvature};
 pub use crate::part::penalty::{Elapsed, Penalty};
+
+/// What `begin` has kept of a parameter.
+fn kept<'a>(tensors: &'a [(String, Tensor)], name: &str) -> &'a Tensor {
+    let found = tensors.iter().find(|(known, _)| known == name);
+    &found.unwrap_or_else(|| panic!("`begin` has not seen {name}")).1
+}
 
 /// The options of a penalty that has a coefficient alone.
 #[derive(Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]

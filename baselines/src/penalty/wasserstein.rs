@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::{CoefficientOptions, Curvature, Penalty};
+use super::{CoefficientOptions, Curvature, Penalty, kept};
 use crate::options::{OptionError, check_coefficient};
 use crate::part::{Contribution, Part, PartOptions};
 use trainability_tensor::layer::{Gradients, Layer, tensors};
@@ -45,13 +45,6 @@ pub(crate) struct Wasserstein {
     sorter: RankSorter,
 }
 
-impl Wasserstein {
-    fn initial(&self, name: &str) -> &Tensor {
-        let found = self.initial.iter().find(|(known, _)| known == name);
-        &found.unwrap_or_else(|| panic!("`begin` has not seen {name}")).1
-    }
-}
-
 impl Penalty for Wasserstein {
     fn name(&self) -> &'static str {
         PART.name
@@ -67,7 +60,7 @@ impl Penalty for Wasserstein {
     fn loss(&self, layers: &[&Layer]) -> Tensor {
         let distances = layers.iter().flat_map(|layer| &layer.parameters).map(|parameter| {
             let sorted = parameter.value.flatten(0, -1).sort(0, false).0;
-            (sorted - self.initial(&parameter.name)).square().sum(parameter.value.kind())
+            (sorted - kept(&self.initial, &parameter.name)).square().sum(parameter.value.kind())
         });
         distances.sum::<Tensor>() * self.coefficient
     }

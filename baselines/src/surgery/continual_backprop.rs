@@ -15,7 +15,7 @@ use tch::{Kind, Tensor};
 
 use super::units::{self, by_feature, by_unit, features_of, means};
 use super::{Intervention, Network, Surgery};
-use crate::options::OptionError;
+use crate::options::{OptionError, check};
 use crate::part::{Contribution, Part, PartOptions};
 use trainability_tensor::state::{State, StateError, Stateful};
 use trainability_tensor::{Layer, Role};
@@ -44,12 +44,8 @@ impl Default for ContinualBackpropOptions {
 
 impl PartOptions for ContinualBackpropOptions {
     fn build(self) -> Result<Contribution, OptionError> {
-        if !(self.rate > 0.0 && self.rate <= 1.0) {
-            return Err(OptionError::new("rate", self.rate, "above 0 and at most 1"));
-        }
-        if !(0.0..1.0).contains(&self.decay) {
-            return Err(OptionError::new("decay", self.decay, "at least 0 and below 1"));
-        }
+        check("rate", self.rate, self.rate > 0.0 && self.rate <= 1.0, "above 0 and at most 1")?;
+        check("decay", self.decay, (0.0..1.0).contains(&self.decay), "at least 0 and below 1")?;
         Ok(Contribution::Surgery(Box::new(ContinualBackprop { options: self, layers: Vec::new() })))
     }
 }
@@ -210,9 +206,9 @@ impl Stateful for UnitRecords {
 
     fn restore(&mut self, state: &State) -> Result<(), StateError> {
         self.ages = state.value("ages")?;
-        self.utility = state.numbers_of_length("utility", self.ages.len())?;
+        self.utility.resize(self.ages.len(), 0.0);
+        state.numbers_into("utility", &mut self.utility)?;
         self.activation = state.numbers("activation")?;
-        self.due = state.numbers_of_length("due", 1)?[0];
-        Ok(())
+        state.numbers_into("due", std::slice::from_mut(&mut self.due))
     }
 }

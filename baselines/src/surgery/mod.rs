@@ -7,6 +7,4 @@ pub mod reset;
 pub mod shrink_perturb;
 pub mod units;
 
-pub use crate::part::surgery::{Network, Surgery};
-
-pub use crate::part::surgery::Intervention;
+pub use crate::part::surgery::{Intervention, Network, Surgery};

@@ -3,8 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::options::OptionError;
-
 /// The word for the boundary between tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -27,17 +25,6 @@ pub(crate) enum Period {
 impl Period {
     /// Once a task.
     pub(crate) const TASK: Period = Period::Boundary(Boundary::Task);
-
-    /// The period, if it ever comes.
-    ///
-    /// # Errors
-    /// Every 0 updates.
-    pub(crate) fn checked(self) -> Result<Period, OptionError> {
-        match self {
-            Period::Updates(0) => Err(OptionError::new("period", 0, "\"task\" or a number of updates above 0")),
-            period => Ok(period),
-        }
-    }
 
     /// Whether it is due before the first update of a task, counted from 0.
     pub(crate) fn is_due_at_task(self, task: usize) -> bool {

@@ -13,19 +13,18 @@ use tch::Tensor;
 use super::period::Period;
 use super::units::{self, by_unit, means};
 use super::{Intervention, Network, Surgery};
-use crate::options::OptionError;
+use crate::options::{OptionError, check};
 use crate::part::{Contribution, Part, PartOptions};
 use trainability_tensor::layer::Layer;
 use trainability_tensor::state::Stateful;
 
 /// `redo`: recycles dormant units.
-pub(crate) const PART: Part =
-    Part::of::<RedoOptions>("redo", "dormant units are drawn anew, their outgoing weights zeroed");
+pub(crate) const PART: Part = Part::of::<Redo>("redo", "dormant units are drawn anew, their outgoing weights zeroed");
 
-/// Options of `redo`.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+/// Recycles dormant units from time to time.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct RedoOptions {
+pub(crate) struct Redo {
     /// tau: units with a score up to this are dormant.
     pub threshold: f64,
     /// How often: once a `task`, or after every so many updates.
@@ -34,31 +33,20 @@ pub(crate) struct RedoOptions {
     pub samples: usize,
 }
 
-impl Default for RedoOptions {
+impl Default for Redo {
     fn default() -> Self {
-        RedoOptions { threshold: 0.1, period: Period::TASK, samples: 1024 }
+        Redo { threshold: 0.1, period: Period::TASK, samples: 1024 }
     }
 }
 
-impl PartOptions for RedoOptions {
+impl PartOptions for Redo {
     fn build(self) -> Result<Contribution, OptionError> {
-        if !(0.0..1.0).contains(&self.threshold) {
-            return Err(OptionError::new("threshold", self.threshold, "at least 0 and below 1"));
-        }
-        if self.samples == 0 {
-            return Err(OptionError::new("samples", self.samples, "at least 1"));
-        }
-        let period = self.period.checked()?;
-        Ok(Contribution::Surgery(Box::new(Redo { threshold: self.threshold, period, samples: self.samples })))
+        check("threshold", self.threshold, (0.0..1.0).contains(&self.threshold), "at least 0 and below 1")?;
+        check("samples", self.samples, self.samples > 0, "at least 1")?;
+        let expected = "\"task\" or a number of updates above 0";
+        check("period", 0, self.period != Period::Updates(0), expected)?;
+        Ok(Contribution::Surgery(Box::new(self)))
     }
-}
-
-/// Recycles dormant units from time to time.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Redo {
-    threshold: f64,
-    period: Period,
-    samples: usize,
 }
 
 /// The units whose activity is at most `threshold` times the layer's mean.

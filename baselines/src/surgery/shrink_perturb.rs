@@ -12,7 +12,7 @@ use tch::Tensor;
 use trainability_tensor::Role;
 
 use super::{Intervention, Network, Surgery};
-use crate::options::OptionError;
+use crate::options::{OptionError, check};
 use crate::part::{Contribution, Part, PartOptions};
 use trainability_tensor::state::Stateful;
 
@@ -61,22 +61,15 @@ pub(crate) struct ShrinkPerturbOptions {
 
 impl PartOptions for ShrinkPerturbOptions {
     fn build(self) -> Result<Contribution, OptionError> {
-        if self.per == Per::Update {
-            let missing = [("shrink", self.shrink), ("scale", self.scale)].into_iter().find(|(_, v)| v.is_none());
-            if let Some((key, _)) = missing {
-                let expected = "a number of your own: the defaults are for once a task, and too much for each update";
-                return Err(OptionError::new(key, "left out", expected));
-            }
+        for (key, given) in [("shrink", self.shrink), ("scale", self.scale)] {
+            let expected = "a number of your own: the defaults are for once a task, and too much for each update";
+            check(key, "left out", self.per == Per::Task || given.is_some(), expected)?;
         }
         let shrink = self.shrink.unwrap_or(0.4);
-        if !(shrink > 0.0 && shrink <= 1.0) {
-            return Err(OptionError::new("shrink", shrink, "above 0 and at most 1"));
-        }
+        check("shrink", shrink, shrink > 0.0 && shrink <= 1.0, "above 0 and at most 1")?;
         let usual = if self.noise == Perturbation::Gaussian { 0.01 } else { shrink };
         let scale = self.scale.unwrap_or(usual);
-        if !(scale >= 0.0 && scale.is_finite()) {
-            return Err(OptionError::new("scale", scale, "a finite number, 0 or above"));
-        }
+        check("scale", scale, scale >= 0.0 && scale.is_finite(), "a finite number, 0 or above")?;
         Ok(Contribution::Surgery(Box::new(ShrinkPerturb { per: self.per, noise: self.noise, shrink, scale })))
     }
 }

@@ -80,6 +80,12 @@ pub struct Extremes {
 }
 
 impl Extremes {
+    /// Nothing found yet.
+    const LOST: Extremes = {
+        let lost = Eigenvalue { value: f64::NAN, residual: f64::NAN };
+        Extremes { largest: lost, smallest: lost, products: 0, converged: false }
+    };
+
     /// The ends of the operator plus `shift` times the identity; residuals keep their scale.
     pub fn shifted(self, shift: f64) -> Extremes {
         let move_end = |end: Eigenvalue| Eigenvalue { value: end.value + shift, ..end };
@@ -128,8 +134,7 @@ pub fn extreme_eigenvalues(
     options: LanczosOptions,
     generator: &mut impl Rng,
 ) -> Extremes {
-    let lost = Eigenvalue { value: f64::NAN, residual: f64::NAN };
-    let mut found = Extremes { largest: lost, smallest: lost, products: 0, converged: false };
+    let mut found = Extremes::LOST;
     let mut steady = 0;
     iterate(operator, options.products, generator, |matrix, rest| {
         let previous = found;
@@ -220,9 +225,7 @@ fn put(basis: &Tensor, images: &Tensor, place: i64, vector: &Tensor, image: Opti
 fn ritz_ends(matrix: &Tridiagonal, rest: f64) -> (Extremes, [f64; 2], f64) {
     let count = matrix.diagonal.len() as i64;
     let Some((values, vectors)) = matrix.eigen().filter(|_| rest.is_finite()) else {
-        let lost = Eigenvalue { value: f64::NAN, residual: f64::NAN };
-        let extremes = Extremes { largest: lost, smallest: lost, products: 0, converged: false };
-        return (extremes, [f64::NAN; 2], f64::NAN);
+        return (Extremes::LOST, [f64::NAN; 2], f64::NAN);
     };
     let scale = values.double_value(&[0]).abs().max(values.double_value(&[count - 1]).abs());
     let relative = |distance: f64| if distance == 0.0 { 0.0 } else { distance / scale.max(f64::MIN_POSITIVE) };

@@ -77,11 +77,8 @@ impl State {
         if found.size() == like.size() && found.kind() == like.kind() {
             return Ok(found.to_device(like.device()));
         }
-        Err(StateError::Mismatch {
-            name: name.to_owned(),
-            found: format!("{:?} {:?}", found.kind(), found.size()),
-            expected: format!("{:?} {:?}", like.kind(), like.size()),
-        })
+        let expected = format!("{:?} {:?}", like.kind(), like.size());
+        Err(StateError::mismatch(name, format!("{:?} {:?}", found.kind(), found.size()), expected))
     }
 
     /// A copy of the tensor `name`.
@@ -101,15 +98,10 @@ impl State {
         let source = self.tensor_like(name, target)?;
         let inside = source.numel() == 0 || (source.min().int64_value(&[]) >= 0 && source.max().int64_value(&[]) < end);
         if !inside {
-            return Err(StateError::Mismatch {
-                name: name.to_owned(),
-                found: "a tensor with values beyond".to_owned(),
-                expected: format!("values from 0 to below {end}"),
-            });
+            let expected = format!("values from 0 to below {end}");
+            return Err(StateError::mismatch(name, "a tensor with values beyond", expected));
         }
-        let _guard = tch::no_grad_guard();
-        target.copy_(&source);
-        Ok(())
+        self.copy_into(name, target)
     }
 
     /// Overwrites `target` in place by the tensor `name`.
@@ -134,31 +126,23 @@ impl State {
     /// There are none, or the entry is no list of f64.
     pub fn numbers(&self, name: &str) -> Result<Vec<f64>, StateError> {
         let tensor = self.tensor(name)?;
-        let mismatch = || StateError::Mismatch {
-            name: name.to_owned(),
-            found: format!("{:?} {:?}", tensor.kind(), tensor.size()),
-            expected: "a list of Double".to_owned(),
-        };
-        if tensor.kind() != Kind::Double {
-            return Err(mismatch());
-        }
-        Vec::try_from(&tensor).map_err(|_| mismatch())
+        let numbers = if tensor.kind() == Kind::Double { Vec::try_from(&tensor).ok() } else { None };
+        let found = || format!("{:?} {:?}", tensor.kind(), tensor.size());
+        numbers.ok_or_else(|| StateError::mismatch(name, found(), "a list of Double"))
     }
 
-    /// The numbers that [`State::put_numbers`] wrote, if they are that many.
+    /// Overwrites `target` by the numbers that [`State::put_numbers`] wrote, if they are as many.
     ///
     /// # Errors
     /// As [`State::numbers`], or another number of them.
-    pub fn numbers_of_length(&self, name: &str, length: usize) -> Result<Vec<f64>, StateError> {
+    pub fn numbers_into(&self, name: &str, target: &mut [f64]) -> Result<(), StateError> {
         let numbers = self.numbers(name)?;
-        if numbers.len() == length {
-            return Ok(numbers);
+        if numbers.len() != target.len() {
+            let (found, expected) = (numbers.len(), target.len());
+            return Err(StateError::mismatch(name, format!("{found} numbers"), format!("{expected} numbers")));
         }
-        Err(StateError::Mismatch {
-            name: name.to_owned(),
-            found: format!("{} numbers", numbers.len()),
-            expected: format!("{length} numbers"),
-        })
+        target.copy_from_slice(&numbers);
+        Ok(())
     }
 
     /// Writes a small value; a type that JSON cannot hold is stored as null and refused on reading.
@@ -181,14 +165,7 @@ impl State {
     /// As [`State::value`], or it is larger.
     pub fn count(&self, name: &str, most: u64) -> Result<u64, StateError> {
         let count: u64 = self.value(name)?;
-        if count <= most {
-            return Ok(count);
-        }
-        Err(StateError::Mismatch {
-            name: name.to_owned(),
-            found: count.to_string(),
-            expected: format!("at most {most}"),
-        })
+        if count <= most { Ok(count) } else { Err(StateError::mismatch(name, count, format!("at most {most}"))) }
     }
 
     /// Saves a part under a name of its own.
@@ -215,16 +192,16 @@ impl State {
 }
 
 impl StateError {
-    fn within(self, part: &str) -> StateError {
-        match self {
-            StateError::Missing(name) => StateError::Missing(format!("{part}/{name}")),
-            StateError::Mismatch { name, found, expected } => {
-                StateError::Mismatch { name: format!("{part}/{name}"), found, expected }
-            }
-            StateError::Unreadable { name, problem } => {
-                StateError::Unreadable { name: format!("{part}/{name}"), problem }
-            }
-        }
+    /// An entry that does not fit.
+    pub fn mismatch(name: &str, found: impl ToString, expected: impl ToString) -> StateError {
+        StateError::Mismatch { name: name.to_owned(), found: found.to_string(), expected: expected.to_string() }
+    }
+
+    fn within(mut self, part: &str) -> StateError {
+        let (StateError::Missing(name) | StateError::Mismatch { name, .. } | StateError::Unreadable { name, .. }) =
+            &mut self;
+        name.insert_str(0, &format!("{part}/"));
+        self
     }
 }
 

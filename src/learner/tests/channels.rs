@@ -123,7 +123,7 @@ fn a_replaced_channel_is_its_filter_its_bias_and_its_slices_and_nothing_else() {
         for (found, expected) in trained.numbers().iter().zip(&expected) {
             assert_eq!(found, expected);
         }
-        let crelu = trained.activation().name() == "crelu";
+        let crelu = trained.activation().features(1) == 2;
         let wide = |features: i64, unit: &dyn Fn(i64) -> bool| -> Vec<i64> {
             (0..if crelu { 2 * features } else { features }).filter(|&column| unit(column)).collect()
         };
@@ -167,7 +167,7 @@ fn surgery(name: &str, options: serde_json::Value) -> Box<dyn Surgery> {
 /// Mean |z| (ReLU: mean h) of each channel or unit, a number at a time.
 fn activity(trained: &ConvolutionalInTraining, layer: usize) -> Vec<f64> {
     let z = &trained.trace()[layer].pre_activation;
-    let crelu = trained.activation().name() == "crelu";
+    let crelu = trained.activation().features(1) == 2;
     let magnitude = |z: &f64| if crelu { z.abs() } else { z.max(0.0) };
     let of = |unit| {
         let values = Vec::<f64>::try_from(z.select(1, unit).flatten(0, -1)).unwrap();
@@ -204,7 +204,7 @@ fn continual_backprop_drops_the_channel_of_least_use_and_passes_its_mean_on() {
         let mut trained = ConvolutionalInTraining::new(activation);
         let before = trained.numbers();
         let activations = trained.hidden_activations(7);
-        let crelu = trained.activation().name() == "crelu";
+        let crelu = trained.activation().features(1) == 2;
         // Mean h of each feature, and what the outgoing weights of a feature are: of all units, positions and taps.
         let mean_of = |layer: usize, feature: i64| {
             let z = &trained.trace()[layer].pre_activation;

@@ -73,7 +73,7 @@ fn the_forward_pass_and_both_ways_to_gradients_are_those_of_plain_code() {
         // The rows of a task, the last first.
         let count = images.size()[0];
         let rows = Tensor::arange(count, (Kind::Int64, Device::Cpu)).flip([0i64]);
-        let task = TaskImages::whole(&images.flip([0i64]));
+        let task = TaskImages::new(&images.flip([0i64]), None);
         let pass = network.training_pass(task.inputs(&rows));
         assert!(pass.logits.allclose(&logits, 1e-12, 1e-12, false));
         let loss = CrossEntropy::of(&pass.logits, labels);
@@ -87,7 +87,7 @@ fn the_forward_pass_and_both_ways_to_gradients_are_those_of_plain_code() {
         }
         let hidden = pass.features();
         assert_eq!(hidden.len(), network.layers().len() - 1);
-        let retraced = pass.into_trace();
+        let retraced = pass.into_trace().1;
         for (found, expected) in retraced.iter().zip(&trace) {
             assert_eq!(found.input.size(), expected.input.size());
             assert!(found.input.allclose(&expected.input, 1e-12, 1e-12, false));

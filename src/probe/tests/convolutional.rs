@@ -20,7 +20,7 @@ use crate::probe::noise::noise_variance;
 use crate::probe::patch_side::PatchSide;
 use crate::testing::convolutional::{Case, case, cases, relative, shape};
 use crate::testing::layer_curvatures;
-use crate::testing::normalised::penalty;
+use crate::testing::networks::penalty;
 
 #[test]
 fn per_sample_variance_equals_a_loop_over_samples() {
@@ -107,10 +107,11 @@ fn matrix(operator: &dyn SymmetricOperator) -> Tensor {
 #[test]
 fn every_layers_eigenvalues_are_those_of_its_block_of_the_dense_hessian() {
     for case in cases() {
-        let of = |names: &[&str]| names.iter().map(|name| penalty(name, &case.network)).collect::<Vec<_>>();
+        let of =
+            |names: &[&str]| names.iter().map(|name| penalty(name, 0.05, case.network.layers())).collect::<Vec<_>>();
         for penalties in [of(&[]), of(&["wasserstein"]), of(&["spectral"])] {
             let whole = dense_hessian(&case, &penalties);
-            let found = matrix(&Hessian::of_network(&case.network, &case.images, &case.labels, &penalties));
+            let found = matrix(&Hessian::of(&case.network, .., &case.images, &case.labels, &penalties));
             assert!(found.allclose(&whole, 1e-5, 1e-5, false));
 
             let options = LanczosOptions { products: 400, tolerance: 1e-10 };
@@ -126,7 +127,7 @@ fn every_layers_eigenvalues_are_those_of_its_block_of_the_dense_hessian() {
                 assert!(relative(found.largest.value, largest) < 1e-5, "layer {index}: {found:?} against {largest}");
                 assert!((found.smallest.value - smallest).abs() < 1e-5 * largest, "{found:?} against {smallest}");
                 // Without what differences cost.
-                let block = matrix(&Hessian::of_layer(&case.network, index, &case.images, &case.labels, &penalties));
+                let block = matrix(&Hessian::of(&case.network, index..=index, &case.images, &case.labels, &penalties));
                 let largest = block.linalg_eigvalsh("L").double_value(&[-1]);
                 assert!(relative(found.largest.value, largest) < 1e-7, "layer {index}: {found:?} against {largest}");
                 first += length;
@@ -143,7 +144,7 @@ fn a_convolutions_gauss_newton_products_are_those_of_differentiating_twice() {
         let factors = tch::no_grad(|| logit_factors(case.network.chain().unwrap(), &trace));
         for layer in (0..trace.len()).filter(|layer| case.is_convolution(*layer)) {
             let found = matrix(&PatchSide::new(&trace[layer].input, &factors[layer]));
-            let expected = matrix(&Hessian::of_layer(&case.network, layer, &case.images, &case.labels, &[]));
+            let expected = matrix(&Hessian::of(&case.network, layer..=layer, &case.images, &case.labels, &[]));
             let apart = (&found - &expected).abs().max().double_value(&[]);
             assert!(apart < 1e-12 * expected.abs().max().double_value(&[]), "layer {layer}: {apart}");
             blocks += 1;
@@ -176,7 +177,7 @@ fn indicator(name: &str, case: &Case) -> (Vec<f64>, f64) {
 #[test]
 fn a_unit_of_a_convolution_is_a_channel_on_all_images_and_positions() {
     for activation in [Box::new(Relu) as Box<dyn Activation>, Box::new(Crelu)] {
-        let crelu = activation.name() == "crelu";
+        let crelu = activation.features(1) == 2;
         let case = case(activation, shape([1, 5, 4], &[3, 4], &[5]), 6, 3);
         // The second channel of the first layer and the third of the second never fire, the first always does.
         for (layer, channel, bias) in [(0, 1, -100.0), (1, 2, -1000.0), (0, 0, 100.0)] {

@@ -146,7 +146,7 @@ fn sharpness_is_the_largest_eigenvalue_of_the_dense_hessian_of_the_total_loss() 
     let spectral = case(Box::new(Crelu), &[4], &["spectral", "l2_loss"], 4);
     for mut case in cases().into_iter().chain([spectral]) {
         let expected = case.sharpness();
-        let hessian = Hessian::of_network(&case.network, &case.images, &case.labels, &case.penalties);
+        let hessian = Hessian::of(&case.network, .., &case.images, &case.labels, &case.penalties);
         let trace = case.trace();
         let observation = Observation { hessian: Some(&hessian), ..bare(&trace) };
         close("sharpness", measure("sharpness", &observation), expected, 1e-6);
@@ -270,7 +270,7 @@ fn single_layers_make_up_the_whole() {
 #[test]
 fn the_spectral_rank_counts_the_eigenvalues_of_the_dense_hessian() {
     for case in cases() {
-        let hessian = Hessian::of_network(&case.network, &case.images, &case.labels, &case.penalties);
+        let hessian = Hessian::of(&case.network, .., &case.images, &case.labels, &case.penalties);
         let expected = dense_spectral_rank(&hessian);
         assert!(expected > 0.05 && expected <= 1.0, "{expected}");
         let trace = case.trace();

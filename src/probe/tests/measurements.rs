@@ -161,12 +161,12 @@ fn hessian_products_equal_differences_of_gradients_and_a_block_is_a_sub_block() 
     for mut case in cases() {
         let penalties = ["l2_loss", "wasserstein", "spectral"].map(|name| penalty(name, 0.05, case.network.layers()));
         let expected = dense_hessian(&mut case, &penalties);
-        let whole = matrix(&Hessian::of_network(&case.network, &case.images, &case.labels, &penalties));
+        let whole = matrix(&Hessian::of(&case.network, .., &case.images, &case.labels, &penalties));
         assert!(whole.allclose(&expected, 1e-5, 1e-6, false), "{}", (&whole - &expected).abs().max().double_value(&[]));
         let mut first = 0;
         for (index, layer) in case.network.layers().iter().enumerate() {
             let length = layer.count() as i64;
-            let block = matrix(&Hessian::of_layer(&case.network, index, &case.images, &case.labels, &penalties));
+            let block = matrix(&Hessian::of(&case.network, index..=index, &case.images, &case.labels, &penalties));
             let sub_block = whole.narrow(0, first, length).narrow(1, first, length);
             assert!(block.allclose(&sub_block, 1e-10, 1e-12, false));
             first += length;
@@ -180,7 +180,7 @@ fn lanczos_equals_the_dense_blocks_eigenvalues() {
         for penalties in [vec![], vec![penalty("wasserstein", 0.05, case.network.layers())]] {
             let found = curvatures(&case.network, &case.images, &case.labels, &penalties, exact(), 1);
             for (index, found) in found.iter().enumerate() {
-                let block = matrix(&Hessian::of_layer(&case.network, index, &case.images, &case.labels, &penalties));
+                let block = matrix(&Hessian::of(&case.network, index..=index, &case.images, &case.labels, &penalties));
                 let values = block.linalg_eigvalsh("L");
                 let (smallest, largest) = (values.double_value(&[0]), values.double_value(&[-1]));
                 assert!(found.converged && found.largest.residual < 1e-6);

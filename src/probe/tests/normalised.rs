@@ -14,7 +14,8 @@ use trainability_tensor::{Gradients, LayerDelta, LayerTrace, LinearMap, Normalis
 use crate::model::{Model, Pass, cross_entropy, deltas, gradients};
 use crate::probe::hessian::Hessian;
 use crate::probe::noise::{noise_variance, squared_norm};
-use crate::testing::normalised::{Case, assert_close, case, numbers, penalty};
+use crate::testing::networks::penalty;
+use crate::testing::normalised::{Case, assert_close, case, numbers};
 use crate::testing::{layer_curvatures, traced};
 
 /// Trace without graph, deltas, and the gradient of the mean cross-entropy, as an update sees them.
@@ -165,7 +166,7 @@ fn the_ends_of_every_block_are_those_of_the_dense_hessian() {
             let case = case(rule, unit, inputs, hidden, samples, seed as u64);
             let (trace, _, _) = measure(&case);
             for names in [&[][..], &["l2_init"], &["wasserstein", "spectral"]] {
-                let penalties: Vec<_> = names.iter().map(|name| penalty(name, &case.network)).collect();
+                let penalties: Vec<_> = names.iter().map(|name| penalty(name, 0.05, case.network.layers())).collect();
                 let mut generator = ChaCha8Rng::seed_from_u64(1);
                 let batch = (&case.images, &case.labels);
                 let found = layer_curvatures(&case.network, batch, &trace, &penalties, exact(), &mut generator);
@@ -195,7 +196,7 @@ fn the_ends_of_every_block_are_those_of_products_through_the_whole_network() {
         let batch = (&case.images, &case.labels);
         let found = layer_curvatures(&case.network, batch, &trace, &[], exact(), &mut generator);
         for (layer, found) in found.iter().enumerate() {
-            let slow = Hessian::of_layer(&case.network, layer, &case.images, &case.labels, &[]);
+            let slow = Hessian::of(&case.network, layer..=layer, &case.images, &case.labels, &[]);
             let slow = extreme_eigenvalues(&slow, Ends::Both, exact(), &mut generator);
             close(found.largest.value, slow.largest.value, 1e-9);
             assert!((found.smallest.value - slow.smallest.value).abs() < 1e-9 * slow.largest.value);
@@ -244,7 +245,7 @@ fn what_needs_gradients_of_single_samples_is_undefined_under_batch_norm() {
         let case = case(rule, "relu", 5, &[6, 4], 9, 5);
         let measured = measure(&case);
         let gradients = layer_gradients(&measured);
-        let hessian = Hessian::of_network(&case.network, &case.images, &case.labels, &[]);
+        let hessian = Hessian::of(&case.network, .., &case.images, &case.labels, &[]);
         let observation = observe(&case, &measured.0, &measured.1, &gradients, &hessian);
         for name in ["hessian_rank", "gradient_confidence"] {
             assert_eq!(indicator(name, &observation).is_some(), defined, "{rule}: {name}");
@@ -271,7 +272,7 @@ fn gains_and_shifts_are_in_the_norms_of_the_parameters() {
     let case = case("layer_norm", "relu", 5, &[6, 4], 9, 6);
     let measured = measure(&case);
     let gradients = layer_gradients(&measured);
-    let hessian = Hessian::of_network(&case.network, &case.images, &case.labels, &[]);
+    let hessian = Hessian::of(&case.network, .., &case.images, &case.labels, &[]);
     let observation = observe(&case, &measured.0, &measured.1, &gradients, &hessian);
     let all: Vec<f64> =
         case.network.layers().iter().flat_map(|layer| &layer.parameters).flat_map(|p| numbers(&p.value)).collect();
@@ -305,7 +306,7 @@ fn signs_and_dead_units_are_those_of_what_enters_the_activation() {
     };
     let trace = [hidden, logits];
     let case = case("layer_norm", "relu", 1, &[2], 4, 7);
-    let hessian = Hessian::of_network(&case.network, &case.images, &case.labels, &[]);
+    let hessian = Hessian::of(&case.network, .., &case.images, &case.labels, &[]);
     let observation = observe(&case, &trace, &[], &[], &hessian);
     assert_eq!(indicator("dead_units", &observation), Some(0.5));
     assert_close("entropy", &[indicator("unit_sign_entropy", &observation).unwrap()], &[0.5 * 2f64.ln()], 1e-15);

@@ -144,7 +144,7 @@ fn a_run_reads_each_indicator_at_its_moment() {
         close("stable_rank", value("stable_rank"), stable_rank(&trace, false).unwrap(), 1e-14);
         close("weight_norm_l2", value("weight_norm_l2"), weight_norm_l2(&seen.end), 1e-12);
         let penalties = vec![penalty("l2_loss", 1e-3, seen.end.layers())];
-        let hessian = Hessian::of_network(&seen.end, &inputs(), &seen.labels, &penalties);
+        let hessian = Hessian::of(&seen.end, .., &inputs(), &seen.labels, &penalties);
         let largest = matrix(&hessian).linalg_eigvalsh("L").double_value(&[-1]);
         close("sharpness", value("sharpness"), largest, 1e-8);
         close("hessian_spectral_rank", value("hessian_spectral_rank"), dense_spectral_rank(&hessian), 0.4);

@@ -37,7 +37,7 @@ fn slow(network: &Chain, images: &Tensor, labels: &Tensor) -> Slow {
         .collect::<Vec<_>>();
     let rows = Tensor::stack(&rows, 0);
     let mean = rows.mean_dim(0, false, Kind::Double);
-    let hessian = Hessian::of_network(network, images, labels, &[]);
+    let hessian = Hessian::of(network, .., images, labels, &[]);
     let size = hessian.size();
     let identity = Tensor::eye(size, (Kind::Double, Device::Cpu));
     let whole = Tensor::stack(&(0..size).map(|i| hessian.apply(&identity.get(i))).collect::<Vec<_>>(), 1);

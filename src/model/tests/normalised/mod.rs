@@ -85,7 +85,7 @@ fn a_training_pass_has_the_gradients_of_autograd() {
         let labels = case.labels.index_select(0, &rows);
         let logits = case.network.forward(&case.images.index_select(0, &rows), &mut Pass::training());
         let expected = gradients(case.network.layers(), &cross_entropy(&logits, &labels), false);
-        let pass = case.network.training_pass(TaskImages::new(&case.images, 64).inputs(&rows));
+        let pass = case.network.training_pass(TaskImages::new(&case.images, Some(64)).inputs(&rows));
         let found = case.network.backward(&pass, &CrossEntropy::of(&pass.logits, &labels), false).gradients;
         for (layer, (found, expected)) in found.iter().zip(&expected).enumerate() {
             assert_eq!(found.len(), if layer < 2 { 4 } else { 2 });
@@ -109,7 +109,7 @@ fn leaving_the_background_out_gives_the_same_to_rounding() {
         let network = network(shape, "relu", normalization(rule, json!({})), &mut generator);
         let rows = generator.permutation(80).narrow(0, 0, 64);
         let of = |batch_size: usize| {
-            let inputs = TaskImages::new(&images, batch_size).inputs(&rows);
+            let inputs = TaskImages::new(&images, Some(batch_size)).inputs(&rows);
             assert_eq!(matches!(inputs, Inputs::Sparse { .. }), batch_size == 64);
             let pass = network.training_pass(inputs);
             network.backward(&pass, &CrossEntropy::of(&pass.logits, &labels), false).gradients

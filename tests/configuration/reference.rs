@@ -3,13 +3,11 @@
 use std::fmt::Write;
 
 use serde_json::Value;
+use trainability::experiment::Experiment;
+use trainability::model::NetworkOptions;
+use trainability::optimizer::OPTIMIZERS;
+use trainability::schedule::{SCHEDULES, schedule};
 use trainability_baselines::registry::PARTS;
-
-use super::file::Experiment;
-use crate::model::NetworkOptions;
-use crate::optimizer::OPTIMIZERS;
-use crate::schedule::SCHEDULES;
-use crate::schedule::controller::ControlOptions;
 
 const INTRODUCTION: &str = "\
 # Configuration reference
@@ -20,7 +18,7 @@ work together. This page is written from the program's types: do not edit it, bu
 ";
 
 /// `docs/configuration.md`, in Markdown.
-pub fn reference() -> String {
+pub(crate) fn reference() -> String {
     let mut page = INTRODUCTION.to_owned();
     let experiment = schemars::schema_for!(Experiment).to_value();
     let section = |key: &str| Schema { root: &experiment, node: &experiment["properties"][key] }.resolved();
@@ -43,7 +41,8 @@ pub fn reference() -> String {
         table(&mut page, &format!("### `measure.{key}`"), "", node.resolved());
     }
     let about = "What all variants of `noise_curvature` share. A schedule's own options and its presets come first.";
-    table(&mut page, "## `control`", about, Schema::of(&ControlOptions::schema()));
+    let control = (schedule("noise_curvature").expect("it is in the registry").schema)();
+    table(&mut page, "## `control`", about, Schema::of(&control));
     page += "\n## Parts of `methods`\n";
     for part in PARTS {
         table(&mut page, &format!("### `{}`", part.name), &sentence(part.about), Schema::of(&part.schema()));
@@ -52,7 +51,7 @@ pub fn reference() -> String {
     for kind in SCHEDULES {
         let schema = (kind.schema)();
         let heading = format!("### `\"{}\"`", kind.name);
-        match schema == ControlOptions::schema() {
+        match schema == control {
             true => {
                 let _ = write!(
                     page,

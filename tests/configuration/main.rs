@@ -1,8 +1,10 @@
 //! `docs/configuration.md` is what the program's types say.
 
+mod reference;
+
 use std::path::Path;
 
-use trainability::experiment::reference;
+use reference::reference;
 use trainability_baselines::part::Part;
 use trainability_baselines::registry::PARTS;
 
