@@ -4,21 +4,45 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Result, anyhow, bail};
+use trainability_record::atomic::WriteError;
 use trainability_record::{Recorder, RunRecord, Status};
-use trainability_tensor::State;
+use trainability_tensor::{State, StateError};
 
 use super::listener::Listener;
 use super::options::SweepOptions;
 use super::run_state::checkpoint_path;
 use crate::data::ImageSet;
-use crate::run::{Run, RunPlan, checkpoint, columns};
+use crate::learner::LearnerError;
+use crate::run::checkpoint::{self, CheckpointError};
+use crate::run::{Run, RunPlan, columns};
 
 /// Rows that may wait for the end of a task, in bytes.
 const MOST_WAITING: usize = 1 << 20;
+
+/// Why a run could not go on, or could not be resumed.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error("cannot write to {}: {source}", .folder.display())]
+    Unwritable { folder: PathBuf, source: io::Error },
+    #[error("cannot make the folder {}: {source}", .folder.display())]
+    NoFolder { folder: PathBuf, source: io::Error },
+    /// A row that is no CSV, or a file of rows that does not fit the checkpoint.
+    #[error(transparent)]
+    Rows(#[from] io::Error),
+    #[error(transparent)]
+    Record(#[from] WriteError),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Learner(#[from] LearnerError),
+    #[error("it was made with other options")]
+    OtherOptions,
+}
 
 /// Carries a run out and returns its record, which is on disk as well wherever the disk allowed it.
 pub(super) fn execute(
@@ -82,9 +106,10 @@ fn train(
     options: &SweepOptions,
     listener: &dyn Listener,
     record: &mut RunRecord,
-) -> Result<()> {
+) -> Result<(), RunError> {
     let start = Instant::now();
     let signals = &options.signals;
+    let unwritable = |source| RunError::Unwritable { folder: folder.to_owned(), source };
     let Beginning { mut run, mut recorder, seconds: earlier, resumptions } = begin(plan, set, folder, listener)?;
     record.resumptions = resumptions;
     listener.updated(run.learner().updates());
@@ -110,7 +135,7 @@ fn train(
         }
         if advance.task.is_some() || recorder.waiting() > MOST_WAITING {
             let writing = Instant::now();
-            recorder.flush().map_err(unwritable(folder))?;
+            recorder.flush().map_err(unwritable)?;
             run.count_seconds("writing", writing);
         }
         let stop = signals.stop().is_some();
@@ -120,7 +145,7 @@ fn train(
         let due = last_checkpoint.elapsed() >= options.checkpoint_every;
         if (asked || due) && !run.is_over() {
             let writing = Instant::now();
-            recorder.flush().map_err(unwritable(folder))?;
+            recorder.flush().map_err(unwritable)?;
             note(&run, start, &earlier, record);
             save(&run, &recorder, folder, record)?;
             record.write(folder)?;
@@ -131,17 +156,13 @@ fn train(
             }
         }
     }
-    let checksums = recorder.finish().map_err(unwritable(folder))?;
+    let checksums = recorder.finish().map_err(unwritable)?;
     note(&run, start, &earlier, record);
     record.checksums = checksums.into_iter().collect();
     record.status = if divergence.is_some() { Status::Diverged } else { Status::Finished };
     record.diverged_at_task = divergence.as_ref().map(|diverged| diverged.task);
     record.error = divergence.map(|diverged| diverged.to_string());
     Ok(())
-}
-
-fn unwritable(folder: &Path) -> impl Fn(io::Error) -> anyhow::Error {
-    move |error| anyhow!("cannot write to {}: {error}", folder.display())
 }
 
 /// A run at its start, or where its checkpoint left it.
@@ -154,7 +175,7 @@ struct Beginning {
     resumptions: u64,
 }
 
-fn begin(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener) -> Result<Beginning> {
+fn begin(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener) -> Result<Beginning, RunError> {
     remove_unfinished_files(folder);
     if checkpoint_path(folder).exists() {
         match resume(plan, set, folder) {
@@ -166,7 +187,8 @@ fn begin(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener)
             }
         }
     }
-    let recorder = Recorder::create(folder, &columns()).map_err(unwritable(folder))?;
+    let recorder = Recorder::create(folder, &columns())
+        .map_err(|source| RunError::Unwritable { folder: folder.to_owned(), source })?;
     Ok(Beginning { run: Run::new(plan, set)?, recorder, seconds: BTreeMap::new(), resumptions: 0 })
 }
 
@@ -180,11 +202,11 @@ fn remove_unfinished_files(folder: &Path) {
     }
 }
 
-fn resume(plan: &RunPlan, set: &ImageSet, folder: &Path) -> Result<Beginning> {
+fn resume(plan: &RunPlan, set: &ImageSet, folder: &Path) -> Result<Beginning, RunError> {
     let state = checkpoint::read(&checkpoint_path(folder))?;
     let hash: String = state.value("configuration_hash")?;
     if hash != plan.hash {
-        bail!("it was made with other options");
+        return Err(RunError::OtherOptions);
     }
     let mut run = Run::new(plan, set)?;
     state.restore_part("run", &mut run)?;
@@ -193,7 +215,7 @@ fn resume(plan: &RunPlan, set: &ImageSet, folder: &Path) -> Result<Beginning> {
     Ok(Beginning { run, recorder, seconds: state.value("seconds")?, resumptions })
 }
 
-fn save(run: &Run, recorder: &Recorder, folder: &Path, record: &RunRecord) -> Result<()> {
+fn save(run: &Run, recorder: &Recorder, folder: &Path, record: &RunRecord) -> Result<(), RunError> {
     let mut state = State::default();
     state.put_part("run", run);
     state.put_value("configuration_hash", &record.configuration_hash);
@@ -201,9 +223,9 @@ fn save(run: &Run, recorder: &Recorder, folder: &Path, record: &RunRecord) -> Re
     state.put_value("seconds", &record.seconds);
     state.put_value("resumptions", &record.resumptions);
     let path = checkpoint_path(folder);
-    recorder.sync().map_err(unwritable(folder))?;
+    recorder.sync().map_err(|source| RunError::Unwritable { folder: folder.to_owned(), source })?;
     fs::create_dir_all(path.parent().unwrap_or(folder))
-        .map_err(|error| anyhow!("cannot make the folder {}: {error}", folder.join("checkpoint").display()))?;
+        .map_err(|source| RunError::NoFolder { folder: folder.join("checkpoint"), source })?;
     Ok(checkpoint::write(&path, &state)?)
 }
 

@@ -54,8 +54,12 @@ fn upward(sources: &Sources) -> BTreeSet<String> {
     wrong
 }
 
-/// All files below the `src` of every crate that there is.
 fn sources() -> Sources {
+    Sources::new(&texts())
+}
+
+/// All files below the `src` of every crate that there is, by path.
+fn texts() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut texts = Vec::new();
     let mut open: Vec<PathBuf> = CRATES.iter().map(|(folder, ..)| root.join(folder).join("src")).collect();
@@ -68,7 +72,7 @@ fn sources() -> Sources {
         }
     }
     texts.sort();
-    Sources::new(&texts)
+    texts
 }
 
 #[test]
@@ -77,6 +81,14 @@ fn imports_point_down_and_never_in_a_circle() {
     assert!(sources.imports.len() > 100, "only {} imports were found", sources.imports.len());
     let wrong: Vec<String> = sources.circles().into_iter().chain(upward(&sources)).collect();
     assert!(wrong.is_empty(), "{} are wrong\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Libraries have types of errors; only the program's own surface wraps whatever comes into sentences.
+#[test]
+fn anyhow_stays_in_the_command_line() {
+    let of_it = texts().into_iter().filter(|(_, text)| text.contains("anyhow")).map(|(name, _)| name);
+    let (surface, below): (Vec<_>, Vec<_>) = of_it.partition(|name| name.starts_with("src/cli/"));
+    assert!(!surface.is_empty() && below.is_empty(), "{below:?}");
 }
 
 #[test]
