@@ -1,7 +1,9 @@
 //! Numbers of things in words.
 
 /// Like `1 seed`, `3 seeds`, `2 to 3 seeds`.
-pub(crate) fn seeds(least: usize, most: usize) -> String {
+pub(crate) fn seeds(counts: &[usize]) -> String {
+    let least = counts.iter().copied().min().unwrap_or(0);
+    let most = counts.iter().copied().max().unwrap_or(0);
     if least < most { format!("{least} to {most} seeds") } else { counted(most, "seed") }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use trainability_record::glossary::{DescribedIndicator, IndicatorRole};
 use trainability_record::run::Status;
 use trainability_stats::aggregate::{mean, weighted_mean};
-use trainability_stats::bootstrap::Bootstrap;
-use trainability_stats::{BootstrapOptions, Interval};
+use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
 
 use crate::evidence::claims::finding::Finding;
 use crate::evidence::claims::judge;
@@ -20,6 +20,7 @@ use crate::setting::{grid_keys, is_ceiling, references};
 
 pub(crate) mod claims;
 pub(crate) mod comparison;
+pub(crate) mod gain;
 pub(crate) mod outcomes;
 pub(crate) mod pairs;
 pub(crate) mod predictiveness;
@@ -81,13 +82,12 @@ impl Evidence {
             *diverged.entry(run.arm.clone()).or_insert(0) += 1;
         }
         let place = |arm: &Arm| sweep.runs.iter().position(|run| run.arm == *arm);
-        let mut summaries = compare_arms(&series, &diverged, BootstrapOptions::default());
+        let mut summaries = compare_arms(&series, &diverged);
         summaries.sort_by_key(|summary| place(&summary.arm));
-        let excluded: Vec<&str> = ceilings.iter().map(String::as_str).collect();
-        let mut compared_schedules = compare_schedules(&series, &excluded, BootstrapOptions::default());
+        let mut compared_schedules = compare_schedules(&series, &ceilings);
         compared_schedules.sort_by_key(|summary| schedules.iter().position(|label| *label == summary.schedule));
         let indicators: Vec<_> =
-            sweep.glossary.indicators.iter().map(|i| ScoredIndicator::new(i.name.clone(), i.role.name())).collect();
+            sweep.glossary.indicators.iter().map(|i| ScoredIndicator::new(&i.name, i.role.name())).collect();
         let event = EventOptions { references: references(&sweep), ..EventOptions::default() };
         let options = PredictivenessOptions { event: event.clone(), ..PredictivenessOptions::default() };
         let scores = score_indicators(&series, &indicators, &options);
@@ -155,14 +155,27 @@ impl Evidence {
 
     /// The mean over runs by task, counted from 1; tasks at which any run is undefined are gaps.
     pub(crate) fn mean_curve(&self, tasks: &[Vec<f64>]) -> Vec<(f64, f64)> {
-        let number = (self.first_task + 1..).map(|task| task as f64);
-        number.zip(tasks).map(|(task, values)| (task, mean(values).unwrap_or(f64::NAN))).collect()
+        self.numbered(tasks).map(|(task, values)| (task, mean(values).unwrap_or(f64::NAN))).collect()
     }
 
     /// The 95 % bootstrap interval over runs of the mean by task, counted from 1: task, low, high.
     pub(crate) fn interval_band(&self, tasks: &[Vec<f64>]) -> Vec<(f64, f64, f64)> {
-        let number = (self.first_task + 1..).map(|task| task as f64);
-        number.zip(intervals(tasks)).map(|(task, interval)| (task, interval.low, interval.high)).collect()
+        let runs = tasks.first().map_or(0, Vec::len);
+        let bootstrap = Bootstrap::unstratified(runs, BootstrapOptions::default());
+        let band = |(task, values): (f64, &[f64])| {
+            let whole = values.len() == runs && !values.iter().any(|value| value.is_nan());
+            let interval = whole.then(|| bootstrap.interval(|weights| weighted_mean(values, weights)));
+            match interval {
+                Some(Ok(interval)) => (task, interval.low, interval.high),
+                _ => (task, f64::NAN, f64::NAN),
+            }
+        };
+        self.numbered(tasks).map(band).collect()
+    }
+
+    /// Tasks with their numbers, counted from 1 over whole runs.
+    fn numbered<'t>(&self, tasks: &'t [Vec<f64>]) -> impl Iterator<Item = (f64, &'t [f64])> {
+        (self.first_task + 1..).map(|task| task as f64).zip(tasks.iter().map(Vec::as_slice))
     }
 
     /// The layers of the methods' runs, in order of first appearance.
@@ -172,6 +185,11 @@ impl Evidence {
             run.traces.iter().for_each(|trace| remember(&mut layers, &trace.layer));
         }
         layers
+    }
+
+    /// The indicators that the paper rejects.
+    pub(crate) fn rejected(&self) -> impl Iterator<Item = &DescribedIndicator> {
+        self.sweep.glossary.indicators.iter().filter(|indicator| indicator.role == IndicatorRole::Rejected)
     }
 
     /// An indicator as tables and figures name it.
@@ -190,14 +208,14 @@ impl Evidence {
         traces.filter_map(|trace| trace.updates.last().copied()).max().unwrap_or(0)
     }
 
-    /// The fewest finished seeds of any arm.
-    pub(crate) fn smallest_n(&self) -> usize {
-        self.arms().iter().map(|arm| self.arm(&arm.method, &arm.schedule).len()).min().unwrap_or(0)
+    /// The finished seeds of every arm.
+    pub(crate) fn seeds(&self) -> Vec<usize> {
+        self.arms().iter().map(|arm| self.arm(&arm.method, &arm.schedule).len()).collect()
     }
 
     /// The most finished seeds of any arm.
-    pub(crate) fn largest_n(&self) -> usize {
-        self.arms().iter().map(|arm| self.arm(&arm.method, &arm.schedule).len()).max().unwrap_or(0)
+    pub(crate) fn most_seeds(&self) -> usize {
+        self.seeds().into_iter().max().unwrap_or(0)
     }
 }
 
@@ -211,20 +229,6 @@ pub(crate) fn by_task(runs: &[impl AsRef<[Option<f64>]>]) -> Vec<Vec<f64>> {
     let tasks = runs.iter().map(|run| run.as_ref().len()).max().unwrap_or(0);
     let at = |task: usize| runs.iter().filter_map(move |run| run.as_ref().get(task)).map(|v| v.unwrap_or(f64::NAN));
     (0..tasks).map(|task| at(task).collect()).collect()
-}
-
-/// The 95 % bootstrap interval over runs of the mean at each task.
-fn intervals(tasks: &[Vec<f64>]) -> Vec<Interval> {
-    let runs = tasks.first().map_or(0, Vec::len);
-    let bootstrap = Bootstrap::unstratified(runs, BootstrapOptions::default());
-    let interval = |values: &Vec<f64>| {
-        let undefined = Interval { low: f64::NAN, high: f64::NAN };
-        if values.len() != runs || values.iter().any(|v| v.is_nan()) {
-            return undefined;
-        }
-        bootstrap.interval(|weights| weighted_mean(values, weights)).unwrap_or(undefined)
-    };
-    tasks.iter().map(interval).collect()
 }
 
 fn remember(known: &mut Vec<String>, label: &String) {

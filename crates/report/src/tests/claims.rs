@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use trainability_stats::BootstrapOptions;
 
 use crate::evidence::claims::examine;
 use crate::evidence::claims::finding::{Claim, Finding, Verdict, overall};
@@ -45,7 +44,7 @@ fn run(arm: Arm, seed: u64, level: f64, fall: f64, columns: &[Column<'_>]) -> Se
 fn judged(runs: &[Series], indicators: &[(&str, &str)], trajectories: &[Trajectory]) -> Vec<Finding> {
     let trivial = [("task_age", "trivial"), ("online_accuracy", "trivial")];
     let indicators: Vec<ScoredIndicator> =
-        indicators.iter().chain(&trivial).map(|(name, role)| ScoredIndicator::new(*name, *role)).collect();
+        indicators.iter().chain(&trivial).map(|(name, role)| ScoredIndicator::new(name, role)).collect();
     let options = PredictivenessOptions { horizons: vec![1], ..Default::default() };
     let scores = score_indicators(runs, &indicators, &options);
     let role = |label: &str| (label.to_owned(), ScheduleRole::of(label.split('-').next().unwrap(), None, label));
@@ -54,8 +53,7 @@ fn judged(runs: &[Series], indicators: &[(&str, &str)], trajectories: &[Trajecto
         scores: &scores,
         schedules: runs.iter().map(|run| role(&run.arm.schedule)).collect(),
         trajectories,
-        event: EventOptions::default(),
-        bootstrap: BootstrapOptions::default(),
+        event: &EventOptions::default(),
     })
 }
 

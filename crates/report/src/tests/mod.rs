@@ -7,5 +7,6 @@ mod format2;
 mod oracles;
 mod report;
 mod round_trips;
+mod rows;
 mod synthetic;
 mod warnings;

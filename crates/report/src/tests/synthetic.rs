@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use rand::{RngExt, SeedableRng};
@@ -11,7 +12,7 @@ use trainability_record::controls::{ControlRow, control_columns};
 use trainability_record::text::sentence;
 use trainability_record::{Glossary, LayerEvents, RunRecord, Status, read_record};
 
-use crate::{Format, ReportError, ReportFiles, write};
+use crate::{Format, ReportError, ReportFiles, Request, write_request};
 
 pub(super) const METHODS: [&str; 5] = ["relu", "crelu", "l2_adam", "l2_loss", "wasserstein"];
 pub(super) const SCHEDULES: [&str; 4] = ["constant", "paper", "as_run", "debiased"];
@@ -213,6 +214,24 @@ pub(super) fn write_controls(place: &Path, plan: &Plan, method: &str, schedule: 
         }
     }
     writer.flush().unwrap();
+}
+
+/// Reports on a whole sweep into its own folder.
+pub(super) fn write(
+    results: &Path,
+    plots: &Path,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<ReportFiles, ReportError> {
+    let request = Request {
+        results: vec![results.to_owned()],
+        out: results.to_owned(),
+        plots: plots.to_owned(),
+        format,
+        filters: Vec::new(),
+        group_by: None,
+    };
+    write_request(&request, out)
 }
 
 /// A folder with a sweep in `results/quick`, and the report's terminal output and files.

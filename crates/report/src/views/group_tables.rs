@@ -75,7 +75,7 @@ fn predictiveness(evidence: &Evidence, (part, groups): (usize, &[Group])) -> Tab
         };
         let all = score.auroc_oriented().map_or("–".into(), |auroc| format!("{:.2}", auroc.point()));
         let cells = [title.to_owned(), all].into_iter().chain(groups.iter().map(of_group));
-        table.push(cells.collect(), score.indicator.role == "trivial");
+        table.push(cells.collect(), score.indicator.is_trivial());
     }
     table
 }

@@ -33,7 +33,7 @@ pub(crate) fn all(evidence: &Evidence) -> Vec<String> {
 pub(crate) fn damaged(sweep: &RecordedSweep) -> Vec<String> {
     let sentence = |run: &RecordedRun| {
         let damage = run.damage.as_ref()?;
-        let name = format!("{}, seed {}", label(&run.arm), run.seed);
+        let name = format!("{}, seed {}", run.arm, run.seed);
         Some(format!("{name} is left out: {damage}. No number counts it; the sweep's own command does it again."))
     };
     sweep.runs.iter().filter_map(sentence).collect()
@@ -42,7 +42,7 @@ pub(crate) fn damaged(sweep: &RecordedSweep) -> Vec<String> {
 /// Runs that are not complete, with the reason; no statistic counts them.
 pub(crate) fn unfinished(sweep: &RecordedSweep) -> Vec<String> {
     let sentence = |run: &RecordedRun| {
-        let name = format!("{}, seed {}", label(&run.arm), run.seed);
+        let name = format!("{}, seed {}", run.arm, run.seed);
         let reason = run.record.as_ref().and_then(|record| record.error.as_deref());
         let because = reason.map_or(String::new(), |reason| format!(": {}", reason.trim_end_matches('.')));
         let task = run.record.as_ref().and_then(|record| record.diverged_at_task);
@@ -72,7 +72,7 @@ pub(crate) fn never_fired(evidence: &Evidence) -> Vec<String> {
             format!(
                 "{}: the schedule never fired in {count} of {} runs, which makes them identical to their control \
                  {}/{CONTROL}, not a result.",
-                label(arm),
+                arm,
                 runs.len(),
                 arm.method
             )
@@ -98,7 +98,7 @@ pub(crate) fn never_decided(evidence: &Evidence) -> Vec<String> {
             format!(
                 "{}: the bound that the schedule keeps to was undefined at every control event in {} in {} of {} runs, \
                  so that it acted on the other layers alone.",
-                label(arm),
+                arm,
                 Vec::from_iter(layers).join(", "),
                 blind.len(),
                 runs.len(),
@@ -120,7 +120,7 @@ pub(crate) fn unconverged(evidence: &Evidence) -> Option<String> {
         (lost, all) = (u64::saturating_add(lost, count), all + rows);
         let share = count as f64 / rows.max(1) as f64;
         if count > 0 && worst.as_ref().is_none_or(|(most, _)| share > *most) {
-            worst = Some((share, label(&arm)));
+            worst = Some((share, arm.to_string()));
         }
     }
     worst.map(|(share, arm)| {
@@ -135,8 +135,4 @@ pub(crate) fn unconverged(evidence: &Evidence) -> Option<String> {
 
 fn percent(share: f64) -> String {
     if share < 0.001 { "under 0.1 %".into() } else { format!("{:.1} %", 100.0 * share) }
-}
-
-fn label(arm: &Arm) -> String {
-    format!("{}/{}", arm.method, arm.schedule)
 }

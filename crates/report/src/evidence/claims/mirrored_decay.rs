@@ -10,6 +10,7 @@ use crate::evidence::claims::inputs::ClaimInputs;
 use crate::evidence::claims::roles::ScheduleRole;
 use crate::evidence::claims::trajectory::Trajectory;
 use crate::series::Arm;
+use crate::wording::counted;
 
 /// The R2 from which a course counts as mirroring a decay.
 pub(crate) const MIRRORED: f64 = 0.9;
@@ -43,16 +44,13 @@ pub(super) fn findings(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
             Verdict::Undecided
         };
         let told: Vec<String> = layers.iter().map(|(layer, fits)| format!("{layer} {}", courses(fits))).collect();
-        let seeds = if n == 1 { "seed" } else { "seeds" };
-        let evidence = format!("{}; n = {n} {seeds}", told.join("; "));
-        let subject = format!("{}/{}", arm.method, arm.schedule);
-        Finding { claim: Claim::RatesMirrorDecay, subject, verdict, evidence }
+        let evidence = format!("{}; n = {}", told.join("; "), counted(n, "seed"));
+        Finding::new(Claim::RatesMirrorDecay, arm, verdict, evidence)
     };
     let mut findings: Vec<Finding> = arms.into_iter().map(finding).collect();
     if findings.is_empty() {
-        let evidence = "this sweep has no run under the scheduler".to_owned();
-        let subject = "learning rates".to_owned();
-        findings.push(Finding { claim: Claim::RatesMirrorDecay, subject, verdict: Verdict::NotTested, evidence });
+        let evidence = "this sweep has no run under the scheduler";
+        findings.push(Finding::new(Claim::RatesMirrorDecay, "learning rates", Verdict::NotTested, evidence));
     }
     findings
 }

@@ -55,7 +55,7 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
         rows.push(Row { label: method.clone(), note: format!("{} s (n = {n})", plain(total, decimals)) });
     }
     let height = 54.0 * rows.len() as f64;
-    let y = Axis { scale: Scale::Rows(rows), low: 0.0, high: 1.0 };
+    let y = Axis { scale: Scale::Rows(rows), ..Axis::default() };
     let x = Axis::linear(0.0, if longest > 0.0 { longest * 1.03 } else { 1.0 });
     let keys = sections.iter().zip(SECTIONS.iter().cycle());
     let keys = keys.map(|((name, _), colour)| Key::filled(name.replace('_', " "), *colour));
@@ -64,13 +64,11 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
         subtitle: "Mean over the finished runs of each method, all schedules and seeds; n is the number of runs."
             .into(),
         legend: keys.chain([Key::filled("everything else", REST)]).collect(),
-        panels: vec![Panel { title: String::new(), note: String::new(), x, y, marks }],
+        panels: vec![Panel { x, y, marks, ..Panel::default() }],
         columns: 1,
         panel_height: height,
         x_label: "wall-clock seconds a run".into(),
-        y_label: String::new(),
-        shared_x: false,
-        shared_y: false,
+        ..Plot::default()
     };
     vec![Drawing { suffix: String::new(), plot }]
 }

@@ -54,7 +54,7 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let rows: Vec<_> = scores.iter().map(|(score, d)| Row { label: d.title.clone(), note: note(score) }).collect();
     let height = 40.0 * rows.len() as f64;
     let x = Axis::linear((lowest * 20.0).floor() / 20.0, 1.01);
-    let y = Axis { scale: Scale::Rows(rows), low: 0.0, high: 1.0 };
+    let y = Axis { scale: Scale::Rows(rows), ..Axis::default() };
     let plot = Plot {
         title: FIGURE.title.into(),
         subtitle: format!(
@@ -66,13 +66,11 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
             reference_text(most.reference),
         ),
         legend,
-        panels: vec![Panel { title: String::new(), note: String::new(), x, y, marks }],
+        panels: vec![Panel { x, y, marks, ..Panel::default() }],
         columns: 1,
         panel_height: height,
         x_label: "AUROC at horizon 1, in the better direction".into(),
-        y_label: String::new(),
-        shared_x: false,
-        shared_y: false,
+        ..Plot::default()
     };
     vec![Drawing { suffix: String::new(), plot }]
 }
