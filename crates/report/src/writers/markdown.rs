@@ -39,21 +39,15 @@ pub(crate) fn render(document: &Document, plots: &str) -> String {
 
 /// Puts a backslash before everything that Markdown, or HTML within it, gives a meaning to.
 pub(crate) fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in printable(text).chars() {
-        match character {
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '$' => {
-                safe.push('\\');
-                safe.push(character);
-            }
-            '&' => safe.push_str("&amp;"),
-            '\n' => safe.push(' '),
-            other => safe.push(other),
-        }
-    }
-    safe
+    let safe = |character: char| match character {
+        '<' => "&lt;".to_owned(),
+        '>' => "&gt;".to_owned(),
+        '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '$' => format!("\\{character}"),
+        '&' => "&amp;".to_owned(),
+        '\n' => " ".to_owned(),
+        other => other.to_string(),
+    };
+    printable(text).chars().map(safe).collect()
 }
 
 fn push_table(text: &mut String, table: &Table) {
