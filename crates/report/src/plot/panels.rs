@@ -156,18 +156,23 @@ fn y_tick_count(plot: &Plot) -> usize {
 
 fn y_labels_width(plot: &Plot, panel: &Panel) -> f64 {
     let ticks = panel.y.ticks(y_tick_count(plot));
-    ticks.iter().map(|tick| text_width(&tick.label, ROW_TYPE)).fold(0.0, f64::max).min(WIDEST_LABEL)
+    widest(ticks.iter().map(|tick| &tick.label)).min(WIDEST_LABEL)
+}
+
+/// The width of the widest of some labels.
+fn widest<'t>(labels: impl Iterator<Item = &'t String>) -> f64 {
+    labels.map(|label| text_width(label, ROW_TYPE)).fold(0.0, f64::max)
 }
 
 /// The room that column names need under their panel.
 fn column_names_height(panel: &Panel) -> f64 {
     let Scale::Columns(names) = &panel.x.scale else { return 0.0 };
-    names.iter().map(|name| text_width(name, TICK_TYPE)).fold(0.0, f64::max).min(WIDEST_LABEL) + 24.0
+    widest(names.iter()).min(WIDEST_LABEL) + 24.0
 }
 
 fn row_notes_width(panel: &Panel) -> f64 {
     let Scale::Rows(rows) = &panel.y.scale else { return 0.0 };
-    rows.iter().map(|row| text_width(&row.note, ROW_TYPE)).fold(0.0, f64::max) + 20.0
+    widest(rows.iter().map(|row| &row.note)) + 20.0
 }
 
 /// A panel's plotting area.
