@@ -172,7 +172,7 @@ mod tests {
     use trainability_record::run::Status;
 
     use super::*;
-    use crate::setting::tests::{options, run};
+    use crate::tests::synthetic::{options, run};
 
     fn sweep(name: &str, runs: Vec<RecordedRun>) -> RecordedSweep {
         RecordedSweep { name: name.to_owned(), runs, ..RecordedSweep::default() }

@@ -84,15 +84,7 @@ impl HeldOut {
         Ok(Self { folds: arms.into_iter().map(fold).collect::<Result<_, _>>()?, pairs })
     }
 
-    /// The mean fall of the log-loss a pair over all seeds.
-    ///
-    /// # Errors
-    /// Never after [`HeldOut::beside`] succeeded.
-    pub fn gain(&self) -> Result<f64, Undefined> {
-        self.resampled(&vec![1.0; self.pairs.len()])
-    }
-
-    /// The gain in a resample, the runs weighted in fitting and in judging alike.
+    /// The gain, which is the mean fall of the log-loss a pair, in a resample, the runs weighted in fitting and in judging alike.
     ///
     /// # Errors
     /// [`Undefined::NoValues`] without weight.
@@ -195,6 +187,10 @@ mod tests {
     impl HeldOut {
         fn new(pooled: &Pooled, baseline: &[f64]) -> Result<Self, Undefined> {
             Self::beside(pooled, baseline, None)
+        }
+
+        fn gain(&self) -> Result<f64, Undefined> {
+            self.resampled(&vec![1.0; self.pairs.len()])
         }
     }
 

@@ -11,12 +11,13 @@ use crate::evidence::claims::finding::Finding;
 use crate::evidence::claims::judge;
 use crate::evidence::comparison::{ArmSummary, compare_arms};
 use crate::evidence::outcomes::EventOptions;
-use crate::evidence::predictiveness::{Predictiveness, PredictivenessOptions, ScoredIndicator, score_indicators};
+use crate::evidence::predictiveness::{Predictiveness, PredictivenessOptions, score_indicators};
 use crate::evidence::schedules::{ScheduleSummary, compare_schedules};
 use crate::results::{RecordedRun, RecordedSweep, lookup};
 use crate::selected::Selected;
 use crate::series::{Arm, CONTROL, Series};
 use crate::setting::{grid_keys, is_ceiling, references};
+use crate::wording::distinct;
 
 pub(crate) mod claims;
 pub(crate) mod comparison;
@@ -68,14 +69,10 @@ impl Evidence {
     pub(crate) fn of(selected: Selected) -> Self {
         let Selected { sweep, slice, cautions, first_task } = selected;
         let grid_keys = grid_keys(sweep.provenance.as_ref());
-        let (mut methods, mut schedules, mut ceilings) = (Vec::new(), Vec::new(), Vec::new());
-        for run in sweep.finished() {
-            if is_ceiling(run, &grid_keys) {
-                remember(&mut ceilings, &run.arm.method);
-            }
-            remember(&mut methods, &run.arm.method);
-            remember(&mut schedules, &run.arm.schedule);
-        }
+        let methods = distinct(sweep.finished().map(|run| run.arm.method.clone()));
+        let schedules = distinct(sweep.finished().map(|run| run.arm.schedule.clone()));
+        let reset = sweep.finished().filter(|run| is_ceiling(run, &grid_keys));
+        let ceilings = distinct(reset.map(|run| run.arm.method.clone()));
         let series: Vec<Series> = sweep.finished().map(|run| run.series.clone()).collect();
         let mut diverged = BTreeMap::new();
         for run in sweep.runs.iter().filter(|run| run.status() == Some(Status::Diverged)) {
@@ -86,11 +83,9 @@ impl Evidence {
         summaries.sort_by_key(|summary| place(&summary.arm));
         let mut compared_schedules = compare_schedules(&series, &ceilings);
         compared_schedules.sort_by_key(|summary| schedules.iter().position(|label| *label == summary.schedule));
-        let indicators: Vec<_> =
-            sweep.glossary.indicators.iter().map(|i| ScoredIndicator::new(&i.name, i.role.name())).collect();
         let event = EventOptions { references: references(&sweep), ..EventOptions::default() };
         let options = PredictivenessOptions { event: event.clone(), ..PredictivenessOptions::default() };
-        let scores = score_indicators(&series, &indicators, &options);
+        let scores = score_indicators(&series, &sweep.glossary.indicators, &options);
         let findings = judge(&sweep, &series, &scores, &event);
         let options = sweep.finished().filter_map(|run| run.record.as_ref()).map(|record| &record.options);
         let classes = sweep.provenance.iter().chain(options).find_map(|value| lookup(value, "classes")?.as_f64());
@@ -120,13 +115,14 @@ impl Evidence {
 
     /// Every arm with a finished run, in the sweep's order.
     pub(crate) fn arms(&self) -> Vec<Arm> {
-        let mut arms: Vec<Arm> = Vec::new();
-        for run in self.sweep.finished() {
-            if arms.last() != Some(&run.arm) {
-                arms.push(run.arm.clone());
-            }
-        }
+        let mut arms: Vec<Arm> = self.sweep.finished().map(|run| run.arm.clone()).collect();
+        arms.dedup();
         arms
+    }
+
+    /// Every arm with its finished runs, in the sweep's order.
+    pub(crate) fn runs_by_arm(&self) -> Vec<(Arm, Vec<&RecordedRun>)> {
+        self.arms().into_iter().map(|arm| (arm.clone(), self.arm(&arm.method, &arm.schedule))).collect()
     }
 
     /// The methods that keep their network from task to task; all methods if there is none.
@@ -180,21 +176,13 @@ impl Evidence {
 
     /// The layers of the methods' runs, in order of first appearance.
     pub(crate) fn layers(&self, methods: &[&String]) -> Vec<String> {
-        let mut layers = Vec::new();
-        for run in self.sweep.finished().filter(|run| methods.contains(&&run.arm.method)) {
-            run.traces.iter().for_each(|trace| remember(&mut layers, &trace.layer));
-        }
-        layers
+        let runs = self.sweep.finished().filter(|run| methods.contains(&&run.arm.method));
+        distinct(runs.flat_map(|run| &run.traces).map(|trace| trace.layer.clone()))
     }
 
     /// The indicators that the paper rejects.
     pub(crate) fn rejected(&self) -> impl Iterator<Item = &DescribedIndicator> {
         self.sweep.glossary.indicators.iter().filter(|indicator| indicator.role == IndicatorRole::Rejected)
-    }
-
-    /// An indicator as tables and figures name it.
-    pub(crate) fn title<'a>(&'a self, indicator: &'a str) -> &'a str {
-        self.sweep.glossary.indicator(indicator).map_or(indicator, |known| &known.title)
     }
 
     /// The most tasks of any run.
@@ -210,7 +198,7 @@ impl Evidence {
 
     /// The finished seeds of every arm.
     pub(crate) fn seeds(&self) -> Vec<usize> {
-        self.arms().iter().map(|arm| self.arm(&arm.method, &arm.schedule).len()).collect()
+        self.runs_by_arm().iter().map(|(_, runs)| runs.len()).collect()
     }
 
     /// The most finished seeds of any arm.
@@ -229,10 +217,4 @@ pub(crate) fn by_task(runs: &[impl AsRef<[Option<f64>]>]) -> Vec<Vec<f64>> {
     let tasks = runs.iter().map(|run| run.as_ref().len()).max().unwrap_or(0);
     let at = |task: usize| runs.iter().filter_map(move |run| run.as_ref().get(task)).map(|v| v.unwrap_or(f64::NAN));
     (0..tasks).map(|task| at(task).collect()).collect()
-}
-
-fn remember(known: &mut Vec<String>, label: &String) {
-    if !known.contains(label) {
-        known.push(label.clone());
-    }
 }

@@ -6,7 +6,7 @@
 //! construction, and only its interval says that this is nothing. Average precision and the lead time take the same direction.
 
 use rayon::prelude::*;
-use trainability_record::glossary::IndicatorRole;
+use trainability_record::glossary::{DescribedIndicator, IndicatorRole};
 use trainability_stats::auroc::{Direction, auroc, weighted_auroc, weighted_average_precision};
 use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
 use trainability_stats::correlation::{WeightedSpearman, spearman};
@@ -25,27 +25,6 @@ use crate::series::Series;
 pub(crate) const TASK_AGE: &str = "task_age";
 /// The baseline that knows how well the task just went.
 pub(crate) const ONLINE_ACCURACY: &str = "online_accuracy";
-
-/// An indicator to score: a column of the runs, and its part in the argument.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ScoredIndicator {
-    /// The column's name.
-    pub name: String,
-    /// Its role, such as `rejected`, `method` or `trivial`; only passed on.
-    pub role: String,
-}
-
-impl ScoredIndicator {
-    /// An indicator of this column and role.
-    pub(crate) fn new(name: &str, role: &str) -> Self {
-        Self { name: name.to_owned(), role: role.to_owned() }
-    }
-
-    /// Whether it is one of the predictors that any other has to beat.
-    pub(crate) fn is_trivial(&self) -> bool {
-        self.role == IndicatorRole::Trivial.name()
-    }
-}
 
 /// What to score and how.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +48,7 @@ impl Default for PredictivenessOptions {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Predictiveness {
     /// The indicator.
-    pub indicator: ScoredIndicator,
+    pub indicator: DescribedIndicator,
     /// Tasks looked ahead.
     pub horizon: usize,
     /// Which of these tasks the outcome is taken from.
@@ -115,6 +94,11 @@ pub(crate) struct Predictiveness {
 }
 
 impl Predictiveness {
+    /// Whether the indicator is one of the predictors that any other has to beat.
+    pub(crate) fn is_trivial(&self) -> bool {
+        self.indicator.role == IndicatorRole::Trivial
+    }
+
     /// AUROC in the direction in which the indicator separates over all data. See the module's caution.
     pub(crate) fn auroc_oriented(&self) -> Result<Estimate, Undefined> {
         match self.direction {
@@ -127,7 +111,7 @@ impl Predictiveness {
 /// Scores every indicator at every horizon over all runs but those of the `reset` method: horizon by horizon, in the order given.
 pub(crate) fn score_indicators(
     runs: &[Series],
-    indicators: &[ScoredIndicator],
+    indicators: &[DescribedIndicator],
     options: &PredictivenessOptions,
 ) -> Vec<Predictiveness> {
     let scored = scored_runs(runs, &options.event);
@@ -136,7 +120,7 @@ pub(crate) fn score_indicators(
         let outcomes: Vec<_> = scored.iter().map(|run| run.outcomes(horizon, &options.event)).collect();
         let baselines = [TASK_AGE, ONLINE_ACCURACY].map(|name| Baseline::new(pairs_of(name, &scored, &outcomes)));
         let pairs = Pairs { runs: &scored, outcomes: &outcomes, baselines: &baselines, reference };
-        let score = |indicator: &ScoredIndicator| score(indicator, horizon, &pairs, options);
+        let score = |indicator: &DescribedIndicator| score(indicator, horizon, &pairs, options);
         indicators.par_iter().map(score).collect::<Vec<_>>()
     };
     options.horizons.par_iter().flat_map(at_horizon).collect()
@@ -152,7 +136,7 @@ struct Pairs<'a> {
 }
 
 fn score(
-    indicator: &ScoredIndicator,
+    indicator: &DescribedIndicator,
     horizon: usize,
     pairs: &Pairs<'_>,
     options: &PredictivenessOptions,
@@ -256,7 +240,7 @@ pub(crate) fn ranked(scores: &[Predictiveness], horizon: usize) -> Vec<&Predicti
 /// for their directions being chosen on the same data. A trivial indicator that has an AUROC without interval can't be beaten.
 pub(crate) fn leading(scores: &[Predictiveness], horizon: usize) -> Vec<&Predictiveness> {
     let (to_beat, candidates): (Vec<_>, Vec<_>) =
-        ranked(scores, horizon).into_iter().partition(|score| score.indicator.is_trivial());
+        ranked(scores, horizon).into_iter().partition(|score| score.is_trivial());
     let highs = to_beat.iter().filter_map(|score| score.auroc_oriented().ok());
     let bar = highs.map(|auroc| auroc.interval().map_or(1.0, |interval| interval.high)).fold(0.5, f64::max);
     let leads = |score: &&Predictiveness| {

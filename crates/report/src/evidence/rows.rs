@@ -36,7 +36,7 @@ impl CsvLine {
     pub(crate) fn of_score(score: &Predictiveness) -> Self {
         let mut line = Self::default();
         line.text("indicator", &score.indicator.name);
-        line.text("role", &score.indicator.role);
+        line.text("role", score.indicator.role.name());
         line.count("horizon", score.horizon);
         line.text("target", score.target.name());
         line.estimate("auroc", &score.auroc);

@@ -7,17 +7,17 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
+use trainability_record::glossary::DescribedIndicator;
 use trainability_stats::aggregate::weighted_mean;
 use trainability_stats::auroc::Direction;
 use trainability_stats::bootstrap::Bootstrap;
 use trainability_stats::{BootstrapOptions, Estimate, Undefined};
 
 use super::rows::{PredictivenessRow, SummaryRow, read};
+use super::synthetic::indicator;
 use crate::evidence::comparison::{ArmSummary, compare_arms};
 use crate::evidence::outcomes::Reference;
-use crate::evidence::predictiveness::{
-    Predictiveness, PredictivenessOptions, ScoredIndicator, leading, ranked, score_indicators,
-};
+use crate::evidence::predictiveness::{Predictiveness, PredictivenessOptions, leading, ranked, score_indicators};
 use crate::evidence::rows::{CsvField, CsvLine};
 use crate::series::{Arm, Series};
 use crate::writers::files::csv_bytes;
@@ -62,9 +62,9 @@ fn synthetic(arms: usize, seeds: u64, tasks: usize, signal: f64, generator: &mut
     runs
 }
 
-fn indicators() -> Vec<ScoredIndicator> {
-    let tried = ["noise_a", "noise_b", "planted", "noise_c"].map(|name| ScoredIndicator::new(name, "compared"));
-    let trivial = ["task_age", "online_accuracy"].map(|name| ScoredIndicator::new(name, "trivial"));
+fn indicators() -> Vec<DescribedIndicator> {
+    let tried = ["noise_a", "noise_b", "planted", "noise_c"].map(|name| indicator(name, "compared"));
+    let trivial = ["task_age", "online_accuracy"].map(|name| indicator(name, "trivial"));
     tried.into_iter().chain(trivial).collect()
 }
 
@@ -81,7 +81,7 @@ fn a_planted_leading_indicator_ranks_first_beyond_the_trivial_ones() {
         assert_eq!(names(&leading(&scores, 1)), ["planted"]);
         let planted = ranked(&scores, 1)[0];
         let low = planted.auroc_oriented().unwrap().interval().unwrap().low;
-        for trivial in scores.iter().filter(|score| score.horizon == 1 && score.indicator.role == "trivial") {
+        for trivial in scores.iter().filter(|score| score.horizon == 1 && score.is_trivial()) {
             assert!(low > trivial.auroc_oriented().unwrap().point(), "{low} against {trivial:?}");
         }
         assert_eq!(planted.direction, Some(if sign > 0.0 { Direction::High } else { Direction::Low }));
@@ -133,7 +133,7 @@ fn the_interval_of_a_pooled_auroc_covers_as_often_as_it_says() {
         let runs = synthetic(6, 5, 8, 1.0, &mut ChaCha8Rng::seed_from_u64(seed));
         let bootstrap = BootstrapOptions { resamples: 1000, seed };
         let options = PredictivenessOptions { horizons: vec![1], bootstrap, ..Default::default() };
-        score_indicators(&runs, &[ScoredIndicator::new("planted", "compared")], &options)[0].auroc.unwrap()
+        score_indicators(&runs, &[indicator("planted", "compared")], &options)[0].auroc.unwrap()
     };
     let estimates: Vec<_> = (0..repetitions).into_par_iter().map(of_repetition).collect();
     // The indicator has unit variance in either class, so that AUROC is P(N(1, 2) > 0): scipy.stats.norm.cdf(1 / 2**0.5)
@@ -156,7 +156,7 @@ fn the_intervals_of_gain_and_lead_time_cover_as_often_as_they_say() {
         let runs = synthetic(4, 5, 8, 1.0, &mut ChaCha8Rng::seed_from_u64(seed));
         let bootstrap = BootstrapOptions { resamples: 500, seed };
         let options = PredictivenessOptions { horizons: vec![1], bootstrap, ..Default::default() };
-        let score = &score_indicators(&runs, &[ScoredIndicator::new("planted", "compared")], &options)[0];
+        let score = &score_indicators(&runs, &[indicator("planted", "compared")], &options)[0];
         (score.gain_over_task_age.unwrap(), score.lead_time.unwrap())
     };
     let (gains, leads): (Vec<_>, Vec<_>) = (0..600_u64).into_par_iter().map(of_repetition).unzip();
@@ -175,9 +175,9 @@ fn scores_do_not_depend_on_the_order_of_runs() {
     assert_eq!(score_indicators(&runs, &indicators(), &options), scores);
 }
 
-fn rows(runs: &[Series], indicator: &str, horizons: &[usize]) -> Vec<PredictivenessRow> {
+fn rows(runs: &[Series], name: &str, horizons: &[usize]) -> Vec<PredictivenessRow> {
     let options = PredictivenessOptions { horizons: horizons.to_vec(), ..Default::default() };
-    let scores = score_indicators(runs, &[ScoredIndicator::new(indicator, "compared")], &options);
+    let scores = score_indicators(runs, &[indicator(name, "compared")], &options);
     read(&Vec::from_iter(scores.iter().map(CsvLine::of_score)))
 }
 

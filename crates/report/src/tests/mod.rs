@@ -8,5 +8,5 @@ mod oracles;
 mod report;
 mod round_trips;
 mod rows;
-mod synthetic;
+pub(crate) mod synthetic;
 mod warnings;

@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::json;
+use serde_json::{Value, json};
 use trainability_record::controls::{ControlRow, control_columns};
+use trainability_record::glossary::DescribedIndicator;
 use trainability_record::text::sentence;
 use trainability_record::{Glossary, LayerEvents, RunRecord, Status, read_record};
 
+use crate::results::RecordedRun;
+use crate::series::{Arm, Series};
 use crate::{Format, ReportError, ReportFiles, Request, write_request};
 
 pub(super) const METHODS: [&str; 5] = ["relu", "crelu", "l2_adam", "l2_loss", "wasserstein"];
@@ -214,6 +217,42 @@ pub(super) fn write_controls(place: &Path, plan: &Plan, method: &str, schedule: 
         }
     }
     writer.flush().unwrap();
+}
+
+/// An indicator that is called after its column.
+pub(super) fn indicator(name: &str, role: &str) -> DescribedIndicator {
+    let role = serde_json::from_value(role.into()).unwrap();
+    DescribedIndicator { name: name.to_owned(), title: name.to_owned(), role, text: String::new() }
+}
+
+/// A finished run of one task with these options.
+pub(crate) fn run(method: &str, schedule: &str, seed: u64, options: Value) -> RecordedRun {
+    let record = json!({
+        "status": "finished", "configuration_hash": "", "method": method, "schedule": schedule, "seed": seed,
+        "options": options, "updates": 1, "tasks": 1, "seconds": {}, "events": [], "scheduled": false,
+        "diverged_at_task": null, "error": null, "checksums": {}
+    });
+    let arm = Arm { method: method.to_owned(), schedule: schedule.to_owned() };
+    let columns = BTreeMap::from([("online_accuracy".to_owned(), vec![Some(0.5)])]);
+    RecordedRun {
+        folder: Default::default(),
+        arm: arm.clone(),
+        seed,
+        record: Some(serde_json::from_value(record).unwrap()),
+        damage: None,
+        series: Series { arm, seed, columns },
+        traces: Vec::new(),
+    }
+}
+
+/// Options of one part and so many epochs.
+pub(crate) fn options(part: &str, epochs: u64) -> Value {
+    json!({
+        "stream": { "epochs": epochs },
+        "measure": { "interval": epochs },
+        "method": { "parts": [{ "name": part, "options": {} }] },
+        "schedule": { "name": "constant", "bounds": { "noise": "plug_in" } }
+    })
 }
 
 /// Reports on a whole sweep into its own folder.

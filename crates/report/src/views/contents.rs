@@ -65,7 +65,7 @@ fn scope(evidence: &Evidence) -> String {
 /// Which indicators beat the trivial ones beyond their intervals.
 fn verdict(evidence: &Evidence) -> String {
     let leaders = leading(&evidence.scores, HORIZON);
-    let names: Vec<_> = leaders.iter().map(|score| evidence.title(&score.indicator.name)).collect();
+    let names: Vec<_> = leaders.iter().map(|score| score.indicator.title.as_str()).collect();
     let bar = "its interval lies above those of task age and of online accuracy, and above 0.5";
     match names.as_slice() {
         [] => format!("At horizon {HORIZON} no indicator beats both trivial predictors in the sense that {bar}."),

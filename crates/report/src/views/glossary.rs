@@ -143,7 +143,7 @@ mod tests {
     use super::*;
     use crate::results::RecordedSweep;
     use crate::selected::Selected;
-    use crate::setting::tests::run;
+    use crate::tests::synthetic::run;
 
     fn evidence(runs: Vec<RecordedRun>, grid: Value) -> Evidence {
         let provenance = Some(json!({ "experiment": { "grid": grid } }));

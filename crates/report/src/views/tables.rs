@@ -152,11 +152,10 @@ pub(crate) fn predictiveness(evidence: &Evidence) -> Table {
     let headings = ["indicator", "role", "alarm", "#AUROC", "#Spearman\npooled", "#Spearman\nwithin", "#n", "#undef."];
     let mut table = Table::new("Predictiveness at horizon 1", &note, &headings);
     for score in scores {
-        let name = score.indicator.name.as_str();
         let undefined = score.undefined.value().map_or("–".into(), |share| format!("{:.1} %", 100.0 * share));
         let cells = vec![
-            evidence.title(name).to_owned(),
-            score.indicator.role.clone(),
+            score.indicator.title.clone(),
+            score.indicator.role.name().to_owned(),
             score.direction.map_or("–", |direction| direction.name()).to_owned(),
             coarse(&score.auroc_oriented()),
             correlation(&score.spearman_pooled),
@@ -164,7 +163,7 @@ pub(crate) fn predictiveness(evidence: &Evidence) -> Table {
             plain(score.pairs as f64, 0),
             undefined,
         ];
-        table.push(cells, score.indicator.is_trivial());
+        table.push(cells, score.is_trivial());
     }
     table
 }
@@ -192,17 +191,16 @@ pub(crate) fn warning_and_gain(evidence: &Evidence) -> Table {
         ["indicator", "#AP", "#signs", "#lead in tasks", "#gain over\ntask age", "#gain over\nonline accuracy"];
     let mut table = Table::new("Warning and gain at horizon 1", &note, &headings);
     for score in scores {
-        let name = score.indicator.name.as_str();
         let signs = score.sign_consistency.map_or("–".into(), |share| format!("{}/{}", share.part, share.whole));
         let cells = vec![
-            evidence.title(name).to_owned(),
+            score.indicator.title.clone(),
             score.average_precision.map_or("–".into(), |precision| format!("{:.2}", precision.point())),
             signs,
             cell(&score.lead_time, |value| format!("{value:.1}")),
             thousandths(&score.gain_over_task_age),
             thousandths(&score.gain_over_online_accuracy),
         ];
-        table.push(cells, score.indicator.is_trivial());
+        table.push(cells, score.is_trivial());
     }
     table
 }

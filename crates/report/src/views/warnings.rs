@@ -64,8 +64,7 @@ pub(crate) fn unfinished(sweep: &RecordedSweep) -> Vec<String> {
 
 /// Arms in which the schedule took no decision to change anything in some run.
 pub(crate) fn never_fired(evidence: &Evidence) -> Vec<String> {
-    let sentence = |arm: &Arm| {
-        let runs = evidence.arm(&arm.method, &arm.schedule);
+    let sentence = |(arm, runs): (Arm, Vec<&RecordedRun>)| {
         let idle = |run: &&&RecordedRun| run.record.as_ref().is_some_and(|record| record.never_fired());
         let count = runs.iter().filter(idle).count();
         (count > 0).then(|| {
@@ -78,7 +77,7 @@ pub(crate) fn never_fired(evidence: &Evidence) -> Vec<String> {
             )
         })
     };
-    evidence.arms().iter().filter_map(sentence).collect()
+    evidence.runs_by_arm().into_iter().filter_map(sentence).collect()
 }
 
 /// Arms in which the schedule acted, but could not decide anything in some layers, since their bound was never defined.
@@ -90,8 +89,7 @@ pub(crate) fn never_decided(evidence: &Evidence) -> Vec<String> {
             events.filter(|layer| layer.undefined > 0 && layer.undefined == layer.cooled + layer.warmed + layer.held);
         blind.map(|layer| layer.layer.clone()).collect()
     };
-    let sentence = |arm: &Arm| {
-        let runs = evidence.arm(&arm.method, &arm.schedule);
+    let sentence = |(arm, runs): (Arm, Vec<&RecordedRun>)| {
         let blind: Vec<Vec<String>> = runs.iter().map(blind).filter(|layers| !layers.is_empty()).collect();
         let layers: BTreeSet<&str> = blind.iter().flatten().map(String::as_str).collect();
         (!blind.is_empty()).then(|| {
@@ -105,15 +103,14 @@ pub(crate) fn never_decided(evidence: &Evidence) -> Vec<String> {
             )
         })
     };
-    evidence.arms().iter().filter_map(sentence).collect()
+    evidence.runs_by_arm().into_iter().filter_map(sentence).collect()
 }
 
 /// How often the largest eigenvalue was not found to the wanted precision.
 pub(crate) fn unconverged(evidence: &Evidence) -> Option<String> {
     let (mut lost, mut all) = (0, 0);
     let mut worst: Option<(f64, String)> = None;
-    for arm in evidence.arms() {
-        let runs = evidence.arm(&arm.method, &arm.schedule);
+    for (arm, runs) in evidence.runs_by_arm() {
         let rows: usize = runs.iter().flat_map(|run| &run.traces).map(|trace| trace.updates.len()).sum();
         let records = runs.iter().filter_map(|run| run.record.as_ref());
         let count = records.map(|record| record.unconverged_curvature_events).fold(0, u64::saturating_add);

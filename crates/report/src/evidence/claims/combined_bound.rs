@@ -4,6 +4,7 @@
 //! single indicator is read in its better direction, which flatters it, so that a victory over it is worth more. Every comparison must
 //! be won; one that is lost beyond an interval corrected (Bonferroni) for the number of comparisons contradicts.
 
+use trainability_record::glossary::IndicatorRole;
 use trainability_stats::auroc::{Direction, weighted_auroc};
 use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions, CONFIDENCE};
 use trainability_stats::estimate::{Estimate, Undefined};
@@ -38,7 +39,9 @@ pub(super) fn findings(inputs: &ClaimInputs<'_>, runs: &[ScoredRun<'_>]) -> Vec<
     let singles: Vec<&str> = inputs
         .scores
         .iter()
-        .filter(|score| score.horizon == 1 && ["rejected", "compared"].contains(&score.indicator.role.as_str()))
+        .filter(|score| {
+            score.horizon == 1 && [IndicatorRole::Rejected, IndicatorRole::Compared].contains(&score.indicator.role)
+        })
         .map(|score| score.indicator.name.as_str())
         .collect();
     vec![

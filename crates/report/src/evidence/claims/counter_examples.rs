@@ -1,7 +1,7 @@
 //! Counter-examples to a single indicator: two configurations in which it moves alike, while one loses trainability and the other
 //! does not.
 //!
-//! ScoredIndicator and accuracy are looked at on the scale of their ranks among all tasks of all scored runs, from 0 to 1, so that no unit
+//! Indicator and accuracy are looked at on the scale of their ranks among all tasks of all scored runs, from 0 to 1, so that no unit
 //! matters and either's differences can be held against the other's. Two arms are a counter-example when, over at least two seeds that they share,
 //!
 //! - one has lost trainability by the last quarter of the tasks in every seed, the other in none (the event of [`EventOptions`],
@@ -16,6 +16,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use trainability_record::glossary::IndicatorRole;
 use trainability_stats::aggregate::{last_quarter, mean};
 use trainability_stats::correlation::{FEWEST_PAIRS, spearman};
 use trainability_stats::gaps::defined;
@@ -162,7 +163,8 @@ fn pooled_ranks(indicator: &str, runs: &[ScoredRun<'_>]) -> Vec<Vec<Option<f64>>
 /// Claim (a): a counter-example to each rejected indicator. Without one, an indicator that leads the trivial ones and never changes sign
 /// contradicts its rejection; anything less is undecided, since a pair may be missing from the sweep.
 pub(super) fn findings(inputs: &ClaimInputs<'_>, runs: &[ScoredRun<'_>]) -> Vec<Finding> {
-    let rejected = inputs.scores.iter().filter(|score| score.horizon == 1 && score.indicator.role == "rejected");
+    let rejected =
+        inputs.scores.iter().filter(|score| score.horizon == 1 && score.indicator.role == IndicatorRole::Rejected);
     let leaders = leading(inputs.scores, 1);
     let arms = runs.iter().map(|run| &run.series.arm).collect::<BTreeSet<_>>().len();
     let finding = |score: &super::Predictiveness| {

@@ -1,11 +1,10 @@
 //! Whether an indicator means the same everywhere: its correlation with the next task's accuracy, configuration by configuration.
 
-use trainability_record::glossary::{DescribedIndicator, IndicatorRole};
 use trainability_stats::aggregate::mean;
 use trainability_stats::correlation::{FEWEST_PAIRS, spearman};
 
 use crate::evidence::Evidence;
-use crate::evidence::predictiveness::ranked;
+use crate::evidence::predictiveness::{Predictiveness, ranked};
 use crate::plot::data::{Axis, Key, Mark, Panel, Plot, Row, Scale};
 use crate::plot::style::diverging;
 use crate::results::RecordedRun;
@@ -30,15 +29,12 @@ const STEPS: i32 = 5;
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let arms: Vec<_> = evidence.arms().into_iter().filter(|arm| !evidence.is_ceiling(&arm.method)).collect();
-    let rows: Vec<_> = ranked(&evidence.scores, HORIZON)
-        .into_iter()
-        .filter_map(|score| evidence.sweep.glossary.indicator(&score.indicator.name))
-        .collect();
+    let rows = ranked(&evidence.scores, HORIZON);
     let mut marks = Vec::new();
-    for (place, definition) in rows.iter().enumerate() {
+    for (place, score) in rows.iter().enumerate() {
         for (column, arm) in arms.iter().enumerate() {
             let runs = evidence.arm(&arm.method, &arm.schedule).into_iter();
-            let within: Vec<f64> = runs.filter_map(|run| correlation(run, &definition.name)).collect();
+            let within: Vec<f64> = runs.filter_map(|run| correlation(run, &score.indicator.name)).collect();
             if let Ok(correlation) = mean(&within) {
                 let (x, y) = (column as f64, place as f64);
                 marks.push(Mark::Cell { x, y, colour: diverging(rounded(correlation)) });
@@ -48,9 +44,9 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     if marks.is_empty() {
         return Vec::new();
     }
-    let row = |definition: &&DescribedIndicator| {
-        let trivial = if definition.role == IndicatorRole::Trivial { " (trivial)" } else { "" };
-        Row { label: format!("{}{trivial}", definition.title), ..Row::default() }
+    let row = |score: &&Predictiveness| {
+        let trivial = if score.is_trivial() { " (trivial)" } else { "" };
+        Row { label: format!("{}{trivial}", score.indicator.title), ..Row::default() }
     };
     let height = 40.0 * rows.len() as f64;
     let columns = arms.iter().map(Arm::heading).collect();
