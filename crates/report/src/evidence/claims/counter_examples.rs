@@ -12,7 +12,7 @@
 //! - it ends alike, in every seed: over the last quarter it differs by at most [`END_ALIKE`], while the accuracy differs by at least twice
 //!   that. An indicator that is nothing but the accuracy upside down has no counter-example.
 //!
-//! [`EventOptions`]: crate::analysis::outcomes::EventOptions
+//! [`EventOptions`]: crate::evidence::outcomes::EventOptions
 
 use std::collections::{BTreeMap, BTreeSet};
 
