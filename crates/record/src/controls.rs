@@ -138,21 +138,12 @@ pub fn read_traces(path: &Path, bytes: impl Read, wanted: &[&str]) -> Result<Vec
 pub fn read_rows(path: &Path, bytes: impl Read) -> Result<Vec<ControlRow>, TableError> {
     let mut file = ControlFile::open(path, bytes)?;
     let mut rows = Vec::new();
-    while let Some(FixedFields { task, update, layer, learning_rate, action }) = file.next()? {
+    while let Some(mut row) = file.next()? {
         let names = file.names.iter().map(|name| Cow::Owned(name.clone()));
-        let values = names.zip(file.values.iter().copied()).collect();
-        rows.push(ControlRow { task, update, layer, learning_rate, values, action });
+        row.values = names.zip(file.values.iter().copied()).collect();
+        rows.push(row);
     }
     Ok(rows)
-}
-
-/// The fields of a row that every file has.
-struct FixedFields {
-    task: usize,
-    update: u64,
-    layer: String,
-    learning_rate: f64,
-    action: String,
 }
 
 /// A file that is read, with the values of its current row.
@@ -192,8 +183,8 @@ impl<'p, R: Read> ControlFile<'p, R> {
         self.names.iter().position(|name| name == column).ok_or_else(|| missing(self.path, column))
     }
 
-    /// The next row, its values being left in `values`.
-    fn next(&mut self) -> Result<Option<FixedFields>, TableError> {
+    /// The next row but for its values, which are left in `values`.
+    fn next(&mut self) -> Result<Option<ControlRow>, TableError> {
         if !self.reader.read_record(&mut self.record).map_err(|e| TableError::of_csv(self.path, &e))? {
             return Ok(None);
         }
@@ -206,11 +197,12 @@ impl<'p, R: Read> ControlFile<'p, R> {
             };
         }
         let [task, update, layer, learning_rate, action] = self.fixed.map(|place| &self.record[place]);
-        Ok(Some(FixedFields {
+        Ok(Some(ControlRow {
             task: task.parse().map_err(|_| self.not("task", task, "a whole number"))?,
             update: update.parse().map_err(|_| self.not("update", update, "a whole number"))?,
             layer: layer.to_owned(),
             learning_rate: learning_rate.parse().map_err(|_| self.not("learning_rate", learning_rate, "a number"))?,
+            values: Vec::new(),
             action: action.to_owned(),
         }))
     }

@@ -152,12 +152,12 @@ impl Glossary {
                 self.bounds.push(bound);
             }
         }
-        other.parts.into_iter().for_each(|(name, part)| {
+        for (name, part) in other.parts {
             self.parts.entry(name).or_insert(part);
-        });
-        other.schedules.into_iter().for_each(|(name, schedule)| {
+        }
+        for (name, schedule) in other.schedules {
             self.schedules.entry(name).or_insert(schedule);
-        });
+        }
     }
 }
 

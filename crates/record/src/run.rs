@@ -11,10 +11,11 @@ use crate::digest::{Damage, Digest, checksum, read_json, write_json};
 use crate::recorder::CSV_FILES;
 
 /// Where a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Under way, or interrupted: its checkpoint says how far it came.
+    #[default]
     Running,
     /// Every task was trained; the CSV files are complete.
     Finished,
@@ -40,7 +41,7 @@ pub struct LayerEvents {
 }
 
 /// The content of `run.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// Where the run stands.
     pub status: Status,
@@ -97,25 +98,12 @@ impl RunRecord {
         options: serde_json::Value,
     ) -> RunRecord {
         RunRecord {
-            status: Status::Running,
             configuration_hash: configuration_hash.to_owned(),
             method: method.to_owned(),
             schedule: schedule.to_owned(),
             seed,
             options,
-            updates: 0,
-            tasks: 0,
-            seconds: BTreeMap::new(),
-            events: Vec::new(),
-            scheduled: false,
-            flat_curvature_events: 0,
-            unconverged_curvature_events: 0,
-            diverged_at_task: None,
-            error: None,
-            fault: false,
-            last_finite_loss: None,
-            resumptions: 0,
-            checksums: BTreeMap::new(),
+            ..RunRecord::default()
         }
     }
 

@@ -15,14 +15,11 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
     }
-    let mut spelt = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        match is_hidden(character) {
-            true => spelt.extend(character.escape_unicode()),
-            false => spelt.push(character),
-        }
-    }
-    Cow::Owned(spelt)
+    let spelt = |character: char| match is_hidden(character) {
+        true => character.escape_unicode().to_string(),
+        false => character.to_string(),
+    };
+    Cow::Owned(text.chars().map(spelt).collect())
 }
 
 /// Control characters; the marks, embeddings, overrides and isolates of the bidirectional algorithm; characters without

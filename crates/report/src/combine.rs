@@ -45,16 +45,14 @@ pub(crate) fn together(mut sweeps: Vec<RecordedSweep>) -> Result<Selected, Refus
     sweep.sort();
     let mut slice = vec![format!("These are the sweeps {} together.", names.join(", "))];
     if twice > 0 {
-        slice.push(format!("{} in more than one of them with the same options, and counted once.", are(twice)));
+        let are = if twice == 1 { "is" } else { "are" };
+        let runs = counted(twice, "run");
+        slice.push(format!("{runs} {are} in more than one of them with the same options, and counted once."));
     }
     if apart > 0 {
         slice.push("Labels that mean different options in different sweeps have the sweep's name in front.".into());
     }
     Ok(Selected { sweep, slice, cautions, first_task: 0 })
-}
-
-fn are(runs: usize) -> String {
-    format!("{} {}", counted(runs, "run"), if runs == 1 { "is" } else { "are" })
 }
 
 #[derive(Clone, Copy)]
@@ -116,16 +114,11 @@ fn once(runs: Vec<RecordedRun>) -> Vec<RecordedRun> {
     let mut kept: Vec<RecordedRun> = Vec::new();
     let mut places = BTreeMap::new();
     for run in runs {
-        match places.get(&(run.arm.clone(), run.seed)) {
-            Some(&place) => {
-                if !RecordedRun::finished(&kept[place]) && run.finished() {
-                    kept[place] = run;
-                }
-            }
-            None => {
-                places.insert((run.arm.clone(), run.seed), kept.len());
-                kept.push(run);
-            }
+        let place = *places.entry((run.arm.clone(), run.seed)).or_insert(kept.len());
+        if place == kept.len() {
+            kept.push(run);
+        } else if run.finished() && !kept[place].finished() {
+            kept[place] = run;
         }
     }
     kept
@@ -179,7 +172,7 @@ mod tests {
     use trainability_record::run::Status;
 
     use super::*;
-    use crate::setting::tests::{options, run};
+    use crate::tests::synthetic::{options, run};
 
     fn sweep(name: &str, runs: Vec<RecordedRun>) -> RecordedSweep {
         RecordedSweep { name: name.to_owned(), runs, ..RecordedSweep::default() }

@@ -29,14 +29,9 @@ mod wording;
 mod write;
 mod writers;
 
-pub use error::ReportError;
-
-pub use error::Refusal;
+pub use error::{Refusal, ReportError};
 pub use results_error::ResultsError;
 pub use selection::Filter;
 pub use views::table::Table;
-pub use write::ReportFiles;
-pub use write::Request;
-pub use write::write_request;
-pub use write::{Format, write};
+pub use write::{Format, ReportFiles, Request, write_request};
 pub use writers::terminal;

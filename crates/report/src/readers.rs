@@ -20,13 +20,15 @@ use crate::views::{contents, tables, warnings};
 use crate::writers::{html, markdown, terminal};
 
 /// A target: its name, which is that of its folder of seeds, and the function.
+#[cfg(test)]
 pub(crate) type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// All of them.
+#[cfg(test)]
 pub(crate) const TARGETS: [FuzzTarget; 3] = [("tasks", tasks), ("controls", controls), ("run_record", run_record)];
 
 /// `tasks.csv`.
-pub(crate) fn tasks(bytes: &[u8]) {
+pub fn tasks(bytes: &[u8]) {
     let Ok(columns) = read_tasks(Path::new("tasks.csv"), bytes) else { return };
     assert_eq!(read_tasks(Path::new("tasks.csv"), &write_tasks(&columns)[..]).unwrap(), columns);
     // Other seeds have the same tasks in another order, so that there are intervals over seeds.
@@ -59,7 +61,7 @@ fn write_tasks(columns: &BTreeMap<String, Vec<Option<f64>>>) -> Vec<u8> {
 }
 
 /// `controls.csv`.
-pub(crate) fn controls(bytes: &[u8]) {
+pub fn controls(bytes: &[u8]) {
     if traces(bytes).is_ok() {
         let run = |schedule| run("relu", schedule, read_tasks(Path::new("tasks.csv"), TASKS).unwrap(), bytes);
         report(vec![run("constant"), run("paper")], None);
@@ -67,7 +69,7 @@ pub(crate) fn controls(bytes: &[u8]) {
 }
 
 /// `run.json`; or any other JSON, as the content of `sweep.json`.
-pub(crate) fn run_record(bytes: &[u8]) {
+pub fn run_record(bytes: &[u8]) {
     let columns = || read_tasks(Path::new("tasks.csv"), TASKS).unwrap();
     if let Ok(record) = serde_json::from_slice::<RunRecord>(bytes) {
         let text = serde_json::to_string(&record).unwrap();

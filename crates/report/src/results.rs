@@ -91,19 +91,17 @@ impl RecordedSweep {
     /// # Errors
     /// When there is no sweep, only its summaries are left, `sweep.json` is damaged, or a file cannot be read.
     pub(crate) fn survey(folder: &Path) -> Result<Self, ResultsError> {
-        let record = match read_sweep(folder) {
-            Ok(record) => record,
+        let (provenance, glossary) = match read_sweep(folder) {
+            Ok(Some((provenance, glossary))) => (Some(provenance), glossary),
+            Ok(None) => (None, Glossary::format2()),
             Err(Damage::Unreadable { path, source }) => return Err(ResultsError::Io { path, source }),
             Err(damage) => return Err(ResultsError::Damaged(damage)),
         };
-        let (provenance, glossary) =
-            record.map_or_else(|| (None, Glossary::format2()), |record| (Some(record.provenance), record.glossary));
         let places = find(folder)?;
         if places.is_empty() {
-            let missing = PathBuf::from("runs");
-            let removed = ResultsError::RunsRemoved { folder: folder.to_owned(), missing };
             let summarised = provenance.is_some() || folder.join("summary.csv").exists();
-            return Err(if summarised { removed } else { ResultsError::NotASweep(folder.to_owned()) });
+            let reason = if summarised { ResultsError::RunsRemoved } else { ResultsError::NotASweep };
+            return Err(reason(folder.to_owned()));
         }
         let runs: Result<Vec<_>, _> = places.par_iter().map(|place| load_run(folder, place)).collect();
         let mut sweep = Self { name: folder_name(folder), provenance, glossary, runs: runs? };
@@ -186,16 +184,12 @@ pub(crate) fn folder_name(folder: &Path) -> String {
 
 /// The folders runs/METHOD/SCHEDULE/seed-N, relative to the sweep's.
 fn find(folder: &Path) -> Result<Vec<PathBuf>, ResultsError> {
-    let mut places = Vec::new();
-    let runs = PathBuf::from("runs");
-    if !folder.join(&runs).is_dir() {
-        return Ok(places);
+    let mut places = vec![PathBuf::from("runs")];
+    places.retain(|runs| folder.join(runs).is_dir());
+    for _ in ["METHOD", "SCHEDULE", "seed-N"] {
+        places = places.iter().map(|place| folders(folder, place)).collect::<Result<Vec<_>, _>>()?.concat();
     }
-    for method in folders(folder, &runs)? {
-        for schedule in folders(folder, &method)? {
-            places.extend(folders(folder, &schedule)?.into_iter().filter(|place| seed_of(place).is_some()));
-        }
-    }
+    places.retain(|place| seed_of(place).is_some());
     Ok(places)
 }
 

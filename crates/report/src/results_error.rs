@@ -16,15 +16,10 @@ pub enum ResultsError {
     NotASweep(PathBuf),
     /// Only the summaries were kept.
     #[error(
-        "{} keeps only the summaries of its sweep ({} is gone); run the sweep again to draw its report anew",
-        .folder.display(), .missing.display()
+        "{} keeps only the summaries of its sweep (runs is gone); run the sweep again to draw its report anew",
+        .0.display()
     )]
-    RunsRemoved {
-        /// The sweep's folder.
-        folder: PathBuf,
-        /// The first file that is missing.
-        missing: PathBuf,
-    },
+    RunsRemoved(PathBuf),
     /// A file or folder cannot be read.
     #[error("{} cannot be read: {source}", .path.display())]
     Io {

@@ -1,7 +1,6 @@
 //! Which runs and tasks a report is about: `--filter`, applied before anything is computed, and before the numbers of a
 //! run that is left out are read.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -14,7 +13,7 @@ use crate::results::{RecordedRun, RecordedSweep};
 use crate::selected::Selected;
 use crate::series::CONTROL;
 use crate::setting::{grid_keys, is_ceiling, option_keys, value_of};
-use crate::wording::counted;
+use crate::wording::{counted, distinct};
 
 /// One `--filter KEY=VALUE[,VALUE...]`.
 #[derive(Clone, Debug)]
@@ -76,12 +75,6 @@ impl FromStr for Filter {
     }
 }
 
-impl fmt::Display for Filter {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}", self.given)
-    }
-}
-
 impl Filter {
     fn matches(&self, run: &RecordedRun, keys: &[String]) -> bool {
         // A ceiling is what others are held against, whatever their method and schedule.
@@ -99,12 +92,13 @@ impl Filter {
     fn check(&self, runs: &[&RecordedRun], keys: &[String]) -> Result<(), Refusal> {
         let Wanted::Values(patterns) = &self.wanted else { return Ok(()) };
         let values = values_of(runs, &self.key, keys);
-        demand!(!values.is_empty(), "--filter {self}: {}", no_such_key(&self.key, runs, keys));
+        demand!(!values.is_empty(), "--filter {}: {}", self.given, no_such_key(&self.key, runs, keys));
         for pattern in patterns {
             let found = values.iter().any(|value| pattern.matches(value));
             demand!(
                 found,
-                "--filter {self}: {:?} matches none of the {}, whose {} is {}",
+                "--filter {}: {:?} matches none of the {}, whose {} is {}",
+                self.given,
                 pattern.text,
                 counted(runs.len(), "run"),
                 self.key,
@@ -117,13 +111,7 @@ impl Filter {
 
 /// The different values that runs have under a key, in the order of the runs.
 pub(crate) fn values_of(runs: &[&RecordedRun], key: &str, keys: &[String]) -> Vec<String> {
-    let mut values = Vec::new();
-    for value in runs.iter().filter_map(|run| value_of(run, key, keys)) {
-        if !values.contains(&value) {
-            values.push(value);
-        }
-    }
-    values
+    distinct(runs.iter().filter_map(|run| value_of(run, key, keys)))
 }
 
 /// The complaint about a key that no run has.
@@ -158,7 +146,7 @@ pub(crate) fn select(folders: &[PathBuf], filters: &[Filter]) -> Result<Selected
         filters.iter().try_for_each(|filter| filter.check(&all, &keys))?;
         let wanted = |run: &RecordedRun| filters.iter().all(|filter| filter.matches(run, &keys));
         let kept: Vec<&&RecordedRun> = all.iter().filter(|run| wanted(run)).collect();
-        let together = filters.iter().map(Filter::to_string).collect::<Vec<_>>().join(" and ");
+        let together = filters.iter().map(|filter| filter.given.as_str()).collect::<Vec<_>>().join(" and ");
         // Ceilings alone are no answer, unless they are what was asked for.
         let named =
             |run: &&&RecordedRun| !is_ceiling(run, &keys) || filters.iter().all(|filter| filter.names(run, &keys));
@@ -176,7 +164,7 @@ pub(crate) fn select(folders: &[PathBuf], filters: &[Filter]) -> Result<Selected
     selected.slice = slice;
     for filter in filters {
         if let Wanted::Tasks(first, last) = filter.wanted {
-            cut(&mut selected, first, last, filter)?;
+            cut(&mut selected, first, last, &filter.given)?;
         }
     }
     Ok(selected)
@@ -208,7 +196,7 @@ fn described(
 }
 
 /// Keeps some tasks, both ends included.
-fn cut(selected: &mut Selected, first: usize, last: usize, filter: &Filter) -> Result<(), Refusal> {
+fn cut(selected: &mut Selected, first: usize, last: usize, filter: &str) -> Result<(), Refusal> {
     let tasks = |run: &RecordedRun| run.series.online_accuracy().len();
     let most = selected.sweep.finished().map(tasks).max().unwrap_or(0);
     let (from, end) = (first - 1, last.min(selected.first_task + most));

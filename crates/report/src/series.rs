@@ -1,6 +1,10 @@
 //! A finished run as the analysis sees it: named columns, one value a task, no files and no tensors.
 
 use std::collections::BTreeMap;
+use std::fmt;
+
+use trainability_stats::aggregate::mean;
+use trainability_stats::gaps::{all_defined, defined};
 
 /// The method that starts afresh at every task: the ceiling that the others are held against.
 pub(crate) const CEILING: &str = "reset";
@@ -15,6 +19,25 @@ pub(crate) struct Arm {
     pub method: String,
     /// The schedule's label.
     pub schedule: String,
+}
+
+impl Arm {
+    /// The same method under the schedule that others are compared with.
+    pub(crate) fn control(&self) -> Self {
+        Self { method: self.method.clone(), schedule: CONTROL.to_owned() }
+    }
+
+    /// As figures name it.
+    pub(crate) fn heading(&self) -> String {
+        format!("{} · {}", self.method, self.schedule)
+    }
+}
+
+/// As sentences name it.
+impl fmt::Display for Arm {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}", self.method, self.schedule)
+    }
 }
 
 /// The per-task values of one run.
@@ -37,5 +60,16 @@ impl Series {
     /// Online accuracy of each task, the outcome that everything is scored against.
     pub(crate) fn online_accuracy(&self) -> &[Option<f64>] {
         self.column("online_accuracy")
+    }
+
+    /// A column at each task beside the online accuracy of the next, where both are defined.
+    pub(crate) fn before_next(&self, name: &str) -> impl Iterator<Item = (f64, f64)> {
+        let pairs = self.column(name).iter().zip(self.online_accuracy().iter().skip(1));
+        pairs.filter_map(|(value, next)| defined(*value).zip(defined(*next)))
+    }
+
+    /// The mean online accuracy over all tasks, if it is defined at each.
+    pub(crate) fn score(&self) -> Option<f64> {
+        mean(&all_defined(self.online_accuracy())?).ok()
     }
 }

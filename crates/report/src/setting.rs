@@ -139,41 +139,9 @@ pub(crate) fn references(sweep: &RecordedSweep) -> BTreeMap<Arm, Option<Arm>> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use trainability_record::run::RunRecord;
-
+mod tests {
     use super::*;
-    use crate::series::Series;
-
-    /// A finished run of one task with these options.
-    pub(crate) fn run(method: &str, schedule: &str, seed: u64, options: Value) -> RecordedRun {
-        let record = serde_json::json!({
-            "status": "finished", "configuration_hash": "", "method": method, "schedule": schedule, "seed": seed,
-            "options": options, "updates": 1, "tasks": 1, "seconds": {}, "events": [], "scheduled": false,
-            "diverged_at_task": null, "error": null, "checksums": {}
-        });
-        let arm = Arm { method: method.to_owned(), schedule: schedule.to_owned() };
-        let columns = BTreeMap::from([("online_accuracy".to_owned(), vec![Some(0.5)])]);
-        RecordedRun {
-            folder: Default::default(),
-            arm: arm.clone(),
-            seed,
-            record: Some(serde_json::from_value::<RunRecord>(record).unwrap()),
-            damage: None,
-            series: Series { arm, seed, columns },
-            traces: Vec::new(),
-        }
-    }
-
-    /// Options of one part and so many epochs.
-    pub(crate) fn options(part: &str, epochs: u64) -> Value {
-        serde_json::json!({
-            "stream": { "epochs": epochs },
-            "measure": { "interval": epochs },
-            "method": { "parts": [{ "name": part, "options": {} }] },
-            "schedule": { "name": "constant", "bounds": { "noise": "plug_in" } }
-        })
-    }
+    use crate::tests::synthetic::{options, run};
 
     #[test]
     fn every_arm_is_held_against_the_reset_arm_of_its_own_setting() {

@@ -1,21 +1,20 @@
 //! A report from beginning to end: read, compute, print, draw, write.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use trainability_record::atomic::{self, make_folder};
 use trainability_record::text::printable;
 
 use crate::error::{ReportError, refuse};
 use crate::evidence::Evidence;
-use crate::evidence::claims::finding::ClaimRow;
-use crate::evidence::rows::{PredictivenessRow, SummaryRow};
+use crate::evidence::rows::CsvLine;
 use crate::groups::{groups, told};
 use crate::selection::{Filter, select};
 use crate::views::{contents, figures, group_tables, tables, warnings};
 use crate::writers::{files, html, latex, markdown, terminal};
 
-/// What [`write()`] wrote.
+/// What [`write_request`] wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportFiles {
     /// A row an arm.
@@ -43,29 +42,6 @@ pub enum Format {
     Latex,
 }
 
-/// Reports on the sweep in `results_dir`: tables and warnings to `out`, the figures to `plots_dir`, everything else into
-/// `results_dir`. Ends by naming the files to open, unless the tables are for LaTeX, which then is all there is in `out`.
-///
-/// # Errors
-/// When the folder holds no sweep, `sweep.json` is damaged, no run has finished and is whole, or something cannot be
-/// written; in one sentence with the file's name.
-pub fn write(
-    results_dir: &Path,
-    plots_dir: &Path,
-    format: Format,
-    out: &mut dyn Write,
-) -> Result<ReportFiles, ReportError> {
-    let request = Request {
-        results: vec![results_dir.to_owned()],
-        out: results_dir.to_owned(),
-        plots: plots_dir.to_owned(),
-        format,
-        filters: Vec::new(),
-        group_by: None,
-    };
-    write_request(&request, out)
-}
-
 /// What to report on, and where to.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -83,10 +59,12 @@ pub struct Request {
     pub group_by: Option<String>,
 }
 
-/// The same as [`write()`] for a part of a sweep, or for several sweeps.
+/// Reports on a sweep, a part of one, or several: prints tables and warnings to `out`, and writes the files. Ends by naming the
+/// files to open, unless the tables are for LaTeX, which then is all there is in `out`.
 ///
 /// # Errors
-/// As [`write()`], and when a filter matches nothing.
+/// When a folder holds no sweep, `sweep.json` is damaged, no run has finished and is whole, a filter matches nothing, or
+/// something cannot be written; in one sentence with the file's name.
 pub fn write_request(request: &Request, out: &mut dyn Write) -> Result<ReportFiles, ReportError> {
     let Request { out: results_dir, plots: plots_dir, format, .. } = request;
     let selected = select(&request.results, &request.filters)?;
@@ -130,9 +108,9 @@ pub fn write_request(request: &Request, out: &mut dyn Write) -> Result<ReportFil
     };
     make_folder(results_dir)?;
     make_folder(plots_dir)?;
-    files::write_csv(&report.summary, evidence.summaries.iter().map(SummaryRow::from))?;
-    files::write_csv(&report.predictiveness, evidence.scores.iter().map(PredictivenessRow::from))?;
-    files::write_csv(&report.claims, evidence.findings.iter().map(ClaimRow::from))?;
+    files::write_csv(&report.summary, &Vec::from_iter(evidence.summaries.iter().map(CsvLine::of_arm)))?;
+    files::write_csv(&report.predictiveness, &Vec::from_iter(evidence.scores.iter().map(CsvLine::of_score)))?;
+    files::write_csv(&report.claims, &Vec::from_iter(evidence.findings.iter().map(CsvLine::of_finding)))?;
 
     let drawn = figures::draw_all(&evidence, &grouped)?;
     let pictures: Vec<_> = drawn.iter().flat_map(|drawn| &drawn.pictures).collect();

@@ -50,17 +50,9 @@ pub fn slope(values: &[f64]) -> Result<f64, Undefined> {
     Ok(both / square)
 }
 
-#[cfg(test)]
 /// Interquartile mean: the mean without the lowest and the highest quarter, a quarter being rounded down to whole values
 /// (R. Agarwal et al., *Deep RL at the Edge of the Statistical Precipice*, 2021; `scipy.stats.trim_mean(values, 0.25)`).
-///
-/// # Errors
-/// [`Undefined::NoValues`] of nothing.
-pub(crate) fn interquartile_mean(values: &[f64]) -> Result<f64, Undefined> {
-    weighted_interquartile_mean(values, &vec![1.0; values.len()])
-}
-
-/// [`interquartile_mean`] of weighted values: the same share of the whole weight is cut from each end.
+/// Of weighted values the same share of the whole weight is cut from each end.
 ///
 /// # Errors
 /// [`Undefined::NoValues`] without weight.
@@ -80,17 +72,8 @@ pub fn weighted_interquartile_mean(values: &[f64], weights: &[f64]) -> Result<f6
     Ok(sum / (whole - 2.0 * cut))
 }
 
-#[cfg(test)]
 /// Probability of improvement: how often a score of the arm exceeds one of the control, over all pairs of scores, ties counting
-/// half (Agarwal et al., 2021; rliable's `probability_of_improvement`).
-///
-/// # Errors
-/// [`Undefined::NoValues`] when either side is empty.
-pub(crate) fn probability_of_improvement(arm: &[f64], control: &[f64]) -> Result<f64, Undefined> {
-    weighted_probability_of_improvement(arm, &vec![1.0; arm.len()], control, &vec![1.0; control.len()])
-}
-
-/// [`probability_of_improvement`] of weighted scores.
+/// half (Agarwal et al., 2021; rliable's `probability_of_improvement`), each pair with the product of its weights.
 ///
 /// # Errors
 /// [`Undefined::NoValues`] when either side has no weight.
@@ -130,6 +113,14 @@ pub fn performance_profile(scores: &[f64], weights: &[f64], tau: f64) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn interquartile_mean(values: &[f64]) -> Result<f64, Undefined> {
+        weighted_interquartile_mean(values, &vec![1.0; values.len()])
+    }
+
+    fn probability_of_improvement(arm: &[f64], control: &[f64]) -> Result<f64, Undefined> {
+        weighted_probability_of_improvement(arm, &vec![1.0; arm.len()], control, &vec![1.0; control.len()])
+    }
 
     const S: [f64; 7] = [0.1, 0.9, 0.35, 0.4, 0.6, 0.8, 0.2];
     const T: [f64; 6] = [0.3, 0.35, 0.5, 0.15, 0.7, 0.8];

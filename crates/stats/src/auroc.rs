@@ -47,30 +47,19 @@ pub fn auroc(indicator: &[f64], events: &[bool]) -> Result<f64, Undefined> {
 pub fn weighted_auroc(order: &Order, events: &[bool], weights: &[f64]) -> Result<f64, Undefined> {
     let (mut above, mut without_below, mut with_below, mut distinct) = (0.0, 0.0, 0.0, 0);
     for group in order.groups() {
-        let (with, without) = class_weights(group, events, weights);
+        let (with, without) = class_weights(group.iter().copied(), events, weights);
         above += with * (without_below + 0.5 * without);
         with_below += with;
         without_below += without;
         distinct += usize::from(with + without > 0.0);
     }
-    check_classes(with_below, without_below, distinct)?;
+    check_separable(with_below, without_below, distinct)?;
     Ok(above / (with_below * without_below))
 }
 
 /// Average precision: the mean of the precision at each threshold, weighted by the recall that the threshold gains, tied values
 /// forming one threshold. This is scikit-learn's definition, without interpolation. Chance is the share of events.
-///
-/// # Errors
-/// As [`auroc`].
-///
-/// # Panics
-/// When the lists differ in length.
-pub fn average_precision(indicator: &[f64], events: &[bool], direction: Direction) -> Result<f64, Undefined> {
-    assert_eq!(indicator.len(), events.len(), "every value needs its class");
-    weighted_average_precision(&Order::of(indicator), events, &vec![1.0; events.len()], direction)
-}
-
-/// [`average_precision`] in which the task at place i counts `weights[i]` times, of values that have been sorted before.
+/// The task at place i counts `weights[i]` times, of values that have been sorted before.
 ///
 /// # Errors
 /// As [`auroc`], over the tasks with weight.
@@ -82,7 +71,7 @@ pub fn weighted_average_precision(
 ) -> Result<f64, Undefined> {
     let (mut with_so_far, mut without_so_far, mut sum, mut distinct) = (0.0, 0.0, 0.0, 0);
     let mut lower_threshold = |group: &[usize]| {
-        let (with, without) = class_weights(group, events, weights);
+        let (with, without) = class_weights(group.iter().copied(), events, weights);
         with_so_far += with;
         without_so_far += without;
         if with > 0.0 {
@@ -94,30 +83,49 @@ pub fn weighted_average_precision(
         Direction::High => order.groups().rev().for_each(&mut lower_threshold),
         Direction::Low => order.groups().for_each(&mut lower_threshold),
     }
-    check_classes(with_so_far, without_so_far, distinct)?;
+    check_separable(with_so_far, without_so_far, distinct)?;
     Ok(sum / with_so_far)
 }
 
 /// The weight of events and of non-events among the places.
-fn class_weights(places: &[usize], events: &[bool], weights: &[f64]) -> (f64, f64) {
-    places.iter().fold((0.0, 0.0), |(with, without), &place| {
+fn class_weights(places: impl Iterator<Item = usize>, events: &[bool], weights: &[f64]) -> (f64, f64) {
+    places.fold((0.0, 0.0), |(with, without), place| {
         if events[place] { (with + weights[place], without) } else { (with, without + weights[place]) }
     })
 }
 
-fn check_classes(with: f64, without: f64, distinct: usize) -> Result<(), Undefined> {
+/// The weight of all events and of all non-events.
+///
+/// # Errors
+/// [`Undefined`] unless both have some.
+pub(crate) fn both_classes(events: &[bool], weights: &[f64]) -> Result<(f64, f64), Undefined> {
+    let (with, without) = class_weights(0..events.len(), events, weights);
+    check_classes(with, without)?;
+    Ok((with, without))
+}
+
+fn check_classes(with: f64, without: f64) -> Result<(), Undefined> {
     match (with > 0.0, without > 0.0) {
         (false, false) => Err(Undefined::NoValues),
         (false, true) => Err(Undefined::NoEvent),
         (true, false) => Err(Undefined::OnlyEvents),
-        (true, true) if distinct < 2 => Err(Undefined::ConstantIndicator),
         (true, true) => Ok(()),
     }
+}
+
+/// Both classes have weight, and so have two different values.
+fn check_separable(with: f64, without: f64, distinct: usize) -> Result<(), Undefined> {
+    check_classes(with, without)?;
+    if distinct < 2 { Err(Undefined::ConstantIndicator) } else { Ok(()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn average_precision(indicator: &[f64], events: &[bool], direction: Direction) -> Result<f64, Undefined> {
+        weighted_average_precision(&Order::of(indicator), events, &vec![1.0; events.len()], direction)
+    }
 
     const X: [f64; 10] = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0, 5.0, 3.0];
     const EVENTS: [bool; 10] = [false, false, true, false, true, true, false, true, false, true];

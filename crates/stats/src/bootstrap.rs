@@ -21,8 +21,9 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::aggregate::weighted_mean;
 use super::distribution::{normal_cdf, student_t_two_sided};
-use super::estimate::{Interval, Undefined};
+use super::estimate::{Estimate, Interval, Undefined};
 
 /// The probability that an interval is meant to cover with.
 pub const CONFIDENCE: f64 = 0.95;
@@ -48,6 +49,7 @@ impl Default for BootstrapOptions {
 /// Resamples of a set of runs, drawn once and shared by all statistics of these runs.
 #[derive(Clone, Debug)]
 pub struct Bootstrap {
+    runs: usize,
     weights: Vec<Vec<f64>>,
     tail: Result<f64, Undefined>,
 }
@@ -65,19 +67,38 @@ impl Bootstrap {
             members[stratum].push(run);
         }
         members.retain(|stratum| !stratum.is_empty());
-        let freedom = strata.len() - members.len();
+        let (runs, freedom) = (strata.len(), strata.len() - members.len());
         if freedom == 0 {
             let reason = if strata.is_empty() { Undefined::NoValues } else { Undefined::SingleSeed };
-            return Self { weights: Vec::new(), tail: Err(reason) };
+            return Self { runs, weights: Vec::new(), tail: Err(reason) };
         }
         let mut generator = ChaCha8Rng::seed_from_u64(options.seed);
-        let weights = (0..options.resamples).map(|_| draw(&members, strata.len(), &mut generator)).collect();
-        Self { weights, tail: Ok(normal_cdf(-student_t_two_sided(confidence, freedom))) }
+        let weights = (0..options.resamples).map(|_| draw(&members, runs, &mut generator)).collect();
+        Self { runs, weights, tail: Ok(normal_cdf(-student_t_two_sided(confidence, freedom))) }
     }
 
     /// Resamples of the runs of one arm, or of pairs of runs.
     pub fn unstratified(runs: usize, options: BootstrapOptions) -> Self {
         Self::new(&vec![0; runs], options)
+    }
+
+    /// A statistic that is given the weight of each run: its value over all runs, each counting once, and its interval.
+    ///
+    /// # Errors
+    /// Why there is no value over all runs.
+    pub fn estimate(&self, mut statistic: impl FnMut(&[f64]) -> Result<f64, Undefined>) -> Result<Estimate, Undefined> {
+        let point = statistic(&vec![1.0; self.runs])?;
+        Ok(Estimate::new(point, self.interval(statistic), self.runs))
+    }
+
+    /// Several statistics with their intervals, from one pass over the resamples.
+    pub fn estimates<const STATISTICS: usize>(
+        &self,
+        mut statistics: impl FnMut(&[f64]) -> [Result<f64, Undefined>; STATISTICS],
+    ) -> [Result<Estimate, Undefined>; STATISTICS] {
+        let points = statistics(&vec![1.0; self.runs]);
+        let intervals = self.intervals(statistics);
+        std::array::from_fn(|i| points[i].map(|point| Estimate::new(point, intervals[i], self.runs)))
     }
 
     /// The 95 % interval of a statistic that is given the weight of each run.
@@ -90,8 +111,7 @@ impl Bootstrap {
         interval
     }
 
-    /// The intervals of several statistics from one pass over the resamples.
-    pub fn intervals<const STATISTICS: usize>(
+    fn intervals<const STATISTICS: usize>(
         &self,
         mut statistics: impl FnMut(&[f64]) -> [Result<f64, Undefined>; STATISTICS],
     ) -> [Result<Interval, Undefined>; STATISTICS] {
@@ -119,6 +139,25 @@ impl Bootstrap {
         }
         Ok(Interval { low: quantile(&values, tail), high: quantile(&values, 1.0 - tail) })
     }
+}
+
+/// A statistic that is given the weight of each seed of one arm, or of a pair of arms, with its interval over seeds.
+///
+/// # Errors
+/// Why there is no value over all seeds.
+pub fn estimate_over_seeds(
+    seeds: usize,
+    statistic: impl FnMut(&[f64]) -> Result<f64, Undefined>,
+) -> Result<Estimate, Undefined> {
+    Bootstrap::unstratified(seeds, BootstrapOptions::default()).estimate(statistic)
+}
+
+/// The mean of a value a seed, with its interval over seeds.
+///
+/// # Errors
+/// [`Undefined::NoValues`] of nothing.
+pub fn mean_over_seeds(values: &[f64]) -> Result<Estimate, Undefined> {
+    estimate_over_seeds(values.len(), |weights| weighted_mean(values, weights))
 }
 
 /// One resample: how often each run counts.

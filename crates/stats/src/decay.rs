@@ -71,32 +71,17 @@ pub fn fits(points: &[(f64, f64)]) -> Vec<DecayFit> {
     if total.sqrt() <= 1e-9 * mean.abs() * (points.len() as f64).sqrt() {
         return vec![constant];
     }
-    let explained = |error: f64| 1.0 - error / total;
-    let mut fits = Vec::new();
-    for family in [Family::Linear, Family::Cosine] {
-        let (offset, scale) = line(&points, family);
-        let fit = DecayFit { family, r2: 0.0, offset, scale, shape: 0.0, steps: 0 };
-        let falls = if family == Family::Linear { scale < 0.0 } else { scale > 0.0 };
-        if falls {
-            fits.push(DecayFit { r2: explained(squared_error(&points, &fit)), ..fit });
-        }
-    }
-    for (family, steps) in [(Family::Exponential, 0), (Family::InverseSquareRoot, 0)]
-        .into_iter()
-        .chain((2..=10).map(|steps| (Family::Step, steps)))
-    {
-        let fit = multiple(&points, family, steps);
-        fits.push(DecayFit { r2: explained(squared_error(&points, &fit)), ..fit });
-    }
+    let falls = |fit: &DecayFit| if fit.family == Family::Linear { fit.scale < 0.0 } else { fit.scale > 0.0 };
+    let lines = [Family::Linear, Family::Cosine].map(|family| line(&points, family)).into_iter().filter(falls);
+    let smooth = [Family::Exponential, Family::InverseSquareRoot].map(|family| multiple(&points, family, 0));
+    let stepped = (2..=10).map(|steps| multiple(&points, Family::Step, steps));
+    let explained = |fit: DecayFit| DecayFit { r2: 1.0 - squared_error(&points, &fit) / total, ..fit };
+    let mut fits: Vec<DecayFit> = lines.chain(smooth).chain(stepped).map(explained).collect();
     fits.retain(|fit| fit.r2 > 0.0);
-    fits.sort_by(|left, right| right.r2.total_cmp(&left.r2).then(left.family.cmp(&right.family)));
-    let mut seen = Vec::new();
-    fits.retain(|fit| {
-        !seen.contains(&fit.family) && {
-            seen.push(fit.family);
-            true
-        }
-    });
+    let better = |left: &DecayFit, right: &DecayFit| right.r2.total_cmp(&left.r2);
+    fits.sort_by(|left, right| left.family.cmp(&right.family).then(better(left, right)));
+    fits.dedup_by_key(|fit| fit.family);
+    fits.sort_by(better);
     fits.push(constant);
     fits
 }
@@ -121,7 +106,7 @@ fn squared_error(points: &[(f64, f64)], fit: &DecayFit) -> f64 {
 }
 
 /// Ordinary least squares of offset and scale.
-fn line(points: &[(f64, f64)], family: Family) -> (f64, f64) {
+fn line(points: &[(f64, f64)], family: Family) -> DecayFit {
     let n = points.len() as f64;
     let x = |time: f64| basis(family, 0.0, 0, time);
     let (mean_x, mean_y) =
@@ -129,7 +114,7 @@ fn line(points: &[(f64, f64)], family: Family) -> (f64, f64) {
     let both: f64 = points.iter().map(|p| (x(p.0) - mean_x) * (p.1 - mean_y)).sum();
     let square: f64 = points.iter().map(|p| (x(p.0) - mean_x).powi(2)).sum();
     let scale = if square > 0.0 { both / square } else { 0.0 };
-    (mean_y - scale * mean_x, scale)
+    DecayFit { family, r2: 0.0, offset: mean_y - scale * mean_x, scale, shape: 0.0, steps: 0 }
 }
 
 /// A family without offset: the scale in closed form, the shape by golden section around the best of a logarithmic grid.

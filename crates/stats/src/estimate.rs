@@ -149,11 +149,8 @@ impl fmt::Display for Estimate {
     }
 }
 
-/// The three CSV cells of an estimate: point, low, high; `None` is an empty field.
-pub(crate) type Cells = [Option<f64>; 3];
-
-/// Flattens an estimate for a line of CSV; the number of runs has its own column there.
-pub fn cells(estimate: &Result<Estimate, Undefined>) -> Cells {
+/// The three CSV cells of an estimate: point, low, high; `None` is an empty field. The number of runs has its own column there.
+pub fn cells(estimate: &Result<Estimate, Undefined>) -> [Option<f64>; 3] {
     let interval = estimate.and_then(|estimate| estimate.interval).ok();
     [
         estimate.ok().map(|estimate| estimate.point),

@@ -43,21 +43,8 @@ struct Fold {
 }
 
 impl HeldOut {
-    #[cfg(test)]
     /// Fits both models, one configuration left out at a time. `baseline` has a value for each pair, NaN where there is none; such
-    /// pairs are left out.
-    ///
-    /// # Errors
-    /// [`Undefined`] with fewer than two configurations, when baseline and indicator are the same or the indicator is constant, or when
-    /// the events of the other configurations are all of one class.
-    ///
-    /// # Panics
-    /// When the lists differ in length.
-    pub(crate) fn new(pooled: &Pooled, baseline: &[f64]) -> Result<Self, Undefined> {
-        Self::beside(pooled, baseline, None)
-    }
-
-    /// The same, with the baseline's models from another indicator where they are those of the same task pairs.
+    /// pairs are left out. The baseline's models are those that are known, where they are of the same task pairs.
     ///
     /// # Errors
     /// [`Undefined`] with fewer than two configurations, when the models are the same or the indicator is constant, or when the
@@ -97,15 +84,7 @@ impl HeldOut {
         Ok(Self { folds: arms.into_iter().map(fold).collect::<Result<_, _>>()?, pairs })
     }
 
-    /// The mean fall of the log-loss a pair over all seeds.
-    ///
-    /// # Errors
-    /// Never after [`HeldOut::new`] succeeded.
-    pub fn gain(&self) -> Result<f64, Undefined> {
-        self.resampled(&vec![1.0; self.pairs.len()])
-    }
-
-    /// The gain in a resample, the runs weighted in fitting and in judging alike.
+    /// The gain, which is the mean fall of the log-loss a pair, in a resample, the runs weighted in fitting and in judging alike.
     ///
     /// # Errors
     /// [`Undefined::NoValues`] without weight.
@@ -155,8 +134,15 @@ fn alone(scaled: &[f64], kept: &[usize], pooled: &Pooled, judged: &[bool]) -> Re
 /// The values of the kept pairs as ranks among those of the arms that are not left out.
 fn scaled_without(arm: usize, kept: &[usize], pooled: &Pooled, values: &[f64]) -> Vec<f64> {
     let fitted = kept.iter().filter(|pair| pooled.arms[pooled.run_of[**pair]] != arm);
-    let ranks = Ranks::of(fitted.map(|pair| values[*pair]));
-    kept.iter().map(|pair| ranks.scaled(values[*pair])).collect()
+    let mut sorted: Vec<f64> = fitted.map(|pair| values[*pair]).collect();
+    sorted.sort_by(f64::total_cmp);
+    // The share of values below, ties counting half, less one half, over the standard deviation of a uniform variable.
+    let scaled = |value: f64| {
+        let below = sorted.partition_point(|other| *other < value);
+        let up_to = sorted.partition_point(|other| *other <= value);
+        (0.5 * (below + up_to) as f64 / sorted.len() as f64 - 0.5) * 12_f64.sqrt()
+    };
+    kept.iter().map(|pair| scaled(values[*pair])).collect()
 }
 
 /// A model by what it loses on each run, fitted or not, near its coefficients.
@@ -191,30 +177,22 @@ impl<const COEFFICIENTS: usize> NestedModel<COEFFICIENTS> {
     }
 }
 
-/// The distribution of the fitted values, on which others find their rank.
-struct Ranks(Vec<f64>);
-
-impl Ranks {
-    fn of(values: impl Iterator<Item = f64>) -> Self {
-        let mut sorted: Vec<f64> = values.collect();
-        sorted.sort_by(f64::total_cmp);
-        Self(sorted)
-    }
-
-    /// The share of values below, ties counting half, less one half, over the standard deviation of a uniform variable.
-    fn scaled(&self, value: f64) -> f64 {
-        let below = self.0.partition_point(|other| *other < value);
-        let up_to = self.0.partition_point(|other| *other <= value);
-        (0.5 * (below + up_to) as f64 / self.0.len() as f64 - 0.5) * 12_f64.sqrt()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
+
+    impl HeldOut {
+        fn new(pooled: &Pooled, baseline: &[f64]) -> Result<Self, Undefined> {
+            Self::beside(pooled, baseline, None)
+        }
+
+        fn gain(&self) -> Result<f64, Undefined> {
+            self.resampled(&vec![1.0; self.pairs.len()])
+        }
+    }
 
     fn pooled(values: &[f64], events: &[bool], arms: &[usize]) -> Pooled {
         let mut pooled = Pooled::default();

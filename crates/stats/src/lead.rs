@@ -9,7 +9,7 @@
 //! lead is to be read against.
 
 use super::aggregate::weighted_mean;
-use super::auroc::Direction;
+use super::auroc::{Direction, both_classes};
 use super::estimate::{Share, Undefined};
 use super::ranks::Order;
 
@@ -99,17 +99,9 @@ pub fn threshold(
     weights: &[f64],
     direction: Direction,
 ) -> Result<f64, Undefined> {
-    let weight_of = |class: bool| -> f64 {
-        events.iter().zip(weights).filter(|(event, _)| **event == class).map(|(_, weight)| weight).sum()
-    };
-    match (weight_of(true) > 0.0, weight_of(false) > 0.0) {
-        (false, false) => return Err(Undefined::NoValues),
-        (false, true) => return Err(Undefined::NoEvent),
-        (true, false) => return Err(Undefined::OnlyEvents),
-        (true, true) => {}
-    }
+    let (_, without) = both_classes(events, weights)?;
     // Weighted sums of the same numbers differ in their last bits.
-    let allowed = FALSE_ALARMS * weight_of(false) * (1.0 + 1e-12);
+    let allowed = FALSE_ALARMS * without * (1.0 + 1e-12);
     let (mut alarming, mut threshold) = (0.0, None);
     let mut lower = |group: &[usize]| {
         alarming += group.iter().filter(|pair| !events[**pair]).map(|pair| weights[*pair]).sum::<f64>();

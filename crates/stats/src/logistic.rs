@@ -4,6 +4,7 @@
 //! repetitions, for which Newton's method is a page. With `nalgebra`'s small matrices it is half a page shorter, and a report
 //! takes a third longer in the dev profile, since nothing of them is compiled in advance.
 
+use super::auroc::both_classes;
 use super::estimate::Undefined;
 
 /// Newton steps after which a fit is given up; it needs about six.
@@ -26,16 +27,7 @@ pub(crate) fn fit<const COEFFICIENTS: usize>(
     ridge: f64,
 ) -> Result<[f64; COEFFICIENTS], Undefined> {
     assert!(rows.len() == events.len() && rows.len() == weights.len(), "every row needs its class and its weight");
-    let weight_of = |class: bool| -> f64 {
-        events.iter().zip(weights).filter(|(event, _)| **event == class).map(|(_, weight)| weight).sum()
-    };
-    let (with, without) = (weight_of(true), weight_of(false));
-    match (with > 0.0, without > 0.0) {
-        (false, false) => return Err(Undefined::NoValues),
-        (false, true) => return Err(Undefined::NoEvent),
-        (true, false) => return Err(Undefined::OnlyEvents),
-        (true, true) => {}
-    }
+    let (with, without) = both_classes(events, weights)?;
     let penalty = |coefficients: &[f64; COEFFICIENTS]| -> f64 {
         0.5 * ridge * coefficients.iter().skip(1).map(|value| value * value).sum::<f64>()
     };

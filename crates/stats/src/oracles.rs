@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::aggregate::interquartile_mean;
-use super::auroc::{Direction, auroc, average_precision, weighted_auroc, weighted_average_precision};
+use super::aggregate::weighted_interquartile_mean;
+use super::auroc::{Direction, auroc, weighted_auroc, weighted_average_precision};
 use super::correlation::{WeightedSpearman, spearman};
 use super::kendall::kendall;
 use super::ranks::Order;
@@ -97,8 +97,10 @@ proptest! {
             (area, turned) => prop_assert_eq!(area, turned),
         }
         prop_assert_eq!(area, auroc(&mapped(f64::atan), &events));
-        let precision = average_precision(&values, &events, Direction::High);
-        prop_assert_eq!(precision, average_precision(&mapped(f64::atan), &events, Direction::High));
+        let precision = |values: &[f64]| {
+            weighted_average_precision(&Order::of(values), &events, &vec![1.0; events.len()], Direction::High)
+        };
+        prop_assert_eq!(precision(&values), precision(&mapped(f64::atan)));
     }
 
     #[test]
@@ -135,6 +137,6 @@ proptest! {
         sorted.sort_by(f64::total_cmp);
         let middle = &sorted[values.len() / 4..values.len() - values.len() / 4];
         let expected = middle.iter().sum::<f64>() / middle.len() as f64;
-        prop_assert!(near(interquartile_mean(&values).unwrap(), expected));
+        prop_assert!(near(weighted_interquartile_mean(&values, &vec![1.0; values.len()]).unwrap(), expected));
     }
 }

@@ -17,17 +17,6 @@ pub struct Outcome {
     pub event: bool,
 }
 
-/// A run whose pairs are pooled with those of others.
-#[derive(Clone, Copy, Debug)]
-pub struct PooledRun {
-    /// Its place in a list of the caller's.
-    pub place: usize,
-    /// The number of its arm, within which intervals resample.
-    pub arm: usize,
-    /// Its seed.
-    pub seed: u64,
-}
-
 /// The task pairs of all runs, one run after the other. Runs without any pair are not among its runs.
 #[derive(Clone, Debug, Default)]
 pub struct Pooled {
@@ -52,8 +41,14 @@ pub struct Pooled {
 }
 
 impl Pooled {
-    /// Adds the pairs of a run: the indicator's column, and the outcome seen from each task, if there is one.
-    pub fn add_run(&mut self, run: PooledRun, column: &[Option<f64>], outcomes: &[Option<Outcome>]) {
+    /// Adds the pairs of a run, of which the place in a list of the caller's, the number of the arm, within which intervals
+    /// resample, and the seed are remembered: the indicator's column, and the outcome seen from each task, if there is one.
+    pub fn add_run(
+        &mut self,
+        (place, arm, seed): (usize, usize, u64),
+        column: &[Option<f64>],
+        outcomes: &[Option<Outcome>],
+    ) {
         let start = self.values.len();
         for (task, outcome) in outcomes.iter().enumerate() {
             let Some(outcome) = outcome else { continue };
@@ -65,9 +60,9 @@ impl Pooled {
         }
         if self.values.len() > start {
             self.pairs_of_run.push(start..self.values.len());
-            self.arms.push(run.arm);
-            self.places.push(run.place);
-            self.seeds.insert(run.seed);
+            self.arms.push(arm);
+            self.places.push(place);
+            self.seeds.insert(seed);
         }
     }
 

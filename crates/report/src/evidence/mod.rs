@@ -2,24 +2,26 @@
 
 use std::collections::BTreeMap;
 
+use trainability_record::glossary::{DescribedIndicator, IndicatorRole};
 use trainability_record::run::Status;
 use trainability_stats::aggregate::{mean, weighted_mean};
-use trainability_stats::bootstrap::Bootstrap;
-use trainability_stats::{BootstrapOptions, Interval};
+use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
 
 use crate::evidence::claims::finding::Finding;
 use crate::evidence::claims::judge;
 use crate::evidence::comparison::{ArmSummary, compare_arms};
 use crate::evidence::outcomes::EventOptions;
-use crate::evidence::predictiveness::{Predictiveness, PredictivenessOptions, ScoredIndicator, score_indicators};
+use crate::evidence::predictiveness::{Predictiveness, PredictivenessOptions, score_indicators};
 use crate::evidence::schedules::{ScheduleSummary, compare_schedules};
 use crate::results::{RecordedRun, RecordedSweep, lookup};
 use crate::selected::Selected;
 use crate::series::{Arm, CONTROL, Series};
 use crate::setting::{grid_keys, is_ceiling, references};
+use crate::wording::distinct;
 
 pub(crate) mod claims;
 pub(crate) mod comparison;
+pub(crate) mod gain;
 pub(crate) mod outcomes;
 pub(crate) mod pairs;
 pub(crate) mod predictiveness;
@@ -67,30 +69,23 @@ impl Evidence {
     pub(crate) fn of(selected: Selected) -> Self {
         let Selected { sweep, slice, cautions, first_task } = selected;
         let grid_keys = grid_keys(sweep.provenance.as_ref());
-        let (mut methods, mut schedules, mut ceilings) = (Vec::new(), Vec::new(), Vec::new());
-        for run in sweep.finished() {
-            if is_ceiling(run, &grid_keys) {
-                remember(&mut ceilings, &run.arm.method);
-            }
-            remember(&mut methods, &run.arm.method);
-            remember(&mut schedules, &run.arm.schedule);
-        }
+        let methods = distinct(sweep.finished().map(|run| run.arm.method.clone()));
+        let schedules = distinct(sweep.finished().map(|run| run.arm.schedule.clone()));
+        let reset = sweep.finished().filter(|run| is_ceiling(run, &grid_keys));
+        let ceilings = distinct(reset.map(|run| run.arm.method.clone()));
         let series: Vec<Series> = sweep.finished().map(|run| run.series.clone()).collect();
         let mut diverged = BTreeMap::new();
         for run in sweep.runs.iter().filter(|run| run.status() == Some(Status::Diverged)) {
             *diverged.entry(run.arm.clone()).or_insert(0) += 1;
         }
         let place = |arm: &Arm| sweep.runs.iter().position(|run| run.arm == *arm);
-        let mut summaries = compare_arms(&series, &diverged, BootstrapOptions::default());
+        let mut summaries = compare_arms(&series, &diverged);
         summaries.sort_by_key(|summary| place(&summary.arm));
-        let excluded: Vec<&str> = ceilings.iter().map(String::as_str).collect();
-        let mut compared_schedules = compare_schedules(&series, &excluded, BootstrapOptions::default());
+        let mut compared_schedules = compare_schedules(&series, &ceilings);
         compared_schedules.sort_by_key(|summary| schedules.iter().position(|label| *label == summary.schedule));
-        let indicators: Vec<_> =
-            sweep.glossary.indicators.iter().map(|i| ScoredIndicator::new(i.name.clone(), i.role.name())).collect();
         let event = EventOptions { references: references(&sweep), ..EventOptions::default() };
         let options = PredictivenessOptions { event: event.clone(), ..PredictivenessOptions::default() };
-        let scores = score_indicators(&series, &indicators, &options);
+        let scores = score_indicators(&series, &sweep.glossary.indicators, &options);
         let findings = judge(&sweep, &series, &scores, &event);
         let options = sweep.finished().filter_map(|run| run.record.as_ref()).map(|record| &record.options);
         let classes = sweep.provenance.iter().chain(options).find_map(|value| lookup(value, "classes")?.as_f64());
@@ -120,13 +115,14 @@ impl Evidence {
 
     /// Every arm with a finished run, in the sweep's order.
     pub(crate) fn arms(&self) -> Vec<Arm> {
-        let mut arms: Vec<Arm> = Vec::new();
-        for run in self.sweep.finished() {
-            if arms.last() != Some(&run.arm) {
-                arms.push(run.arm.clone());
-            }
-        }
+        let mut arms: Vec<Arm> = self.sweep.finished().map(|run| run.arm.clone()).collect();
+        arms.dedup();
         arms
+    }
+
+    /// Every arm with its finished runs, in the sweep's order.
+    pub(crate) fn runs_by_arm(&self) -> Vec<(Arm, Vec<&RecordedRun>)> {
+        self.arms().into_iter().map(|arm| (arm.clone(), self.arm(&arm.method, &arm.schedule))).collect()
     }
 
     /// The methods that keep their network from task to task; all methods if there is none.
@@ -155,28 +151,38 @@ impl Evidence {
 
     /// The mean over runs by task, counted from 1; tasks at which any run is undefined are gaps.
     pub(crate) fn mean_curve(&self, tasks: &[Vec<f64>]) -> Vec<(f64, f64)> {
-        let number = (self.first_task + 1..).map(|task| task as f64);
-        number.zip(tasks).map(|(task, values)| (task, mean(values).unwrap_or(f64::NAN))).collect()
+        self.numbered(tasks).map(|(task, values)| (task, mean(values).unwrap_or(f64::NAN))).collect()
     }
 
     /// The 95 % bootstrap interval over runs of the mean by task, counted from 1: task, low, high.
     pub(crate) fn interval_band(&self, tasks: &[Vec<f64>]) -> Vec<(f64, f64, f64)> {
-        let number = (self.first_task + 1..).map(|task| task as f64);
-        number.zip(intervals(tasks)).map(|(task, interval)| (task, interval.low, interval.high)).collect()
+        let runs = tasks.first().map_or(0, Vec::len);
+        let bootstrap = Bootstrap::unstratified(runs, BootstrapOptions::default());
+        let band = |(task, values): (f64, &[f64])| {
+            let whole = values.len() == runs && !values.iter().any(|value| value.is_nan());
+            let interval = whole.then(|| bootstrap.interval(|weights| weighted_mean(values, weights)));
+            match interval {
+                Some(Ok(interval)) => (task, interval.low, interval.high),
+                _ => (task, f64::NAN, f64::NAN),
+            }
+        };
+        self.numbered(tasks).map(band).collect()
+    }
+
+    /// Tasks with their numbers, counted from 1 over whole runs.
+    fn numbered<'t>(&self, tasks: &'t [Vec<f64>]) -> impl Iterator<Item = (f64, &'t [f64])> {
+        (self.first_task + 1..).map(|task| task as f64).zip(tasks.iter().map(Vec::as_slice))
     }
 
     /// The layers of the methods' runs, in order of first appearance.
     pub(crate) fn layers(&self, methods: &[&String]) -> Vec<String> {
-        let mut layers = Vec::new();
-        for run in self.sweep.finished().filter(|run| methods.contains(&&run.arm.method)) {
-            run.traces.iter().for_each(|trace| remember(&mut layers, &trace.layer));
-        }
-        layers
+        let runs = self.sweep.finished().filter(|run| methods.contains(&&run.arm.method));
+        distinct(runs.flat_map(|run| &run.traces).map(|trace| trace.layer.clone()))
     }
 
-    /// An indicator as tables and figures name it.
-    pub(crate) fn title<'a>(&'a self, indicator: &'a str) -> &'a str {
-        self.sweep.glossary.indicator(indicator).map_or(indicator, |known| &known.title)
+    /// The indicators that the paper rejects.
+    pub(crate) fn rejected(&self) -> impl Iterator<Item = &DescribedIndicator> {
+        self.sweep.glossary.indicators.iter().filter(|indicator| indicator.role == IndicatorRole::Rejected)
     }
 
     /// The most tasks of any run.
@@ -190,14 +196,14 @@ impl Evidence {
         traces.filter_map(|trace| trace.updates.last().copied()).max().unwrap_or(0)
     }
 
-    /// The fewest finished seeds of any arm.
-    pub(crate) fn smallest_n(&self) -> usize {
-        self.arms().iter().map(|arm| self.arm(&arm.method, &arm.schedule).len()).min().unwrap_or(0)
+    /// The finished seeds of every arm.
+    pub(crate) fn seeds(&self) -> Vec<usize> {
+        self.runs_by_arm().iter().map(|(_, runs)| runs.len()).collect()
     }
 
     /// The most finished seeds of any arm.
-    pub(crate) fn largest_n(&self) -> usize {
-        self.arms().iter().map(|arm| self.arm(&arm.method, &arm.schedule).len()).max().unwrap_or(0)
+    pub(crate) fn most_seeds(&self) -> usize {
+        self.seeds().into_iter().max().unwrap_or(0)
     }
 }
 
@@ -211,24 +217,4 @@ pub(crate) fn by_task(runs: &[impl AsRef<[Option<f64>]>]) -> Vec<Vec<f64>> {
     let tasks = runs.iter().map(|run| run.as_ref().len()).max().unwrap_or(0);
     let at = |task: usize| runs.iter().filter_map(move |run| run.as_ref().get(task)).map(|v| v.unwrap_or(f64::NAN));
     (0..tasks).map(|task| at(task).collect()).collect()
-}
-
-/// The 95 % bootstrap interval over runs of the mean at each task.
-fn intervals(tasks: &[Vec<f64>]) -> Vec<Interval> {
-    let runs = tasks.first().map_or(0, Vec::len);
-    let bootstrap = Bootstrap::unstratified(runs, BootstrapOptions::default());
-    let interval = |values: &Vec<f64>| {
-        let undefined = Interval { low: f64::NAN, high: f64::NAN };
-        if values.len() != runs || values.iter().any(|v| v.is_nan()) {
-            return undefined;
-        }
-        bootstrap.interval(|weights| weighted_mean(values, weights)).unwrap_or(undefined)
-    };
-    tasks.iter().map(interval).collect()
-}
-
-fn remember(known: &mut Vec<String>, label: &String) {
-    if !known.contains(label) {
-        known.push(label.clone());
-    }
 }

@@ -6,14 +6,15 @@
 //! construction, and only its interval says that this is nothing. Average precision and the lead time take the same direction.
 
 use rayon::prelude::*;
-use trainability_stats::auroc::{Direction, auroc, average_precision, weighted_auroc, weighted_average_precision};
+use trainability_record::glossary::{DescribedIndicator, IndicatorRole};
+use trainability_stats::auroc::{Direction, auroc, weighted_auroc, weighted_average_precision};
 use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
 use trainability_stats::correlation::{WeightedSpearman, spearman};
-use trainability_stats::estimate::{Estimate, Interval, Share, Undefined};
+use trainability_stats::estimate::{Estimate, Share, Undefined};
 use trainability_stats::gain::{Baseline, HeldOut};
 use trainability_stats::kendall::kendall;
 use trainability_stats::lead::threshold;
-use trainability_stats::pooled::{Outcome, Pooled};
+use trainability_stats::pooled::Outcome;
 use trainability_stats::ranks::Order;
 
 use crate::evidence::outcomes::{EventOptions, Reference, ScoredRun, Target, scored_runs};
@@ -24,22 +25,6 @@ use crate::series::Series;
 pub(crate) const TASK_AGE: &str = "task_age";
 /// The baseline that knows how well the task just went.
 pub(crate) const ONLINE_ACCURACY: &str = "online_accuracy";
-
-/// An indicator to score: a column of the runs, and its part in the argument.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ScoredIndicator {
-    /// The column's name.
-    pub name: String,
-    /// Its role, such as `rejected`, `method` or `trivial`; only passed on.
-    pub role: String,
-}
-
-impl ScoredIndicator {
-    /// An indicator of this column and role.
-    pub(crate) fn new(name: impl Into<String>, role: impl Into<String>) -> Self {
-        Self { name: name.into(), role: role.into() }
-    }
-}
 
 /// What to score and how.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,7 +48,7 @@ impl Default for PredictivenessOptions {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Predictiveness {
     /// The indicator.
-    pub indicator: ScoredIndicator,
+    pub indicator: DescribedIndicator,
     /// Tasks looked ahead.
     pub horizon: usize,
     /// Which of these tasks the outcome is taken from.
@@ -109,6 +94,11 @@ pub(crate) struct Predictiveness {
 }
 
 impl Predictiveness {
+    /// Whether the indicator is one of the predictors that any other has to beat.
+    pub(crate) fn is_trivial(&self) -> bool {
+        self.indicator.role == IndicatorRole::Trivial
+    }
+
     /// AUROC in the direction in which the indicator separates over all data. See the module's caution.
     pub(crate) fn auroc_oriented(&self) -> Result<Estimate, Undefined> {
         match self.direction {
@@ -121,7 +111,7 @@ impl Predictiveness {
 /// Scores every indicator at every horizon over all runs but those of the `reset` method: horizon by horizon, in the order given.
 pub(crate) fn score_indicators(
     runs: &[Series],
-    indicators: &[ScoredIndicator],
+    indicators: &[DescribedIndicator],
     options: &PredictivenessOptions,
 ) -> Vec<Predictiveness> {
     let scored = scored_runs(runs, &options.event);
@@ -130,7 +120,7 @@ pub(crate) fn score_indicators(
         let outcomes: Vec<_> = scored.iter().map(|run| run.outcomes(horizon, &options.event)).collect();
         let baselines = [TASK_AGE, ONLINE_ACCURACY].map(|name| Baseline::new(pairs_of(name, &scored, &outcomes)));
         let pairs = Pairs { runs: &scored, outcomes: &outcomes, baselines: &baselines, reference };
-        let score = |indicator: &ScoredIndicator| score(indicator, horizon, &pairs, options);
+        let score = |indicator: &DescribedIndicator| score(indicator, horizon, &pairs, options);
         indicators.par_iter().map(score).collect::<Vec<_>>()
     };
     options.horizons.par_iter().flat_map(at_horizon).collect()
@@ -146,53 +136,64 @@ struct Pairs<'a> {
 }
 
 fn score(
-    indicator: &ScoredIndicator,
+    indicator: &DescribedIndicator,
     horizon: usize,
     pairs: &Pairs<'_>,
     options: &PredictivenessOptions,
 ) -> Predictiveness {
     let Pairs { runs, outcomes, baselines, reference } = *pairs;
     let pooled = pairs_of(&indicator.name, runs, outcomes);
-    let points = Points::of(&pooled);
     let bootstrap = Bootstrap::new(&pooled.arms, options.bootstrap);
+    let direction = auroc(&pooled.values, &pooled.events).map(Direction::of);
+    let (spearmans, kendalls) = (pooled.within_runs(spearman), pooled.within_runs(kendall));
+    // The pairs are sorted once; a resample is then nothing but other weights.
+    let order = Order::of(&pooled.values);
+    let mut correlation = WeightedSpearman::new(&pooled.values, &pooled.accuracies);
+    let mut weights = vec![0.0; pooled.pairs()];
     let [auroc, average_precision, spearman_pooled, spearman_within, kendall_within] =
-        points.intervals(&pooled, &bootstrap);
-    let (lead_time, warned, lead_time_by_chance) =
-        match warnings(indicator, runs, &pooled, &points, &bootstrap, options) {
-            Ok(warnings) => (Ok(warnings.lead_time), Ok(warnings.warned), Ok(warnings.by_chance)),
-            Err(reason) => (Err(reason), Err(reason), Err(reason)),
-        };
+        bootstrap.estimates(|run_weights| {
+            pooled.spread(run_weights, &mut weights);
+            let precise = |direction| weighted_average_precision(&order, &pooled.events, &weights, direction);
+            [
+                weighted_auroc(&order, &pooled.events, &weights),
+                direction.and_then(precise),
+                correlation.value(&weights),
+                mean_defined(&spearmans, run_weights),
+                mean_defined(&kendalls, run_weights),
+            ]
+        });
+    // The direction is that over all data; the threshold is found anew in each resample.
+    let mut warnings = || -> Result<(Estimate, Share, f64), Undefined> {
+        let leads = leads(&indicator.name, &pooled, runs, &options.event, direction?)?;
+        let laxest = |weights: &[f64]| threshold(&order, &pooled.values, &pooled.events, weights, direction?);
+        let mean = bootstrap.estimate(|run_weights| {
+            pooled.spread(run_weights, &mut weights);
+            leads.mean(laxest(&weights)?, run_weights)
+        })?;
+        let warned = leads.warned(laxest(&vec![1.0; pooled.pairs()])?);
+        Ok((over(mean, leads.runs()), warned, leads.by_chance()))
+    };
+    let warnings = warnings();
     let gain_over = |name: &str, baseline: &Baseline| {
         let held_out = HeldOut::beside(&pooled, &beside(&pooled, name, runs), Some(baseline))?;
-        let interval = bootstrap.interval(|weights| held_out.resampled(weights));
-        Ok(Estimate::new(held_out.gain()?, interval, held_out.runs()))
+        Ok(over(bootstrap.estimate(|weights| held_out.resampled(weights))?, held_out.runs()))
     };
-    let estimate = |point: Result<f64, Undefined>, interval, n| point.map(|point| Estimate::new(point, interval, n));
-    let defined = |values: &[Result<f64, Undefined>]| values.iter().filter(|value| value.is_ok()).count();
-    let all_runs = vec![1.0; pooled.runs()];
+    let defined = |values: &[Result<f64, Undefined>]| values.iter().flatten().count();
     Predictiveness {
         indicator: indicator.clone(),
         horizon,
         target: options.event.target,
-        auroc: estimate(points.auroc, auroc, pooled.runs()),
-        direction: points.auroc.ok().map(Direction::of),
-        average_precision: estimate(points.average_precision, average_precision, pooled.runs()),
-        spearman_pooled: estimate(points.spearman_pooled, spearman_pooled, pooled.runs()),
-        spearman_within: estimate(
-            mean_defined(&points.spearman_within, &all_runs),
-            spearman_within,
-            defined(&points.spearman_within),
-        ),
+        auroc,
+        direction: direction.ok(),
+        average_precision,
+        spearman_pooled,
+        spearman_within: spearman_within.map(|mean| over(mean, defined(&spearmans))),
         kendall_pooled: kendall(&pooled.values, &pooled.accuracies),
-        kendall_within: estimate(
-            mean_defined(&points.kendall_within, &all_runs),
-            kendall_within,
-            defined(&points.kendall_within),
-        ),
-        sign_consistency: pooled.sign_consistency(&points.spearman_within, points.spearman_pooled),
-        lead_time,
-        warned,
-        lead_time_by_chance,
+        kendall_within: kendall_within.map(|mean| over(mean, defined(&kendalls))),
+        sign_consistency: pooled.sign_consistency(&spearmans, spearman_pooled.map(|rho| rho.point())),
+        lead_time: warnings.map(|(lead_time, _, _)| lead_time),
+        warned: warnings.map(|(_, warned, _)| warned),
+        lead_time_by_chance: warnings.map(|(_, _, by_chance)| by_chance),
         gain_over_task_age: gain_over(TASK_AGE, &baselines[0]),
         gain_over_online_accuracy: gain_over(ONLINE_ACCURACY, &baselines[1]),
         events: pooled.event_count(),
@@ -204,78 +205,9 @@ fn score(
     }
 }
 
-struct Warnings {
-    lead_time: Estimate,
-    warned: Share,
-    by_chance: f64,
-}
-
-/// The direction is that over all data; the threshold is found anew in each resample.
-fn warnings(
-    indicator: &ScoredIndicator,
-    runs: &[ScoredRun<'_>],
-    pooled: &Pooled,
-    points: &Points,
-    bootstrap: &Bootstrap,
-    options: &PredictivenessOptions,
-) -> Result<Warnings, Undefined> {
-    let direction = Direction::of(points.auroc?);
-    let leads = leads(&indicator.name, pooled, runs, &options.event, direction)?;
-    let order = Order::of(&pooled.values);
-    let laxest = |weights: &[f64]| threshold(&order, &pooled.values, &pooled.events, weights, direction);
-    let over_all = laxest(&vec![1.0; pooled.pairs()])?;
-    let mean = leads.mean(over_all, &vec![1.0; pooled.runs()])?;
-    let mut weights = vec![0.0; pooled.pairs()];
-    let interval = bootstrap.interval(|run_weights| {
-        pooled.spread(run_weights, &mut weights);
-        leads.mean(laxest(&weights)?, run_weights)
-    });
-    Ok(Warnings {
-        lead_time: Estimate::new(mean, interval, leads.runs()),
-        warned: leads.warned(over_all),
-        by_chance: leads.by_chance(),
-    })
-}
-
-/// The statistics over all data that have intervals.
-struct Points {
-    auroc: Result<f64, Undefined>,
-    average_precision: Result<f64, Undefined>,
-    spearman_pooled: Result<f64, Undefined>,
-    spearman_within: Vec<Result<f64, Undefined>>,
-    kendall_within: Vec<Result<f64, Undefined>>,
-}
-
-impl Points {
-    fn of(pooled: &Pooled) -> Self {
-        let auroc = auroc(&pooled.values, &pooled.events);
-        let directed = |auroc| average_precision(&pooled.values, &pooled.events, Direction::of(auroc));
-        Self {
-            auroc,
-            average_precision: auroc.and_then(directed),
-            spearman_pooled: spearman(&pooled.values, &pooled.accuracies),
-            spearman_within: pooled.within_runs(spearman),
-            kendall_within: pooled.within_runs(kendall),
-        }
-    }
-
-    /// Sorts the pairs once; a resample is then nothing but other weights.
-    fn intervals(&self, pooled: &Pooled, bootstrap: &Bootstrap) -> [Result<Interval, Undefined>; 5] {
-        let order = Order::of(&pooled.values);
-        let mut correlation = WeightedSpearman::new(&pooled.values, &pooled.accuracies);
-        let mut weights = vec![0.0; pooled.pairs()];
-        bootstrap.intervals(|run_weights| {
-            pooled.spread(run_weights, &mut weights);
-            let directed = |auroc| weighted_average_precision(&order, &pooled.events, &weights, Direction::of(auroc));
-            [
-                self.auroc.and_then(|_| weighted_auroc(&order, &pooled.events, &weights)),
-                self.auroc.and_then(directed),
-                self.spearman_pooled.and_then(|_| correlation.value(&weights)),
-                mean_defined(&self.spearman_within, run_weights),
-                mean_defined(&self.kendall_within, run_weights),
-            ]
-        })
-    }
+/// The same estimate, over so many runs.
+fn over(estimate: Estimate, runs: usize) -> Estimate {
+    Estimate::new(estimate.point(), estimate.interval(), runs)
 }
 
 /// The weighted mean of the defined values, or the first reason when there is none.
@@ -306,16 +238,13 @@ pub(crate) fn ranked(scores: &[Predictiveness], horizon: usize) -> Vec<&Predicti
 ///
 /// Disjoint intervals are a stricter demand than a difference at 5 %, which leaves room for the many indicators that are tried and
 /// for their directions being chosen on the same data. A trivial indicator that has an AUROC without interval can't be beaten.
-pub(crate) fn leading<'a>(scores: &'a [Predictiveness], horizon: usize, trivial: &str) -> Vec<&'a Predictiveness> {
-    let end = |score: &Predictiveness, end: fn(Interval) -> f64| {
-        score.auroc_oriented().ok().map(|auroc| auroc.interval().ok().map(end))
+pub(crate) fn leading(scores: &[Predictiveness], horizon: usize) -> Vec<&Predictiveness> {
+    let (to_beat, candidates): (Vec<_>, Vec<_>) =
+        ranked(scores, horizon).into_iter().partition(|score| score.is_trivial());
+    let highs = to_beat.iter().filter_map(|score| score.auroc_oriented().ok());
+    let bar = highs.map(|auroc| auroc.interval().map_or(1.0, |interval| interval.high)).fold(0.5, f64::max);
+    let leads = |score: &&Predictiveness| {
+        score.auroc_oriented().and_then(|auroc| auroc.interval()).is_ok_and(|interval| interval.low > bar)
     };
-    let ranked = ranked(scores, horizon);
-    let (to_beat, candidates): (Vec<_>, Vec<_>) = ranked.into_iter().partition(|score| score.indicator.role == trivial);
-    let highest = |interval: Interval| interval.high;
-    let bar =
-        to_beat.iter().filter_map(|score| end(score, highest)).map(|high| high.unwrap_or(1.0)).fold(0.5, f64::max);
-    let lowest = |interval: Interval| interval.low;
-    let leads = |score: &&Predictiveness| end(score, lowest).flatten().is_some_and(|low| low > bar);
     candidates.into_iter().filter(leads).collect()
 }

@@ -6,14 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use trainability_stats::aggregate::{
-    mean, performance_profile, weighted_interquartile_mean, weighted_mean, weighted_probability_of_improvement,
-};
+use trainability_stats::aggregate::{performance_profile, weighted_interquartile_mean};
 use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
 use trainability_stats::estimate::{Estimate, Interval, Undefined};
-use trainability_stats::gaps::all_defined;
-use trainability_stats::paired_tests::{holm_defined, paired_t, sign_flip};
 
+use crate::evidence::gain::{Gain, SeedScores, correct, scores_by_arm};
 use crate::series::{CONTROL, Series};
 
 /// Steps of tau in a performance profile from 0 to 1.
@@ -30,16 +27,8 @@ pub(crate) struct ScheduleSummary {
     pub runs: usize,
     /// Interquartile mean of the scores; seeds redrawn within each method.
     pub interquartile_mean: Result<Estimate, Undefined>,
-    /// Mean over seeds of the mean over methods of the difference to the constant schedule. Its n counts seeds.
-    pub difference_to_constant: Result<Estimate, Undefined>,
-    /// Mean over methods of the probability of improvement on the constant schedule. Its n counts seeds.
-    pub probability_of_improvement: Result<Estimate, Undefined>,
-    /// Student's paired t test of the difference over seeds.
-    pub p_paired_t: Result<f64, Undefined>,
-    /// The same, corrected by Holm for the number of schedules.
-    pub p_paired_t_holm: Result<f64, Undefined>,
-    /// Exact sign-flip permutation test of the same.
-    pub p_sign_flip: Result<f64, Undefined>,
+    /// What is gained over the constant schedule, mean over methods; the test is corrected for the number of schedules.
+    pub gain: Gain,
     /// The performance profile: tau, and the share of runs whose score exceeds it.
     pub profile: Vec<ProfilePoint>,
 }
@@ -55,22 +44,16 @@ pub(crate) struct ProfilePoint {
     pub interval: Result<Interval, Undefined>,
 }
 
-/// The scores of one schedule: method, then seed.
-type Scores<'a> = BTreeMap<&'a str, BTreeMap<u64, f64>>;
+/// The scores of one schedule by method.
+type Scores<'a> = BTreeMap<&'a str, SeedScores>;
 
 /// One summary a schedule, in alphabetical order; none unless at least one method was run with every schedule. Methods in `excluded`
 /// (the `reset` ceiling) are no part of it. Runs with an undefined accuracy do not count.
-pub(crate) fn compare_schedules(
-    finished: &[Series],
-    excluded: &[&str],
-    options: BootstrapOptions,
-) -> Vec<ScheduleSummary> {
+pub(crate) fn compare_schedules(finished: &[Series], excluded: &[String]) -> Vec<ScheduleSummary> {
     let mut by_schedule: BTreeMap<&str, Scores<'_>> = BTreeMap::new();
-    for run in finished.iter().filter(|run| !excluded.contains(&run.arm.method.as_str())) {
-        let accuracy = all_defined(run.online_accuracy());
-        if let Some(score) = accuracy.and_then(|accuracy| mean(&accuracy).ok()) {
-            let scores = by_schedule.entry(run.arm.schedule.as_str()).or_default();
-            scores.entry(run.arm.method.as_str()).or_default().insert(run.seed, score);
+    for (arm, scores) in scores_by_arm(finished) {
+        if !excluded.contains(&arm.method) {
+            by_schedule.entry(&arm.schedule).or_default().insert(&arm.method, scores);
         }
     }
     let shared = by_schedule.values().map(|scores| scores.keys().copied().collect::<BTreeSet<&str>>());
@@ -80,99 +63,29 @@ pub(crate) fn compare_schedules(
     by_schedule.values_mut().for_each(|scores| scores.retain(|method, _| methods.contains(method)));
     let control = by_schedule.get(CONTROL);
     let mut summaries: Vec<ScheduleSummary> =
-        by_schedule.iter().map(|(schedule, scores)| summary(schedule, scores, control, options)).collect();
-    let p_values: Vec<_> = summaries.iter().map(|summary| summary.p_paired_t).collect();
-    for (summary, adjusted) in summaries.iter_mut().zip(holm_defined(&p_values)) {
-        summary.p_paired_t_holm = adjusted;
-    }
+        by_schedule.iter().map(|(schedule, scores)| summary(schedule, scores, control)).collect();
+    correct(summaries.iter_mut().map(|summary| &mut summary.gain));
     summaries
 }
 
-fn summary(
-    schedule: &str,
-    scores: &Scores<'_>,
-    control: Option<&Scores<'_>>,
-    options: BootstrapOptions,
-) -> ScheduleSummary {
+fn summary(schedule: &str, scores: &Scores<'_>, control: Option<&Scores<'_>>) -> ScheduleSummary {
     let strata = scores.values().enumerate().flat_map(|(place, seeds)| vec![place; seeds.len()]);
-    let bootstrap = Bootstrap::new(&strata.collect::<Vec<usize>>(), options);
+    let bootstrap = Bootstrap::new(&strata.collect::<Vec<usize>>(), BootstrapOptions::default());
     let all: Vec<f64> = scores.values().flat_map(|seeds| seeds.values().copied()).collect();
-    let ones = vec![1.0; all.len()];
-    let interquartile_mean = weighted_interquartile_mean(&all, &ones).map(|point| {
-        let interval = bootstrap.interval(|weights| weighted_interquartile_mean(&all, weights));
-        Estimate::new(point, interval, all.len())
-    });
     let point = |step: usize| {
         let tau = step as f64 / PROFILE_STEPS as f64;
-        let interval = bootstrap.interval(|weights| performance_profile(&all, weights, tau));
-        Some(ProfilePoint { tau, share: performance_profile(&all, &ones, tau).ok()?, interval })
+        let share = bootstrap.estimate(|weights| performance_profile(&all, weights, tau)).ok()?;
+        Some(ProfilePoint { tau, share: share.point(), interval: share.interval() })
     };
-    let pairs = match control {
-        _ if schedule == CONTROL => Err(Undefined::IsControl),
-        Some(control) => SchedulePairs::new(scores, control),
-        None => Err(Undefined::NoPairedSeed),
-    };
-    let differences = pairs.as_ref().map(SchedulePairs::differences).map_err(|reason| *reason);
-    let over_seeds = |test: fn(&[f64]) -> Result<f64, Undefined>| differences.as_deref().map_err(|r| *r).and_then(test);
+    // Both have the same methods, in the same order.
+    let pairs: Vec<_> = control.into_iter().flat_map(|control| scores.values().zip(control.values())).collect();
     ScheduleSummary {
         schedule: schedule.to_owned(),
         methods: scores.keys().map(|method| (*method).to_owned()).collect(),
         runs: all.len(),
-        interquartile_mean,
-        difference_to_constant: pairs.as_ref().map_err(|r| *r).and_then(|pairs| pairs.difference(options)),
-        probability_of_improvement: pairs.as_ref().map_err(|r| *r).and_then(|pairs| pairs.improvement(options)),
-        p_paired_t: over_seeds(paired_t),
-        p_paired_t_holm: Err(Undefined::NoValues),
-        p_sign_flip: over_seeds(sign_flip),
+        interquartile_mean: bootstrap.estimate(|weights| weighted_interquartile_mean(&all, weights)),
+        gain: if schedule == CONTROL { Gain::undefined(Undefined::IsControl) } else { Gain::over(&pairs) },
         profile: (0..=PROFILE_STEPS).filter_map(point).collect(),
-    }
-}
-
-/// The scores of the seeds that all methods have under both schedules: a row a method, a column a seed.
-struct SchedulePairs {
-    seeds: usize,
-    ours: Vec<Vec<f64>>,
-    theirs: Vec<Vec<f64>>,
-}
-
-impl SchedulePairs {
-    fn new(ours: &Scores<'_>, theirs: &Scores<'_>) -> Result<Self, Undefined> {
-        let seeds_of = |seeds: &BTreeMap<u64, f64>| seeds.keys().copied().collect::<BTreeSet<u64>>();
-        let seeds = ours.values().chain(theirs.values()).map(seeds_of).reduce(|left, right| &left & &right);
-        let seeds = seeds.filter(|seeds| !seeds.is_empty()).ok_or(Undefined::NoPairedSeed)?;
-        let rows = |scores: &Scores<'_>| -> Vec<Vec<f64>> {
-            let row = |of: &BTreeMap<u64, f64>| seeds.iter().filter_map(|seed| of.get(seed).copied()).collect();
-            scores.values().map(row).collect()
-        };
-        Ok(Self { seeds: seeds.len(), ours: rows(ours), theirs: rows(theirs) })
-    }
-
-    /// The mean difference over methods, a value a seed.
-    fn differences(&self) -> Vec<f64> {
-        let methods = self.ours.len() as f64;
-        let of_seed = |seed: usize| -> f64 {
-            self.ours.iter().zip(&self.theirs).map(|(ours, theirs)| ours[seed] - theirs[seed]).sum::<f64>() / methods
-        };
-        (0..self.seeds).map(of_seed).collect()
-    }
-
-    fn difference(&self, options: BootstrapOptions) -> Result<Estimate, Undefined> {
-        let differences = self.differences();
-        let interval =
-            Bootstrap::unstratified(self.seeds, options).interval(|weights| weighted_mean(&differences, weights));
-        Ok(Estimate::new(mean(&differences)?, interval, self.seeds))
-    }
-
-    fn improvement(&self, options: BootstrapOptions) -> Result<Estimate, Undefined> {
-        let statistic = |weights: &[f64]| {
-            let of_method = |(ours, theirs): (&Vec<f64>, &Vec<f64>)| {
-                weighted_probability_of_improvement(ours, weights, theirs, weights)
-            };
-            let each: Result<Vec<f64>, Undefined> = self.ours.iter().zip(&self.theirs).map(of_method).collect();
-            mean(&each?)
-        };
-        let interval = Bootstrap::unstratified(self.seeds, options).interval(statistic);
-        Ok(Estimate::new(statistic(&vec![1.0; self.seeds])?, interval, self.seeds))
     }
 }
 
@@ -200,7 +113,7 @@ mod tests {
         // Only one of the schedules was run with these.
         all.extend(runs("paper", &[("l2_adam", [0.9, 0.9, 0.9])]));
         all.extend(runs("constant", &[("reset", [0.99, 0.99, 0.99])]));
-        let summaries = compare_schedules(&all, &["reset"], BootstrapOptions::default());
+        let summaries = compare_schedules(&all, &["reset".to_owned()]);
         assert_eq!(summaries.len(), 2);
         let (constant, paper) = (&summaries[0], &summaries[1]);
         assert_eq!((paper.runs, paper.methods.len()), (6, 2));
@@ -210,12 +123,12 @@ mod tests {
             assert!((estimate.unwrap().point() - expected).abs() < 1e-12, "{estimate:?} is not {expected}");
         };
         near(paper.interquartile_mean, 0.5125);
-        near(paper.probability_of_improvement, 0.6111111111111112);
-        near(paper.difference_to_constant, (x_mean() - y_mean()) / 6.0);
-        assert_eq!(constant.difference_to_constant, Err(Undefined::IsControl));
-        assert_eq!(constant.p_paired_t_holm, Err(Undefined::IsControl));
+        near(paper.gain.improvement, 0.6111111111111112);
+        near(paper.gain.difference, (x_mean() - y_mean()) / 6.0);
+        assert_eq!(constant.gain.difference, Err(Undefined::IsControl));
+        assert_eq!(constant.gain.p_paired_t_holm, Err(Undefined::IsControl));
         // One schedule alone is tested, so that Holm has nothing to correct.
-        assert_eq!(paper.p_paired_t, paper.p_paired_t_holm);
+        assert_eq!(paper.gain.p_paired_t, paper.gain.p_paired_t_holm);
         assert!((paper.profile[50].tau - 0.5).abs() < 1e-12 && (paper.profile[50].share - 0.5).abs() < 1e-12);
         assert_eq!((paper.profile[0].share, paper.profile[100].share), (1.0, 0.0));
     }
@@ -232,6 +145,6 @@ mod tests {
     fn schedules_without_a_common_method_are_not_compared() {
         let mut all = runs("paper", &[("crelu", [0.1, 0.35, 0.2])]);
         all.extend(runs("constant", &[("relu", [0.6, 0.85, 0.9])]));
-        assert_eq!(compare_schedules(&all, &[], BootstrapOptions::default()), []);
+        assert_eq!(compare_schedules(&all, &[]), []);
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn few_seeds(runs: &[Series]) -> Vec<String> {
     let arms = by_arm(runs);
     for (arm, seeds) in &arms {
         if seeds.len() < FEWEST_SEEDS {
-            arms_with.entry(seeds.len()).or_default().push(name(arm));
+            arms_with.entry(seeds.len()).or_default().push(arm.to_string());
         }
     }
     let sentence = |(seeds, few): (usize, Vec<String>)| {
@@ -43,7 +43,7 @@ pub(crate) fn identical_arms(runs: &[Series]) -> Vec<String> {
         }
     }
     let sentence = |group: &Vec<(&Arm, SeedValues<'_>)>| {
-        let names: Vec<String> = group.iter().map(|(arm, _)| name(arm)).collect();
+        let names: Vec<String> = group.iter().map(|(arm, _)| arm.to_string()).collect();
         format!(
             "{} have identical online accuracies on all seeds they share: they are the same run.",
             names.join(" and ")
@@ -96,8 +96,4 @@ fn values<'a>(runs: &'a [Series], indicator: &'a str) -> impl Iterator<Item = f6
         run.column(indicator).iter().take(tasks).copied().filter_map(defined)
     };
     runs.iter().flat_map(of_run)
-}
-
-fn name(arm: &Arm) -> String {
-    format!("{}/{}", arm.method, arm.schedule)
 }

@@ -11,6 +11,13 @@ pub(crate) struct Tick {
     pub label: String,
 }
 
+/// From 0 to 1.
+impl Default for Axis {
+    fn default() -> Self {
+        Self::linear(0.0, 1.0)
+    }
+}
+
 impl Axis {
     /// A linear axis over exactly this range.
     pub fn linear(low: f64, high: f64) -> Self {
@@ -28,7 +35,7 @@ impl Axis {
                 let air = if value == 0.0 { 1.0 } else { value.abs() * 0.1 };
                 Self::linear(value - air, value + air)
             }
-            None => Self::linear(0.0, 1.0),
+            None => Self::default(),
         }
     }
 
@@ -56,8 +63,8 @@ impl Axis {
             Scale::Linear => (value - self.low) / (self.high - self.low),
             Scale::Log if value <= 0.0 => 0.0,
             Scale::Log => (value / self.low).ln() / (self.high / self.low).ln(),
-            Scale::Rows(rows) => 1.0 - (value + 0.5) / rows.len().max(1) as f64,
-            Scale::Columns(names) => (value + 0.5) / names.len().max(1) as f64,
+            Scale::Rows(_) => 1.0 - (value + 0.5) / self.places(),
+            Scale::Columns(_) => (value + 0.5) / self.places(),
         }
     }
 
@@ -66,12 +73,17 @@ impl Axis {
         match &self.scale {
             Scale::Linear => linear_ticks(self.low, self.high, wanted),
             Scale::Log => log_ticks(self.low, self.high, wanted),
-            Scale::Rows(rows) => {
-                rows.iter().enumerate().map(|(i, row)| Tick { value: i as f64, label: row.label.clone() }).collect()
-            }
-            Scale::Columns(names) => {
-                names.iter().enumerate().map(|(i, name)| Tick { value: i as f64, label: name.clone() }).collect()
-            }
+            Scale::Rows(rows) => named_ticks(rows.iter().map(|row| &row.label)),
+            Scale::Columns(names) => named_ticks(names),
+        }
+    }
+
+    /// Rows or columns of an axis that names them, one otherwise.
+    pub(crate) fn places(&self) -> f64 {
+        match &self.scale {
+            Scale::Rows(rows) => rows.len().max(1) as f64,
+            Scale::Columns(names) => names.len().max(1) as f64,
+            Scale::Linear | Scale::Log => 1.0,
         }
     }
 }
@@ -82,6 +94,11 @@ pub(crate) fn extent(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)
         None => Some((v, v)),
         Some((low, high)) => Some((f64::min(low, v), f64::max(high, v))),
     })
+}
+
+fn named_ticks<'n>(names: impl IntoIterator<Item = &'n String>) -> Vec<Tick> {
+    let tick = |(place, name): (usize, &String)| Tick { value: place as f64, label: name.clone() };
+    names.into_iter().enumerate().map(tick).collect()
 }
 
 fn linear_ticks(low: f64, high: f64, wanted: usize) -> Vec<Tick> {

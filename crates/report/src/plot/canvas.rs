@@ -6,7 +6,7 @@ use plotters::coord::Shift;
 use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
 use plotters::prelude::{DrawingArea, DrawingBackend, IntoFont};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color, FontStyle, FontTransform, RGBAColor, RGBColor, TextStyle};
+use plotters::style::{Color, FontDesc, FontStyle, FontTransform, RGBAColor, RGBColor, TextStyle};
 use trainability_record::text::{pieces, printable};
 
 use crate::plot::data::{MarkerShape, Pen};
@@ -34,15 +34,12 @@ pub(crate) struct Type {
     pub colour: RGBColor,
 }
 
-/// Which end of a text stands at its anchor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Align {
-    /// The text begins there.
-    Left,
-    /// The text's middle is there.
-    Middle,
-    /// The text ends there.
-    Right,
+impl Type {
+    /// The font, at so many device pixels for each pixel of the finished image.
+    fn font(self, scale: f64) -> FontDesc<'static> {
+        let style = if self.bold { FontStyle::Bold } else { FontStyle::Normal };
+        (FAMILY, self.size * scale, style).into_font()
+    }
 }
 
 /// A surface measured in pixels of the finished image; `scale` device pixels each.
@@ -141,21 +138,21 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
         }
     }
 
-    /// One line of text whose vertical middle (of capitals and digits) lies at `y`.
-    pub(crate) fn text(&self, text: &str, (x, y): (f64, f64), align: Align, set: Type) -> Result<(), DrawError> {
-        self.draw_text(text, (x, y), align, set, FontTransform::None)
+    /// One line of text whose vertical middle (of capitals and digits) lies at the given point, as does the end that `align` names.
+    pub(crate) fn text(&self, text: &str, at: (f64, f64), align: HPos, set: Type) -> Result<(), DrawError> {
+        self.draw_text(text, at, align, set, FontTransform::None)
     }
 
     /// One line of text that reads upwards, its middle at the given point.
     pub(crate) fn upward(&self, text: &str, at: (f64, f64), set: Type) -> Result<(), DrawError> {
-        self.draw_text(text, at, Align::Middle, set, FontTransform::Rotate270)
+        self.draw_text(text, at, HPos::Center, set, FontTransform::Rotate270)
     }
 
     fn draw_text(
         &self,
         text: &str,
         (x, y): (f64, f64),
-        align: Align,
+        align: HPos,
         set: Type,
         turn: FontTransform,
     ) -> Result<(), DrawError> {
@@ -168,14 +165,8 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
             FontTransform::None => (x, y - lift),
             _ => (x - lift, y),
         };
-        let h_pos = match align {
-            Align::Left => HPos::Left,
-            Align::Middle => HPos::Center,
-            Align::Right => HPos::Right,
-        };
-        let style = if set.bold { FontStyle::Bold } else { FontStyle::Normal };
-        let font = (FAMILY, set.size * self.scale, style).into_font().transform(turn);
-        let style = TextStyle::from(font).color(&set.colour).pos(Pos::new(h_pos, VPos::Top));
+        let font = set.font(self.scale).transform(turn);
+        let style = TextStyle::from(font).color(&set.colour).pos(Pos::new(align, VPos::Top));
         self.area.draw(&Text::new(printable(text).into_owned(), self.at((x, y)), style)).map_err(DrawError::from)
     }
 }
@@ -183,9 +174,7 @@ impl<'a, DB: DrawingBackend> Canvas<'a, DB> {
 /// Width of a line of text, in pixels of the finished image.
 pub(crate) fn text_width(text: &str, set: Type) -> f64 {
     embed_fonts();
-    let style = if set.bold { FontStyle::Bold } else { FontStyle::Normal };
-    let size = (FAMILY, set.size, style).into_font().box_size(text);
-    size.map_or(0.0, |(width, _)| f64::from(width))
+    set.font(1.0).box_size(text).map_or(0.0, |(width, _)| f64::from(width))
 }
 
 /// Breaks text into lines no wider than `width`, at spaces.

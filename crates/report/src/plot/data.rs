@@ -28,7 +28,7 @@ pub struct Plot {
 }
 
 /// One pair of axes and what is drawn between them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Panel {
     /// Heading, set in bold.
     pub title: String,
@@ -95,6 +95,21 @@ pub enum Mark {
     Cell { x: f64, y: f64, colour: RGBColor },
     /// A horizontal bar on the row `y`, from one value to another.
     Bar { y: f64, from: f64, to: f64, colour: RGBColor },
+}
+
+impl Mark {
+    /// The points of a line; none of any other mark.
+    pub(crate) fn line(&self) -> &[(f64, f64)] {
+        match self {
+            Mark::Line { points, .. } | Mark::Shared { points, .. } => points,
+            _ => &[],
+        }
+    }
+}
+
+/// The values that lines run through.
+pub(crate) fn line_values<'m>(marks: impl IntoIterator<Item = &'m Mark>) -> impl Iterator<Item = f64> {
+    marks.into_iter().flat_map(Mark::line).map(|point| point.1)
 }
 
 /// How a line is drawn.

@@ -2,9 +2,10 @@
 
 use plotters::prelude::{DrawingBackend, RGBColor};
 use plotters::style::Color;
+use plotters::style::text_anchor::HPos;
 
 use crate::plot::axis::Tick;
-use crate::plot::canvas::{Align, Canvas, DrawError, Type, shorten, text_width, two_lines, wrap};
+use crate::plot::canvas::{Canvas, DrawError, Type, shorten, text_width, two_lines, wrap};
 use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot, Scale, Swatch};
 use crate::plot::style::{FRAME, GRID, HEADING, INK, SOFT, SUBTITLE, TICK, TITLE, WIDTH};
 
@@ -12,11 +13,9 @@ const MARGIN: f64 = 30.0;
 const LINE: f64 = 1.3;
 const TITLE_TYPE: Type = Type { size: TITLE, bold: true, colour: INK };
 const SUBTITLE_TYPE: Type = Type { size: SUBTITLE, bold: false, colour: SOFT };
-const KEY_TYPE: Type = Type { size: TICK, bold: false, colour: INK };
-const HEADING_TYPE: Type = Type { size: HEADING, bold: true, colour: INK };
-const NOTE_TYPE: Type = Type { size: TICK, bold: false, colour: SOFT };
-const TICK_TYPE: Type = Type { size: TICK, bold: false, colour: SOFT };
 const ROW_TYPE: Type = Type { size: TICK, bold: false, colour: INK };
+const HEADING_TYPE: Type = Type { size: HEADING, bold: true, colour: INK };
+const TICK_TYPE: Type = Type { size: TICK, bold: false, colour: SOFT };
 const LABEL_TYPE: Type = Type { size: HEADING, bold: false, colour: INK };
 const SWATCH: f64 = 44.0;
 const WIDEST_LABEL: f64 = 480.0;
@@ -104,12 +103,12 @@ pub(crate) fn paint<DB: DrawingBackend>(plot: &Plot, canvas: &Canvas<DB>) -> Res
     let layout = Layout::of(plot);
     let mut y = MARGIN + TITLE * 0.5;
     for line in &layout.title {
-        canvas.text(line, (MARGIN, y), Align::Left, TITLE_TYPE)?;
+        canvas.text(line, (MARGIN, y), HPos::Left, TITLE_TYPE)?;
         y += TITLE * LINE;
     }
     y += (SUBTITLE - TITLE) * 0.5;
     for line in &layout.subtitle {
-        canvas.text(line, (MARGIN, y), Align::Left, SUBTITLE_TYPE)?;
+        canvas.text(line, (MARGIN, y), HPos::Left, SUBTITLE_TYPE)?;
         y += SUBTITLE * LINE;
     }
     for (key, (x, row)) in plot.legend.iter().zip(&layout.keys) {
@@ -122,7 +121,7 @@ pub(crate) fn paint<DB: DrawingBackend>(plot: &Plot, canvas: &Canvas<DB>) -> Res
     let grid_middle = (layout.grid_top + layout.heading + layout.grid_bottom) * 0.5;
     let first = layout.left + layout.tick_width;
     let middle = (first + WIDTH - layout.right) * 0.5;
-    canvas.text(&plot.x_label, (middle, layout.height - MARGIN * 0.6 - HEADING * 0.6), Align::Middle, LABEL_TYPE)?;
+    canvas.text(&plot.x_label, (middle, layout.height - MARGIN * 0.6 - HEADING * 0.6), HPos::Center, LABEL_TYPE)?;
     canvas.upward(&plot.y_label, (MARGIN + HEADING * 0.45, grid_middle), LABEL_TYPE)
 }
 
@@ -131,7 +130,7 @@ fn flow(keys: &[Key], width: f64) -> Vec<(f64, f64)> {
     let (mut x, mut row) = (0.0, 0.0);
     keys.iter()
         .map(|key| {
-            let needed = SWATCH + 14.0 + text_width(&key.label, KEY_TYPE);
+            let needed = SWATCH + 14.0 + text_width(&key.label, ROW_TYPE);
             if x > 0.0 && x + needed > width {
                 (x, row) = (0.0, row + 1.0);
             }
@@ -148,7 +147,7 @@ fn paint_key<DB: DrawingBackend>(canvas: &Canvas<DB>, key: &Key, x: f64, y: f64)
         Swatch::Point(colour, shape) => canvas.point((x + SWATCH * 0.5, y), shape, 10.0, colour.to_rgba())?,
         Swatch::Box(colour) => canvas.fill((x + 14.0, y - 11.0), (x + SWATCH, y + 11.0), colour.to_rgba())?,
     }
-    canvas.text(&shorten(&key.label, WIDEST_LABEL * 2.0, KEY_TYPE), (x + SWATCH + 14.0, y), Align::Left, KEY_TYPE)
+    canvas.text(&shorten(&key.label, WIDEST_LABEL * 2.0, ROW_TYPE), (x + SWATCH + 14.0, y), HPos::Left, ROW_TYPE)
 }
 
 fn y_tick_count(plot: &Plot) -> usize {
@@ -157,18 +156,23 @@ fn y_tick_count(plot: &Plot) -> usize {
 
 fn y_labels_width(plot: &Plot, panel: &Panel) -> f64 {
     let ticks = panel.y.ticks(y_tick_count(plot));
-    ticks.iter().map(|tick| text_width(&tick.label, ROW_TYPE)).fold(0.0, f64::max).min(WIDEST_LABEL)
+    widest(ticks.iter().map(|tick| &tick.label)).min(WIDEST_LABEL)
+}
+
+/// The width of the widest of some labels.
+fn widest<'t>(labels: impl Iterator<Item = &'t String>) -> f64 {
+    labels.map(|label| text_width(label, ROW_TYPE)).fold(0.0, f64::max)
 }
 
 /// The room that column names need under their panel.
 fn column_names_height(panel: &Panel) -> f64 {
     let Scale::Columns(names) = &panel.x.scale else { return 0.0 };
-    names.iter().map(|name| text_width(name, TICK_TYPE)).fold(0.0, f64::max).min(WIDEST_LABEL) + 24.0
+    widest(names.iter()).min(WIDEST_LABEL) + 24.0
 }
 
 fn row_notes_width(panel: &Panel) -> f64 {
     let Scale::Rows(rows) = &panel.y.scale else { return 0.0 };
-    rows.iter().map(|row| text_width(&row.note, ROW_TYPE)).fold(0.0, f64::max) + 20.0
+    widest(rows.iter().map(|row| &row.note)) + 20.0
 }
 
 /// A panel's plotting area.
@@ -230,13 +234,13 @@ fn paint_panel<DB: DrawingBackend>(
     let left = layout.left + layout.tick_width + column as f64 * (layout.panel_width + layout.gap);
     let top = layout.grid_top + row as f64 * layout.row_pitch;
     let title = two_lines(&panel.title, layout.panel_width, HEADING_TYPE);
-    let note = shorten(&panel.note, layout.panel_width, NOTE_TYPE);
+    let note = shorten(&panel.note, layout.panel_width, TICK_TYPE);
     // A title of one line stands where the second line of the others does.
     let line = |number: usize| (left, top + HEADING * (0.6 + LINE * number as f64));
     for (number, text) in (layout.title_lines - title.len()..).zip(&title) {
-        canvas.text(text, line(number), Align::Left, HEADING_TYPE)?;
+        canvas.text(text, line(number), HPos::Left, HEADING_TYPE)?;
     }
-    canvas.text(&note, line(layout.title_lines), Align::Left, NOTE_TYPE)?;
+    canvas.text(&note, line(layout.title_lines), HPos::Left, TICK_TYPE)?;
     let frame = Frame {
         left,
         top: top + layout.heading,
@@ -268,7 +272,7 @@ fn paint_x_axis<DB: DrawingBackend>(canvas: &Canvas<DB>, frame: &Frame, labelled
         canvas.line(&[(x, frame.top), (x, bottom)], Pen::solid(GRID, 1.5))?;
         if labelled {
             canvas.line(&[(x, bottom), (x, bottom + 6.0)], Pen::solid(FRAME, 1.5))?;
-            canvas.text(&tick.label, (frame.label_start(&tick), bottom + TICK * 0.95), Align::Left, TICK_TYPE)?;
+            canvas.text(&tick.label, (frame.label_start(&tick), bottom + TICK * 0.95), HPos::Left, TICK_TYPE)?;
         }
     }
     Ok(())
@@ -287,13 +291,13 @@ fn paint_y_axis<DB: DrawingBackend>(
         canvas.line(&[(frame.left, y), (frame.left + frame.width, y)], Pen::solid(GRID, 1.5))?;
         if labelled {
             let label = shorten(&tick.label, WIDEST_LABEL, set);
-            canvas.text(&label, (frame.left - 12.0, y), Align::Right, set)?;
+            canvas.text(&label, (frame.left - 12.0, y), HPos::Right, set)?;
         }
     }
     if let Scale::Rows(rows) = &frame.y.scale {
         for (index, row) in rows.iter().enumerate() {
             let at = (frame.left + frame.width + 18.0, frame.y(index as f64));
-            canvas.text(&row.note, at, Align::Left, ROW_TYPE)?;
+            canvas.text(&row.note, at, HPos::Left, ROW_TYPE)?;
         }
     }
     Ok(())
@@ -323,24 +327,15 @@ fn paint_mark<DB: DrawingBackend>(canvas: &Canvas<DB>, frame: &Frame, mark: &Mar
             canvas.line(&[(frame.x(*x), frame.top), (frame.x(*x), frame.top + frame.height)], *pen)
         }
         Mark::Cell { x, y, colour } => {
-            let columns = if let Scale::Columns(names) = &frame.x.scale { names.len().max(1) as f64 } else { 1.0 };
-            let rows = if let Scale::Rows(rows) = &frame.y.scale { rows.len().max(1) as f64 } else { 1.0 };
-            let (middle, half) =
-                (frame.at((*x, *y)), (frame.width / columns * 0.5 - 1.0, frame.height / rows * 0.5 - 1.0));
+            let half = (frame.width / frame.x.places() * 0.5 - 1.0, frame.height / frame.y.places() * 0.5 - 1.0);
+            let middle = frame.at((*x, *y));
             let corner = |sign: f64| (middle.0 + sign * half.0, middle.1 + sign * half.1);
             canvas.fill(corner(-1.0), corner(1.0), colour.to_rgba())
         }
         Mark::Bar { y, from, to, colour } => {
-            let (middle, half) = (frame.y(*y), bar_half(frame));
+            let (middle, half) = (frame.y(*y), frame.height / frame.y.places() * 0.34);
             canvas.fill((frame.x(*from), middle - half), (frame.x(*to), middle + half), colour.to_rgba())
         }
-    }
-}
-
-fn bar_half(frame: &Frame) -> f64 {
-    match &frame.y.scale {
-        Scale::Rows(rows) => frame.height / rows.len().max(1) as f64 * 0.34,
-        _ => 8.0,
     }
 }
 

@@ -1,6 +1,7 @@
 //! From a plot to the bytes of a PNG and of an SVG file.
 
-use plotters::prelude::{BitMapBackend, IntoDrawingArea, SVGBackend};
+use plotters::coord::Shift;
+use plotters::prelude::{BitMapBackend, DrawingArea, DrawingBackend, IntoDrawingArea, SVGBackend};
 use plotters::style::WHITE;
 
 use crate::plot::canvas::{Canvas, DrawError};
@@ -50,12 +51,8 @@ pub fn render(plot: &Plot, file: String) -> Result<Picture, DrawError> {
     let (width, height) = (WIDTH as u32, height(plot));
     let (fine_width, fine_height) = (width * FINE as u32, height * FINE as u32);
     let mut fine = vec![0; 3 * fine_width as usize * fine_height as usize];
-    {
-        let area = BitMapBackend::with_buffer(&mut fine, (fine_width, fine_height)).into_drawing_area();
-        area.fill(&WHITE).map_err(|e| DrawError(e.to_string()))?;
-        paint(plot, &Canvas::new(&area, FINE as f64))?;
-        area.present().map_err(|e| DrawError(e.to_string()))?;
-    }
+    let backend = BitMapBackend::with_buffer(&mut fine, (fine_width, fine_height));
+    fill(plot, backend, |area| Canvas::new(area, FINE as f64))?;
     let pixels = average(&fine, fine_width as usize);
     let needed: Vec<Rgb> = plot.legend.iter().map(|key| key.colour()).collect();
     let png = encode(&index(&pixels, &needed), width, height).map_err(|e| DrawError(e.to_string()))?;
@@ -66,13 +63,20 @@ pub fn render(plot: &Plot, file: String) -> Result<Picture, DrawError> {
 /// The plot as SVG, its text as text.
 fn vector(plot: &Plot, width: u32, height: u32) -> Result<String, DrawError> {
     let mut svg = String::new();
-    {
-        let area = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
-        area.fill(&WHITE).map_err(|e| DrawError(e.to_string()))?;
-        paint(plot, &Canvas::vector(&area))?;
-        area.present().map_err(|e| DrawError(e.to_string()))?;
-    }
+    fill(plot, SVGBackend::with_string(&mut svg, (width, height)), |area| Canvas::vector(area))?;
     Ok(compact(&svg))
+}
+
+/// Paints the plot on white, over a whole backend.
+fn fill<DB: DrawingBackend>(
+    plot: &Plot,
+    backend: DB,
+    canvas: impl FnOnce(&DrawingArea<DB, Shift>) -> Canvas<'_, DB>,
+) -> Result<(), DrawError> {
+    let area = backend.into_drawing_area();
+    area.fill(&WHITE).map_err(|e| DrawError(e.to_string()))?;
+    paint(plot, &canvas(&area))?;
+    area.present().map_err(|e| DrawError(e.to_string()))
 }
 
 /// The same SVG without what goes without saying: attributes that have their default value or that of the whole image,

@@ -41,17 +41,13 @@ const VERMILLION: RGBColor = RGBColor(0xd5, 0x5e, 0x00);
 const PURPLE: RGBColor = RGBColor(0xcc, 0x79, 0xa7);
 const OLIVE: RGBColor = RGBColor(0x99, 0x8a, 0x00);
 
-const TOL: [RGBColor; 9] = [
-    RGBColor(0x33, 0x22, 0x88),
-    RGBColor(0xcc, 0x66, 0x77),
-    RGBColor(0x11, 0x77, 0x33),
-    RGBColor(0xdd, 0xaa, 0x33),
-    RGBColor(0x44, 0xaa, 0xd5),
-    RGBColor(0x88, 0x22, 0x55),
-    RGBColor(0x44, 0xaa, 0x99),
-    RGBColor(0xaa, 0x44, 0x99),
-    RGBColor(0x99, 0x99, 0x33),
-];
+/// A colour written as 0xRRGGBB.
+fn rgb(hexadecimal: u32) -> RGBColor {
+    let [_, red, green, blue] = hexadecimal.to_be_bytes();
+    RGBColor(red, green, blue)
+}
+
+const TOL: [u32; 9] = [0x332288, 0xcc6677, 0x117733, 0xddaa33, 0x44aad5, 0x882255, 0x44aa99, 0xaa4499, 0x999933];
 
 /// The line of a schedule; `all` are the sweep's schedules in their order. Constant is drawn wider, since it is
 /// painted first and has to show under a schedule that is identical to it.
@@ -60,7 +56,7 @@ pub(crate) fn schedule_pen(schedule: &str, all: &[String]) -> Pen {
     if let Some((name, colour)) = named.iter().find(|(name, _)| *name == schedule) {
         return Pen::solid(*colour, if *name == "constant" { 6.0 } else { 3.0 });
     }
-    let others = [ORANGE, SKY, PURPLE, OLIVE, TOL[0], TOL[5]];
+    let others = [ORANGE, SKY, PURPLE, OLIVE, rgb(TOL[0]), rgb(TOL[5])];
     let unnamed = all.iter().filter(|s| named.iter().all(|(name, _)| name != s));
     let place = unnamed.into_iter().position(|s| s == schedule).unwrap_or(0);
     let colour = others[place % others.len()];
@@ -69,29 +65,23 @@ pub(crate) fn schedule_pen(schedule: &str, all: &[String]) -> Pen {
 
 /// The colour and point shape of a method; `all` are the sweep's methods in their order.
 pub(crate) fn method_point(method: &str, all: &[String]) -> (RGBColor, MarkerShape) {
-    let shapes = [
-        MarkerShape::Circle,
-        MarkerShape::Triangle,
-        MarkerShape::Square,
-        MarkerShape::Diamond,
-        MarkerShape::Cross,
-        MarkerShape::Ring,
-    ];
+    use MarkerShape::{Circle, Cross, Diamond, Ring, Square, Triangle};
+    let shapes = [Circle, Triangle, Square, Diamond, Cross, Ring];
     let place = all.iter().position(|m| m == method).unwrap_or(0);
-    (TOL[place % TOL.len()], shapes[place % shapes.len()])
+    (rgb(TOL[place % TOL.len()]), shapes[place % shapes.len()])
 }
 
 /// Fills for the parts of the work: Tol's light scheme.
-pub(crate) const SECTIONS: [RGBColor; 8] = [
-    RGBColor(0x77, 0xaa, 0xdd),
-    RGBColor(0xee, 0x88, 0x66),
-    RGBColor(0xee, 0xdd, 0x88),
-    RGBColor(0x44, 0xbb, 0x99),
-    RGBColor(0xff, 0xaa, 0xbb),
-    RGBColor(0x99, 0xdd, 0xff),
-    RGBColor(0xbb, 0xcc, 0x33),
-    RGBColor(0xaa, 0xaa, 0x00),
-];
+const SECTIONS: [u32; 8] = [0x77aadd, 0xee8866, 0xeedd88, 0x44bb99, 0xffaabb, 0x99ddff, 0xbbcc33, 0xaaaa00];
+
+/// How many parts of the work have a colour of their own.
+pub(crate) const MOST_SECTIONS: usize = SECTIONS.len();
+
+/// The fill of a part of the work.
+pub(crate) fn section_colour(place: usize) -> RGBColor {
+    rgb(SECTIONS[place % SECTIONS.len()])
+}
+
 /// The fill of what belongs to no part.
 pub(crate) const REST: RGBColor = RGBColor(0xc8, 0xc8, 0xc8);
 
@@ -126,8 +116,7 @@ pub(crate) const STEP_PEN: Pen = Pen { colour: BLACK, width: 4.5, dashed: false 
 /// The line of a bound, as a glossary describes it; grey where its colour is none.
 pub(crate) fn bound_pen(bound: &DescribedBound) -> Pen {
     let channels = bound.colour.strip_prefix('#').and_then(|digits| u32::from_str_radix(digits, 16).ok());
-    let channels = channels.filter(|_| bound.colour.len() == 7).map(u32::to_be_bytes);
-    let colour = channels.map_or(REFERENCE, |[_, red, green, blue]| RGBColor(red, green, blue));
+    let colour = channels.filter(|_| bound.colour.len() == 7).map_or(REFERENCE, rgb);
     Pen::solid(colour, bound.width)
 }
 

@@ -7,18 +7,20 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
+use trainability_record::glossary::DescribedIndicator;
 use trainability_stats::aggregate::weighted_mean;
 use trainability_stats::auroc::Direction;
 use trainability_stats::bootstrap::Bootstrap;
 use trainability_stats::{BootstrapOptions, Estimate, Undefined};
 
-use crate::evidence::comparison::compare_arms;
+use super::rows::{PredictivenessRow, SummaryRow, read};
+use super::synthetic::indicator;
+use crate::evidence::comparison::{ArmSummary, compare_arms};
 use crate::evidence::outcomes::Reference;
-use crate::evidence::predictiveness::{
-    Predictiveness, PredictivenessOptions, ScoredIndicator, leading, ranked, score_indicators,
-};
-use crate::evidence::rows::{PredictivenessRow, SummaryRow};
+use crate::evidence::predictiveness::{Predictiveness, PredictivenessOptions, leading, ranked, score_indicators};
+use crate::evidence::rows::{CsvField, CsvLine};
 use crate::series::{Arm, Series};
+use crate::writers::files::csv_bytes;
 
 pub(super) fn arm(method: &str, schedule: &str) -> Arm {
     Arm { method: method.to_owned(), schedule: schedule.to_owned() }
@@ -60,9 +62,9 @@ fn synthetic(arms: usize, seeds: u64, tasks: usize, signal: f64, generator: &mut
     runs
 }
 
-fn indicators() -> Vec<ScoredIndicator> {
-    let tried = ["noise_a", "noise_b", "planted", "noise_c"].map(|name| ScoredIndicator::new(name, "compared"));
-    let trivial = ["task_age", "online_accuracy"].map(|name| ScoredIndicator::new(name, "trivial"));
+fn indicators() -> Vec<DescribedIndicator> {
+    let tried = ["noise_a", "noise_b", "planted", "noise_c"].map(|name| indicator(name, "compared"));
+    let trivial = ["task_age", "online_accuracy"].map(|name| indicator(name, "trivial"));
     tried.into_iter().chain(trivial).collect()
 }
 
@@ -76,10 +78,10 @@ fn a_planted_leading_indicator_ranks_first_beyond_the_trivial_ones() {
         let runs = synthetic(5, 3, 20, sign, &mut ChaCha8Rng::seed_from_u64(4));
         let scores = score_indicators(&runs, &indicators(), &PredictivenessOptions::default());
         assert_eq!(names(&ranked(&scores, 1))[0], "planted");
-        assert_eq!(names(&leading(&scores, 1, "trivial")), ["planted"]);
+        assert_eq!(names(&leading(&scores, 1)), ["planted"]);
         let planted = ranked(&scores, 1)[0];
         let low = planted.auroc_oriented().unwrap().interval().unwrap().low;
-        for trivial in scores.iter().filter(|score| score.horizon == 1 && score.indicator.role == "trivial") {
+        for trivial in scores.iter().filter(|score| score.horizon == 1 && score.is_trivial()) {
             assert!(low > trivial.auroc_oriented().unwrap().point(), "{low} against {trivial:?}");
         }
         assert_eq!(planted.direction, Some(if sign > 0.0 { Direction::High } else { Direction::Low }));
@@ -101,7 +103,7 @@ fn in_pure_noise_no_indicator_leads_and_intervals_hold_one_half() {
             let bootstrap = BootstrapOptions { resamples: 300, seed };
             let options = PredictivenessOptions { horizons: vec![1], bootstrap, ..Default::default() };
             let scores = score_indicators(&runs, &indicators(), &options);
-            assert!(leading(&scores, 1, "trivial").is_empty(), "seed {seed}");
+            assert!(leading(&scores, 1).is_empty(), "seed {seed}");
             let holds = |score: &&Predictiveness| score.auroc.unwrap().interval().unwrap().contains(0.5);
             scores.iter().filter(|score| score.indicator.name.starts_with("noise")).filter(holds).count()
         })
@@ -131,7 +133,7 @@ fn the_interval_of_a_pooled_auroc_covers_as_often_as_it_says() {
         let runs = synthetic(6, 5, 8, 1.0, &mut ChaCha8Rng::seed_from_u64(seed));
         let bootstrap = BootstrapOptions { resamples: 1000, seed };
         let options = PredictivenessOptions { horizons: vec![1], bootstrap, ..Default::default() };
-        score_indicators(&runs, &[ScoredIndicator::new("planted", "compared")], &options)[0].auroc.unwrap()
+        score_indicators(&runs, &[indicator("planted", "compared")], &options)[0].auroc.unwrap()
     };
     let estimates: Vec<_> = (0..repetitions).into_par_iter().map(of_repetition).collect();
     // The indicator has unit variance in either class, so that AUROC is P(N(1, 2) > 0): scipy.stats.norm.cdf(1 / 2**0.5)
@@ -154,7 +156,7 @@ fn the_intervals_of_gain_and_lead_time_cover_as_often_as_they_say() {
         let runs = synthetic(4, 5, 8, 1.0, &mut ChaCha8Rng::seed_from_u64(seed));
         let bootstrap = BootstrapOptions { resamples: 500, seed };
         let options = PredictivenessOptions { horizons: vec![1], bootstrap, ..Default::default() };
-        let score = &score_indicators(&runs, &[ScoredIndicator::new("planted", "compared")], &options)[0];
+        let score = &score_indicators(&runs, &[indicator("planted", "compared")], &options)[0];
         (score.gain_over_task_age.unwrap(), score.lead_time.unwrap())
     };
     let (gains, leads): (Vec<_>, Vec<_>) = (0..600_u64).into_par_iter().map(of_repetition).unzip();
@@ -173,10 +175,10 @@ fn scores_do_not_depend_on_the_order_of_runs() {
     assert_eq!(score_indicators(&runs, &indicators(), &options), scores);
 }
 
-fn rows(runs: &[Series], indicator: &str, horizons: &[usize]) -> Vec<PredictivenessRow> {
+fn rows(runs: &[Series], name: &str, horizons: &[usize]) -> Vec<PredictivenessRow> {
     let options = PredictivenessOptions { horizons: horizons.to_vec(), ..Default::default() };
-    let scores = score_indicators(runs, &[ScoredIndicator::new(indicator, "compared")], &options);
-    scores.iter().map(PredictivenessRow::from).collect()
+    let scores = score_indicators(runs, &[indicator(name, "compared")], &options);
+    read(&Vec::from_iter(scores.iter().map(CsvLine::of_score)))
 }
 
 #[test]
@@ -286,6 +288,10 @@ fn the_reset_arm_is_the_reference_and_is_not_scored() {
     assert_eq!(rows(&runs, "planted", &[1])[0].events, 0);
 }
 
+fn summary_row(summary: &ArmSummary) -> SummaryRow {
+    read(&[CsvLine::of_arm(summary)]).remove(0)
+}
+
 fn near(left: f64, right: f64) -> bool {
     (left - right).abs() < 1e-12
 }
@@ -301,7 +307,7 @@ fn arms_are_compared_on_the_seeds_they_share() {
     runs.push(series("paper", 7, 0.0));
     runs.push(run(arm("crelu", "paper"), 0, &[("online_accuracy", vec![0.5])]));
     let diverged = BTreeMap::from([(arm("l2_adam", "constant"), 3), (arm("relu", "paper"), 1)]);
-    let summaries = compare_arms(&runs, &diverged, BootstrapOptions::default());
+    let summaries = compare_arms(&runs, &diverged);
 
     let labels: Vec<&str> = summaries.iter().map(|summary| summary.arm.method.as_str()).collect();
     assert_eq!(labels, ["crelu", "l2_adam", "relu", "relu"]);
@@ -315,23 +321,23 @@ fn arms_are_compared_on_the_seeds_they_share() {
     assert!(near(constant.slope.unwrap().point(), -0.1));
     assert!(near(constant.last_task_accuracy.unwrap().point(), 0.7 / 3.0));
     assert!(near(constant.last_quarter_accuracy.unwrap().point(), 0.7 / 3.0));
-    assert_eq!(constant.difference_to_constant, Err(Undefined::IsControl));
+    assert_eq!(constant.gain.difference, Err(Undefined::IsControl));
 
-    let difference = paper.difference_to_constant.unwrap();
+    let difference = paper.gain.difference.unwrap();
     assert_eq!(difference.n(), 3);
     assert!(near(difference.point(), 0.12));
     // scipy.stats.ttest_rel([0.36, 0.47, 0.68], [0.25, 0.35, 0.55]).pvalue; no other arm is tested, so that Holm changes nothing
-    assert!((paper.p_paired_t.unwrap() - 0.0023068081473521375).abs() < 1e-12);
-    assert_eq!((paper.p_paired_t_holm, paper.p_sign_flip), (paper.p_paired_t, Ok(0.25)));
-    assert_eq!(constant.p_paired_t_holm, Err(Undefined::IsControl));
+    assert!((paper.gain.p_paired_t.unwrap() - 0.0023068081473521375).abs() < 1e-12);
+    assert_eq!((paper.gain.p_paired_t_holm, paper.gain.p_sign_flip), (paper.gain.p_paired_t, Ok(0.25)));
+    assert_eq!(constant.gain.p_paired_t_holm, Err(Undefined::IsControl));
     // 0.21, 0.32 and 0.53 against 0.10, 0.20 and 0.40 (all with 0.15 added) win 2, 2 and 3 of nine pairs.
-    assert!(near(paper.probability_of_improvement.unwrap().point(), 7.0 / 9.0));
+    assert!(near(paper.gain.improvement.unwrap().point(), 7.0 / 9.0));
 
-    assert_eq!(crelu.difference_to_constant, Err(Undefined::NoPairedSeed));
+    assert_eq!(crelu.gain.difference, Err(Undefined::NoPairedSeed));
     assert_eq!(crelu.mean_accuracy.unwrap().interval(), Err(Undefined::SingleSeed));
     assert_eq!(crelu.slope, Err(Undefined::TooFew { have: 1, need: 2 }));
     assert_eq!((l2_adam.seeds, l2_adam.diverged, l2_adam.mean_accuracy), (0, 3, Err(Undefined::NoValues)));
-    let row = SummaryRow::from(paper);
+    let row = summary_row(paper);
     assert_eq!((row.n, row.paired_seeds, row.diverged, row.p_sign_flip_floor), (4, 3, 1, Some(0.25)));
 }
 
@@ -347,14 +353,14 @@ fn test_accuracy_is_the_mean_over_tasks_of_the_seeds_that_have_it_at_every_task(
         tested("crelu", 0, vec![f64::NAN, f64::NAN]),
         run(arm("reset", "constant"), 0, &[("online_accuracy", vec![0.5, 0.5])]),
     ];
-    let summaries = compare_arms(&runs, &BTreeMap::new(), BootstrapOptions::default());
+    let summaries = compare_arms(&runs, &BTreeMap::new());
     let of = |method: &str| summaries.iter().find(|summary| summary.arm.method == method).unwrap();
     let mean = of("relu").mean_test_accuracy.unwrap();
     assert!(near(mean.point(), 0.5) && mean.n() == 2 && of("relu").seeds == 3, "{mean:?}");
-    assert_eq!(SummaryRow::from(of("relu")).mean_test_accuracy, Some(mean.point()));
+    assert_eq!(summary_row(of("relu")).mean_test_accuracy, Some(mean.point()));
     for method in ["crelu", "reset"] {
         assert_eq!(of(method).mean_test_accuracy, Err(Undefined::NoValues));
-        let row = SummaryRow::from(of(method));
+        let row = summary_row(of(method));
         assert!(row.mean_test_accuracy.is_none() && !row.note.contains("test"), "{}", row.note);
     }
 }
@@ -363,15 +369,28 @@ fn test_accuracy_is_the_mean_over_tasks_of_the_seeds_that_have_it_at_every_task(
 fn rows_read_back_as_they_were_written() {
     let runs = synthetic(2, 3, 6, 1.0, &mut ChaCha8Rng::seed_from_u64(5));
     let options = PredictivenessOptions::default();
-    let mut scored: Vec<PredictivenessRow> =
-        score_indicators(&runs, &indicators(), &options).iter().map(PredictivenessRow::from).collect();
-    scored.extend(rows(&[], "x", &[1]));
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for row in &scored {
-        writer.serialize(row).unwrap();
-    }
-    let text = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+    let scores = [
+        score_indicators(&runs, &indicators(), &options),
+        score_indicators(&[], &indicators()[..1], &PredictivenessOptions { horizons: vec![1], ..options }),
+    ];
+    let scored: Vec<CsvLine> = scores.iter().flatten().map(CsvLine::of_score).collect();
+    let text = String::from_utf8(csv_bytes(&scored).unwrap()).unwrap();
     assert!(text.starts_with("indicator,role,horizon,target,auroc,auroc_low,auroc_high,"), "{text}");
-    let back: Result<Vec<PredictivenessRow>, _> = csv::Reader::from_reader(text.as_bytes()).deserialize().collect();
-    assert_eq!(back.unwrap(), scored);
+    assert_eq!(read::<PredictivenessRow>(&scored).len(), scored.len(), "every column is known");
+    let mut back = csv::Reader::from_reader(text.as_bytes());
+    let columns = back.headers().unwrap().clone();
+    let records: Vec<_> = back.records().map(Result::unwrap).collect();
+    assert_eq!(records.len(), scored.len());
+    for (line, record) in scored.iter().zip(&records) {
+        assert_eq!(record.len(), line.fields.len());
+        for ((name, field), (column, text)) in line.fields.iter().zip(columns.iter().zip(record)) {
+            let same = match field {
+                CsvField::Text(words) => text == words,
+                CsvField::Count(count) => text.parse() == Ok(*count),
+                CsvField::Number(Some(number)) => text.parse::<f64>().unwrap().to_bits() == number.to_bits(),
+                CsvField::Number(None) => text.is_empty(),
+            };
+            assert!(name == column && same, "{name} {field:?} was written as {column} {text:?}");
+        }
+    }
 }

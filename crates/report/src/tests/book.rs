@@ -3,12 +3,12 @@
 use trainability_record::Glossary;
 
 use super::last_task::{FIGURE, table};
+use super::synthetic::{options, run};
 use crate::evidence::Evidence;
 use crate::plot::data::Mark;
 use crate::plot::picture::render;
 use crate::results::RecordedSweep;
 use crate::selected::Selected;
-use crate::setting::tests::{options, run};
 
 #[test]
 fn the_book_shows_the_figure_and_the_table_that_are_drawn_here() {

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use trainability_stats::BootstrapOptions;
+use trainability_record::glossary::DescribedIndicator;
 
+use super::synthetic::indicator;
 use crate::evidence::claims::examine;
 use crate::evidence::claims::finding::{Claim, Finding, Verdict, overall};
 use crate::evidence::claims::inputs::ClaimInputs;
 use crate::evidence::claims::roles::ScheduleRole;
 use crate::evidence::claims::trajectory::Trajectory;
 use crate::evidence::outcomes::EventOptions;
-use crate::evidence::predictiveness::{PredictivenessOptions, ScoredIndicator, score_indicators};
+use crate::evidence::predictiveness::{PredictivenessOptions, score_indicators};
 use crate::series::{Arm, Series};
 
 const TASKS: usize = 16;
@@ -44,8 +45,8 @@ fn run(arm: Arm, seed: u64, level: f64, fall: f64, columns: &[Column<'_>]) -> Se
 
 fn judged(runs: &[Series], indicators: &[(&str, &str)], trajectories: &[Trajectory]) -> Vec<Finding> {
     let trivial = [("task_age", "trivial"), ("online_accuracy", "trivial")];
-    let indicators: Vec<ScoredIndicator> =
-        indicators.iter().chain(&trivial).map(|(name, role)| ScoredIndicator::new(*name, *role)).collect();
+    let indicators: Vec<DescribedIndicator> =
+        indicators.iter().chain(&trivial).map(|(name, role)| indicator(name, role)).collect();
     let options = PredictivenessOptions { horizons: vec![1], ..Default::default() };
     let scores = score_indicators(runs, &indicators, &options);
     let role = |label: &str| (label.to_owned(), ScheduleRole::of(label.split('-').next().unwrap(), None, label));
@@ -54,8 +55,7 @@ fn judged(runs: &[Series], indicators: &[(&str, &str)], trajectories: &[Trajecto
         scores: &scores,
         schedules: runs.iter().map(|run| role(&run.arm.schedule)).collect(),
         trajectories,
-        event: EventOptions::default(),
-        bootstrap: BootstrapOptions::default(),
+        event: &EventOptions::default(),
     })
 }
 

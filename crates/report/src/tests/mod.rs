@@ -9,5 +9,6 @@ mod last_task;
 mod oracles;
 mod report;
 mod round_trips;
-mod synthetic;
+mod rows;
+pub(crate) mod synthetic;
 mod warnings;

@@ -6,7 +6,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use trainability_stats::Bootstrap;
 
-use crate::evidence::predictiveness::{PredictivenessOptions, ScoredIndicator, score_indicators};
+use super::synthetic::indicator;
+use crate::evidence::predictiveness::{PredictivenessOptions, score_indicators};
 use crate::series::{Arm, Series};
 
 /// Every pair of event and non-event, one by one.
@@ -67,7 +68,7 @@ fn runs(arms: usize, seeds: u64, tasks: usize) -> Vec<Series> {
 fn the_interval_equals_a_slow_bootstrap_of_the_definition() {
     let runs = runs(3, 4, 8);
     let options = PredictivenessOptions { horizons: vec![1], ..Default::default() };
-    let score = &score_indicators(&runs, &[ScoredIndicator::new("planted", "compared")], &options)[0];
+    let score = &score_indicators(&runs, &[indicator("planted", "compared")], &options)[0];
 
     let (mut values, mut events, mut run_of) = (Vec::new(), Vec::new(), Vec::new());
     for (place, run) in runs.iter().enumerate() {

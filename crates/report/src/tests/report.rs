@@ -8,12 +8,11 @@ use serde_json::json;
 use trainability_record::text::sentence;
 use trainability_record::{Glossary, LayerEvents, Status};
 
-use super::synthetic::{METHODS, Plan, SCHEDULES, Workplace, run_folder};
-use crate::evidence::claims::finding::ClaimRow;
-use crate::evidence::rows::{PredictivenessRow, SummaryRow};
+use super::rows::{ClaimRow, PredictivenessRow, SummaryRow};
+use super::synthetic::{METHODS, Plan, SCHEDULES, Workplace, run_folder, write};
+use crate::Format;
 use crate::views::figures::FIGURES;
 use crate::writers::{html, markdown};
-use crate::{Format, write};
 
 /// One space between words, so that a phrase is found wherever a table breaks its line.
 fn flat(text: &str) -> String {

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::json;
+use serde_json::{Value, json};
 use trainability_record::controls::{ControlRow, control_columns};
+use trainability_record::glossary::DescribedIndicator;
 use trainability_record::text::sentence;
 use trainability_record::{Glossary, LayerEvents, RunRecord, Status, read_record};
 
-use crate::{Format, ReportError, ReportFiles, write};
+use crate::results::RecordedRun;
+use crate::series::{Arm, Series};
+use crate::{Format, ReportError, ReportFiles, Request, write_request};
 
 pub(super) const METHODS: [&str; 5] = ["relu", "crelu", "l2_adam", "l2_loss", "wasserstein"];
 pub(super) const SCHEDULES: [&str; 4] = ["constant", "paper", "as_run", "debiased"];
@@ -213,6 +217,60 @@ pub(super) fn write_controls(place: &Path, plan: &Plan, method: &str, schedule: 
         }
     }
     writer.flush().unwrap();
+}
+
+/// An indicator that is called after its column.
+pub(super) fn indicator(name: &str, role: &str) -> DescribedIndicator {
+    let role = serde_json::from_value(role.into()).unwrap();
+    DescribedIndicator { name: name.to_owned(), title: name.to_owned(), role, text: String::new() }
+}
+
+/// A finished run of one task with these options.
+pub(crate) fn run(method: &str, schedule: &str, seed: u64, options: Value) -> RecordedRun {
+    let record = json!({
+        "status": "finished", "configuration_hash": "", "method": method, "schedule": schedule, "seed": seed,
+        "options": options, "updates": 1, "tasks": 1, "seconds": {}, "events": [], "scheduled": false,
+        "diverged_at_task": null, "error": null, "checksums": {}
+    });
+    let arm = Arm { method: method.to_owned(), schedule: schedule.to_owned() };
+    let columns = BTreeMap::from([("online_accuracy".to_owned(), vec![Some(0.5)])]);
+    RecordedRun {
+        folder: Default::default(),
+        arm: arm.clone(),
+        seed,
+        record: Some(serde_json::from_value(record).unwrap()),
+        damage: None,
+        series: Series { arm, seed, columns },
+        traces: Vec::new(),
+    }
+}
+
+/// Options of one part and so many epochs.
+pub(crate) fn options(part: &str, epochs: u64) -> Value {
+    json!({
+        "stream": { "epochs": epochs },
+        "measure": { "interval": epochs },
+        "method": { "parts": [{ "name": part, "options": {} }] },
+        "schedule": { "name": "constant", "bounds": { "noise": "plug_in" } }
+    })
+}
+
+/// Reports on a whole sweep into its own folder.
+pub(super) fn write(
+    results: &Path,
+    plots: &Path,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<ReportFiles, ReportError> {
+    let request = Request {
+        results: vec![results.to_owned()],
+        out: results.to_owned(),
+        plots: plots.to_owned(),
+        format,
+        filters: Vec::new(),
+        group_by: None,
+    };
+    write_request(&request, out)
 }
 
 /// A folder with a sweep in `results/quick`, and the report's terminal output and files.

@@ -32,8 +32,8 @@ pub(crate) fn findings(evidence: &Evidence) -> Table {
                 mirroring.";
     let mut table = Table::new("Findings on the paper's claims", note, &["claim", "about", "verdict", "evidence"]);
     for finding in &evidence.findings {
-        let cells = [finding.claim.letter().to_string(), finding.subject.clone(), finding.verdict.to_string()];
-        table.push(cells.into_iter().chain([finding.evidence.clone()]).collect(), false);
+        let (letter, verdict) = (finding.claim.letter().to_string(), finding.verdict.to_string());
+        table.push(vec![letter, finding.subject.clone(), verdict, finding.evidence.clone()], false);
     }
     table
 }

@@ -1,6 +1,6 @@
 //! What the report says, and in which order.
 
-use trainability_record::glossary::{DescribedIndicator, IndicatorRole};
+use trainability_record::glossary::DescribedIndicator;
 
 use crate::evidence::Evidence;
 use crate::evidence::predictiveness::leading;
@@ -23,41 +23,35 @@ pub(crate) fn document<'a>(
     if warnings.is_empty() {
         blocks.push(Block::Paragraph("There is nothing to warn about.".into()));
     } else {
-        blocks.push(section("Warnings", "warnings"));
+        blocks.push(Block::Section("Warnings", "warnings"));
         blocks.push(Block::Warnings(warnings.to_vec()));
     }
-    blocks.push(section("Tables", "tables"));
+    blocks.push(Block::Section("Tables", "tables"));
     blocks.extend(tables.into_iter().map(Block::Table));
     blocks.push(Block::Paragraph(verdict(evidence)));
     blocks.push(Block::Table(claims::findings(evidence)));
-    blocks.push(section("Figures", "figures"));
-    let figures = drawn.iter().filter(|drawn| !drawn.pictures.is_empty());
-    blocks.extend(figures.map(|drawn| Block::Figure {
-        title: drawn.figure.title,
-        caption: drawn.figure.caption,
-        pictures: &drawn.pictures,
-    }));
-    let absent = drawn.iter().filter(|drawn| drawn.pictures.is_empty()).map(|drawn| drawn.figure.absent);
-    blocks.extend(absent.filter(|text| !text.is_empty()).map(|text| Block::Paragraph(text.into())));
-    blocks.push(section("What the methods and schedules are", "methods"));
-    blocks.push(Block::Paragraph(glossary::NOTE.into()));
-    blocks.push(Block::Table(glossary::methods(evidence)));
-    blocks.push(Block::Table(glossary::schedules(evidence)));
-    blocks.push(section("What the indicators are", "indicators"));
-    blocks.push(Block::Definitions(definitions(evidence)));
-    blocks.push(section("Configuration and provenance", "provenance"));
-    blocks.push(provenance(evidence));
+    blocks.push(Block::Section("Figures", "figures"));
+    let (shown, absent): (Vec<&Drawn>, Vec<&Drawn>) = drawn.iter().partition(|drawn| !drawn.pictures.is_empty());
+    blocks.extend(shown.into_iter().map(Block::Figure));
+    let absent = absent.into_iter().map(|drawn| drawn.figure.absent).filter(|text| !text.is_empty());
+    blocks.extend(absent.map(|text| Block::Paragraph(text.into())));
+    blocks.extend([
+        Block::Section("What the methods and schedules are", "methods"),
+        Block::Paragraph(glossary::NOTE.into()),
+        Block::Table(glossary::methods(evidence)),
+        Block::Table(glossary::schedules(evidence)),
+        Block::Section("What the indicators are", "indicators"),
+        Block::Definitions(definitions(evidence)),
+        Block::Section("Configuration and provenance", "provenance"),
+        provenance(evidence),
+    ]);
     Document { title: format!("Loss of trainability: {}", evidence.sweep.name), blocks }
-}
-
-fn section<'a>(title: &str, anchor: &'static str) -> Block<'a> {
-    Block::Section { title: title.into(), anchor }
 }
 
 fn scope(evidence: &Evidence) -> String {
     let finished = evidence.sweep.finished().count();
     let all = evidence.sweep.runs.len();
-    let seeds = seeds(evidence.smallest_n(), evidence.largest_n());
+    let seeds = seeds(&evidence.seeds());
     format!(
         "{finished} of {all} runs have finished: {} arms (a method under a schedule) of {seeds} each, {} tasks a run. Online \
          accuracy is the mean over all minibatches of a task of the accuracy before the update; the tasks of a stream are \
@@ -70,8 +64,8 @@ fn scope(evidence: &Evidence) -> String {
 
 /// Which indicators beat the trivial ones beyond their intervals.
 fn verdict(evidence: &Evidence) -> String {
-    let leaders = leading(&evidence.scores, HORIZON, IndicatorRole::Trivial.name());
-    let names: Vec<_> = leaders.iter().map(|score| evidence.title(&score.indicator.name)).collect();
+    let leaders = leading(&evidence.scores, HORIZON);
+    let names: Vec<_> = leaders.iter().map(|score| score.indicator.title.as_str()).collect();
     let bar = "its interval lies above those of task age and of online accuracy, and above 0.5";
     match names.as_slice() {
         [] => format!("At horizon {HORIZON} no indicator beats both trivial predictors in the sense that {bar}."),

@@ -1,6 +1,6 @@
 //! The report as a list of blocks of plain text, which the Markdown and the HTML writer each render and escape.
 
-use crate::plot::picture::Picture;
+use crate::views::figures::Drawn;
 use crate::views::table::Table;
 
 /// A report: title and blocks.
@@ -14,27 +14,15 @@ pub(crate) struct Document<'a> {
 /// A piece of a report. All text is plain: the writers escape it.
 pub(crate) enum Block<'a> {
     /// A section's heading, and the anchor that links to it.
-    Section {
-        /// The heading.
-        title: String,
-        /// Its anchor.
-        anchor: &'static str,
-    },
+    Section(&'static str, &'static str),
     /// A paragraph.
     Paragraph(String),
     /// Warnings, set apart from everything else.
     Warnings(Vec<String>),
     /// A table with its heading and note.
     Table(Table),
-    /// A figure.
-    Figure {
-        /// Its heading.
-        title: &'static str,
-        /// How to read it.
-        caption: &'static str,
-        /// Its images.
-        pictures: &'a [Picture],
-    },
+    /// A figure: its images under its heading, and how to read it.
+    Figure(&'a Drawn),
     /// Terms with their definitions.
     Definitions(Vec<(String, String)>),
     /// Text as it stands in a file.

@@ -18,17 +18,10 @@ struct Account {
     /// What it is, in the glossary's words.
     about: String,
     /// Its options.
-    options: Vec<Setting>,
+    options: Vec<SharedOption>,
 }
 
-/// An option with its value as text, and whether that is not the default.
-struct Setting {
-    key: String,
-    value: String,
-    changed: bool,
-}
-
-/// An option of all arms that share a label: its values in order of appearance, and whether any is not the default.
+/// An option of arms that share a label: its values in order of appearance, and whether any is not the default.
 struct SharedOption {
     key: String,
     values: Vec<String>,
@@ -61,7 +54,7 @@ fn table(
             rows.push((label, account.about, Vec::new()));
             rows.len() - 1
         });
-        account.options.into_iter().for_each(|setting| remember(&mut rows[place].2, setting));
+        account.options.into_iter().for_each(|option| remember(&mut rows[place].2, option));
     }
     let mut table = Table::new(title, "", &[noun, "what it is", "options"]);
     for (label, about, options) in rows {
@@ -73,15 +66,18 @@ fn table(
     table
 }
 
-fn remember(options: &mut Vec<SharedOption>, Setting { key, value, changed }: Setting) {
-    match options.iter_mut().find(|option| option.key == key) {
+/// Joins the option of a further arm.
+fn remember(options: &mut Vec<SharedOption>, other: SharedOption) {
+    match options.iter_mut().find(|option| option.key == other.key) {
         Some(option) => {
-            option.changed |= changed;
-            if !option.values.contains(&value) {
-                option.values.push(value);
+            option.changed |= other.changed;
+            for value in other.values {
+                if !option.values.contains(&value) {
+                    option.values.push(value);
+                }
             }
         }
-        None => options.push(SharedOption { key, values: vec![value], changed }),
+        None => options.push(other),
     }
 }
 
@@ -118,7 +114,7 @@ fn schedule(glossary: &Glossary, run: &RecordedRun) -> Account {
     let parts: Vec<String> = parts(run, &run.arm.method).into_iter().map(|(name, _)| name).collect();
     let defaults = known.map_or(Value::Null, |known| known.defaults_for(&parts, learning_rate));
     // The bounds of a schedule that goes by the clock are recorded, not acted on.
-    let own = settings("", &used, &defaults).filter(|setting| !["name", "bounds"].contains(&setting.key.as_str()));
+    let own = settings("", &used, &defaults).filter(|option| !["name", "bounds"].contains(&option.key.as_str()));
     Account { about: told(label, name, known.map(|known| known.about.as_str())), options: own.collect() }
 }
 
@@ -132,10 +128,10 @@ fn settings<'v>(
     prefix: &'v str,
     used: &'v Map<String, Value>,
     defaults: &'v Value,
-) -> impl Iterator<Item = Setting> + 'v {
-    used.iter().map(move |(key, value)| Setting {
+) -> impl Iterator<Item = SharedOption> + 'v {
+    used.iter().map(move |(key, value)| SharedOption {
         key: format!("{prefix}{key}"),
-        value: of_value(value),
+        values: vec![of_value(value)],
         changed: defaults.get(key) != Some(value),
     })
 }
@@ -147,7 +143,7 @@ mod tests {
     use super::*;
     use crate::results::RecordedSweep;
     use crate::selected::Selected;
-    use crate::setting::tests::run;
+    use crate::tests::synthetic::run;
 
     fn evidence(runs: Vec<RecordedRun>, grid: Value) -> Evidence {
         let provenance = Some(json!({ "experiment": { "grid": grid } }));

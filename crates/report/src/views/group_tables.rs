@@ -1,5 +1,6 @@
 //! The report's tables group by group.
 
+use trainability_record::glossary::DescribedIndicator;
 use trainability_stats::auroc::Direction;
 
 use crate::evidence::Evidence;
@@ -63,8 +64,7 @@ fn predictiveness(evidence: &Evidence, (part, groups): (usize, &[Group])) -> Tab
     let more = if part == 0 { "" } else { ", continued" };
     let mut table = Table::new(&format!("Predictiveness by {key}{more}"), note, &headings);
     for score in ranked(&evidence.scores, HORIZON) {
-        let name = &score.indicator.name;
-        let title = evidence.title(name);
+        let DescribedIndicator { name, title, .. } = &score.indicator;
         let turned = |score: &Predictiveness, direction| match direction {
             Some(Direction::Low) => score.auroc.map(|auroc| auroc.complement()),
             _ => score.auroc,
@@ -75,7 +75,7 @@ fn predictiveness(evidence: &Evidence, (part, groups): (usize, &[Group])) -> Tab
         };
         let all = score.auroc_oriented().map_or("–".into(), |auroc| format!("{:.2}", auroc.point()));
         let cells = [title.to_owned(), all].into_iter().chain(groups.iter().map(of_group));
-        table.push(cells.collect(), score.indicator.role == "trivial");
+        table.push(cells.collect(), score.is_trivial());
     }
     table
 }

@@ -1,6 +1,5 @@
 //! The report's tables: what each arm achieved, what its schedule did for it, and how well each indicator foretells.
 
-use trainability_record::glossary::IndicatorRole;
 use trainability_stats::paired_tests::sign_flip_floor;
 use trainability_stats::{Estimate, Undefined};
 
@@ -74,12 +73,12 @@ pub(crate) fn gains(evidence: &Evidence) -> Table {
                 events.iter_mut().zip(counts).for_each(|(sum, count)| *sum = u64::saturating_add(*sum, count));
             }
         }
-        let n = summary.difference_to_constant.map_or(0, |gain| gain.n());
+        let n = summary.gain.difference.map_or(0, |gain| gain.n());
         let (gain, better, p) = if idle_arm(evidence, &summary.arm) {
             ("never fired".into(), "–".into(), "–".into())
         } else {
-            let better = coarse(&summary.probability_of_improvement);
-            (signed(&summary.difference_to_constant), better, p_value(&summary.p_paired_t_holm))
+            let better = coarse(&summary.gain.improvement);
+            (signed(&summary.gain.difference), better, p_value(&summary.gain.p_paired_t_holm))
         };
         let mut cells = vec![summary.arm.method.clone(), summary.arm.schedule.clone(), n.to_string(), gain, better, p];
         cells.extend(events.map(|count| if decides { plain(count as f64, 0) } else { "–".into() }));
@@ -106,10 +105,10 @@ pub(crate) fn schedules(evidence: &Evidence) -> Table {
             summary.schedule.clone(),
             summary.runs.to_string(),
             share(&summary.interquartile_mean),
-            signed(&summary.difference_to_constant),
-            coarse(&summary.probability_of_improvement),
-            p_value(&summary.p_paired_t_holm),
-            p_value(&summary.p_sign_flip),
+            signed(&summary.gain.difference),
+            coarse(&summary.gain.improvement),
+            p_value(&summary.gain.p_paired_t_holm),
+            p_value(&summary.gain.p_sign_flip),
         ];
         table.push(cells, summary.schedule == CONTROL);
     }
@@ -118,7 +117,7 @@ pub(crate) fn schedules(evidence: &Evidence) -> Table {
 
 /// What the exact test can show with the sweep's seeds.
 fn floor_text(evidence: &Evidence) -> String {
-    let seeds = evidence.compared_schedules.iter().filter_map(|summary| summary.difference_to_constant.ok());
+    let seeds = evidence.compared_schedules.iter().filter_map(|summary| summary.gain.difference.ok());
     let seeds = seeds.map(|gain| gain.n()).max().unwrap_or(0);
     if seeds == 0 {
         return "no shared seeds has no value.".into();
@@ -153,11 +152,10 @@ pub(crate) fn predictiveness(evidence: &Evidence) -> Table {
     let headings = ["indicator", "role", "alarm", "#AUROC", "#Spearman\npooled", "#Spearman\nwithin", "#n", "#undef."];
     let mut table = Table::new("Predictiveness at horizon 1", &note, &headings);
     for score in scores {
-        let name = score.indicator.name.as_str();
         let undefined = score.undefined.value().map_or("–".into(), |share| format!("{:.1} %", 100.0 * share));
         let cells = vec![
-            evidence.title(name).to_owned(),
-            score.indicator.role.clone(),
+            score.indicator.title.clone(),
+            score.indicator.role.name().to_owned(),
             score.direction.map_or("–", |direction| direction.name()).to_owned(),
             coarse(&score.auroc_oriented()),
             correlation(&score.spearman_pooled),
@@ -165,7 +163,7 @@ pub(crate) fn predictiveness(evidence: &Evidence) -> Table {
             plain(score.pairs as f64, 0),
             undefined,
         ];
-        table.push(cells, score.indicator.role == IndicatorRole::Trivial.name());
+        table.push(cells, score.is_trivial());
     }
     table
 }
@@ -193,17 +191,16 @@ pub(crate) fn warning_and_gain(evidence: &Evidence) -> Table {
         ["indicator", "#AP", "#signs", "#lead in tasks", "#gain over\ntask age", "#gain over\nonline accuracy"];
     let mut table = Table::new("Warning and gain at horizon 1", &note, &headings);
     for score in scores {
-        let name = score.indicator.name.as_str();
         let signs = score.sign_consistency.map_or("–".into(), |share| format!("{}/{}", share.part, share.whole));
         let cells = vec![
-            evidence.title(name).to_owned(),
+            score.indicator.title.clone(),
             score.average_precision.map_or("–".into(), |precision| format!("{:.2}", precision.point())),
             signs,
             cell(&score.lead_time, |value| format!("{value:.1}")),
             thousandths(&score.gain_over_task_age),
             thousandths(&score.gain_over_online_accuracy),
         ];
-        table.push(cells, score.indicator.role == IndicatorRole::Trivial.name());
+        table.push(cells, score.is_trivial());
     }
     table
 }

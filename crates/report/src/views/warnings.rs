@@ -33,7 +33,7 @@ pub(crate) fn all(evidence: &Evidence) -> Vec<String> {
 pub(crate) fn damaged(sweep: &RecordedSweep) -> Vec<String> {
     let sentence = |run: &RecordedRun| {
         let damage = run.damage.as_ref()?;
-        let name = format!("{}, seed {}", label(&run.arm), run.seed);
+        let name = format!("{}, seed {}", run.arm, run.seed);
         Some(format!("{name} is left out: {damage}. No number counts it; the sweep's own command does it again."))
     };
     sweep.runs.iter().filter_map(sentence).collect()
@@ -42,7 +42,7 @@ pub(crate) fn damaged(sweep: &RecordedSweep) -> Vec<String> {
 /// Runs that are not complete, with the reason; no statistic counts them.
 pub(crate) fn unfinished(sweep: &RecordedSweep) -> Vec<String> {
     let sentence = |run: &RecordedRun| {
-        let name = format!("{}, seed {}", label(&run.arm), run.seed);
+        let name = format!("{}, seed {}", run.arm, run.seed);
         let reason = run.record.as_ref().and_then(|record| record.error.as_deref());
         let because = reason.map_or(String::new(), |reason| format!(": {}", reason.trim_end_matches('.')));
         let task = run.record.as_ref().and_then(|record| record.diverged_at_task);
@@ -64,21 +64,20 @@ pub(crate) fn unfinished(sweep: &RecordedSweep) -> Vec<String> {
 
 /// Arms in which the schedule took no decision to change anything in some run.
 pub(crate) fn never_fired(evidence: &Evidence) -> Vec<String> {
-    let sentence = |arm: &Arm| {
-        let runs = evidence.arm(&arm.method, &arm.schedule);
+    let sentence = |(arm, runs): (Arm, Vec<&RecordedRun>)| {
         let idle = |run: &&&RecordedRun| run.record.as_ref().is_some_and(|record| record.never_fired());
         let count = runs.iter().filter(idle).count();
         (count > 0).then(|| {
             format!(
                 "{}: the schedule never fired in {count} of {} runs, which makes them identical to their control \
                  {}/{CONTROL}, not a result.",
-                label(arm),
+                arm,
                 runs.len(),
                 arm.method
             )
         })
     };
-    evidence.arms().iter().filter_map(sentence).collect()
+    evidence.runs_by_arm().into_iter().filter_map(sentence).collect()
 }
 
 /// Arms in which the schedule acted, but could not decide anything in some layers, since their bound was never defined.
@@ -90,37 +89,35 @@ pub(crate) fn never_decided(evidence: &Evidence) -> Vec<String> {
             events.filter(|layer| layer.undefined > 0 && layer.undefined == layer.cooled + layer.warmed + layer.held);
         blind.map(|layer| layer.layer.clone()).collect()
     };
-    let sentence = |arm: &Arm| {
-        let runs = evidence.arm(&arm.method, &arm.schedule);
+    let sentence = |(arm, runs): (Arm, Vec<&RecordedRun>)| {
         let blind: Vec<Vec<String>> = runs.iter().map(blind).filter(|layers| !layers.is_empty()).collect();
         let layers: BTreeSet<&str> = blind.iter().flatten().map(String::as_str).collect();
         (!blind.is_empty()).then(|| {
             format!(
                 "{}: the bound that the schedule keeps to was undefined at every control event in {} in {} of {} runs, \
                  so that it acted on the other layers alone.",
-                label(arm),
+                arm,
                 Vec::from_iter(layers).join(", "),
                 blind.len(),
                 runs.len(),
             )
         })
     };
-    evidence.arms().iter().filter_map(sentence).collect()
+    evidence.runs_by_arm().into_iter().filter_map(sentence).collect()
 }
 
 /// How often the largest eigenvalue was not found to the wanted precision.
 pub(crate) fn unconverged(evidence: &Evidence) -> Option<String> {
     let (mut lost, mut all) = (0, 0);
     let mut worst: Option<(f64, String)> = None;
-    for arm in evidence.arms() {
-        let runs = evidence.arm(&arm.method, &arm.schedule);
+    for (arm, runs) in evidence.runs_by_arm() {
         let rows: usize = runs.iter().flat_map(|run| &run.traces).map(|trace| trace.updates.len()).sum();
         let records = runs.iter().filter_map(|run| run.record.as_ref());
         let count = records.map(|record| record.unconverged_curvature_events).fold(0, u64::saturating_add);
         (lost, all) = (u64::saturating_add(lost, count), all + rows);
         let share = count as f64 / rows.max(1) as f64;
         if count > 0 && worst.as_ref().is_none_or(|(most, _)| share > *most) {
-            worst = Some((share, label(&arm)));
+            worst = Some((share, arm.to_string()));
         }
     }
     worst.map(|(share, arm)| {
@@ -135,8 +132,4 @@ pub(crate) fn unconverged(evidence: &Evidence) -> Option<String> {
 
 fn percent(share: f64) -> String {
     if share < 0.001 { "under 0.1 %".into() } else { format!("{:.1} %", 100.0 * share) }
-}
-
-fn label(arm: &Arm) -> String {
-    format!("{}/{}", arm.method, arm.schedule)
 }

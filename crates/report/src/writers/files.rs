@@ -3,43 +3,31 @@
 use std::path::{Component, Path, PathBuf};
 use std::{env, io};
 
-use serde::Serialize;
 use trainability_record::atomic::{WriteError, write};
 
 use crate::error::ReportError;
+use crate::evidence::rows::CsvLine;
 
-/// Writes rows as CSV under the names of their fields. A text that a spreadsheet would take for a formula gets an
-/// apostrophe in front.
+/// Writes lines as CSV under the names of the first one's columns.
 ///
 /// # Errors
 /// When the file cannot be written, with its path.
-pub(crate) fn write_csv<Row: Serialize>(path: &Path, rows: impl IntoIterator<Item = Row>) -> Result<(), WriteError> {
-    let bytes = || -> Result<Vec<u8>, csv::Error> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        rows.into_iter().try_for_each(|row| writer.serialize(row))?;
-        without_formulas(&finished(writer)?)
-    };
+pub(crate) fn write_csv(path: &Path, lines: &[CsvLine]) -> Result<(), WriteError> {
     let refuse =
         |error: csv::Error| WriteError::Content { path: path.to_owned(), format: "CSV", reason: error.to_string() };
-    write(path, &bytes().map_err(refuse)?)
+    write(path, &csv_bytes(lines).map_err(refuse)?)
 }
 
-fn finished(writer: csv::Writer<Vec<u8>>) -> Result<Vec<u8>, csv::Error> {
-    writer.into_inner().map_err(|error| error.into_error().into())
-}
-
-/// The same CSV, with an apostrophe before every text that begins like a formula.
-fn without_formulas(bytes: &[u8]) -> Result<Vec<u8>, csv::Error> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for record in csv::ReaderBuilder::new().has_headers(false).from_reader(bytes).records() {
-        let field =
-            |field: &str| match field.starts_with(['=', '+', '-', '@', '\t', '\r']) && field.parse::<f64>().is_err() {
-                true => format!("'{field}"),
-                false => field.to_owned(),
-            };
-        writer.write_record(record?.iter().map(field))?;
+/// Lines as CSV; nothing at all without any.
+pub(crate) fn csv_bytes(lines: &[CsvLine]) -> Result<Vec<u8>, csv::Error> {
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    if let Some(first) = lines.first() {
+        writer.write_record(first.fields.iter().map(|(column, _)| column))?;
     }
-    finished(writer)
+    for line in lines {
+        writer.serialize(line.fields.iter().map(|(_, field)| field).collect::<Vec<_>>())?;
+    }
+    writer.into_inner().map_err(|error| error.into_error().into())
 }
 
 /// The path of one existing folder as seen from another, with forward slashes.

@@ -3,13 +3,14 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 use trainability_record::text::printable;
 
 use crate::plot::picture::Picture;
 use crate::plot::style::FAMILY;
 use crate::views::document::{Block, Document};
+use crate::views::figures::Drawn;
 use crate::views::table::{Table, point};
 
 const STYLE: &str = include_str!("style.css");
@@ -26,16 +27,16 @@ pub(crate) fn render(document: &Document) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta http-equiv="Content-Security-Policy" content=(policy);
-                title { (Text(&document.title)) }
+                title { (text(&document.title)) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
                 main {
-                    h1 { (Text(&document.title)) }
+                    h1 { (text(&document.title)) }
                     nav {
                         @for block in &document.blocks {
-                            @if let Block::Section { title, anchor } = block {
-                                a href={ "#" (anchor) } { (Text(title)) } " "
+                            @if let Block::Section(title, anchor) = block {
+                                a href={ "#" (anchor) } { (text(title)) } " "
                             }
                         }
                     }
@@ -57,64 +58,53 @@ fn source(text: &str) -> String {
 /// Replaces every character that HTML gives a meaning to, in text and in quoted attributes alike, and spells out those
 /// that are not seen.
 pub(crate) fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in printable(text).chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            other => safe.push(other),
-        }
-    }
-    safe
+    let safe = |character: char| match character {
+        '&' => "&amp;".to_owned(),
+        '<' => "&lt;".to_owned(),
+        '>' => "&gt;".to_owned(),
+        '"' => "&quot;".to_owned(),
+        '\'' => "&#39;".to_owned(),
+        other => other.to_string(),
+    };
+    printable(text).chars().map(safe).collect()
 }
 
 /// Text from a file.
-struct Text<'t>(&'t str);
-
-impl Render for Text<'_> {
-    fn render_to(&self, page: &mut String) {
-        page.push_str(&escape(self.0));
-    }
+fn text(text: &str) -> Markup {
+    PreEscaped(escape(text))
 }
 
 /// The same in a sentence, where a number stays on the line of its percent sign.
-struct Prose<'t>(&'t str);
-
-impl Render for Prose<'_> {
-    fn render_to(&self, page: &mut String) {
-        page.push_str(&escape(self.0).replace(" %", "&nbsp;%"));
-    }
+fn prose(sentence: &str) -> Markup {
+    PreEscaped(escape(sentence).replace(" %", "&nbsp;%"))
 }
 
 fn contents(block: &Block) -> Markup {
     html! {
         @match block {
-            Block::Section { title, anchor } => h2 id=(anchor) { (Text(title)) },
-            Block::Paragraph(text) => p { (Prose(text)) },
+            Block::Section(title, anchor) => h2 id=(anchor) { (text(title)) },
+            Block::Paragraph(paragraph) => p { (prose(paragraph)) },
             Block::Warnings(warnings) => ul.warnings {
-                @for warning in warnings { "\n" li { (Prose(warning)) } }
+                @for warning in warnings { "\n" li { (prose(warning)) } }
             },
             Block::Table(table) => (sortable(table)),
-            Block::Figure { title, caption, pictures } => figure {
+            Block::Figure(Drawn { figure, pictures }) => figure {
                 // The images carry their titles; the heading is for those who listen.
-                h3.spoken { (Text(title)) }
-                @for picture in *pictures { "\n" div.scroll { (image(picture)) } }
-                figcaption { (Prose(caption)) }
+                h3.spoken { (text(figure.title)) }
+                @for picture in pictures { "\n" div.scroll { (image(picture)) } }
+                figcaption { (prose(figure.caption)) }
             },
             Block::Definitions(terms) => dl {
-                @for (term, text) in terms { "\n" dt { (Text(term)) } dd { (Text(text)) } }
+                @for (term, meaning) in terms { "\n" dt { (text(term)) } dd { (text(meaning)) } }
             },
-            Block::Verbatim(text) => pre tabindex="0" { (Text(text)) },
+            Block::Verbatim(verbatim) => pre tabindex="0" { (text(verbatim)) },
         }
     }
 }
 
 /// The smaller of drawing and bitmap.
 fn image(picture: &Picture) -> Markup {
-    let (width, height, alt) = (picture.width, picture.height, Text(&picture.alt));
+    let (width, height, alt) = (picture.width, picture.height, text(&picture.alt));
     html! {
         @if let Some(svg) = picture.smaller_svg() {
             svg role="img" aria-label=(alt) width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) }
@@ -130,14 +120,14 @@ fn sortable(table: &Table) -> Markup {
     let class = |numeric: bool| numeric.then_some("number");
     let value = |cell: &str, numeric: bool| Some(cell).filter(|_| numeric).and_then(point);
     html! {
-        h3 { (Text(&table.title)) }
-        @if !table.note.is_empty() { p { (Prose(&table.note)) } }
+        h3 { (text(&table.title)) }
+        @if !table.note.is_empty() { p { (prose(&table.note)) } }
         div.scroll tabindex="0" {
             table {
                 thead {
                     tr {
                         @for (heading, numeric) in &table.columns {
-                            th scope="col" class=[class(*numeric)] { (Text(heading)) }
+                            th scope="col" class=[class(*numeric)] { (text(heading)) }
                         }
                     }
                 }
@@ -146,7 +136,7 @@ fn sortable(table: &Table) -> Markup {
                         "\n"
                         tr class=[reference.then_some("reference")] {
                             @for (cell, (_, numeric)) in row.iter().zip(&table.columns) {
-                                td class=[class(*numeric)] data-value=[value(cell, *numeric)] { (Text(cell)) }
+                                td class=[class(*numeric)] data-value=[value(cell, *numeric)] { (text(cell)) }
                             }
                         }
                     }

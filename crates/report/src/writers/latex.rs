@@ -44,27 +44,21 @@ fn push(text: &mut String, table: &Table) {
 
 /// Makes text mean itself in LaTeX; minus signs and dashes become its own.
 pub(crate) fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\\' => safe.push_str("\\textbackslash{}"),
-            '~' => safe.push_str("\\textasciitilde{}"),
-            '^' => safe.push_str("\\textasciicircum{}"),
-            '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
-                safe.push('\\');
-                safe.push(character);
-            }
-            '<' => safe.push_str("\\textless{}"),
-            '>' => safe.push_str("\\textgreater{}"),
-            '−' => safe.push_str("$-$"),
-            '–' => safe.push_str("--"),
-            '\n' | '\r' => safe.push(' '),
-            // A row that begins with a bracket would be taken for the argument of the line break before it.
-            '[' => safe.push_str("{[}"),
-            other => safe.push(other),
-        }
-    }
-    safe
+    let safe = |character: char| match character {
+        '\\' => "\\textbackslash{}".to_owned(),
+        '~' => "\\textasciitilde{}".to_owned(),
+        '^' => "\\textasciicircum{}".to_owned(),
+        '&' | '%' | '$' | '#' | '_' | '{' | '}' => format!("\\{character}"),
+        '<' => "\\textless{}".to_owned(),
+        '>' => "\\textgreater{}".to_owned(),
+        '−' => "$-$".to_owned(),
+        '–' => "--".to_owned(),
+        '\n' | '\r' => " ".to_owned(),
+        // A row that begins with a bracket would be taken for the argument of the line break before it.
+        '[' => "{[}".to_owned(),
+        other => other.to_string(),
+    };
+    text.chars().map(safe).collect()
 }
 
 #[cfg(test)]

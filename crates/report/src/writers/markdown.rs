@@ -1,10 +1,9 @@
 //! The report as Markdown, its figures linked.
 
-use std::fmt::Write;
-
 use trainability_record::text::printable;
 
 use crate::views::document::{Block, Document};
+use crate::views::figures::Drawn;
 use crate::views::table::Table;
 
 /// Renders the document; `plots` is the path of the images' folder as seen from the Markdown file.
@@ -13,31 +12,26 @@ pub(crate) fn render(document: &Document, plots: &str) -> String {
     for block in &document.blocks {
         text.push('\n');
         match block {
-            Block::Section { title, .. } => {
-                let _ = writeln!(text, "## {}", escape(title));
-            }
-            Block::Paragraph(paragraph) => {
-                let _ = writeln!(text, "{}", escape(paragraph));
-            }
+            Block::Section(title, _) => text.push_str(&format!("## {}\n", escape(title))),
+            Block::Paragraph(paragraph) => text.push_str(&format!("{}\n", escape(paragraph))),
             Block::Warnings(warnings) => {
-                let lines: Vec<_> = warnings.iter().map(|warning| format!("> - {}\n", escape(warning))).collect();
-                text.push_str(&lines.concat());
+                text.extend(warnings.iter().map(|warning| format!("> - {}\n", escape(warning))));
             }
             Block::Table(table) => push_table(&mut text, table),
-            Block::Figure { title, caption, pictures } => {
-                let _ = writeln!(text, "### {}", escape(title));
-                for picture in *pictures {
+            Block::Figure(Drawn { figure, pictures }) => {
+                text.push_str(&format!("### {}\n", escape(figure.title)));
+                text.extend(pictures.iter().map(|picture| {
                     let target = percent_encode(&format!("{plots}/{}", picture.file));
-                    let _ = writeln!(text, "\n![{}]({target})", escape(&picture.alt));
-                }
-                let _ = writeln!(text, "\n{}", escape(caption));
+                    format!("\n![{}]({target})\n", escape(&picture.alt))
+                }));
+                text.push_str(&format!("\n{}\n", escape(figure.caption)));
             }
             Block::Definitions(terms) => {
-                for (term, definition) in terms {
-                    let _ = writeln!(text, "- **{}**: {}", escape(term), escape(definition));
-                }
+                let line =
+                    |(term, meaning): &(String, String)| format!("- **{}**: {}\n", escape(term), escape(meaning));
+                text.extend(terms.iter().map(line));
             }
-            Block::Verbatim(verbatim) => push_verbatim(&mut text, verbatim),
+            Block::Verbatim(verbatim) => text.push_str(&fenced(verbatim)),
         }
     }
     text
@@ -45,59 +39,48 @@ pub(crate) fn render(document: &Document, plots: &str) -> String {
 
 /// Puts a backslash before everything that Markdown, or HTML within it, gives a meaning to.
 pub(crate) fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in printable(text).chars() {
-        match character {
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '$' => {
-                safe.push('\\');
-                safe.push(character);
-            }
-            '&' => safe.push_str("&amp;"),
-            '\n' => safe.push(' '),
-            other => safe.push(other),
-        }
-    }
-    safe
+    let safe = |character: char| match character {
+        '<' => "&lt;".to_owned(),
+        '>' => "&gt;".to_owned(),
+        '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '$' => format!("\\{character}"),
+        '&' => "&amp;".to_owned(),
+        '\n' => " ".to_owned(),
+        other => other.to_string(),
+    };
+    printable(text).chars().map(safe).collect()
 }
 
 fn push_table(text: &mut String, table: &Table) {
-    let _ = writeln!(text, "### {}\n", escape(&table.title));
+    text.push_str(&format!("### {}\n\n", escape(&table.title)));
     if !table.note.is_empty() {
-        let _ = writeln!(text, "{}\n", escape(&table.note));
+        text.push_str(&format!("{}\n\n", escape(&table.note)));
     }
     let headings: Vec<_> = table.columns.iter().map(|(heading, _)| escape(heading)).collect();
     let rules: Vec<_> = table.columns.iter().map(|(_, numeric)| if *numeric { "---:" } else { "---" }).collect();
-    let _ = writeln!(text, "| {} |\n| {} |", headings.join(" | "), rules.join(" | "));
+    text.push_str(&format!("| {} |\n| {} |\n", headings.join(" | "), rules.join(" | ")));
     for (row, reference) in table.rows.iter().zip(&table.reference) {
         let cells = row.iter().map(|cell| match (escape(cell), *reference) {
             (cell, true) if !cell.is_empty() => format!("*{cell}*"),
             (cell, _) => cell,
         });
-        let _ = writeln!(text, "| {} |", cells.collect::<Vec<_>>().join(" | "));
+        text.push_str(&format!("| {} |\n", cells.collect::<Vec<_>>().join(" | ")));
     }
 }
 
 /// A fenced block whose fence is longer than any run of backticks inside.
-fn push_verbatim(text: &mut String, verbatim: &str) {
+fn fenced(verbatim: &str) -> String {
     let verbatim = printable(verbatim);
     let longest = verbatim.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
-    let _ = writeln!(text, "{fence}\n{}\n{fence}", verbatim.trim_end());
+    format!("{fence}\n{}\n{fence}\n", verbatim.trim_end())
 }
 
 fn percent_encode(path: &str) -> String {
-    let mut encoded = String::new();
-    for byte in path.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' | b'~' => encoded.push(byte as char),
-            _ => {
-                let _ = write!(encoded, "%{byte:02X}");
-            }
-        }
-    }
-    encoded
+    let encode = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    path.bytes().map(encode).collect()
 }
 
 #[cfg(test)]
@@ -112,8 +95,7 @@ mod tests {
 
     #[test]
     fn a_fence_outlasts_what_it_holds() {
-        let mut text = String::new();
-        push_verbatim(&mut text, "{\"a\": \"```\"}");
+        let text = fenced("{\"a\": \"```\"}");
         assert!(text.starts_with("````\n") && text.ends_with("\n````\n"));
     }
 }

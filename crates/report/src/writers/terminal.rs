@@ -38,26 +38,18 @@ pub(crate) fn list(out: &mut dyn Write, heading: &str, items: &[String]) -> io::
 
 /// Breaks text at spaces into lines; the first begins with `first`, the others with `other`.
 fn fill(text: &str, first: &str, other: &str) -> String {
-    let mut filled = first.to_owned();
-    let mut used = first.chars().count();
-    let mut fresh = true;
+    let (mut lines, mut line, mut gap) = (String::new(), first.to_owned(), "");
     for word in printable(text).split_whitespace() {
-        let length = word.chars().count();
-        if !fresh && used + 1 + length > WIDTH {
-            filled.push('\n');
-            filled.push_str(other);
-            used = other.chars().count();
-            fresh = true;
+        let longer = format!("{line}{gap}{word}");
+        if gap.is_empty() || longer.chars().count() <= WIDTH {
+            line = longer;
+        } else {
+            lines.push_str(&format!("{line}\n"));
+            line = format!("{other}{word}");
         }
-        if !fresh {
-            filled.push(' ');
-            used += 1;
-        }
-        filled.push_str(word);
-        used += length;
-        fresh = false;
+        gap = " ";
     }
-    filled
+    lines + &line
 }
 
 #[cfg(test)]

@@ -4,13 +4,14 @@
 //! single indicator is read in its better direction, which flatters it, so that a victory over it is worth more. Every comparison must
 //! be won; one that is lost beyond an interval corrected (Bonferroni) for the number of comparisons contradicts.
 
+use trainability_record::glossary::IndicatorRole;
 use trainability_stats::auroc::{Direction, weighted_auroc};
-use trainability_stats::bootstrap::{Bootstrap, CONFIDENCE};
+use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions, CONFIDENCE};
 use trainability_stats::estimate::{Estimate, Undefined};
 use trainability_stats::pooled::Pooled;
 use trainability_stats::ranks::Order;
 
-use crate::evidence::claims::finding::{Claim, Finding, Verdict, signed};
+use crate::evidence::claims::finding::{Claim, Finding, Verdict, difference};
 use crate::evidence::claims::inputs::ClaimInputs;
 use crate::evidence::outcomes::ScoredRun;
 use crate::evidence::pairs::{beside, pairs_of};
@@ -20,15 +21,15 @@ const COMBINED: &str = "step_over_combined_bound";
 const PARTS: [&str; 2] = ["step_over_noise_bound", "step_over_volatility_bound"];
 
 /// One comparison: how much higher the AUROC of the combined bound is.
-struct BoundComparison {
-    rival: String,
+struct BoundComparison<'r> {
+    rival: &'r str,
     /// With its 95 % interval.
     difference: Estimate,
     /// Whether the difference is below zero beyond the corrected interval.
     lost: bool,
 }
 
-impl BoundComparison {
+impl BoundComparison<'_> {
     fn won(&self) -> bool {
         self.difference.interval().is_ok_and(|interval| interval.low > 0.0)
     }
@@ -38,7 +39,9 @@ pub(super) fn findings(inputs: &ClaimInputs<'_>, runs: &[ScoredRun<'_>]) -> Vec<
     let singles: Vec<&str> = inputs
         .scores
         .iter()
-        .filter(|score| score.horizon == 1 && ["rejected", "compared"].contains(&score.indicator.role.as_str()))
+        .filter(|score| {
+            score.horizon == 1 && [IndicatorRole::Rejected, IndicatorRole::Compared].contains(&score.indicator.role)
+        })
         .map(|score| score.indicator.name.as_str())
         .collect();
     vec![
@@ -54,11 +57,11 @@ fn finding(
     rivals: &[&str],
     direction: Option<Direction>,
 ) -> Finding {
-    let outcomes: Vec<_> = runs.iter().map(|run| run.outcomes(1, &inputs.event)).collect();
+    let outcomes: Vec<_> = runs.iter().map(|run| run.outcomes(1, inputs.event)).collect();
     let pooled = pairs_of(COMBINED, runs, &outcomes);
-    let compared: Vec<(&str, Result<BoundComparison, Undefined>)> =
-        rivals.iter().map(|rival| (*rival, compare(rival, &pooled, runs, direction, rivals.len(), inputs))).collect();
-    let comparisons: Vec<&BoundComparison> =
+    let compared: Vec<(&str, Result<BoundComparison<'_>, Undefined>)> =
+        rivals.iter().map(|rival| (*rival, compare(rival, &pooled, runs, direction, rivals.len()))).collect();
+    let comparisons: Vec<&BoundComparison<'_>> =
         compared.iter().filter_map(|(_, comparison)| comparison.as_ref().ok()).collect();
     let undefined = compared.iter().find_map(|(rival, comparison)| Some((rival, comparison.as_ref().err()?)));
     let verdict = if comparisons.is_empty() {
@@ -79,7 +82,7 @@ fn finding(
                 "wins {won}, loses {lost} of {} comparisons; closest or worst against {}, AUROC {}; n = {} runs, {} seeds",
                 rivals.len(),
                 worst.rival,
-                interval(&worst.difference),
+                difference(&worst.difference),
                 worst.difference.n(),
                 pooled.seeds(),
             )
@@ -88,25 +91,16 @@ fn finding(
     if let Some((rival, reason)) = undefined.filter(|_| !comparisons.is_empty()) {
         evidence.push_str(&format!("; {rival}: {reason}"));
     }
-    Finding { claim: Claim::CombinedBoundPredicts, subject: subject.to_owned(), verdict, evidence }
+    Finding::new(Claim::CombinedBoundPredicts, subject, verdict, evidence)
 }
 
-fn interval(difference: &Estimate) -> String {
-    let ends = difference.interval().map_or_else(
-        |reason| reason.to_string(),
-        |interval| format!("{}, {}", signed(interval.low, 3), signed(interval.high, 3)),
-    );
-    format!("{} [{ends}]", signed(difference.point(), 3))
-}
-
-fn compare(
-    rival: &str,
+fn compare<'r>(
+    rival: &'r str,
     pooled: &Pooled,
     runs: &[ScoredRun<'_>],
     direction: Option<Direction>,
     comparisons: usize,
-    inputs: &ClaimInputs<'_>,
-) -> Result<BoundComparison, Undefined> {
+) -> Result<BoundComparison<'r>, Undefined> {
     debug_assert_ne!(rival, ONLINE_ACCURACY, "the trivial predictors are no rivals here");
     let theirs = beside(pooled, rival, runs);
     let kept: Vec<usize> = (0..pooled.pairs()).filter(|pair| !theirs[*pair].is_nan()).collect();
@@ -123,12 +117,12 @@ fn compare(
     let point = difference(&ones)?;
     let spread = |run_weights: &[f64]| kept.iter().map(|pair| run_weights[pooled.run_of[*pair]]).collect::<Vec<f64>>();
     let over_seeds = |confidence: f64| {
-        let bootstrap = Bootstrap::at_confidence(&pooled.arms, inputs.bootstrap, confidence);
+        let bootstrap = Bootstrap::at_confidence(&pooled.arms, BootstrapOptions::default(), confidence);
         bootstrap.interval(|run_weights| difference(&spread(run_weights)))
     };
     let corrected = over_seeds(1.0 - (1.0 - CONFIDENCE) / comparisons as f64);
     Ok(BoundComparison {
-        rival: rival.to_owned(),
+        rival,
         difference: Estimate::new(point, over_seeds(CONFIDENCE), pooled.runs()),
         lost: corrected.is_ok_and(|interval| interval.high < 0.0),
     })

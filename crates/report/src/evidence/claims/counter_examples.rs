@@ -1,7 +1,7 @@
 //! Counter-examples to a single indicator: two configurations in which it moves alike, while one loses trainability and the other
 //! does not.
 //!
-//! ScoredIndicator and accuracy are looked at on the scale of their ranks among all tasks of all scored runs, from 0 to 1, so that no unit
+//! Indicator and accuracy are looked at on the scale of their ranks among all tasks of all scored runs, from 0 to 1, so that no unit
 //! matters and either's differences can be held against the other's. Two arms are a counter-example when, over at least two seeds that they share,
 //!
 //! - one has lost trainability by the last quarter of the tasks in every seed, the other in none (the event of [`EventOptions`],
@@ -12,10 +12,11 @@
 //! - it ends alike, in every seed: over the last quarter it differs by at most [`END_ALIKE`], while the accuracy differs by at least twice
 //!   that. An indicator that is nothing but the accuracy upside down has no counter-example.
 //!
-//! [`EventOptions`]: crate::analysis::outcomes::EventOptions
+//! [`EventOptions`]: crate::evidence::outcomes::EventOptions
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use trainability_record::glossary::IndicatorRole;
 use trainability_stats::aggregate::{last_quarter, mean};
 use trainability_stats::correlation::{FEWEST_PAIRS, spearman};
 use trainability_stats::gaps::defined;
@@ -38,8 +39,6 @@ pub(crate) const END_ALIKE: f64 = 0.2;
 /// Two configurations in which an indicator moves alike and accuracy does not.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct CounterExample {
-    /// The indicator.
-    pub indicator: String,
     /// The arm that loses trainability.
     pub lost: Arm,
     /// The arm that keeps it.
@@ -85,13 +84,12 @@ pub(crate) fn counter_examples(indicator: &str, runs: &[ScoredRun<'_>], event: &
     let (losing, keeping) = (all(&lost), all(&|course| !lost(course)));
     let pairs = losing.iter().flat_map(|lost| keeping.iter().map(move |kept| (*lost, *kept)));
     let mut found: Vec<_> =
-        pairs.filter_map(|(lost, kept)| compare(indicator, (lost, &arms[lost]), (kept, &arms[kept]))).collect();
+        pairs.filter_map(|(lost, kept)| compare((lost, &arms[lost]), (kept, &arms[kept]))).collect();
     found.sort_by(|left, right| left.distance.total_cmp(&right.distance));
     found
 }
 
 fn compare(
-    indicator: &str,
     (lost, losing): (&Arm, &BTreeMap<u64, AccuracyCourse>),
     (kept, keeping): (&Arm, &BTreeMap<u64, AccuracyCourse>),
 ) -> Option<CounterExample> {
@@ -127,7 +125,6 @@ fn compare(
     let (small, large) = (sizes[0].min(sizes[1]), sizes[0].max(sizes[1]));
     let alike = correlation >= ALIKE && one_sign && small >= LEAST_MOVE && small >= 0.5 * large;
     alike.then_some(CounterExample {
-        indicator: indicator.to_owned(),
         lost: lost.clone(),
         kept: kept.clone(),
         seeds: shared.len(),
@@ -166,12 +163,13 @@ fn pooled_ranks(indicator: &str, runs: &[ScoredRun<'_>]) -> Vec<Vec<Option<f64>>
 /// Claim (a): a counter-example to each rejected indicator. Without one, an indicator that leads the trivial ones and never changes sign
 /// contradicts its rejection; anything less is undecided, since a pair may be missing from the sweep.
 pub(super) fn findings(inputs: &ClaimInputs<'_>, runs: &[ScoredRun<'_>]) -> Vec<Finding> {
-    let rejected = inputs.scores.iter().filter(|score| score.horizon == 1 && score.indicator.role == "rejected");
-    let leaders = leading(inputs.scores, 1, "trivial");
+    let rejected =
+        inputs.scores.iter().filter(|score| score.horizon == 1 && score.indicator.role == IndicatorRole::Rejected);
+    let leaders = leading(inputs.scores, 1);
     let arms = runs.iter().map(|run| &run.series.arm).collect::<BTreeSet<_>>().len();
     let finding = |score: &super::Predictiveness| {
         let name = &score.indicator.name;
-        let found = counter_examples(name, runs, &inputs.event);
+        let found = counter_examples(name, runs, inputs.event);
         let (verdict, evidence) = match found.first() {
             Some(example) => (Verdict::Supported, told(example, found.len())),
             None => {
@@ -182,7 +180,7 @@ pub(super) fn findings(inputs: &ClaimInputs<'_>, runs: &[ScoredRun<'_>]) -> Vec<
                 (verdict, format!("no counter-example among {arms} configurations; sign consistency {signs}"))
             }
         };
-        Finding { claim: Claim::IndicatorsUnreliable, subject: name.clone(), verdict, evidence }
+        Finding::new(Claim::IndicatorsUnreliable, name, verdict, evidence)
     };
     rejected.map(finding).collect()
 }
@@ -194,17 +192,13 @@ fn told(example: &CounterExample, pairs: usize) -> String {
         "moves {} of its ranks in {} and {} in {} (courses correlate at {:.2} or more and end {:.2} apart), where accuracy ends at {} and {} of the \
          reference; n = {} seeds{more}",
         signed(example.moves[0], 2),
-        name(&example.lost),
+        example.lost,
         signed(example.moves[1], 2),
-        name(&example.kept),
+        example.kept,
         example.correlation,
         example.end,
         percent(example.accuracy[0]),
         percent(example.accuracy[1]),
         example.seeds,
     )
-}
-
-fn name(arm: &Arm) -> String {
-    format!("{}/{}", arm.method, arm.schedule)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use trainability_stats::Estimate;
 
 /// Level of the corrected tests.
 pub(crate) const LEVEL: f64 = 0.05;
@@ -31,13 +31,7 @@ impl Claim {
 
     /// The letter under which it is listed.
     pub(crate) fn letter(self) -> char {
-        match self {
-            Self::IndicatorsUnreliable => 'a',
-            Self::CombinedBoundPredicts => 'b',
-            Self::SchedulerImproves => 'c',
-            Self::SchedulerBeatsSmallerSteps => 'd',
-            Self::RatesMirrorDecay => 'e',
-        }
+        char::from(b'a' + self as u8)
     }
 
     /// The claim in a sentence.
@@ -59,8 +53,7 @@ impl Claim {
 }
 
 /// What the runs say of a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verdict {
     /// The evidence is beyond its uncertainty, and for it.
     Supported,
@@ -96,6 +89,13 @@ pub(crate) struct Finding {
     pub evidence: String,
 }
 
+impl Finding {
+    /// What the runs say of a claim about something, with the numbers.
+    pub(crate) fn new(claim: Claim, subject: impl ToString, verdict: Verdict, evidence: impl ToString) -> Self {
+        Self { claim, subject: subject.to_string(), verdict, evidence: evidence.to_string() }
+    }
+}
+
 /// A claim's verdict from its findings: contradicted by one that contradicts, supported by all that were tested supporting it, and not
 /// tested without any.
 pub(crate) fn overall(claim: Claim, findings: &[Finding]) -> Verdict {
@@ -122,31 +122,13 @@ pub(crate) fn tally(claim: Claim, findings: &[Finding]) -> String {
     by_verdict.into_iter().map(part).collect::<Vec<_>>().join("; ")
 }
 
-/// A line of `claims.csv`: one finding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ClaimRow {
-    /// The claim's letter.
-    pub claim: char,
-    /// The claim in a sentence.
-    pub statement: String,
-    /// What this finding is about.
-    pub subject: String,
-    /// `supported`, `contradicted`, `undecided` or `not_tested`.
-    pub verdict: Verdict,
-    /// The numbers, with n.
-    pub evidence: String,
-}
-
-impl From<&Finding> for ClaimRow {
-    fn from(finding: &Finding) -> Self {
-        Self {
-            claim: finding.claim.letter(),
-            statement: finding.claim.statement().to_owned(),
-            subject: finding.subject.clone(),
-            verdict: finding.verdict,
-            evidence: finding.evidence.clone(),
-        }
-    }
+/// A difference with its interval, or why it has none, as evidence shows it.
+pub(crate) fn difference(estimate: &Estimate) -> String {
+    let ends = match estimate.interval() {
+        Ok(interval) => format!("{}, {}", signed(interval.low, 3), signed(interval.high, 3)),
+        Err(reason) => reason.to_string(),
+    };
+    format!("{} [{ends}]", signed(estimate.point(), 3))
 }
 
 /// A number with its sign, as evidence shows it.

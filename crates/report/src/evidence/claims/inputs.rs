@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use trainability_stats::BootstrapOptions;
-
 use crate::evidence::claims::roles::ScheduleRole;
 use crate::evidence::claims::trajectory::Trajectory;
 use crate::evidence::outcomes::EventOptions;
@@ -22,7 +20,5 @@ pub(crate) struct ClaimInputs<'a> {
     /// Learning rates of every layer of the runs under a scheduler.
     pub trajectories: &'a [Trajectory],
     /// The definition of the event.
-    pub event: EventOptions,
-    /// The bootstrap over seeds.
-    pub bootstrap: BootstrapOptions,
+    pub event: &'a EventOptions,
 }

@@ -7,25 +7,20 @@ use trainability_stats::decay::{DecayFit, Family, fits};
 
 use crate::evidence::claims::finding::{Claim, Finding, Verdict};
 use crate::evidence::claims::inputs::ClaimInputs;
-use crate::evidence::claims::roles::ScheduleRole;
 use crate::evidence::claims::trajectory::Trajectory;
 use crate::series::Arm;
+use crate::wording::{counted, distinct};
 
 /// The R2 from which a course counts as mirroring a decay.
 pub(crate) const MIRRORED: f64 = 0.9;
 
 /// One finding an arm: every layer has to mirror a decay in every seed; a layer that does in none contradicts. One seed decides nothing.
 pub(super) fn findings(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
-    let scheduled: Vec<&Trajectory> = inputs
-        .trajectories
-        .iter()
-        .filter(|trajectory| inputs.schedules.get(&trajectory.arm.schedule) == Some(&ScheduleRole::Scheduler))
-        .collect();
-    let best = |trajectory: &&Trajectory| fits(&trajectory.points).first().copied();
-    let fitted: Vec<Option<DecayFit>> = scheduled.par_iter().map(best).collect();
+    let best = |trajectory: &Trajectory| fits(&trajectory.points).first().copied();
+    let fitted: Vec<Option<DecayFit>> = inputs.trajectories.par_iter().map(best).collect();
     let mut arms: BTreeMap<&Arm, BTreeMap<&str, Vec<DecayFit>>> = BTreeMap::new();
     let mut seeds: BTreeMap<&Arm, BTreeSet<u64>> = BTreeMap::new();
-    for (trajectory, fit) in scheduled.iter().zip(fitted) {
+    for (trajectory, fit) in inputs.trajectories.iter().zip(fitted) {
         let layers = arms.entry(&trajectory.arm).or_default();
         layers.entry(&trajectory.layer).or_default().extend(fit);
         seeds.entry(&trajectory.arm).or_default().insert(trajectory.seed);
@@ -43,28 +38,20 @@ pub(super) fn findings(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
             Verdict::Undecided
         };
         let told: Vec<String> = layers.iter().map(|(layer, fits)| format!("{layer} {}", courses(fits))).collect();
-        let seeds = if n == 1 { "seed" } else { "seeds" };
-        let evidence = format!("{}; n = {n} {seeds}", told.join("; "));
-        let subject = format!("{}/{}", arm.method, arm.schedule);
-        Finding { claim: Claim::RatesMirrorDecay, subject, verdict, evidence }
+        let evidence = format!("{}; n = {}", told.join("; "), counted(n, "seed"));
+        Finding::new(Claim::RatesMirrorDecay, arm, verdict, evidence)
     };
     let mut findings: Vec<Finding> = arms.into_iter().map(finding).collect();
     if findings.is_empty() {
-        let evidence = "this sweep has no run under the scheduler".to_owned();
-        let subject = "learning rates".to_owned();
-        findings.push(Finding { claim: Claim::RatesMirrorDecay, subject, verdict: Verdict::NotTested, evidence });
+        let evidence = "this sweep has no run under the scheduler";
+        findings.push(Finding::new(Claim::RatesMirrorDecay, "learning rates", Verdict::NotTested, evidence));
     }
     findings
 }
 
 /// The families that fit best over seeds and the range of their R2, like `step or cosine, R2 0.81 to 0.93`.
 fn courses(fits: &[DecayFit]) -> String {
-    let mut families: Vec<&str> = Vec::new();
-    for fit in fits {
-        if !families.contains(&fit.family.name()) {
-            families.push(fit.family.name());
-        }
-    }
+    let families = distinct(fits.iter().map(|fit| fit.family.name()));
     let low = fits.iter().map(|fit| fit.r2).fold(f64::INFINITY, f64::min);
     let high = fits.iter().map(|fit| fit.r2).fold(f64::NEG_INFINITY, f64::max);
     if families == ["constant"] {

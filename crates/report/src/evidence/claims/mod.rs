@@ -4,8 +4,6 @@
 //! includes the boundary, or a test corrected for its siblings does not reach 5 %, the finding is undecided; and what the sweep did not
 //! run is not tested, never contradicted.
 
-use trainability_stats::BootstrapOptions;
-
 use crate::evidence::claims::finding::Finding;
 use crate::evidence::claims::inputs::ClaimInputs;
 use crate::evidence::claims::roles::{ScheduleRole, roles};
@@ -34,19 +32,12 @@ pub(crate) fn judge(
     let schedules = roles(sweep);
     let scheduled = |run: &&RecordedRun| schedules.get(&run.arm.schedule) == Some(&ScheduleRole::Scheduler);
     let trajectories: Vec<Trajectory> = sweep.finished().filter(scheduled).flat_map(trajectories).collect();
-    examine(&ClaimInputs {
-        runs,
-        scores,
-        schedules,
-        trajectories: &trajectories,
-        event: event.clone(),
-        bootstrap: BootstrapOptions::default(),
-    })
+    examine(&ClaimInputs { runs, scores, schedules, trajectories: &trajectories, event })
 }
 
 /// All findings, claim by claim.
 pub(crate) fn examine(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
-    let scored = scored_runs(inputs.runs, &inputs.event);
+    let scored = scored_runs(inputs.runs, inputs.event);
     let mut findings = counter_examples::findings(inputs, &scored);
     findings.extend(combined_bound::findings(inputs, &scored));
     findings.extend(scheduler::improvement(inputs));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use trainability_stats::aggregate::{mean, weighted_mean};
-use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
+use trainability_stats::aggregate::mean;
+use trainability_stats::bootstrap::mean_over_seeds;
 use trainability_stats::gaps::all_defined;
 
 use crate::evidence::Evidence;
@@ -16,7 +16,7 @@ use crate::views::figures::figure::{Drawing, Figure, panel_height, share_axis};
 use crate::views::figures::online_accuracy::{CEILING_LABEL, ceiling_pen};
 use crate::wording::seeds;
 
-/// What is varied.
+/// What is varied, and how its figure is laid out.
 pub(super) struct Abscissa {
     /// The key that a grid would name.
     pub key: &'static str,
@@ -24,7 +24,18 @@ pub(super) struct Abscissa {
     pub value: fn(&RecordedRun) -> Option<f64>,
     /// The schedule that a run's belongs to, whatever the value.
     pub schedule: fn(&RecordedRun) -> String,
+    /// What each method is drawn by, a panel each.
+    pub scores: &'static [Score],
+    /// Panels beside each other, at most.
+    pub columns: usize,
+    /// Height of a panel in pixels, where there are few.
+    pub height: f64,
+    pub x_label: &'static str,
+    pub y_label: &'static str,
 }
+
+/// A heading, and what it reads of a run's accuracies by task.
+pub(super) type Score = (&'static str, fn(&[f64]) -> Option<f64>);
 
 /// The runs of one method and everything else that is not varied: by schedule, then by value.
 struct Course<'a> {
@@ -77,49 +88,39 @@ fn rest(run: &RecordedRun, key: &str) -> Option<String> {
     Some(options.to_string())
 }
 
-/// A heading, and what it reads of a run's accuracies by task.
-pub(super) type Score = (&'static str, fn(&[f64]) -> Option<f64>);
-
-/// How a figure of this kind is laid out.
-pub(super) struct PanelLayout {
-    /// What each method is drawn by, a panel each.
-    pub scores: &'static [Score],
-    /// Panels beside each other, at most.
-    pub columns: usize,
-    /// Height of a panel in pixels, where there are few.
-    pub height: f64,
-    pub x_label: &'static str,
-    pub y_label: &'static str,
-}
-
 /// The figure; nothing where no schedule was run with two values.
-pub(super) fn draw(figure: &Figure, evidence: &Evidence, abscissa: &Abscissa, layout: &PanelLayout) -> Vec<Drawing> {
+pub(super) fn draw(figure: &Figure, evidence: &Evidence, abscissa: &Abscissa) -> Vec<Drawing> {
     let courses = courses(evidence, abscissa);
     if courses.is_empty() {
         return Vec::new();
     }
-    let panel = |course: &Course, (heading, score): Score| Panel {
-        title: if heading.is_empty() { course.method.clone() } else { format!("{} · {heading}", course.method) },
-        note: String::new(),
-        x: axis(&courses),
-        y: share_axis(),
-        marks: marks(evidence, course, score),
-    };
-    let panels: Vec<Panel> =
-        courses.iter().flat_map(|course| layout.scores.iter().map(|score| panel(course, *score))).collect();
-    let (least, most) = seeds_at_points(&courses);
+    let points = || courses.iter().flat_map(|course| course.lines.values().flatten());
+    let x = Axis::log_around(points().map(|(value, _)| *value));
+    let mut panels = Vec::new();
+    for course in &courses {
+        for (heading, score) in abscissa.scores {
+            let method = course.method.clone();
+            panels.push(Panel {
+                title: if heading.is_empty() { method } else { format!("{method} · {heading}") },
+                x: x.clone(),
+                y: share_axis(),
+                marks: marks(evidence, course, *score),
+                ..Panel::default()
+            });
+        }
+    }
     let plot = Plot {
         title: figure.title.into(),
         subtitle: format!(
             "Points are means over seeds, bands their 95 % bootstrap intervals over seeds; {} a point.",
-            seeds(least, most)
+            seeds(&Vec::from_iter(points().map(|(_, runs)| runs.len())))
         ),
         legend: legend(evidence, &courses),
-        columns: panels.len().clamp(1, layout.columns),
-        panel_height: panel_height(panels.len(), layout.columns, layout.height),
+        columns: panels.len().clamp(1, abscissa.columns),
+        panel_height: panel_height(panels.len(), abscissa.columns, abscissa.height),
         panels,
-        x_label: layout.x_label.into(),
-        y_label: layout.y_label.into(),
+        x_label: abscissa.x_label.into(),
+        y_label: abscissa.y_label.into(),
         shared_x: true,
         shared_y: true,
     };
@@ -134,11 +135,10 @@ fn marks(evidence: &Evidence, course: &Course, score: fn(&[f64]) -> Option<f64>)
         let (mut line, mut band) = (Vec::new(), Vec::new());
         for (value, runs) in points {
             let scores: Vec<f64> = runs.iter().filter_map(|run| of_run(run, score)).collect();
-            let Ok(middle) = mean(&scores) else { continue };
-            line.push((*value, middle));
-            let bootstrap = Bootstrap::unstratified(scores.len(), BootstrapOptions::default());
-            let interval = bootstrap.interval(|weights| weighted_mean(&scores, weights));
-            band.push(interval.map_or((*value, f64::NAN, f64::NAN), |interval| (*value, interval.low, interval.high)));
+            let Ok(mean) = mean_over_seeds(&scores) else { continue };
+            line.push((*value, mean.point()));
+            let ends = mean.interval().map_or((f64::NAN, f64::NAN), |interval| (interval.low, interval.high));
+            band.push((*value, ends.0, ends.1));
         }
         bands.push(Mark::Band { points: band, colour: pen.colour });
         lines.push(Mark::Line { points: line.clone(), pen });
@@ -164,34 +164,17 @@ fn ceiling(evidence: &Evidence, course: &Course, score: fn(&[f64]) -> Option<f64
     (points.len() > 1).then_some(Mark::Line { points, pen: ceiling_pen() })
 }
 
-/// The keys of all schedules, and of the ceiling if there is one.
+/// The keys of the schedules of all lines, in the sweep's order, and of the ceiling if there is one.
 fn legend(evidence: &Evidence, courses: &[Course]) -> Vec<Key> {
-    let key = |name: &String| Key::line(name, schedule_pen(name, &evidence.schedules));
+    let mut names: Vec<&String> = courses.iter().flat_map(|course| course.lines.keys()).collect();
+    let place = |name: &String| evidence.schedules.iter().position(|schedule| schedule == name);
+    names.sort_by_key(|name| (place(name).unwrap_or(usize::MAX), *name));
+    names.dedup();
     let ceiling = (!evidence.ceilings.is_empty()).then(|| Key::line(CEILING_LABEL, ceiling_pen()));
-    schedules(evidence, courses).iter().map(key).chain(ceiling).collect()
+    let key = |name: &String| Key::line(name, schedule_pen(name, &evidence.schedules));
+    names.into_iter().map(key).chain(ceiling).collect()
 }
 
 fn of_run(run: &RecordedRun, score: fn(&[f64]) -> Option<f64>) -> Option<f64> {
     score(&all_defined(run.series.online_accuracy())?)
-}
-
-/// The values of all lines.
-fn axis(courses: &[Course]) -> Axis {
-    let points = courses.iter().flat_map(|course| course.lines.values().flatten());
-    Axis::log_around(points.map(|(value, _)| *value))
-}
-
-/// The fewest and the most seeds at a point.
-fn seeds_at_points(courses: &[Course]) -> (usize, usize) {
-    let ns = || courses.iter().flat_map(|course| course.lines.values().flatten()).map(|(_, runs)| runs.len());
-    (ns().min().unwrap_or(0), ns().max().unwrap_or(0))
-}
-
-/// The schedules of all lines, in the sweep's order.
-fn schedules(evidence: &Evidence, courses: &[Course]) -> Vec<String> {
-    let mut names: Vec<String> = courses.iter().flat_map(|course| course.lines.keys().cloned()).collect();
-    let place = |name: &String| evidence.schedules.iter().position(|schedule| schedule == name);
-    names.sort_by_key(|name| (place(name).is_none(), place(name), name.clone()));
-    names.dedup();
-    names
 }

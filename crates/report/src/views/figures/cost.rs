@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::evidence::Evidence;
 use crate::plot::axis::plain;
 use crate::plot::data::{Axis, Key, Mark, Panel, Plot, Row, Scale};
-use crate::plot::style::{REST, SECTIONS};
+use crate::plot::style::{MOST_SECTIONS, REST, section_colour};
 use crate::views::figures::figure::{Drawing, Figure};
 
 /// The registry's entry.
@@ -36,7 +36,7 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     }
     sections.sort_by(|a, b| b.1.total_cmp(&a.1));
     // The rest joins everything else: each part has a colour and a key of its own.
-    sections.truncate(SECTIONS.len());
+    sections.truncate(MOST_SECTIONS);
 
     let mut marks = Vec::new();
     let mut rows = Vec::new();
@@ -45,7 +45,7 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
         let mut from = 0.0;
         for (index, (section, _)) in sections.iter().enumerate() {
             let to = from + cost.get(*section).copied().unwrap_or(0.0);
-            marks.push(Mark::Bar { y: place as f64, from, to, colour: SECTIONS[index % SECTIONS.len()] });
+            marks.push(Mark::Bar { y: place as f64, from, to, colour: section_colour(index) });
             from = to;
         }
         let total = cost[TOTAL].max(from);
@@ -55,22 +55,20 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
         rows.push(Row { label: method.clone(), note: format!("{} s (n = {n})", plain(total, decimals)) });
     }
     let height = 54.0 * rows.len() as f64;
-    let y = Axis { scale: Scale::Rows(rows), low: 0.0, high: 1.0 };
+    let y = Axis { scale: Scale::Rows(rows), ..Axis::default() };
     let x = Axis::linear(0.0, if longest > 0.0 { longest * 1.03 } else { 1.0 });
-    let keys = sections.iter().zip(SECTIONS.iter().cycle());
-    let keys = keys.map(|((name, _), colour)| Key::filled(name.replace('_', " "), *colour));
+    let keys = sections.iter().enumerate();
+    let keys = keys.map(|(place, (name, _))| Key::filled(name.replace('_', " "), section_colour(place)));
     let plot = Plot {
         title: FIGURE.title.into(),
         subtitle: "Mean over the finished runs of each method, all schedules and seeds; n is the number of runs."
             .into(),
         legend: keys.chain([Key::filled("everything else", REST)]).collect(),
-        panels: vec![Panel { title: String::new(), note: String::new(), x, y, marks }],
+        panels: vec![Panel { x, y, marks, ..Panel::default() }],
         columns: 1,
         panel_height: height,
         x_label: "wall-clock seconds a run".into(),
-        y_label: String::new(),
-        shared_x: false,
-        shared_y: false,
+        ..Plot::default()
     };
     vec![Drawing { suffix: String::new(), plot }]
 }

@@ -1,13 +1,12 @@
 //! The rejected indicators' counter-examples: the closest pair of configurations in which each moves alike and accuracy does not.
 
-use trainability_record::glossary::{DescribedIndicator, IndicatorRole};
+use trainability_record::glossary::DescribedIndicator;
 
 use crate::evidence::claims::counter_examples::{CounterExample, counter_examples};
 use crate::evidence::outcomes::scored_runs;
 use crate::evidence::{Evidence, across_seeds};
-use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot};
+use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot, line_values};
 use crate::plot::style::{KEPT, LOST};
-use crate::series::Arm;
 use crate::views::figures::figure::{Drawing, Figure, share_axis, task_axis};
 
 /// The registry's entry.
@@ -25,12 +24,10 @@ pub(super) const FIGURE: Figure = Figure {
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let event = &evidence.event;
     let runs = scored_runs(&evidence.series, event);
-    let rejected =
-        evidence.sweep.glossary.indicators.iter().filter(|indicator| indicator.role == IndicatorRole::Rejected);
     let mut panels = Vec::new();
     let mut seeds = usize::MAX;
     let (mut found, mut missing) = (0, Vec::new());
-    for indicator in rejected {
+    for indicator in evidence.rejected() {
         match counter_examples(&indicator.name, &runs, event).first() {
             Some(example) => {
                 panels.extend(pair(evidence, indicator, example));
@@ -51,9 +48,8 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
         panels,
         panel_height: 250.0,
         x_label: "task".into(),
-        y_label: String::new(),
         shared_x: true,
-        shared_y: false,
+        ..Plot::default()
     };
     vec![Drawing { suffix: String::new(), plot }]
 }
@@ -76,26 +72,18 @@ fn pair(evidence: &Evidence, indicator: &DescribedIndicator, example: &CounterEx
         }
         marks
     };
-    let values = |marks: &[Mark]| -> Vec<f64> {
-        let of_mark = |mark: &Mark| match mark {
-            Mark::Line { points, .. } => points.iter().map(|point| point.1).collect(),
-            _ => Vec::new(),
-        };
-        marks.iter().flat_map(of_mark).collect()
-    };
-    let name = |arm: &Arm| format!("{} · {}", arm.method, arm.schedule);
     let courses = marks(&indicator.name);
     [
         Panel {
             title: indicator.title.clone(),
             note: format!("courses correlate at {:.2} or more", example.correlation),
             x: task_axis(evidence),
-            y: Axis::around(values(&courses)),
+            y: Axis::around(line_values(&courses)),
             marks: courses,
         },
         Panel {
             title: "online accuracy".into(),
-            note: format!("{} against {}", name(&example.lost), name(&example.kept)),
+            note: format!("{} against {}", example.lost.heading(), example.kept.heading()),
             x: task_axis(evidence),
             y: share_axis(),
             marks: marks("online_accuracy"),

@@ -1,7 +1,7 @@
 //! Effective step against every bound: what each schedule had to decide on.
 
 use crate::evidence::Evidence;
-use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot};
+use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot, line_values};
 use crate::plot::style::{STEP_PEN, bound_pen};
 use crate::results::{EFFECTIVE_STEP, RecordedRun};
 use crate::views::figures::figure::{Drawing, Figure, panel_height, update_axis};
@@ -45,19 +45,12 @@ fn draw_method(evidence: &Evidence, method: &String) -> Drawing {
             let line = |&(column, pen): &(&str, Pen)| Mark::Line { points: rolling_median(&runs, layer, column), pen };
             let marks = lines.iter().map(line).collect();
             let title = format!("{schedule} · {layer}");
-            panels.push(Panel {
-                title,
-                note: String::new(),
-                x: update_axis(evidence),
-                y: Axis::linear(0.0, 1.0),
-                marks,
-            });
+            panels.push(Panel { title, x: update_axis(evidence), marks, ..Panel::default() });
         }
     }
     let y = common_axis(&panels);
     panels.iter_mut().for_each(|panel| panel.y = y.clone());
-    let ns = || schedules.iter().map(|schedule| evidence.arm(method, schedule).len());
-    let n = seeds(ns().min().unwrap_or(0), ns().max().unwrap_or(0));
+    let n = seeds(&Vec::from_iter(schedules.iter().map(|schedule| evidence.arm(method, schedule).len())));
     let step = Key::line("effective step", STEP_PEN);
     let bounds = bounds.iter().map(|bound| Key::line(&bound.label, bound_pen(bound)));
     let plot = Plot {
@@ -80,12 +73,8 @@ fn draw_method(evidence: &Evidence, method: &String) -> Drawing {
 
 /// From the 1st to the 99th percentile of the positive values, widened to whole decades.
 fn common_axis(panels: &[Panel]) -> Axis {
-    let mut values: Vec<f64> = Vec::new();
-    for mark in panels.iter().flat_map(|panel| &panel.marks) {
-        if let Mark::Line { points, .. } = mark {
-            values.extend(points.iter().map(|p| p.1).filter(|v| *v > 0.0 && v.is_finite()));
-        }
-    }
+    let values = line_values(panels.iter().flat_map(|panel| &panel.marks));
+    let mut values: Vec<f64> = values.filter(|value| *value > 0.0 && value.is_finite()).collect();
     if values.is_empty() {
         return Axis::log(LIMITS.0, 1.0);
     }

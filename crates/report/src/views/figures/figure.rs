@@ -1,7 +1,8 @@
 //! What a figure of the report is, and what the figures share.
 
 use crate::evidence::Evidence;
-use crate::plot::data::{Axis, Plot};
+use crate::plot::data::{Axis, Key, Plot};
+use crate::plot::style::schedule_pen;
 use crate::wording::seeds;
 
 /// A figure: what it is called, how it is read, and how it comes out of the evidence.
@@ -29,7 +30,12 @@ pub(crate) struct Drawing {
 
 /// The number of seeds an arm, as subtitles say it.
 pub(crate) fn figure_n(evidence: &Evidence) -> String {
-    format!("n = {} an arm", seeds(evidence.smallest_n(), evidence.largest_n()))
+    format!("n = {} an arm", seeds(&evidence.seeds()))
+}
+
+/// The keys of all schedules.
+pub(crate) fn schedule_keys(evidence: &Evidence) -> Vec<Key> {
+    evidence.schedules.iter().map(|name| Key::line(name, schedule_pen(name, &evidence.schedules))).collect()
 }
 
 /// The height of panels: what is usual in a grid, but enough for the y label where there is but one row.

@@ -3,11 +3,11 @@
 use trainability_record::controls::LayerSeries;
 
 use crate::evidence::Evidence;
-use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot};
+use crate::plot::data::{Axis, Mark, Panel, Pen, Plot, line_values};
 use crate::plot::style::schedule_pen;
 use crate::results::RecordedRun;
 use crate::series::CONTROL;
-use crate::views::figures::figure::{Drawing, Figure, figure_n, panel_height, update_axis};
+use crate::views::figures::figure::{Drawing, Figure, figure_n, panel_height, schedule_keys, update_axis};
 
 /// The registry's entry.
 pub(super) const FIGURE: Figure = Figure {
@@ -41,25 +41,15 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
             });
             let marks = lines(curves);
             let title = format!("{method} · {layer}");
-            panels.push(Panel {
-                title,
-                note: String::new(),
-                x: update_axis(evidence),
-                y: Axis::linear(0.0, 1.0),
-                marks,
-            });
+            panels.push(Panel { title, x: update_axis(evidence), marks, ..Panel::default() });
         }
     }
-    let rates = panels.iter().flat_map(|panel| &panel.marks).flat_map(|mark| match mark {
-        Mark::Line { points, .. } | Mark::Shared { points, .. } => points.iter().map(|p| p.1).collect(),
-        _ => Vec::new(),
-    });
-    let y = Axis::log_around(rates);
+    let y = Axis::log_around(line_values(panels.iter().flat_map(|panel| &panel.marks)));
     panels.iter_mut().for_each(|panel| panel.y = y.clone());
     let plot = Plot {
         title: FIGURE.title.into(),
         subtitle: format!("Geometric mean over seeds. {}.", figure_n(evidence)),
-        legend: evidence.schedules.iter().map(|s| Key::line(s, schedule_pen(s, &evidence.schedules))).collect(),
+        legend: schedule_keys(evidence),
         columns: layers.len().max(1),
         panel_height: panel_height(panels.len(), layers.len(), 190.0),
         panels,

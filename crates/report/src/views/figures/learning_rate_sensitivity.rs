@@ -6,8 +6,7 @@ use crate::evidence::Evidence;
 use crate::results::RecordedRun;
 use crate::series::CONTROL;
 use crate::setting::option;
-use crate::views::figures::abscissa;
-use crate::views::figures::abscissa::{Abscissa, PanelLayout};
+use crate::views::figures::abscissa::{self, Abscissa};
 use crate::views::figures::figure::{Drawing, Figure};
 
 /// The registry's entry.
@@ -22,7 +21,16 @@ pub(super) const FIGURE: Figure = Figure {
     draw,
 };
 
-const RATE: Abscissa = Abscissa { key: "training.learning_rate", value: rate, schedule };
+const RATE: Abscissa = Abscissa {
+    key: "training.learning_rate",
+    value: rate,
+    schedule,
+    scores: &[("", |accuracy| mean(last_quarter(accuracy)).ok())],
+    columns: 3,
+    height: 330.0,
+    x_label: "base learning rate (log scale)",
+    y_label: "online accuracy, last quarter",
+};
 
 /// A schedule's own rate, or the base one.
 fn rate(run: &RecordedRun) -> Option<f64> {
@@ -37,12 +45,5 @@ fn schedule(run: &RecordedRun) -> String {
 }
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
-    let layout = PanelLayout {
-        scores: &[("", |accuracy| mean(last_quarter(accuracy)).ok())],
-        columns: 3,
-        height: 330.0,
-        x_label: "base learning rate (log scale)",
-        y_label: "online accuracy, last quarter",
-    };
-    abscissa::draw(&FIGURE, evidence, &RATE, &layout)
+    abscissa::draw(&FIGURE, evidence, &RATE)
 }

@@ -6,7 +6,7 @@ use crate::evidence::Evidence;
 use crate::evidence::claims::mirrored_decay::MIRRORED;
 use crate::evidence::claims::roles::{ScheduleRole, roles};
 use crate::evidence::claims::trajectory::{Trajectory, trajectories};
-use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot};
+use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot, line_values};
 use crate::plot::style::{REFERENCE, schedule_pen};
 use crate::views::figures::figure::{Drawing, Figure, figure_n};
 
@@ -45,16 +45,11 @@ fn drawing(evidence: &Evidence, schedule: &str) -> Drawing {
                 let curve = (0..=200).map(|step| f64::from(step) / 200.0).map(|time| (time, fit.at(time)));
                 marks.push(Mark::Line { points: curve.collect(), pen: fitted });
             }
-            let y = Axis::linear(0.0, 1.0);
             let title = format!("{method} · {layer}");
-            panels.push(Panel { title, note: note(best), x: Axis::linear(0.0, 1.0), y, marks });
+            panels.push(Panel { title, note: note(best), marks, ..Panel::default() });
         }
     }
-    let highest = panels.iter().flat_map(|panel| &panel.marks).flat_map(|mark| match mark {
-        Mark::Line { points, .. } => points.iter().map(|point| point.1).collect(),
-        _ => Vec::new(),
-    });
-    let highest = highest.fold(0.0, f64::max);
+    let highest = line_values(panels.iter().flat_map(|panel| &panel.marks)).fold(0.0, f64::max);
     panels.iter_mut().for_each(|panel| panel.y = Axis::linear(0.0, 1.05 * highest.max(1e-12)));
     let plot = Plot {
         title: format!("{}: {schedule}", FIGURE.title),

@@ -3,7 +3,7 @@
 use crate::evidence::{Evidence, across_seeds};
 use crate::plot::data::{Key, Mark, Panel, Pen, Plot};
 use crate::plot::style::{REFERENCE, schedule_pen};
-use crate::views::figures::figure::{Drawing, Figure, figure_n, panel_height, share_axis, task_axis};
+use crate::views::figures::figure::{Drawing, Figure, figure_n, panel_height, schedule_keys, share_axis, task_axis};
 
 /// The registry's entry.
 pub(super) const FIGURE: Figure = Figure {
@@ -23,15 +23,14 @@ pub(super) const CEILING_LABEL: &str = "reset at every task (ceiling)";
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let methods = evidence.trained_methods();
     let panels = methods.iter().map(|method| panel(evidence, method)).collect::<Vec<_>>();
-    let lines = evidence.schedules.iter().map(|s| Key::line(s, schedule_pen(s, &evidence.schedules)));
-    let mut legend: Vec<_> = lines.collect();
+    let mut legend = schedule_keys(evidence);
     if !evidence.ceilings.is_empty() {
         legend.push(Key::line(CEILING_LABEL, ceiling_pen()));
     }
     if evidence.classes.is_some() {
         legend.push(Key::line("chance", chance_pen()));
     }
-    let spread = match evidence.largest_n() {
+    let spread = match evidence.most_seeds() {
         0 | 1 => "Lines are single runs.",
         2 => "Wide lines are means over seeds, thin lines single seeds (too few for an interval).",
         _ => "Lines are means over seeds, bands their 95 % bootstrap intervals over seeds.",
@@ -65,10 +64,8 @@ fn panel(evidence: &Evidence, method: &str) -> Panel {
         marks.push(Mark::Horizontal { y: 1.0 / classes, pen: chance_pen() });
     }
     if let Some(ceiling) = evidence.ceiling(method) {
-        marks.push(Mark::Line {
-            points: evidence.mean_curve(&across_seeds(&ceiling, "online_accuracy")),
-            pen: ceiling_pen(),
-        });
+        let points = evidence.mean_curve(&across_seeds(&ceiling, "online_accuracy"));
+        marks.push(Mark::Line { points, pen: ceiling_pen() });
     }
     let mut lines = Vec::new();
     for schedule in &evidence.schedules {
@@ -86,5 +83,5 @@ fn panel(evidence: &Evidence, method: &str) -> Panel {
         lines.push(Mark::Line { points: evidence.mean_curve(&values), pen });
     }
     marks.extend(lines);
-    Panel { title: method.into(), note: String::new(), x: task_axis(evidence), y: share_axis(), marks }
+    Panel { title: method.into(), x: task_axis(evidence), y: share_axis(), marks, ..Panel::default() }
 }

@@ -3,7 +3,7 @@
 use trainability_stats::Undefined;
 
 use crate::evidence::Evidence;
-use crate::plot::data::{Axis, Key, Mark, Panel, Plot};
+use crate::plot::data::{Key, Mark, Panel, Plot};
 use crate::plot::style::schedule_pen;
 use crate::views::figures::figure::{Drawing, Figure, share_axis};
 use crate::wording::seeds;
@@ -43,11 +43,9 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
         let points = summary.profile.iter().map(|point| (point.tau, point.share)).collect();
         marks.push(Mark::Line { points, pen: pen(&summary.schedule) });
     }
-    let label = |interquartile: String, schedule: &str| format!("{schedule}: IQM {interquartile}");
     let legend = compared.iter().map(|summary| {
-        let interquartile =
-            summary.interquartile_mean.map_or("undefined".into(), |mean| format!("{:.3}", mean.point()));
-        Key::line(label(interquartile, &summary.schedule), pen(&summary.schedule))
+        let mean = summary.interquartile_mean.map_or("undefined".into(), |mean| format!("{:.3}", mean.point()));
+        Key::line(format!("{}: IQM {mean}", summary.schedule), pen(&summary.schedule))
     });
     let methods = compared[0].methods.join(", ");
     let runs = |pick: fn(usize, usize) -> usize| compared.iter().map(|summary| summary.runs).reduce(pick).unwrap_or(0);
@@ -57,22 +55,15 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
         title: FIGURE.title.into(),
         subtitle: format!(
             "Over {methods}; n = {runs} runs a schedule, {} each. IQM is the interquartile mean.",
-            seeds(evidence.smallest_n(), evidence.largest_n())
+            seeds(&evidence.seeds())
         ),
         legend: legend.collect(),
         columns: 1,
         panel_height: 560.0,
-        panels: vec![Panel {
-            title: String::new(),
-            note: String::new(),
-            x: Axis::linear(0.0, 1.0),
-            y: share_axis(),
-            marks,
-        }],
+        panels: vec![Panel { y: share_axis(), marks, ..Panel::default() }],
         x_label: "mean online accuracy of a run".into(),
         y_label: "share of runs above it".into(),
-        shared_x: false,
-        shared_y: false,
+        ..Plot::default()
     };
     vec![Drawing { suffix: String::new(), plot }]
 }

@@ -24,20 +24,17 @@ pub(super) const FIGURE: Figure = Figure {
 };
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
-    let scores: Vec<_> = ranked(&evidence.scores, HORIZON)
-        .into_iter()
-        .filter_map(|score| Some((score, evidence.sweep.glossary.indicator(&score.indicator.name)?)))
-        .collect();
-    let Some(most) = scores.iter().map(|(score, _)| *score).max_by_key(|score| score.pairs) else { return Vec::new() };
+    let scores = ranked(&evidence.scores, HORIZON);
+    let Some(most) = scores.iter().max_by_key(|score| score.pairs) else { return Vec::new() };
 
     let mut legend = Vec::new();
     let coin = Pen::dashed(REFERENCE, 2.5);
     let mut marks = vec![Mark::Vertical { x: 0.5, pen: coin }];
-    for (place, (score, definition)) in scores.iter().filter(|(_, d)| d.role == IndicatorRole::Trivial).enumerate() {
+    for (place, score) in scores.iter().filter(|score| score.is_trivial()).enumerate() {
         let Ok(auroc) = score.auroc_oriented() else { continue };
         let pen = Pen { colour: INK, width: 2.5, dashed: place > 0 };
         marks.push(Mark::Vertical { x: auroc.point(), pen });
-        legend.push(Key::line(format!("{} (trivial)", definition.title), pen));
+        legend.push(Key::line(format!("{} (trivial)", score.indicator.title), pen));
     }
     legend.push(Key::line("coin", coin));
     let roles = [
@@ -46,15 +43,16 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
         ("of the method", IndicatorRole::Method),
     ];
     legend.extend(roles.map(|(label, role)| Key::point(label, role_colour(role), MarkerShape::Circle)));
-    for (place, (score, definition)) in scores.iter().enumerate() {
-        marks.extend(forest_row(place as f64, score, role_colour(definition.role)));
+    for (place, score) in scores.iter().enumerate() {
+        marks.extend(forest_row(place as f64, score, role_colour(score.indicator.role)));
     }
-    let ends = scores.iter().filter_map(|(score, _)| score.auroc_oriented().ok()?.interval().ok());
+    let ends = scores.iter().filter_map(|score| score.auroc_oriented().ok()?.interval().ok());
     let lowest = extent(ends.map(|interval| interval.low)).map_or(0.45, |(low, _)| low.min(0.45));
-    let rows: Vec<_> = scores.iter().map(|(score, d)| Row { label: d.title.clone(), note: note(score) }).collect();
+    let rows: Vec<_> =
+        scores.iter().map(|score| Row { label: score.indicator.title.clone(), note: note(score) }).collect();
     let height = 40.0 * rows.len() as f64;
     let x = Axis::linear((lowest * 20.0).floor() / 20.0, 1.01);
-    let y = Axis { scale: Scale::Rows(rows), low: 0.0, high: 1.0 };
+    let y = Axis { scale: Scale::Rows(rows), ..Axis::default() };
     let plot = Plot {
         title: FIGURE.title.into(),
         subtitle: format!(
@@ -66,13 +64,11 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
             reference_text(most.reference),
         ),
         legend,
-        panels: vec![Panel { title: String::new(), note: String::new(), x, y, marks }],
+        panels: vec![Panel { x, y, marks, ..Panel::default() }],
         columns: 1,
         panel_height: height,
         x_label: "AUROC at horizon 1, in the better direction".into(),
-        y_label: String::new(),
-        shared_x: false,
-        shared_y: false,
+        ..Plot::default()
     };
     vec![Drawing { suffix: String::new(), plot }]
 }

@@ -1,6 +1,6 @@
 //! The single indicators that the paper rejects, each against the accuracy that followed.
 
-use trainability_record::glossary::{DescribedIndicator, IndicatorRole};
+use trainability_record::glossary::DescribedIndicator;
 use trainability_stats::correlation::spearman;
 
 use crate::evidence::Evidence;
@@ -24,11 +24,11 @@ pub(super) const FIGURE: Figure = Figure {
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let schedule = evidence.control();
-    let indicators =
-        evidence.sweep.glossary.indicators.iter().filter(|indicator| indicator.role == IndicatorRole::Rejected);
-    let panels: Vec<_> = indicators.filter_map(|indicator| panel(evidence, &schedule, indicator)).collect();
-    let methods = evidence.trained_methods().into_iter().filter(|method| !evidence.arm(method, &schedule).is_empty());
-    let keys = methods.map(|method| {
+    let panels: Vec<_> = evidence.rejected().filter_map(|indicator| panel(evidence, &schedule, indicator)).collect();
+    let mut methods = evidence.trained_methods();
+    methods.retain(|method| !evidence.arm(method, &schedule).is_empty());
+    let runs = methods.iter().map(|method| evidence.arm(method, &schedule).len()).sum();
+    let keys = methods.into_iter().map(|method| {
         let (colour, shape) = method_point(method, &evidence.methods);
         Key::point(method, colour, shape)
     });
@@ -36,10 +36,7 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
         title: FIGURE.title.into(),
         subtitle: format!(
             "A point is a task of a run under the schedule {schedule}, {}. n is the number of points.",
-            counted(
-                evidence.trained_methods().iter().map(|method| evidence.arm(method, &schedule).len()).sum::<usize>(),
-                "run"
-            )
+            counted(runs, "run")
         ),
         legend: keys.collect(),
         columns: 3,
@@ -47,8 +44,8 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
         panel_height: 300.0,
         x_label: "indicator at task k, in its own unit".into(),
         y_label: "online accuracy at task k + 1".into(),
-        shared_x: false,
         shared_y: true,
+        ..Plot::default()
     };
     vec![Drawing { suffix: String::new(), plot }]
 }
@@ -58,9 +55,7 @@ fn panel(evidence: &Evidence, schedule: &str, indicator: &DescribedIndicator) ->
     for method in evidence.trained_methods() {
         let mut points = Vec::new();
         for run in evidence.arm(method, schedule) {
-            let next = run.series.online_accuracy().iter().skip(1);
-            let pairs = run.series.column(&indicator.name).iter().zip(next);
-            points.extend(pairs.filter_map(|(x, y)| (*x).zip(*y)).filter(|(x, y)| x.is_finite() && y.is_finite()));
+            points.extend(run.series.before_next(&indicator.name).filter(|(x, y)| x.is_finite() && y.is_finite()));
         }
         all_x.extend(points.iter().map(|p| p.0));
         all_y.extend(points.iter().map(|p| p.1));

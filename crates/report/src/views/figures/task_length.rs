@@ -4,8 +4,7 @@ use trainability_stats::aggregate::{last_quarter, mean};
 
 use crate::evidence::Evidence;
 use crate::setting::option;
-use crate::views::figures::abscissa;
-use crate::views::figures::abscissa::{Abscissa, PanelLayout};
+use crate::views::figures::abscissa::{self, Abscissa};
 use crate::views::figures::figure::{Drawing, Figure};
 
 /// The registry's entry.
@@ -24,18 +23,16 @@ const EPOCHS: Abscissa = Abscissa {
     key: "stream.epochs",
     value: |run| option(run, "stream.epochs")?.as_f64(),
     schedule: |run| run.arm.schedule.clone(),
+    scores: &[
+        ("all tasks", |accuracy| mean(accuracy).ok()),
+        ("last quarter", |accuracy| mean(last_quarter(accuracy)).ok()),
+    ],
+    columns: 2,
+    height: 280.0,
+    x_label: "epochs a task (log scale)",
+    y_label: "online accuracy",
 };
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
-    let layout = PanelLayout {
-        scores: &[
-            ("all tasks", |accuracy| mean(accuracy).ok()),
-            ("last quarter", |accuracy| mean(last_quarter(accuracy)).ok()),
-        ],
-        columns: 2,
-        height: 280.0,
-        x_label: "epochs a task (log scale)",
-        y_label: "online accuracy",
-    };
-    abscissa::draw(&FIGURE, evidence, &EPOCHS, &layout)
+    abscissa::draw(&FIGURE, evidence, &EPOCHS)
 }

@@ -1,15 +1,14 @@
 //! Whether an indicator means the same everywhere: its correlation with the next task's accuracy, configuration by configuration.
 
-use trainability_record::glossary::{DescribedIndicator, IndicatorRole};
 use trainability_stats::aggregate::mean;
 use trainability_stats::correlation::{FEWEST_PAIRS, spearman};
-use trainability_stats::gaps::defined;
 
 use crate::evidence::Evidence;
-use crate::evidence::predictiveness::ranked;
+use crate::evidence::predictiveness::{Predictiveness, ranked};
 use crate::plot::data::{Axis, Key, Mark, Panel, Plot, Row, Scale};
 use crate::plot::style::diverging;
 use crate::results::RecordedRun;
+use crate::series::Arm;
 use crate::views::figures::figure::{Drawing, Figure, figure_n};
 use crate::views::tables::HORIZON;
 
@@ -30,18 +29,12 @@ const STEPS: i32 = 5;
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let arms: Vec<_> = evidence.arms().into_iter().filter(|arm| !evidence.is_ceiling(&arm.method)).collect();
-    let rows: Vec<_> = ranked(&evidence.scores, HORIZON)
-        .into_iter()
-        .filter_map(|score| evidence.sweep.glossary.indicator(&score.indicator.name))
-        .collect();
+    let rows = ranked(&evidence.scores, HORIZON);
     let mut marks = Vec::new();
-    for (place, definition) in rows.iter().enumerate() {
+    for (place, score) in rows.iter().enumerate() {
         for (column, arm) in arms.iter().enumerate() {
-            let within: Vec<f64> = evidence
-                .arm(&arm.method, &arm.schedule)
-                .into_iter()
-                .filter_map(|run| correlation(run, &definition.name))
-                .collect();
+            let runs = evidence.arm(&arm.method, &arm.schedule).into_iter();
+            let within: Vec<f64> = runs.filter_map(|run| correlation(run, &score.indicator.name)).collect();
             if let Ok(correlation) = mean(&within) {
                 let (x, y) = (column as f64, place as f64);
                 marks.push(Mark::Cell { x, y, colour: diverging(rounded(correlation)) });
@@ -51,16 +44,12 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     if marks.is_empty() {
         return Vec::new();
     }
-    let row = |definition: &&DescribedIndicator| {
-        let trivial = if definition.role == IndicatorRole::Trivial {
-            format!(" ({})", IndicatorRole::Trivial.name())
-        } else {
-            String::new()
-        };
-        Row { label: format!("{}{trivial}", definition.title), note: String::new() }
+    let row = |score: &&Predictiveness| {
+        let trivial = if score.is_trivial() { " (trivial)" } else { "" };
+        Row { label: format!("{}{trivial}", score.indicator.title), ..Row::default() }
     };
     let height = 40.0 * rows.len() as f64;
-    let columns = arms.iter().map(|arm| format!("{} · {}", arm.method, arm.schedule)).collect();
+    let columns = arms.iter().map(Arm::heading).collect();
     let key = |step: i32| {
         let value = f64::from(step) / f64::from(STEPS);
         let label = if step == 0 { "0".to_owned() } else { format!("{value:+.1}").replace('-', "−") };
@@ -77,16 +66,12 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
         columns: 1,
         panel_height: height,
         panels: vec![Panel {
-            title: String::new(),
-            note: String::new(),
-            x: Axis { scale: Scale::Columns(columns), low: 0.0, high: 1.0 },
-            y: Axis { scale: Scale::Rows(rows.iter().map(row).collect()), low: 0.0, high: 1.0 },
+            x: Axis { scale: Scale::Columns(columns), ..Axis::default() },
+            y: Axis { scale: Scale::Rows(rows.iter().map(row).collect()), ..Axis::default() },
             marks,
+            ..Panel::default()
         }],
-        x_label: String::new(),
-        y_label: String::new(),
-        shared_x: false,
-        shared_y: false,
+        ..Plot::default()
     };
     vec![Drawing { suffix: String::new(), plot }]
 }
@@ -97,8 +82,6 @@ fn rounded(correlation: f64) -> f64 {
 }
 
 fn correlation(run: &RecordedRun, indicator: &str) -> Option<f64> {
-    let next = run.series.online_accuracy().iter().skip(1);
-    let pairs = run.series.column(indicator).iter().zip(next);
-    let (x, y): (Vec<f64>, Vec<f64>) = pairs.filter_map(|(x, y)| defined(*x).zip(defined(*y))).unzip();
+    let (x, y): (Vec<f64>, Vec<f64>) = run.series.before_next(indicator).unzip();
     if x.len() < FEWEST_PAIRS { None } else { spearman(&x, &y).ok() }
 }
