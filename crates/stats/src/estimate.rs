@@ -56,6 +56,12 @@ pub enum Undefined {
     /// There is one configuration, so that none can be left out.
     #[error("one configuration, so none can be left out")]
     SingleArm,
+    /// No two seeds of an arm can be compared at any task.
+    #[error("no two seeds of an arm to compare")]
+    NoPairs,
+    /// There is one family of methods, so that none is left to learn a direction from.
+    #[error("one family of methods, so no other to learn a direction from")]
+    SingleFamily,
     /// The indicator is the very baseline that it would be compared with.
     #[error("it is the baseline itself")]
     IsBaseline,

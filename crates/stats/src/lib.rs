@@ -9,13 +9,16 @@
 
 pub mod aggregate;
 pub mod auroc;
+pub mod beyond_present;
 pub mod bootstrap;
+pub mod concordance;
 pub mod correlation;
 pub mod decay;
 mod distribution;
 pub mod estimate;
 pub mod gain;
 pub mod gaps;
+pub mod jackknife;
 pub mod kendall;
 pub mod lead;
 mod logistic;

@@ -160,7 +160,7 @@ impl<const COEFFICIENTS: usize> Expansion<COEFFICIENTS> {
 }
 
 /// Gaussian elimination with partial pivoting; `None` of a singular matrix.
-fn solve<const N: usize>(mut matrix: [[f64; N]; N], mut right: [f64; N]) -> Option<[f64; N]> {
+pub(crate) fn solve<const N: usize>(mut matrix: [[f64; N]; N], mut right: [f64; N]) -> Option<[f64; N]> {
     for column in 0..N {
         let pivot = (column..N).max_by(|a, b| matrix[*a][column].abs().total_cmp(&matrix[*b][column].abs()))?;
         if matrix[pivot][column].abs() < 1e-300 {

@@ -1,0 +1,429 @@
+//! The matched concordance: does an indicator order different seeds of one arm, at the same task, by how well they will fare?
+//!
+//! Two seeds of one arm at one task have the same method, rate and age, so that none of these can help: a clock scores one half
+//! exactly. A pair counts by how far apart the two seeds' later healths are, and ties of the indicator count half. All pairs are
+//! kept as sums over tasks and arms for every pair of seeds, of each family of methods by itself, so that leaving out a family or a
+//! seed is a subtraction.
+
+use super::estimate::{Interval, Share, Undefined};
+use super::jackknife::Jackknife;
+
+/// The range of a concordance.
+pub const CONCORDANCE_RANGE: Interval = Interval { low: 0.0, high: 1.0 };
+
+/// One run as the concordance sees it, its tasks in order.
+#[derive(Clone, Debug)]
+pub struct Course {
+    /// The family of its method, from 0.
+    pub family: usize,
+    /// Its arm: runs of the same arm are compared.
+    pub arm: usize,
+    /// The number of its seed, from 0 without gaps. The same seed in two arms is deleted from both.
+    pub seed: usize,
+    /// The indicator at each task, `None` where it is undefined; infinity is a value.
+    pub indicator: Vec<Option<f64>>,
+    /// The health at each task.
+    pub health: Vec<Option<f64>>,
+}
+
+/// Which pairs count.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PairRule {
+    /// Tasks looked ahead, at least 1.
+    pub horizon: usize,
+    /// The least difference in later health.
+    pub at_least: f64,
+    /// The largest difference in present health.
+    pub now_within: f64,
+}
+
+impl Default for PairRule {
+    /// The next task, and every pair.
+    fn default() -> Self {
+        PairRule { horizon: 1, at_least: 0.0, now_within: f64::INFINITY }
+    }
+}
+
+/// Weights summed over tasks, of one pair of seeds or of many.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Sums {
+    /// Of pairs in which the higher indicator goes with the better health, ties counting half.
+    concordant: f64,
+    /// Of all pairs.
+    all: f64,
+    /// Of pairs in which the indicator ties.
+    tied: f64,
+}
+
+impl Sums {
+    fn add(&mut self, other: Sums) {
+        self.concordant += other.concordant;
+        self.all += other.all;
+        self.tied += other.tied;
+    }
+
+    fn less(self, other: Sums) -> Sums {
+        Sums { concordant: self.concordant - other.concordant, all: self.all - other.all, tied: self.tied - other.tied }
+    }
+
+    fn concordance(self) -> Result<f64, Undefined> {
+        // What a subtraction leaves of nothing is rounding.
+        if self.all > 1e-12 { Ok(self.concordant / self.all) } else { Err(Undefined::NoPairs) }
+    }
+
+    /// Whether high values go with good health; `None` where there is no telling.
+    fn direction(self) -> Option<bool> {
+        let beyond_half = self.concordance().ok()? - 0.5;
+        (beyond_half.abs() > 1e-9).then_some(beyond_half > 0.0)
+    }
+}
+
+/// All pairs of one indicator.
+#[derive(Clone, Debug)]
+pub struct Concordance {
+    /// By family: all its pairs, and those of each seed.
+    families: Vec<FamilyPairs>,
+    seeds: usize,
+    pairs: usize,
+    missing: Share,
+}
+
+#[derive(Clone, Debug)]
+struct FamilyPairs {
+    whole: Sums,
+    of_seed: Vec<Sums>,
+}
+
+impl FamilyPairs {
+    fn without(&self, seed: Option<usize>) -> Sums {
+        seed.map_or(self.whole, |seed| self.whole.less(self.of_seed[seed]))
+    }
+}
+
+/// The concordance in the direction that the other families teach.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Oriented {
+    /// Over all pairs, with its jackknife over seeds.
+    pub score: Jackknife,
+    /// The mean over families with equal weight.
+    pub by_family: Jackknife,
+    /// For each family, whether high values are read as announcing good health; `None` where the others do not tell.
+    pub high_is_good: Vec<Option<bool>>,
+    /// Copies without one seed in which a family's direction is another than with all seeds.
+    pub flips: Share,
+}
+
+impl Concordance {
+    /// Collects the pairs: the two seeds at task k, weighted by the difference of their health at task k + horizon.
+    pub fn of(courses: &[Course], rule: PairRule) -> Concordance {
+        let count = |of: fn(&Course) -> usize| courses.iter().map(|course| of(course) + 1).max().unwrap_or(0);
+        let (families, seeds) = (count(|course| course.family), count(|course| course.seed));
+        let empty = FamilyPairs { whole: Sums::default(), of_seed: vec![Sums::default(); seeds] };
+        let mut found = Concordance { families: vec![empty; families], seeds, pairs: 0, missing: Share::default() };
+        for (place, one) in courses.iter().enumerate() {
+            let rows = (0..one.health.len()).filter(|task| at(&one.health, task + rule.horizon).is_some());
+            let (mut whole, mut part) = (0, 0);
+            for task in rows {
+                whole += 1;
+                part += usize::from(at(&one.indicator, task).is_none());
+            }
+            found.missing = Share { part: found.missing.part + part, whole: found.missing.whole + whole };
+            for other in courses[place + 1..].iter().filter(|other| other.arm == one.arm && other.seed != one.seed) {
+                let (sums, pairs) = between(one, other, rule);
+                found.pairs += pairs;
+                let family = &mut found.families[one.family];
+                family.whole.add(sums);
+                family.of_seed[one.seed].add(sums);
+                family.of_seed[other.seed].add(sums);
+            }
+        }
+        found
+    }
+
+    /// Pairs that count.
+    pub fn pairs(&self) -> usize {
+        self.pairs
+    }
+
+    /// Rows with an outcome at which the indicator is undefined.
+    pub fn missing(&self) -> Share {
+        self.missing
+    }
+
+    /// The weight of pairs in which the indicator ties, as a share.
+    pub fn tied(&self) -> Option<f64> {
+        let all = self.total(None);
+        (all.all > 0.0).then(|| all.tied / all.all)
+    }
+
+    /// The concordance of one family with its jackknife over seeds, high values being read as announcing good health.
+    ///
+    /// # Errors
+    /// [`Undefined`] without pairs, with all seeds or without one.
+    pub fn of_family(&self, family: usize) -> Result<Jackknife, Undefined> {
+        let pairs = &self.families[family];
+        Jackknife::of(self.seeds, |seed| pairs.without(seed).concordance())
+    }
+
+    /// The concordance over all families, high values being read as announcing good health (`true`) or bad (`false`): for a
+    /// direction that theory gives.
+    ///
+    /// # Errors
+    /// [`Undefined`] without pairs, with all seeds or without one.
+    pub fn in_direction(&self, high_is_good: bool) -> Result<Jackknife, Undefined> {
+        Jackknife::of(self.seeds, |seed| {
+            let concordance = self.total(seed).concordance()?;
+            Ok(if high_is_good { concordance } else { 1.0 - concordance })
+        })
+    }
+
+    /// The concordance in directions that are learnt: each family's from the pairs of all other families, anew in each copy
+    /// of the jackknife. A family of which the others tell nothing counts one half.
+    ///
+    /// # Errors
+    /// [`Undefined`] without pairs, and where a single family has pairs.
+    pub fn oriented(&self) -> Result<Oriented, Undefined> {
+        self.needs_other_families()?;
+        let directions = |seed| self.directions(seed);
+        let score = Jackknife::of(self.seeds, |seed| {
+            let mut all = Sums::default();
+            let families = self.families.iter().map(|family| family.without(seed));
+            families.zip(directions(seed)).for_each(|(family, direction)| all.add(read(family, direction)));
+            all.concordance()
+        })?;
+        let by_family = Jackknife::of(self.seeds, |seed| {
+            let families = self.families.iter().map(|family| family.without(seed)).zip(directions(seed));
+            let scores: Vec<f64> =
+                families.filter_map(|(family, direction)| read(family, direction).concordance().ok()).collect();
+            if scores.is_empty() {
+                Err(Undefined::NoPairs)
+            } else {
+                Ok(scores.iter().sum::<f64>() / scores.len() as f64)
+            }
+        })?;
+        let high_is_good = directions(None);
+        let mut flips = Share::default();
+        for copy in (0..self.seeds).map(|seed| directions(Some(seed))) {
+            flips.whole += copy.len();
+            flips.part += copy.iter().zip(&high_is_good).filter(|(copy, all)| copy != all).count();
+        }
+        Ok(Oriented { score, by_family, high_is_good, flips })
+    }
+
+    fn total(&self, without: Option<usize>) -> Sums {
+        let mut total = Sums::default();
+        self.families.iter().for_each(|family| total.add(family.without(without)));
+        total
+    }
+
+    /// Whether at least two families have pairs, so that each has others to learn its direction from.
+    pub(crate) fn needs_other_families(&self) -> Result<(), Undefined> {
+        match self.families.iter().filter(|family| family.whole.concordance().is_ok()).count() {
+            0 => Err(Undefined::NoPairs),
+            1 => Err(Undefined::SingleFamily),
+            _ => Ok(()),
+        }
+    }
+
+    /// Each family's direction, by the pairs of the others.
+    pub(crate) fn directions(&self, without: Option<usize>) -> Vec<Option<bool>> {
+        let total = self.total(without);
+        self.families.iter().map(|family| total.less(family.without(without)).direction()).collect()
+    }
+}
+
+/// A family's pairs, read in a direction.
+fn read(family: Sums, high_is_good: Option<bool>) -> Sums {
+    let concordant = match high_is_good {
+        Some(true) => family.concordant,
+        Some(false) => family.all - family.concordant,
+        None => 0.5 * family.all,
+    };
+    Sums { concordant, ..family }
+}
+
+/// The value at a task, unless it is missing or no number.
+pub(crate) fn at(values: &[Option<f64>], task: usize) -> Option<f64> {
+    values.get(task).copied().flatten().filter(|value| !value.is_nan())
+}
+
+/// The pairs of two seeds over all tasks, and their number.
+fn between(one: &Course, other: &Course, rule: PairRule) -> (Sums, usize) {
+    let (mut sums, mut pairs) = (Sums::default(), 0);
+    for task in 0..one.health.len().min(other.health.len()) {
+        let both =
+            |values: fn(&Course) -> &[Option<f64>], task| Some((at(values(one), task)?, at(values(other), task)?));
+        let later = both(|course| &course.health, task + rule.horizon);
+        let (Some((x, y)), Some((mine, theirs))) = (both(|course| &course.indicator, task), later) else { continue };
+        if rule.now_within.is_finite() {
+            let near = |(a, b): (f64, f64)| (a - b).abs() <= rule.now_within;
+            if !both(|course| &course.health, task).is_some_and(near) {
+                continue;
+            }
+        }
+        let weight = (mine - theirs).abs();
+        if weight < rule.at_least || weight == 0.0 {
+            continue;
+        }
+        pairs += 1;
+        sums.all += weight;
+        if x == y {
+            sums.tied += weight;
+            sums.concordant += 0.5 * weight;
+        } else if (x > y) == (mine > theirs) {
+            sums.concordant += weight;
+        }
+    }
+    (sums, pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn course(family: usize, arm: usize, seed: usize, indicator: &[f64], health: &[f64]) -> Course {
+        let values = |values: &[f64]| values.iter().map(|value| Some(*value)).collect();
+        Course { family, arm, seed, indicator: values(indicator), health: values(health) }
+    }
+
+    /// The definition, run by run and task by task: every pair twice, and without any sum kept.
+    fn slow(courses: &[Course], family: Option<usize>, without: Option<usize>, rule: PairRule) -> Option<f64> {
+        let (mut concordant, mut all) = (0.0, 0.0);
+        for one in courses.iter().filter(|c| Some(c.seed) != without && family.is_none_or(|f| c.family == f)) {
+            for other in courses.iter().filter(|c| c.arm == one.arm && c.seed != one.seed && Some(c.seed) != without) {
+                for k in 0..one.health.len() {
+                    let later = k + rule.horizon;
+                    let (Some(&Some(mine)), Some(&Some(theirs))) = (one.health.get(later), other.health.get(later))
+                    else {
+                        continue;
+                    };
+                    let (Some(x), Some(y)) = (one.indicator[k], other.indicator[k]) else { continue };
+                    let apart_now = one.health[k].zip(other.health[k]).map(|(mine, theirs)| (mine - theirs).abs());
+                    if apart_now.is_none_or(|apart| apart > rule.now_within) && rule.now_within.is_finite()
+                        || (mine - theirs).abs() < rule.at_least
+                    {
+                        continue;
+                    }
+                    let agreement = (x.partial_cmp(&y).unwrap() as i32) * (mine.partial_cmp(&theirs).unwrap() as i32);
+                    concordant += (mine - theirs).abs() * (0.5 + 0.5 * f64::from(agreement));
+                    all += (mine - theirs).abs();
+                }
+            }
+        }
+        (all > 0.0).then(|| concordant / all)
+    }
+
+    /// Two seeds, by hand: the indicator orders task 2 rightly (weight 0.4) and task 3 wrongly (0.1).
+    #[test]
+    fn two_seeds_by_hand() {
+        let courses =
+            [course(0, 0, 0, &[3.0, 1.0, 9.0], &[0.9, 0.8, 0.6]), course(0, 0, 1, &[2.0, 2.0, 9.0], &[0.9, 0.4, 0.5])];
+        let found = Concordance::of(&courses, PairRule::default());
+        let whole = found.families[0].whole;
+        assert!((whole.concordant - 0.4).abs() < 1e-15 && (whole.all - 0.5).abs() < 1e-15, "{whole:?}");
+        assert_eq!((found.pairs(), found.tied(), found.missing()), (2, Some(0.0), Share { part: 0, whole: 4 }));
+        let coarse = Concordance::of(&courses, PairRule { at_least: 0.2, ..PairRule::default() });
+        assert_eq!(coarse.families[0].whole.concordance(), Ok(1.0));
+        let far = Concordance::of(&courses, PairRule { horizon: 2, ..PairRule::default() });
+        assert_eq!((far.pairs(), far.families[0].whole.concordance()), (1, Ok(1.0)));
+        let near = Concordance::of(&courses, PairRule { now_within: 0.02, ..PairRule::default() });
+        assert_eq!(near.pairs(), 1, "only at task 1 the two are alike");
+    }
+
+    #[test]
+    fn a_missing_value_is_left_out_and_infinity_is_a_value() {
+        let mut courses = vec![
+            course(0, 0, 0, &[f64::INFINITY, 1.0, 0.0], &[0.9, 0.8, 0.6]),
+            course(0, 0, 1, &[2.0, f64::NAN, 0.0], &[0.9, 0.4, 0.5]),
+        ];
+        let found = Concordance::of(&courses, PairRule::default());
+        assert_eq!((found.pairs(), found.missing()), (1, Share { part: 1, whole: 4 }));
+        assert_eq!(found.families[0].whole.concordance(), Ok(1.0), "infinity is above 2");
+        courses[1].indicator[0] = Some(f64::INFINITY);
+        assert_eq!(Concordance::of(&courses, PairRule::default()).tied(), Some(1.0));
+        courses[1].health[1] = None;
+        assert_eq!(Concordance::of(&courses, PairRule::default()).pairs(), 0);
+    }
+
+    /// In family 0 low values are good, and high ones in families 1 and 2: the direction for family 0 is learnt from the others.
+    #[test]
+    fn a_sign_that_does_not_transfer_scores_below_one_half() {
+        let mut courses = Vec::new();
+        for (family, sign) in [(0, -1.0), (1, 1.0), (2, 1.0)] {
+            for seed in 0..6 {
+                let health: Vec<f64> =
+                    (0..5).map(|k| 0.5 + 0.01 * f64::from(seed) + 0.001 * f64::from(seed * k)).collect();
+                let indicator: Vec<f64> = health.iter().map(|h| sign * h).collect();
+                courses.push(course(family, family, seed as usize, &indicator, &health));
+            }
+        }
+        let found = Concordance::of(&courses, PairRule::default());
+        let oriented = found.oriented().unwrap();
+        assert_eq!(oriented.high_is_good, [Some(true), None, None], "for 1 and 2 the others contradict each other");
+        let expected = (0.0 + 0.5 + 0.5) / 3.0;
+        assert!(
+            (oriented.score.point() - expected).abs() < 1e-12 && (oriented.by_family.point() - expected).abs() < 1e-12
+        );
+        assert!((found.of_family(0).unwrap().point(), found.of_family(1).unwrap().point()) == (0.0, 1.0));
+        let alone: Vec<Course> = courses.iter().filter(|course| course.family == 0).cloned().collect();
+        assert_eq!(Concordance::of(&alone, PairRule::default()).oriented().err(), Some(Undefined::SingleFamily));
+    }
+
+    fn courses() -> impl Strategy<Value = Vec<Course>> {
+        let value = || prop_oneof![6 => (0..6).prop_map(|v| Some(f64::from(v) / 4.0)), 1 => Just(None)];
+        let row = move || prop::collection::vec((value(), value()), 5);
+        prop::collection::vec(row(), 3 * 2 * 6).prop_map(|rows| {
+            let places = rows.into_iter().enumerate().map(|(place, row)| {
+                let (indicator, health) = row.into_iter().unzip();
+                Course { family: place / 12, arm: place / 6, seed: place % 6, indicator, health }
+            });
+            places.collect()
+        })
+    }
+
+    proptest! {
+        /// Sums kept by pair of seeds and subtracted, against every copy counted anew.
+        #[test]
+        fn equals_the_definition(courses in courses(), horizon in 1..3_usize, at_least in prop_oneof![Just(0.0), Just(0.5)]) {
+            let rule = PairRule { horizon, at_least, ..PairRule::default() };
+            let found = Concordance::of(&courses, rule);
+            let close = |left: f64, right: f64| (left - right).abs() < 1e-9;
+            for without in [None, Some(0), Some(3), Some(5)] {
+                for family in 0..3 {
+                    let ours = found.families[family].without(without).concordance().ok();
+                    let theirs = slow(&courses, Some(family), without, rule);
+                    prop_assert!(ours.is_some() == theirs.is_some());
+                    prop_assert!(ours.zip(theirs).is_none_or(|(ours, theirs)| close(ours, theirs)));
+                }
+                let (ours, theirs) = (found.total(without).concordance(), slow(&courses, None, without, rule));
+                prop_assert!(ours.ok().zip(theirs).is_none_or(|(ours, theirs)| close(ours, theirs)));
+            }
+            if let Ok(oriented) = found.oriented() {
+                let mut expected = (0.0, 0.0);
+                for family in 0..3 {
+                    let others: Vec<Course> = courses.iter().filter(|c| c.family != family).cloned().collect();
+                    let direction = slow(&others, None, None, rule).map(|c| c - 0.5).filter(|c| c.abs() > 1e-9);
+                    let own = found.families[family].whole;
+                    let score = slow(&courses, Some(family), None, rule).unwrap_or(0.5);
+                    expected.0 += own.all * direction.map_or(0.5, |d| if d > 0.0 { score } else { 1.0 - score });
+                    expected.1 += own.all;
+                }
+                prop_assert!(close(oriented.score.point(), expected.0 / expected.1));
+            }
+        }
+
+        /// Whatever grows or falls with age alone orders nothing.
+        #[test]
+        fn a_clock_scores_one_half(mut courses in courses()) {
+            courses.iter_mut().for_each(|c| c.indicator = (0..5).map(|k| Some(f64::from(k))).collect());
+            let found = Concordance::of(&courses, PairRule::default());
+            prop_assert!(found.tied().is_none_or(|tied| tied == 1.0));
+            if let Ok(oriented) = found.oriented() {
+                prop_assert_eq!(oriented.score.point(), 0.5);
+                prop_assert_eq!(oriented.score.p(0.5), Err(Undefined::NoSpread));
+            }
+        }
+    }
+}
