@@ -25,11 +25,12 @@ impl ImageSet {
     /// Reads the five batches of a folder; how many records each has does not matter.
     ///
     /// # Errors
-    /// A file is missing, unreadable, empty, too long or no whole number of records; a label is not below `classes`.
+    /// A file is missing, unreadable, empty, too long or no whole number of records; a label is not below `classes`; all pixels
+    /// are equal.
     pub(crate) fn read_cifar(name: &str, folder: &Path, classes: u8) -> Result<ImageSet, DataError> {
         need_folder(folder, format!("{} to {}", BATCH_FILES[0], BATCH_FILES[BATCH_FILES.len() - 1]))?;
         let paths = BATCH_FILES.iter().map(|file| find(folder, "batch", &[file.to_string()]));
-        ImageSet::read_cifar_batches(name, paths.collect::<Result<Vec<_>, _>>()?, classes)
+        ImageSet::read_cifar_batches(name, paths.collect::<Result<Vec<_>, _>>()?, classes)?.shows_something(folder)
     }
 
     /// Reads the test batch of such a folder, if it has one.

@@ -127,6 +127,14 @@ pub enum DataError {
         /// The number of classes.
         classes: u8,
     },
+    /// The images show nothing.
+    #[error("all pixels of the images in {folder} are {value}: they should differ somewhere")]
+    OneValue {
+        /// The folder of the files.
+        folder: PathBuf,
+        /// The value of every pixel.
+        value: u8,
+    },
     /// The test images are none of the set.
     #[error(
         "the test images of `{name}` have the shape {}, and its training images {}: they should be alike",

@@ -65,10 +65,12 @@ impl ImageSet {
     /// Reads the two MNIST-format files of a folder.
     ///
     /// # Errors
-    /// A file is missing, unreadable or not what it should be; their counts differ; a label is not below `classes`.
+    /// A file is missing, unreadable or not what it should be; their counts differ; a label is not below `classes`; all pixels
+    /// are equal.
     pub(crate) fn read_idx(name: &str, folder: &Path, classes: u8) -> Result<ImageSet, DataError> {
         need_folder(folder, format!("{} and {}", IMAGE_FILES[0], LABEL_FILES[0]))?;
-        ImageSet::read_idx_files(name, folder, classes, [("images", IMAGE_FILES), ("labels", LABEL_FILES)])
+        ImageSet::read_idx_files(name, folder, classes, [("images", IMAGE_FILES), ("labels", LABEL_FILES)])?
+            .shows_something(folder)
     }
 
     /// Reads the test images of such a folder; none where it has neither of their two files.
@@ -113,6 +115,16 @@ impl ImageSet {
         let checksum = String::new();
         let set = ImageSet { name, images, count, rows, columns, channels, labels, classes, checksum, test: None };
         ImageSet { checksum: set.content_checksum(), ..set }
+    }
+
+    /// The set, unless all its images are one and the same value: nothing could be learnt of them, and standardised they are no
+    /// numbers.
+    pub(super) fn shows_something(self, folder: &Path) -> Result<ImageSet, DataError> {
+        let first = self.images[0];
+        if self.images.iter().any(|pixel| *pixel != first) {
+            return Ok(self);
+        }
+        Err(DataError::OneValue { folder: folder.to_owned(), value: first })
     }
 
     /// The shape of an image.

@@ -183,6 +183,19 @@ fn counts_and_labels_that_do_not_fit_are_refused() {
 }
 
 #[test]
+fn images_that_are_all_one_value_are_refused() {
+    let grey = Idx { values: vec![7; 24], ..images() };
+    let written = message(&folder(&grey.encode(), &labels().encode()));
+    assert_contains(&written, &["all pixels of the images in", "are 7", "differ"]);
+    let folder = tempfile::tempdir().unwrap();
+    (1..=5).for_each(|batch| {
+        fs::write(folder.path().join(format!("data_batch_{batch}.bin")), record(3, [9, 9, 9])).unwrap()
+    });
+    let refused = ImageSet::read_cifar("cifar-10", folder.path(), 10).unwrap_err().to_string();
+    assert_contains(&refused, &["are 9"]);
+}
+
+#[test]
 fn what_is_missing_is_named() {
     let empty = tempfile::tempdir().unwrap();
     assert_contains(&message(&empty), &["has no images", "train-images-idx3-ubyte", ".gz"]);

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use tch::{Device, Kind, Tensor};
 use trainability_baselines::activation::Activation;
+use trainability_baselines::method::Rules;
 use trainability_baselines::penalty::Penalty;
-use trainability_baselines::weight_decay::WeightDecay;
 use trainability_tensor::{Generator, State, Stateful};
 
 use super::error::InspectionError;
@@ -52,10 +52,8 @@ pub struct Foreign {
     pub images: Tensor,
     /// N, Int64, each a class of the network.
     pub labels: Tensor,
-    /// Terms of the loss beside the cross-entropy.
-    pub penalties: Vec<Box<dyn Penalty>>,
-    /// The optimizer's decay.
-    pub weight_decay: WeightDecay,
+    /// What the method does to training: penalties, weight decay, gradient rule, and no surgery.
+    pub rules: Rules,
     /// Adam as it was saved, or without a step where it was not.
     pub optimizer: Adam,
     /// Whether the first moments are known, so that the next update is.
@@ -84,17 +82,16 @@ impl Foreign {
         let network = read_network(&TensorFile::read(sources.checkpoint)?, method.activation, precision, device)?;
         let (images, labels) = read_batch(&TensorFile::read(sources.batch)?, network.shape())?;
         let (images, labels) = (images.to_device(device), labels.to_device(device));
-        let mut penalties = method.rules.penalties;
-        begin(&mut penalties, &network, sources.initial, &reading)?;
-        let mut optimizer = Adam::new(reading.adam, method.rules.weight_decay, network.layers());
+        let mut rules = method.rules;
+        begin(&mut rules.penalties, &network, sources.initial, &reading)?;
+        let mut optimizer = Adam::new(reading.adam, rules.weight_decay, network.layers());
         let mut has_first_moments = false;
         if let Some(path) = sources.adam_state {
             let (state, complete) = read_adam_state(&TensorFile::read(path)?, &network)?;
             optimizer.restore(&state).expect("a state that was read for this network");
             has_first_moments = complete;
         }
-        let weight_decay = method.rules.weight_decay;
-        Ok(Foreign { network, images, labels, penalties, weight_decay, optimizer, has_first_moments, reading })
+        Ok(Foreign { network, images, labels, rules, optimizer, has_first_moments, reading })
     }
 
     /// The element type's name in configurations.
@@ -103,7 +100,7 @@ impl Foreign {
     }
 }
 
-/// Lets penalties look at the parameters from which training began.
+/// Lets penalties look at the parameters: those that look back at those from which training began, all others at the present ones.
 fn begin(
     penalties: &mut [Box<dyn Penalty>],
     network: &Chain,
@@ -127,7 +124,10 @@ fn begin(
         let found = format!("begins a network of weights {:?}", width(&first));
         return Err(file.refuse("fc1.weight", found, format!("those of the checkpoint, {:?}", width(network))));
     }
-    penalties.iter_mut().for_each(|penalty| penalty.begin(first.layers()));
+    for penalty in penalties {
+        let from = if penalty.needs_initial_parameters() { &first } else { network };
+        penalty.begin(from.layers());
+    }
     Ok(())
 }
 

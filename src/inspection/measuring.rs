@@ -57,7 +57,7 @@ pub fn measure(foreign: &mut Foreign, seed: u64) -> Result<Findings, InspectionE
     drop((graph, loss));
     let mut total_gradients: Gradients =
         cross_entropy_gradients.iter().map(|layer| layer.iter().map(Tensor::copy).collect()).collect();
-    for penalty in &mut foreign.penalties {
+    for penalty in &mut foreign.rules.penalties {
         penalty.add_gradient(layers, &mut total_gradients);
     }
     check_finite(foreign, &trace, &deltas, &total_gradients)?;
@@ -74,7 +74,7 @@ pub fn measure(foreign: &mut Foreign, seed: u64) -> Result<Findings, InspectionE
         total_gradients: &total_gradients,
         optimizer: &foreign.optimizer,
         learning_rates: &vec![foreign.reading.learning_rate; layers.len()],
-        penalties: &foreign.penalties,
+        penalties: &foreign.rules.penalties,
     };
     let tolerance = if foreign.precision() == "f64" { 1e-12 } else { 1e-6 };
     let lanczos = LanczosOptions { products: PRODUCTS, tolerance };
@@ -85,13 +85,16 @@ pub fn measure(foreign: &mut Foreign, seed: u64) -> Result<Findings, InspectionE
         statistics.iter().map(|layer| BoundEstimator::new(BoundOptions::default()).push(layer)).collect();
 
     let of_layers: Vec<LayerGradient> = statistics.iter().map(LayerStatistics::gradient).collect();
-    let hessian = Hessian::of(network, .., images, labels, &foreign.penalties);
+    let hessian = Hessian::of(network, .., images, labels, &foreign.rules.penalties);
     let observation = Observation {
         layers,
         trace: &trace,
         deltas: Some(&deltas),
         gradients: Some(&of_layers),
-        update: next_update(foreign, &total_gradients),
+        update: next_update(
+            foreign,
+            total_gradients.iter().map(|layer| layer.iter().map(Tensor::copy).collect()).collect(),
+        ),
         hessian: Some(&hessian),
         lanczos,
         spectrum: SPECTRUM,
@@ -138,8 +141,8 @@ fn of_layer(measured: &LayerMeasurement) -> Values {
     std::iter::once(learning_rate).chain(statistics.columns()).chain(measured.bounds.columns()).collect()
 }
 
-/// The update that Adam would make with this gradient, on copies.
-fn next_update(foreign: &Foreign, gradients: &Gradients) -> Option<UpdateSummary> {
+/// The update that Adam would make with this gradient, once the method's gradient rule has seen it; on copies.
+fn next_update(foreign: &Foreign, mut gradients: Gradients) -> Option<UpdateSummary> {
     if !foreign.has_first_moments {
         return None;
     }
@@ -150,10 +153,13 @@ fn next_update(foreign: &Foreign, gradients: &Gradients) -> Option<UpdateSummary
     let mut layers: Vec<Layer> = foreign.network.layers().iter().map(copy).collect();
     let mut state = State::default();
     foreign.optimizer.save(&mut state);
-    let mut optimizer = Adam::new(foreign.reading.adam, foreign.weight_decay, &layers);
+    let mut optimizer = Adam::new(foreign.reading.adam, foreign.rules.weight_decay, &layers);
     optimizer.restore(&state).expect("the state of the same network's optimizer");
     let rates = vec![foreign.reading.learning_rate; layers.len()];
-    optimizer.step(&mut layers, gradients, &rates, true)
+    if let Some(rule) = &foreign.rules.gradient_rule {
+        rule.apply(&mut gradients);
+    }
+    optimizer.step(&mut layers, &gradients, &rates, true)
 }
 
 /// What follows relies on finite numbers.

@@ -56,10 +56,11 @@ impl Comparison {
     }
 }
 
-/// Trains both, each with an Adam without a past and the method's penalties and decay, on the same labels in the same
-/// order of minibatches.
+/// Trains both, each with an Adam without a past and the method's penalties, decay and gradient rule, on the same labels in
+/// the same order of minibatches.
 pub fn compare(foreign: Foreign, task: NewTask) -> Comparison {
-    let Foreign { network, penalties, images, weight_decay, reading, .. } = foreign;
+    let Foreign { network, mut rules, images, reading, .. } = foreign;
+    let penalties = std::mem::take(&mut rules.penalties);
     let fresh = reading.method.build();
     let mut initialisation = Generator::named("initialisation", task.seed);
     let device = images.device();
@@ -86,7 +87,7 @@ pub fn compare(foreign: Foreign, task: NewTask) -> Comparison {
         learn(learner, stream, task.epochs)
     };
     let fresh = learn_task(fresh_network, None, fresh.rules);
-    Comparison { checkpoint: learn_task(network, Some(penalties), Rules { weight_decay, ..Rules::default() }), fresh }
+    Comparison { checkpoint: learn_task(network, Some(penalties), rules), fresh }
 }
 
 fn learn(mut learner: Learner, mut stream: Stream, epochs: usize) -> Curve {

@@ -188,9 +188,11 @@ impl Stateful for ContinualBackprop {
 
     fn restore(&mut self, state: &State) -> Result<(), StateError> {
         self.layers.clear();
-        self.layers.resize_with(state.value("layers")?, UnitRecords::default);
-        for (layer, records) in self.layers.iter_mut().enumerate() {
-            state.restore_part(&format!("layer{layer}"), records)?;
+        // Layer by layer, so that a number which nothing follows takes no memory.
+        for layer in 0..state.value("layers")? {
+            let mut records = UnitRecords::default();
+            state.restore_part(&format!("layer{layer}"), &mut records)?;
+            self.layers.push(records);
         }
         Ok(())
     }
@@ -209,6 +211,11 @@ impl Stateful for UnitRecords {
         self.utility.resize(self.ages.len(), 0.0);
         state.numbers_into("utility", &mut self.utility)?;
         self.activation = state.numbers("activation")?;
+        let (units, features) = (self.ages.len(), self.activation.len());
+        if units == 0 || features == 0 || features % units != 0 {
+            let (found, expected) = (format!("{features} features of {units} units"), "as many of each unit");
+            return Err(StateError::mismatch("activation", found, expected));
+        }
         state.numbers_into("due", std::slice::from_mut(&mut self.due))
     }
 }

@@ -46,9 +46,10 @@ pub fn sign_flip(differences: &[f64]) -> Result<f64, Undefined> {
     Ok((count + 1) as f64 / (choices + 1) as f64)
 }
 
-/// The smallest p that [`sign_flip`] can give for n differences.
+/// The smallest p that [`sign_flip`] can give for n differences: all signs and their opposites, or, where choices are drawn,
+/// the data's own alone.
 pub fn sign_flip_floor(n: usize) -> f64 {
-    0.5_f64.powi(n.min(MOST_EXACT) as i32 - 1)
+    if n <= MOST_EXACT { 0.5_f64.powi(n as i32 - 1) } else { 1.0 / ((1_u64 << MOST_EXACT) + 1) as f64 }
 }
 
 /// Two-sided p of Student's t test for a mean of zero.
@@ -123,6 +124,9 @@ mod tests {
     fn few_seeds_have_a_floor() {
         assert_eq!([3, 5, 6].map(sign_flip_floor), [0.25, 0.0625, 0.03125]);
         assert_eq!(sign_flip(&[1.0; 3]), Ok(0.25));
+        // So many equal differences that no drawn choice is as extreme as they are.
+        let drawn = sign_flip(&[1.0; 40]).unwrap();
+        assert!(drawn >= sign_flip_floor(40) && sign_flip_floor(40) == 1.0 / 65_537.0, "{drawn}");
         assert_eq!(sign_flip(&[0.0; 3]), Ok(1.0));
         assert_eq!(paired_t(&[0.2; 3]), Err(Undefined::NoSpread));
         assert_eq!(paired_t(&[0.0; 3]), Err(Undefined::NoSpread));

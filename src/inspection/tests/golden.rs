@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 use tch::{Kind, Tensor};
+use trainability_baselines::activation::Activation;
 use trainability_baselines::activation::relu::Relu;
 use trainability_tensor::{Generator, State};
 
@@ -25,7 +26,7 @@ fn values() -> Value {
     serde_json::from_str(&std::fs::read_to_string(golden("probe.json")).unwrap()).unwrap()
 }
 
-fn reading(parts: &[&str], precision: Precision) -> Reading {
+pub(super) fn reading(parts: &[&str], precision: Precision) -> Reading {
     let parts: Vec<String> = parts.iter().map(|part| part.to_string()).collect();
     Reading {
         method: MethodPlan::with_activation(None, &parts, "the test").unwrap(),
@@ -143,7 +144,7 @@ fn what_one_measurement_cannot_know_is_undefined_and_nothing_else() {
 }
 
 /// Writes tensors in safetensors format.
-fn save(path: &Path, tensors: &[(&str, &Tensor)]) {
+pub(super) fn save(path: &Path, tensors: &[(&str, &Tensor)]) {
     let raw: Vec<(&str, Dtype, Vec<usize>, Vec<u8>)> = tensors
         .iter()
         .map(|(name, tensor)| {
@@ -160,15 +161,26 @@ fn save(path: &Path, tensors: &[(&str, &Tensor)]) {
     std::fs::write(path, safetensors::serialize(views.collect::<Vec<_>>(), None).unwrap()).unwrap();
 }
 
-const SAMPLES: usize = 40;
+/// Writes a network as a checkpoint.
+pub(super) fn save_network(path: &Path, network: &Chain) {
+    let mut state = State::default();
+    network.save(&mut state);
+    save(path, &state.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect::<Vec<_>>());
+}
+
+pub(super) const SAMPLES: usize = 40;
 
 /// A network of 6-10-4 with the parameters that a new task of that seed begins its fresh one with.
 fn fresh(seed: u64) -> Chain {
-    let shape = Shape { inputs: 6, convolutions: None, hidden: vec![10], outputs: 4, kind: Kind::Double };
-    chain(shape, Box::new(Relu), &mut Generator::named("initialisation", seed))
+    fresh_with(Box::new(Relu), seed)
 }
 
-fn images() -> Tensor {
+pub(super) fn fresh_with(activation: Box<dyn Activation>, seed: u64) -> Chain {
+    let shape = Shape { inputs: 6, convolutions: None, hidden: vec![10], outputs: 4, kind: Kind::Double };
+    chain(shape, activation, &mut Generator::named("initialisation", seed))
+}
+
+pub(super) fn images() -> Tensor {
     Generator::named("test images", 0).uniform(&[SAMPLES as i64, 6], 2.0, Kind::Double)
 }
 
@@ -176,9 +188,7 @@ fn read_back(network: &Chain, samples: i64, learning_rate: f64) -> Foreign {
     tch::set_num_threads(1);
     let folder = tempfile::tempdir().unwrap();
     let (checkpoint, batch) = (folder.path().join("net"), folder.path().join("batch"));
-    let mut state = State::default();
-    network.save(&mut state);
-    save(&checkpoint, &state.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect::<Vec<_>>());
+    save_network(&checkpoint, network);
     let labels = Tensor::zeros([samples], (Kind::Int64, tch::Device::Cpu));
     save(&batch, &[("images", &images().narrow(0, 0, samples)), ("labels", &labels)]);
     let sources = Sources { checkpoint: &checkpoint, batch: &batch, adam_state: None, initial: None };

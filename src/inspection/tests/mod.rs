@@ -1,3 +1,4 @@
 //! Networks that other programs trained.
 
 mod golden;
+mod methods;
