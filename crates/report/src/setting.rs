@@ -120,6 +120,11 @@ fn setting(run: &RecordedRun) -> Option<Vec<&Value>> {
     Some(SETTING.iter().map(|section| options.get(section).unwrap_or(&Value::Null)).collect())
 }
 
+/// Whether two runs have equal data, stream, network and training.
+pub(crate) fn same_setting(one: &RecordedRun, other: &RecordedRun) -> bool {
+    setting(one) == setting(other)
+}
+
 /// The reset arm that each other arm is held against: that of the same data, stream, network and training, if there is one.
 pub(crate) fn references(sweep: &RecordedSweep) -> BTreeMap<Arm, Option<Arm>> {
     let keys = grid_keys(sweep.provenance.as_ref());

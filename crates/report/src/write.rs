@@ -19,6 +19,8 @@ use crate::writers::{files, html, latex, markdown, terminal};
 pub struct ReportFiles {
     /// A row an arm.
     pub summary: PathBuf,
+    /// A row an indicator: whether it orders, and whether it adds.
+    pub ordering: PathBuf,
     /// A row an indicator and horizon.
     pub predictiveness: PathBuf,
     /// A row a finding on the paper's claims.
@@ -100,6 +102,7 @@ pub fn write_request(request: &Request, out: &mut dyn Write) -> Result<ReportFil
 
     let report = ReportFiles {
         summary: results_dir.join("summary.csv"),
+        ordering: results_dir.join("ordering.csv"),
         predictiveness: results_dir.join("predictiveness.csv"),
         claims: results_dir.join("claims.csv"),
         markdown: results_dir.join("report.md"),
@@ -109,6 +112,7 @@ pub fn write_request(request: &Request, out: &mut dyn Write) -> Result<ReportFil
     make_folder(results_dir)?;
     make_folder(plots_dir)?;
     files::write_csv(&report.summary, &Vec::from_iter(evidence.summaries.iter().map(CsvLine::of_arm)))?;
+    files::write_csv(&report.ordering, &Vec::from_iter(evidence.ordering.iter().map(CsvLine::of_ordering)))?;
     files::write_csv(&report.predictiveness, &Vec::from_iter(evidence.scores.iter().map(CsvLine::of_score)))?;
     files::write_csv(&report.claims, &Vec::from_iter(evidence.findings.iter().map(CsvLine::of_finding)))?;
 

@@ -89,6 +89,21 @@ pub fn holm_defined(p_values: &[Result<f64, Undefined>]) -> Vec<Result<f64, Unde
     p_values.iter().map(|p| p.map(|p| adjusted.next().unwrap_or(p))).collect()
 }
 
+/// Benjamini and Hochberg's adjusted p values (*J. R. Stat. Soc. B* 57, 1995): of those called below the level, no more than this share
+/// are false on average. One that is undefined counts as 1, and stays undefined.
+pub fn benjamini_hochberg(p_values: &[Result<f64, Undefined>]) -> Vec<Result<f64, Undefined>> {
+    let value = |place: usize| p_values[place].unwrap_or(1.0);
+    let mut order: Vec<usize> = (0..p_values.len()).collect();
+    order.sort_by(|left, right| value(*left).total_cmp(&value(*right)));
+    let mut adjusted = p_values.to_vec();
+    let mut lowest = 1.0_f64;
+    for (rank, &place) in order.iter().enumerate().rev() {
+        lowest = lowest.min(value(place) * p_values.len() as f64 / (rank + 1) as f64);
+        adjusted[place] = p_values[place].map(|_| lowest);
+    }
+    adjusted
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -118,6 +133,17 @@ mod tests {
         }
         let some = holm_defined(&[Ok(0.02), Err(Undefined::NoSpread), Ok(0.5)]);
         assert_eq!(some, [Ok(0.04), Err(Undefined::NoSpread), Ok(0.5)]);
+    }
+
+    #[test]
+    fn benjamini_hochberg_equals_scipy() {
+        // scipy.stats.false_discovery_control([0.01, 0.04, 0.03, 0.005, 0.6, 1])
+        let p = [0.01, 0.04, 0.03, 0.005, 0.6].map(Ok);
+        let found = benjamini_hochberg(&[&p[..], &[Err(Undefined::NoSpread)]].concat());
+        for (found, expected) in found.iter().zip([0.03, 0.06, 0.06, 0.03, 0.72]) {
+            assert!((found.unwrap() - expected).abs() < 1e-15, "{found:?} is not {expected}");
+        }
+        assert_eq!(found[5], Err(Undefined::NoSpread), "it counts, and has no value");
     }
 
     #[test]

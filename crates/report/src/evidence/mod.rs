@@ -10,6 +10,8 @@ use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
 use crate::evidence::claims::finding::Finding;
 use crate::evidence::claims::judge;
 use crate::evidence::comparison::{ArmSummary, compare_arms};
+use crate::evidence::health::{HealthyArms, Judged};
+use crate::evidence::ordering::{Ordering, order_indicators};
 use crate::evidence::outcomes::EventOptions;
 use crate::evidence::predictiveness::{Predictiveness, PredictivenessOptions, score_indicators};
 use crate::evidence::schedules::{ScheduleSummary, compare_schedules};
@@ -22,6 +24,8 @@ use crate::wording::distinct;
 pub(crate) mod claims;
 pub(crate) mod comparison;
 pub(crate) mod gain;
+pub(crate) mod health;
+pub(crate) mod ordering;
 pub(crate) mod outcomes;
 pub(crate) mod pairs;
 pub(crate) mod predictiveness;
@@ -48,6 +52,10 @@ pub(crate) struct Evidence {
     pub compared_schedules: Vec<ScheduleSummary>,
     /// What the runs say of the paper's claims.
     pub findings: Vec<Finding>,
+    /// Which arms the next are judged on.
+    pub judged: Judged,
+    /// Which indicator orders seeds by how they will fare, and which adds to what present health says.
+    pub ordering: Vec<Ordering>,
     /// How well each indicator of the glossary foretells, horizon by horizon.
     pub scores: Vec<Predictiveness>,
     /// The definition of the event, with the reset arm that each arm is held against.
@@ -89,6 +97,11 @@ impl Evidence {
         let findings = judge(&sweep, &series, &scores, &event);
         let options = sweep.finished().filter_map(|run| run.record.as_ref()).map(|record| &record.options);
         let classes = sweep.provenance.iter().chain(options).find_map(|value| lookup(value, "classes")?.as_f64());
+        let (judged, ordering) = {
+            let arms = HealthyArms::of(&sweep, classes.map_or(0.0, |classes| 1.0 / classes));
+            let ordering = order_indicators(&arms, &sweep.glossary.indicators);
+            (arms.judged, ordering)
+        };
         Self {
             sweep,
             series,
@@ -98,6 +111,8 @@ impl Evidence {
             summaries,
             compared_schedules,
             findings,
+            judged,
+            ordering,
             scores,
             event,
             grid_keys,

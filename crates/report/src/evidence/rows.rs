@@ -1,4 +1,4 @@
-//! The lines of `predictiveness.csv`, `summary.csv` and `claims.csv`; `docs/results-format.md` describes every column.
+//! The lines of `ordering.csv`, `predictiveness.csv`, `summary.csv` and `claims.csv`; `docs/results-format.md` describes every column.
 
 use serde::Serialize;
 use trainability_stats::auroc::Direction;
@@ -7,6 +7,7 @@ use trainability_stats::paired_tests::sign_flip_floor;
 
 use crate::evidence::claims::finding::Finding;
 use crate::evidence::comparison::ArmSummary;
+use crate::evidence::ordering::Ordering;
 use crate::evidence::outcomes::Reference;
 use crate::evidence::predictiveness::Predictiveness;
 
@@ -64,6 +65,37 @@ impl CsvLine {
         line.count("seeds", score.seeds);
         line.number("undefined_share", score.undefined.value());
         line.text("reference", score.reference.map_or("", Reference::name));
+        line.with_note()
+    }
+
+    /// A line of `ordering.csv`: one indicator. See [`Ordering`] for the definitions.
+    pub(crate) fn of_ordering(score: &Ordering) -> Self {
+        let mut line = Self::default();
+        line.text("indicator", &score.indicator.name);
+        line.text("role", score.indicator.role.name());
+        line.text("verdict", score.power().name());
+        line.estimate("concordance", &score.concordance);
+        line.reason("p", score.p.err());
+        line.number("p", score.p.ok());
+        line.number("p_corrected", score.p_corrected.ok());
+        line.interval("concordance_by_family", &score.by_family);
+        line.estimate("added", &score.added);
+        line.reason("p_added", score.p_added.err());
+        line.number("p_added", score.p_added.ok());
+        line.number("p_added_corrected", score.p_added_corrected.ok());
+        for (name, companion) in &score.companions {
+            line.interval(&format!("concordance_{name}"), companion);
+        }
+        line.number("detectable", score.detectable.ok());
+        line.count("families_read_high_as_good", score.high_is_good.part);
+        line.count("families_with_direction", score.high_is_good.whole);
+        line.count("flips", score.flips.part);
+        line.count("directions_learnt", score.flips.whole);
+        line.number("tied_share", score.tied);
+        line.count("missing", score.missing.part);
+        line.count("rows", score.missing.whole);
+        line.count("pairs", score.pairs);
+        line.count("seeds", score.concordance.map_or(0, |estimate| estimate.n()));
         line.with_note()
     }
 

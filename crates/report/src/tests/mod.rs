@@ -7,6 +7,7 @@ mod damaged;
 mod format2;
 mod last_task;
 mod oracles;
+mod ordering;
 mod report;
 mod round_trips;
 mod rows;

@@ -1,0 +1,140 @@
+//! Health: how well a run learns a task, as a share of what fresh networks of its own method at its own rate reach.
+//!
+//! A method that is slow has not lost anything by being slow. Each arm is therefore measured against its own ceiling, never against
+//! another method's: the mean online accuracy of the runs that start afresh at every task with the same parts in the same setting,
+//! or, where there are none, the mean of its own runs' first tasks.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use trainability_stats::Share;
+use trainability_stats::aggregate::mean;
+use trainability_stats::gaps::defined_mean;
+
+use crate::results::{RecordedRun, RecordedSweep};
+use crate::series::{Arm, CEILING, CONTROL};
+use crate::setting::{base, grid_keys, same_setting};
+
+/// The distance of a ceiling from chance below which there is nothing to lose.
+const LEAST_TO_LOSE: f64 = 0.05;
+
+/// The parts that are near copies of each other, and count as one method where methods are the units.
+const DECAYS: [&str; 4] = ["l2_adam", "l2_loss", "adamw", "l2_init"];
+
+/// The runs that predictiveness is judged on: all at constant rates, for a schedule reacts to the very statistics that are judged.
+pub(crate) struct HealthyArms<'a> {
+    /// Each run with its health at each task.
+    pub runs: Vec<HealthyRun<'a>>,
+    /// What is said of them.
+    pub judged: Judged,
+}
+
+/// What a reader has to know of the arms that are judged.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Judged {
+    /// Arms that cannot learn in this setting, and are left out.
+    pub left_out: Vec<Arm>,
+    /// How many arms have a ceiling of fresh runs, of all that are judged.
+    pub own_ceilings: Share,
+    /// The families' names, in the order of their numbers.
+    pub families: Vec<String>,
+}
+
+/// A run with what it is worth.
+pub(crate) struct HealthyRun<'a> {
+    /// The run.
+    pub run: &'a RecordedRun,
+    /// The number of its family of methods.
+    pub family: usize,
+    /// The number of its arm.
+    pub arm: usize,
+    /// (accuracy - chance) / (ceiling - chance) at each task.
+    pub health: Vec<Option<f64>>,
+}
+
+impl<'a> HealthyArms<'a> {
+    /// The finished runs at constant rates that do not start afresh at every task; `chance` is one over the number of classes.
+    pub(crate) fn of(sweep: &'a RecordedSweep, chance: f64) -> Self {
+        let keys = grid_keys(sweep.provenance.as_ref());
+        let mut by_arm: BTreeMap<&Arm, Vec<&RecordedRun>> = BTreeMap::new();
+        let (fresh, kept): (Vec<&RecordedRun>, Vec<&RecordedRun>) = sweep
+            .finished()
+            .filter(|run| is_constant(run))
+            .partition(|run| parts(run, &keys).iter().any(|part| part == CEILING));
+        for run in kept {
+            by_arm.entry(&run.arm).or_default().push(run);
+        }
+        let (mut healthy, mut judged) = (Vec::new(), Judged::default());
+        for (arm, runs) in by_arm {
+            let own = ceiling_of_fresh_runs(runs[0], &fresh, &keys);
+            let Some(ceiling) = own.or_else(|| first_task(&runs)) else { continue };
+            if ceiling - chance < LEAST_TO_LOSE {
+                judged.left_out.push(arm.clone());
+                continue;
+            }
+            let name = family(&parts(runs[0], &keys));
+            let family = judged.families.iter().position(|known| *known == name).unwrap_or_else(|| {
+                judged.families.push(name);
+                judged.families.len() - 1
+            });
+            let number = judged.own_ceilings.whole;
+            judged.own_ceilings.whole += 1;
+            judged.own_ceilings.part += usize::from(own.is_some());
+            let of_accuracy =
+                |accuracy: &Option<f64>| accuracy.map(|accuracy| (accuracy - chance) / (ceiling - chance));
+            healthy.extend(runs.iter().map(|run| HealthyRun {
+                run,
+                family,
+                arm: number,
+                health: run.series.online_accuracy().iter().map(of_accuracy).collect(),
+            }));
+        }
+        HealthyArms { runs: healthy, judged }
+    }
+}
+
+/// The mean over seeds of an arm's own first task.
+fn first_task(runs: &[&RecordedRun]) -> Option<f64> {
+    let firsts: Vec<f64> = runs.iter().filter_map(|run| *run.series.online_accuracy().first()?).collect();
+    mean(&firsts).ok()
+}
+
+/// Whether the run's rates never change.
+fn is_constant(run: &RecordedRun) -> bool {
+    let name = run.record.as_ref().and_then(|record| record.options.pointer("/schedule/name")?.as_str());
+    name.map_or(run.arm.schedule == CONTROL, |name| name == CONTROL)
+}
+
+/// The names of the method's parts, sorted; a run that does not record them has the part that it is called after.
+fn parts(run: &RecordedRun, keys: &[String]) -> Vec<String> {
+    let recorded = run.record.as_ref().and_then(|record| record.options.pointer("/method/parts")?.as_array());
+    let name = |part: &Value| part.get("name").and_then(Value::as_str).map(str::to_owned);
+    let mut parts: Vec<String> = match recorded {
+        Some(parts) => parts.iter().filter_map(name).collect(),
+        None => base(&run.arm.method, keys).split('+').map(str::to_owned).collect(),
+    };
+    parts.sort();
+    parts
+}
+
+/// The name of a family: its parts, the weight decays being one, and ReLU, which is there without being named, none.
+fn family(parts: &[String]) -> String {
+    let name = |part: &String| if DECAYS.contains(&part.as_str()) { "weight decay".to_owned() } else { part.clone() };
+    let mut names: Vec<String> = parts.iter().filter(|part| *part != "relu").map(name).collect();
+    names.sort();
+    names.dedup();
+    if names.is_empty() { "relu".to_owned() } else { names.join(" + ") }
+}
+
+/// The mean online accuracy over all tasks of the runs of the same parts and `reset`, at the same constant rate and setting.
+fn ceiling_of_fresh_runs(run: &RecordedRun, fresh: &[&RecordedRun], keys: &[String]) -> Option<f64> {
+    let mut wanted: Vec<String> = parts(run, keys).into_iter().filter(|part| part != "relu").collect();
+    wanted.push(CEILING.to_owned());
+    wanted.sort();
+    let own = fresh.iter().filter(|other| {
+        let theirs: Vec<String> = parts(other, keys).into_iter().filter(|part| part != "relu").collect();
+        theirs == wanted && other.arm.schedule == run.arm.schedule && same_setting(run, other)
+    });
+    let accuracies: Vec<f64> = own.filter_map(|run| defined_mean(run.series.online_accuracy())).collect();
+    mean(&accuracies).ok()
+}
