@@ -52,7 +52,7 @@ reference: build ## run the published sweeps again, about two hours, and write d
 	@$(PROGRAM) report results/quick --out docs/reference/quick --plots docs/reference/quick/plots
 	@cp results/quick/sweep.json docs/reference/quick
 	@$(PROGRAM) report results/field
-	@cp results/field/summary.csv results/field/predictiveness.csv results/field/claims.csv docs/reference/field
+	@cp results/field/summary.csv results/field/ordering.csv results/field/predictiveness.csv results/field/claims.csv docs/reference/field
 
 report: build ## write the report of a finished sweep again (SWEEP=quick)
 	@$(PROGRAM) report results/$(SWEEP)

@@ -44,6 +44,17 @@ impl Default for PairRule {
     }
 }
 
+/// Which values of an indicator are read as announcing good health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// High ones.
+    HighIsGood,
+    /// Low ones.
+    LowIsGood,
+    /// For each family those that go with good health in all other families.
+    AsOthersTeach,
+}
+
 /// Weights summed over tasks, of one pair of seeds or of many.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Sums {
@@ -140,6 +151,11 @@ impl Concordance {
         found
     }
 
+    /// Seeds.
+    pub fn seeds(&self) -> usize {
+        self.seeds
+    }
+
     /// Pairs that count.
     pub fn pairs(&self) -> usize {
         self.pairs
@@ -165,16 +181,23 @@ impl Concordance {
         Jackknife::of(self.seeds, |seed| pairs.without(seed).concordance())
     }
 
-    /// The concordance over all families, high values being read as announcing good health (`true`) or bad (`false`): for a
-    /// direction that theory gives.
+    /// The concordance over all families with an indicator read in this way, without one seed or with all.
     ///
     /// # Errors
-    /// [`Undefined`] without pairs, with all seeds or without one.
-    pub fn in_direction(&self, high_is_good: bool) -> Result<Jackknife, Undefined> {
-        Jackknife::of(self.seeds, |seed| {
-            let concordance = self.total(seed).concordance()?;
-            Ok(if high_is_good { concordance } else { 1.0 - concordance })
-        })
+    /// [`Undefined`] without pairs.
+    pub fn value(&self, reading: Reading, without: Option<usize>) -> Result<f64, Undefined> {
+        let directions = match reading {
+            Reading::HighIsGood => vec![Some(true); self.families.len()],
+            Reading::LowIsGood => vec![Some(false); self.families.len()],
+            Reading::AsOthersTeach => {
+                self.needs_other_families()?;
+                self.directions(without)
+            }
+        };
+        let mut all = Sums::default();
+        let families = self.families.iter().map(|family| family.without(without));
+        families.zip(directions).for_each(|(family, direction)| all.add(read(family, direction)));
+        all.concordance()
     }
 
     /// The concordance in directions that are learnt: each family's from the pairs of all other families, anew in each copy
@@ -185,12 +208,7 @@ impl Concordance {
     pub fn oriented(&self) -> Result<Oriented, Undefined> {
         self.needs_other_families()?;
         let directions = |seed| self.directions(seed);
-        let score = Jackknife::of(self.seeds, |seed| {
-            let mut all = Sums::default();
-            let families = self.families.iter().map(|family| family.without(seed));
-            families.zip(directions(seed)).for_each(|(family, direction)| all.add(read(family, direction)));
-            all.concordance()
-        })?;
+        let score = Jackknife::of(self.seeds, |seed| self.value(Reading::AsOthersTeach, seed))?;
         let by_family = Jackknife::of(self.seeds, |seed| {
             let families = self.families.iter().map(|family| family.without(seed)).zip(directions(seed));
             let scores: Vec<f64> =

@@ -93,6 +93,14 @@ impl<'a> HealthyArms<'a> {
     }
 }
 
+impl HealthyArms<'_> {
+    /// Whether the bounds of all runs are computed with the same options.
+    pub(crate) fn one_formula(&self) -> bool {
+        let formula = |run: &HealthyRun<'_>| run.run.record.as_ref()?.options.pointer("/schedule/bounds").cloned();
+        self.runs.windows(2).all(|pair| formula(&pair[0]) == formula(&pair[1]))
+    }
+}
+
 /// The mean over seeds of an arm's own first task.
 fn first_task(runs: &[&RecordedRun]) -> Option<f64> {
     let firsts: Vec<f64> = runs.iter().filter_map(|run| *run.series.online_accuracy().first()?).collect();

@@ -94,13 +94,13 @@ impl Evidence {
         let event = EventOptions { references: references(&sweep), ..EventOptions::default() };
         let options = PredictivenessOptions { event: event.clone(), ..PredictivenessOptions::default() };
         let scores = score_indicators(&series, &sweep.glossary.indicators, &options);
-        let findings = judge(&sweep, &series, &scores, &event);
         let options = sweep.finished().filter_map(|run| run.record.as_ref()).map(|record| &record.options);
         let classes = sweep.provenance.iter().chain(options).find_map(|value| lookup(value, "classes")?.as_f64());
-        let (judged, ordering) = {
+        let (judged, ordering, findings) = {
             let arms = HealthyArms::of(&sweep, classes.map_or(0.0, |classes| 1.0 / classes));
             let ordering = order_indicators(&arms, &sweep.glossary.indicators);
-            (arms.judged, ordering)
+            let findings = judge(&sweep, &arms, &series, &scores, &event);
+            (arms.judged, ordering, findings)
         };
         Self {
             sweep,

@@ -109,12 +109,11 @@ pub(crate) fn noise_column() -> DescribedIndicator {
 
 /// Scores every column of the glossary that has a value anywhere, and the column of noise, in this order.
 pub(crate) fn order_indicators(arms: &HealthyArms<'_>, indicators: &[DescribedIndicator]) -> Vec<Ordering> {
-    let seeds = distinct_seeds(arms);
     let columns: Vec<(DescribedIndicator, Vec<Course>)> = indicators
         .iter()
         .cloned()
         .chain([noise_column()])
-        .map(|indicator| (indicator.clone(), courses(arms, &seeds, &indicator.name)))
+        .map(|indicator| (indicator.clone(), courses(arms, &indicator.name)))
         .filter(|(_, courses)| courses.iter().any(|course| course.indicator.iter().any(Option::is_some)))
         .collect();
     let primary: Vec<Concordance> =
@@ -194,7 +193,8 @@ fn distinct_seeds(arms: &HealthyArms<'_>) -> Vec<u64> {
 }
 
 /// The runs with one column.
-fn courses(arms: &HealthyArms<'_>, seeds: &[u64], column: &str) -> Vec<Course> {
+pub(crate) fn courses(arms: &HealthyArms<'_>, column: &str) -> Vec<Course> {
+    let seeds = distinct_seeds(arms);
     let course = |run: &HealthyRun<'_>| Course {
         family: run.family,
         arm: run.arm,

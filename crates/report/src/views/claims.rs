@@ -24,8 +24,8 @@ pub(crate) fn findings(evidence: &Evidence) -> Table {
     let note = "(a) A counter-example is a pair of configurations in which the indicator, in ranks from 0 to 1 over all \
                 tasks of all runs, takes courses that correlate at 0.7 or more in every seed, moves to the same side by \
                 similar amounts and ends within 0.2, while one loses trainability in every seed and the other in none. \
-                (b) Differences of AUROC at horizon 1 between effective step over combined bound and its rivals, on \
-                the same task pairs; brackets are 95 % bootstrap intervals over seeds. (c, d) Mean paired difference in \
+                (b) Differences of matched concordance between effective step over combined bound and its rivals, on the same \
+                pairs of seeds, arms at constant rates; brackets are 95 % jackknife intervals over seeds. (c, d) Mean paired difference in \
                 online accuracy with 95 % bootstrap interval over seeds, and Student's paired t test corrected by Holm: \
                 both must clear zero, and three seeds are the least. (e) The best-fitting of linear, exponential, cosine, \
                 inverse square root and step decay, by layer, and the range over seeds of its R2; 0.9 counts as \

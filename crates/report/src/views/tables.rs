@@ -25,12 +25,10 @@ pub(crate) fn all(evidence: &Evidence) -> Vec<Table> {
     if evidence.compared_schedules.len() > 1 {
         tables.push(schedules(evidence));
     }
-    tables.extend([
-        ordering(evidence),
-        predictiveness(evidence),
-        warning_and_gain(evidence),
-        claims::checklist(evidence),
-    ]);
+    if !evidence.ordering.is_empty() {
+        tables.push(ordering(evidence));
+    }
+    tables.extend([predictiveness(evidence), warning_and_gain(evidence), claims::checklist(evidence)]);
     tables
 }
 

@@ -1,129 +1,125 @@
-//! Claim (b): the combined bound against its parts and against single indicators, by differences of AUROC on the same task pairs.
+//! Claim (b): does the combined bound say more than either of its parts, and than any single indicator?
 //!
-//! The bounds are compared in one form, effective step over bound, in the direction that the method claims: high announces the loss. A
-//! single indicator is read in its better direction, which flatters it, so that a victory over it is worth more. Every comparison must
-//! be won; one that is lost beyond an interval corrected (Bonferroni) for the number of comparisons contradicts.
+//! By the matched concordance of [`crate::evidence::ordering`], on the same pairs of seeds for both sides. The bounds are compared in
+//! one form, effective step over bound, in theory's direction: high announces the loss. They must have one formula in all arms: pooled
+//! over arms with several, the combined bound was once found far ahead of the noise bound, because the formulas told the arms
+//! apart. A single indicator is read as the other families of methods teach.
 
 use trainability_record::glossary::IndicatorRole;
-use trainability_stats::auroc::{Direction, weighted_auroc};
-use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions, CONFIDENCE};
-use trainability_stats::estimate::{Estimate, Undefined};
-use trainability_stats::pooled::Pooled;
-use trainability_stats::ranks::Order;
+use trainability_stats::concordance::{Concordance, Course, PairRule, Reading};
+use trainability_stats::gaps::defined;
+use trainability_stats::jackknife::Jackknife;
+use trainability_stats::paired_tests::holm_defined;
+use trainability_stats::{Estimate, Interval, Undefined};
 
-use crate::evidence::claims::finding::{Claim, Finding, Verdict, difference};
+use crate::evidence::claims::finding::{Claim, Finding, LEVEL, Verdict, difference};
 use crate::evidence::claims::inputs::ClaimInputs;
-use crate::evidence::outcomes::ScoredRun;
-use crate::evidence::pairs::{beside, pairs_of};
+use crate::evidence::health::HealthyArms;
+use crate::evidence::ordering::courses;
 use crate::evidence::predictiveness::ONLINE_ACCURACY;
+use crate::plot::axis::short;
 
 const COMBINED: &str = "step_over_combined_bound";
 const PARTS: [&str; 2] = ["step_over_noise_bound", "step_over_volatility_bound"];
+/// A difference of concordances that is too small to matter, whatever its p.
+const NEGLIGIBLE: f64 = 0.01;
+/// Differences of two shares.
+const RANGE: Interval = Interval { low: -1.0, high: 1.0 };
 
-/// One comparison: how much higher the AUROC of the combined bound is.
-struct BoundComparison<'r> {
-    rival: &'r str,
-    /// With its 95 % interval.
-    difference: Estimate,
-    /// Whether the difference is below zero beyond the corrected interval.
-    lost: bool,
-}
-
-impl BoundComparison<'_> {
-    fn won(&self) -> bool {
-        self.difference.interval().is_ok_and(|interval| interval.low > 0.0)
-    }
-}
-
-pub(super) fn findings(inputs: &ClaimInputs<'_>, runs: &[ScoredRun<'_>]) -> Vec<Finding> {
-    let singles: Vec<&str> = inputs
-        .scores
-        .iter()
-        .filter(|score| {
-            score.horizon == 1 && [IndicatorRole::Rejected, IndicatorRole::Compared].contains(&score.indicator.role)
-        })
-        .map(|score| score.indicator.name.as_str())
-        .collect();
+pub(super) fn findings(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
+    let of_role = |role| inputs.indicators.iter().filter(move |i| i.role == role).map(|i| i.name.as_str());
+    let singles: Vec<&str> = of_role(IndicatorRole::Rejected).chain([ONLINE_ACCURACY]).collect();
     vec![
-        finding(inputs, runs, "against its parts", &PARTS, Some(Direction::High)),
-        finding(inputs, runs, "against single indicators", &singles, None),
+        finding(inputs.arms, "against its parts", &PARTS, Reading::LowIsGood),
+        finding(inputs.arms, "against single indicators and accuracy", &singles, Reading::AsOthersTeach),
     ]
 }
 
-fn finding(
-    inputs: &ClaimInputs<'_>,
-    runs: &[ScoredRun<'_>],
-    subject: &str,
-    rivals: &[&str],
-    direction: Option<Direction>,
-) -> Finding {
-    let outcomes: Vec<_> = runs.iter().map(|run| run.outcomes(1, inputs.event)).collect();
-    let pooled = pairs_of(COMBINED, runs, &outcomes);
-    let compared: Vec<(&str, Result<BoundComparison<'_>, Undefined>)> =
-        rivals.iter().map(|rival| (*rival, compare(rival, &pooled, runs, direction, rivals.len()))).collect();
-    let comparisons: Vec<&BoundComparison<'_>> =
-        compared.iter().filter_map(|(_, comparison)| comparison.as_ref().ok()).collect();
-    let undefined = compared.iter().find_map(|(rival, comparison)| Some((rival, comparison.as_ref().err()?)));
-    let verdict = if comparisons.is_empty() {
-        Verdict::NotTested
-    } else if comparisons.iter().any(|comparison| comparison.lost) {
+/// Every rival must be beaten: the largest p decides, and the closest difference is the evidence.
+fn finding(arms: &HealthyArms<'_>, subject: &str, rivals: &[&str], reading: Reading) -> Finding {
+    let told = |verdict, evidence: String| Finding::new(Claim::CombinedBoundPredicts, subject, verdict, evidence);
+    if !arms.one_formula() {
+        let why = "the combined bound has several formulas in these arms, which would tell them apart";
+        return told(Verdict::NotTested, why.to_owned());
+    }
+    let compared: Vec<(&str, Result<Jackknife, Undefined>)> =
+        rivals.iter().map(|rival| (*rival, ahead(arms, rival, reading))).collect();
+    let known = compared.iter().filter_map(|(rival, ahead)| Some((*rival, ahead.as_ref().ok()?)));
+    let Some((rival, closest)) = known.clone().min_by(|a, b| a.1.point().total_cmp(&b.1.point())) else {
+        let reason = compared.iter().find_map(|(_, ahead)| ahead.as_ref().err());
+        return told(Verdict::NotTested, reason.map_or_else(|| "nothing to compare".to_owned(), ToString::to_string));
+    };
+    let ahead: Vec<_> =
+        compared.iter().map(|(_, ahead)| ahead.as_ref().map_err(|reason| *reason)?.p_above(0.0)).collect();
+    let behind: Vec<_> = known.clone().map(|(_, ahead)| ahead.p_above(0.0).map(|p| 1.0 - p)).collect();
+    let largest = ahead.iter().copied().reduce(|a, b| Ok(a?.max(b?))).unwrap_or(Err(Undefined::NoValues));
+    let lost = holm_defined(&behind).into_iter().any(|p| p.is_ok_and(|p| p < LEVEL));
+    let estimate = closest.estimate(RANGE);
+    let within = |estimate: &Estimate| {
+        estimate.interval().is_ok_and(|interval| interval.low > -NEGLIGIBLE && interval.high < NEGLIGIBLE)
+    };
+    let verdict = if within(&estimate) || closest.standard_error().is_err() && closest.point().abs() < NEGLIGIBLE {
+        Verdict::Negligible
+    } else if lost {
         Verdict::Contradicted
-    } else if undefined.is_none() && comparisons.iter().all(|comparison| comparison.won()) {
+    } else if largest.is_ok_and(|p| p < LEVEL) {
         Verdict::Supported
     } else {
         Verdict::Undecided
     };
-    let mut evidence = match comparisons.iter().min_by(|a, b| a.difference.point().total_cmp(&b.difference.point())) {
-        None => format!("no AUROC of {COMBINED} to compare"),
-        Some(worst) => {
-            let won = comparisons.iter().filter(|comparison| comparison.won()).count();
-            let lost = comparisons.iter().filter(|comparison| comparison.lost).count();
-            format!(
-                "wins {won}, loses {lost} of {} comparisons; closest or worst against {}, AUROC {}; n = {} runs, {} seeds",
-                rivals.len(),
-                worst.rival,
-                difference(&worst.difference),
-                worst.difference.n(),
-                pooled.seeds(),
-            )
-        }
-    };
-    if let Some((rival, reason)) = undefined.filter(|_| !comparisons.is_empty()) {
-        evidence.push_str(&format!("; {rival}: {reason}"));
+    let p = largest.map_or_else(|reason| reason.to_string(), short);
+    let mut evidence = format!(
+        "closest or worst against {rival}, concordance {} (n = {} seeds); largest one-sided p {p}",
+        difference(&estimate),
+        estimate.n(),
+    );
+    if let Ok(smallest) = closest.smallest_detectable(LEVEL) {
+        evidence.push_str(&format!("; so many seeds find {smallest:.3}"));
     }
-    Finding::new(Claim::CombinedBoundPredicts, subject, verdict, evidence)
+    if let Ok(Some(seeds)) = closest.seeds_for(0.05, LEVEL, 10_000) {
+        evidence.push_str(&format!(", and {seeds} would find .050"));
+    }
+    if let Some(apart) = median_distance(arms).filter(|_| reading == Reading::LowIsGood) {
+        evidence.push_str(&format!(
+            "; in the median task the combined bound is {:.2} % from the noise bound",
+            100.0 * apart
+        ));
+    }
+    told(verdict, evidence)
 }
 
-fn compare<'r>(
-    rival: &'r str,
-    pooled: &Pooled,
-    runs: &[ScoredRun<'_>],
-    direction: Option<Direction>,
-    comparisons: usize,
-) -> Result<BoundComparison<'r>, Undefined> {
-    debug_assert_ne!(rival, ONLINE_ACCURACY, "the trivial predictors are no rivals here");
-    let theirs = beside(pooled, rival, runs);
-    let kept: Vec<usize> = (0..pooled.pairs()).filter(|pair| !theirs[*pair].is_nan()).collect();
-    let pick = |values: &[f64]| kept.iter().map(|pair| values[*pair]).collect::<Vec<f64>>();
-    let events: Vec<bool> = kept.iter().map(|pair| pooled.events[*pair]).collect();
-    let (ours, theirs) = (Order::of(&pick(&pooled.values)), Order::of(&pick(&theirs)));
-    let ones = vec![1.0; kept.len()];
-    let direction = direction.map_or_else(|| weighted_auroc(&theirs, &events, &ones).map(Direction::of), Ok)?;
-    let difference = |weights: &[f64]| {
-        let rival = weighted_auroc(&theirs, &events, weights)?;
-        let rival = if direction == Direction::Low { 1.0 - rival } else { rival };
-        Ok(weighted_auroc(&ours, &events, weights)? - rival)
+/// How much higher the concordance of the combined bound is than a rival's, where both are defined.
+fn ahead(arms: &HealthyArms<'_>, rival: &str, reading: Reading) -> Result<Jackknife, Undefined> {
+    let (mut ours, mut theirs) = (courses(arms, COMBINED), courses(arms, rival));
+    for (one, other) in ours.iter_mut().zip(&mut theirs) {
+        keep_common(one, other);
+    }
+    let [ours, theirs] = [ours, theirs].map(|courses| Concordance::of(&courses, PairRule::default()));
+    Jackknife::of(
+        ours.seeds(),
+        |without| Ok(ours.value(Reading::LowIsGood, without)? - theirs.value(reading, without)?),
+    )
+}
+
+fn keep_common(one: &mut Course, other: &mut Course) {
+    let length = one.indicator.len().max(other.indicator.len());
+    one.indicator.resize(length, None);
+    other.indicator.resize(length, None);
+    for (a, b) in one.indicator.iter_mut().zip(&mut other.indicator) {
+        if defined(*a).is_none() || defined(*b).is_none() {
+            (*a, *b) = (None, None);
+        }
+    }
+}
+
+/// The median over rows of how far the combined bound is from the noise bound, as a share of it.
+fn median_distance(arms: &HealthyArms<'_>) -> Option<f64> {
+    let of_run = |run: &crate::evidence::health::HealthyRun<'_>| {
+        let [combined, noise] = ["combined_bound", "noise_bound"].map(|name| run.run.series.column(name).to_vec());
+        let both = combined.into_iter().zip(noise).filter_map(|(a, b)| defined(a).zip(defined(b)));
+        both.map(|(a, b)| (a / b - 1.0).abs()).filter(|apart| apart.is_finite()).collect::<Vec<f64>>()
     };
-    let point = difference(&ones)?;
-    let spread = |run_weights: &[f64]| kept.iter().map(|pair| run_weights[pooled.run_of[*pair]]).collect::<Vec<f64>>();
-    let over_seeds = |confidence: f64| {
-        let bootstrap = Bootstrap::at_confidence(&pooled.arms, BootstrapOptions::default(), confidence);
-        bootstrap.interval(|run_weights| difference(&spread(run_weights)))
-    };
-    let corrected = over_seeds(1.0 - (1.0 - CONFIDENCE) / comparisons as f64);
-    Ok(BoundComparison {
-        rival,
-        difference: Estimate::new(point, over_seeds(CONFIDENCE), pooled.runs()),
-        lost: corrected.is_ok_and(|interval| interval.high < 0.0),
-    })
+    let mut all: Vec<f64> = arms.runs.iter().flat_map(of_run).collect();
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied()
 }

@@ -59,6 +59,8 @@ pub(crate) enum Verdict {
     Supported,
     /// The evidence is beyond its uncertainty, and against it.
     Contradicted,
+    /// The whole interval lies so close to no difference that it does not matter.
+    Negligible,
     /// The evidence does not decide at this n.
     Undecided,
     /// The sweep has no runs that bear on it.
@@ -70,6 +72,7 @@ impl fmt::Display for Verdict {
         out.pad(match self {
             Self::Supported => "supported",
             Self::Contradicted => "contradicted",
+            Self::Negligible => "too small to matter",
             Self::Undecided => "undecided",
             Self::NotTested => "not tested",
         })
@@ -96,13 +99,15 @@ impl Finding {
     }
 }
 
-/// A claim's verdict from its findings: contradicted by one that contradicts, supported by all that were tested supporting it, and not
-/// tested without any.
+/// A claim's verdict from its findings: contradicted by one that contradicts, too small to matter by one that is, supported by all that
+/// were tested supporting it, and not tested without any.
 pub(crate) fn overall(claim: Claim, findings: &[Finding]) -> Verdict {
     let verdicts: Vec<Verdict> = findings.iter().filter(|f| f.claim == claim).map(|f| f.verdict).collect();
     let tested = || verdicts.iter().filter(|verdict| **verdict != Verdict::NotTested);
     if tested().any(|verdict| *verdict == Verdict::Contradicted) {
         Verdict::Contradicted
+    } else if tested().any(|verdict| *verdict == Verdict::Negligible) {
+        Verdict::Negligible
     } else if tested().next().is_none() {
         Verdict::NotTested
     } else if tested().all(|verdict| *verdict == Verdict::Supported) && tested().count() == verdicts.len() {
@@ -152,12 +157,14 @@ mod tests {
 
     #[test]
     fn a_claim_about_all_needs_all() {
-        use Verdict::{Contradicted, NotTested, Supported, Undecided};
+        use Verdict::{Contradicted, Negligible, NotTested, Supported, Undecided};
         let of = |verdicts: &[Verdict]| overall(Claim::SchedulerImproves, &findings(verdicts));
         assert_eq!(of(&[Supported, Supported]), Supported);
         assert_eq!(of(&[Supported, Undecided]), Undecided);
         assert_eq!(of(&[Supported, NotTested]), Undecided);
         assert_eq!(of(&[Supported, Contradicted, Undecided]), Contradicted);
+        assert_eq!(of(&[Supported, Negligible, Undecided]), Negligible);
+        assert_eq!(of(&[Negligible, Contradicted]), Contradicted);
         assert_eq!(of(&[NotTested, NotTested]), NotTested);
         assert_eq!(of(&[]), NotTested);
         assert_eq!(overall(Claim::RatesMirrorDecay, &findings(&[Supported])), NotTested);

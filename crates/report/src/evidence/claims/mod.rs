@@ -8,6 +8,7 @@ use crate::evidence::claims::finding::Finding;
 use crate::evidence::claims::inputs::ClaimInputs;
 use crate::evidence::claims::roles::{ScheduleRole, roles};
 use crate::evidence::claims::trajectory::{Trajectory, trajectories};
+use crate::evidence::health::HealthyArms;
 use crate::evidence::outcomes::{EventOptions, scored_runs};
 use crate::evidence::predictiveness::Predictiveness;
 use crate::results::{RecordedRun, RecordedSweep};
@@ -25,6 +26,7 @@ pub(crate) mod trajectory;
 /// Judges every claim.
 pub(crate) fn judge(
     sweep: &RecordedSweep,
+    arms: &HealthyArms<'_>,
     runs: &[Series],
     scores: &[Predictiveness],
     event: &EventOptions,
@@ -32,14 +34,15 @@ pub(crate) fn judge(
     let schedules = roles(sweep);
     let scheduled = |run: &&RecordedRun| schedules.get(&run.arm.schedule) == Some(&ScheduleRole::Scheduler);
     let trajectories: Vec<Trajectory> = sweep.finished().filter(scheduled).flat_map(trajectories).collect();
-    examine(&ClaimInputs { runs, scores, schedules, trajectories: &trajectories, event })
+    let indicators = &sweep.glossary.indicators;
+    examine(&ClaimInputs { arms, indicators, runs, scores, schedules, trajectories: &trajectories, event })
 }
 
 /// All findings, claim by claim.
 pub(crate) fn examine(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
     let scored = scored_runs(inputs.runs, inputs.event);
     let mut findings = counter_examples::findings(inputs, &scored);
-    findings.extend(combined_bound::findings(inputs, &scored));
+    findings.extend(combined_bound::findings(inputs));
     findings.extend(scheduler::improvement(inputs));
     findings.extend(scheduler::controls(inputs));
     findings.extend(mirrored_decay::findings(inputs));
