@@ -6,6 +6,10 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
+use trainability::optimizer::OPTIMIZERS;
+use trainability::schedule::SCHEDULES;
+use trainability::stream::STREAMS;
+use trainability_baselines::registry::{INDICATORS, PARTS};
 
 /// The most lines of the README: a door, not a house.
 const README_LINES: usize = 150;
@@ -368,4 +372,24 @@ fn citations_are_found_however_they_are_written() {
                 section 2.4. 5 is no number of it.";
     let expected = [("section", "3"), ("equation", "16"), ("equation", "17"), ("section", "2.4")];
     assert_eq!(cited(text), expected.map(|(kind, number)| (kind, number.to_owned())));
+}
+
+/// What is registered has its row, so that a reader finds it.
+#[test]
+fn everything_that_a_configuration_can_name_has_a_row() {
+    let methods = read(Path::new("docs/methods.md"));
+    let first_cells: Vec<&str> =
+        methods.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next()).collect();
+    let has_row = |name: &str| first_cells.iter().any(|cell| cell.contains(&format!("`{name}`")));
+    let parts = PARTS.iter().map(|part| part.name);
+    let optimizers = OPTIMIZERS.iter().map(|kind| kind.name);
+    let schedules = SCHEDULES.iter().map(|kind| kind.name);
+    let streams = STREAMS.iter().map(|kind| kind.name);
+    let missing: Vec<&str> =
+        parts.chain(optimizers).chain(schedules).chain(streams).filter(|name| !has_row(name)).collect();
+    assert!(missing.is_empty(), "docs/methods.md has no row for {missing:?}");
+    let columns = read(Path::new("docs/results-format.md"));
+    let indicators = INDICATORS.iter().map(|indicator| indicator.definition().name);
+    let missing: Vec<&str> = indicators.filter(|name| !columns.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "docs/results-format.md does not name {missing:?}");
 }

@@ -112,7 +112,12 @@ fn grid(
             return Err(experiment.refuse("grid", format!("over {key:?}"), expected));
         }
     }
-    let base = serde_json::to_value(experiment.without_lists()).unwrap_or(Value::Null);
+    let mut base = experiment.without_lists();
+    if experiment.grid.contains_key("training.optimizer") {
+        // Each optimizer has defaults of its own.
+        base.training.drop_default_options();
+    }
+    let base = serde_json::to_value(base).unwrap_or(Value::Null);
     let points = experiment.grid.values().map(Vec::len).product();
     Ok((0..points).map(move |place| point(experiment, &base, place, points)))
 }

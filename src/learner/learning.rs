@@ -190,11 +190,6 @@ impl Learner {
         self.model.as_ref()
     }
 
-    /// The network, given back.
-    pub fn into_model(self) -> Box<dyn Model> {
-        self.model
-    }
-
     /// The element type that it is trained in.
     pub fn kind(&self) -> Kind {
         self.model.layers()[0].weight().kind()

@@ -92,6 +92,15 @@ impl Training {
         Ok(())
     }
 
+    /// Leaves out what has been filled in, so that another optimizer can be named.
+    ///
+    /// # Panics
+    /// Where it has not been resolved.
+    pub(crate) fn drop_default_options(&mut self) {
+        let (_, defaults) = self.optimizer_kind().read(Map::new().into()).expect("defaults are possible");
+        self.optimizer_options.retain(|option, value| defaults.get(option.as_str()) != Some(value));
+    }
+
     /// Whether the optimizer has an effective step, or why not.
     ///
     /// # Errors

@@ -18,7 +18,8 @@ mod tests;
 
 pub use chain::Chain;
 pub use definition::{Backward, Model, TrainingPass, deltas, gradients};
-pub use initialisation::{initialise, kaiming_uniform};
+pub use initialisation::initialise;
+pub(crate) use initialisation::kaiming_uniform;
 pub use inputs::{Inputs, TaskImages};
 pub use layer_chain::LayerChain;
 pub use loss::{CrossEntropy, correct, cross_entropy};

@@ -14,9 +14,9 @@ use super::definition::DecayFactors;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdamOptions {
-    /// DecayFactors rate of the first moment.
+    /// Decay rate of the first moment.
     pub beta1: f64,
-    /// DecayFactors rate of the second moment.
+    /// Decay rate of the second moment.
     pub beta2: f64,
     /// Added to the square root of the second moment.
     pub epsilon: f64,

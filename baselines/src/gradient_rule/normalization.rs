@@ -17,7 +17,7 @@ pub(crate) const PART: Part = Part::without_options(
 
 /// g / |g| with the L2 norm over all parameters of the network; a gradient of zeros stays as it is.
 #[derive(Clone, Copy, Debug)]
-pub struct GradientNormalization;
+pub(crate) struct GradientNormalization;
 
 impl GradientRule for GradientNormalization {
     fn apply(&self, gradients: &mut Gradients) {

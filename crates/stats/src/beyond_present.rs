@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::concordance::{Concordance, Course, at};
+use super::concordance::{Concordance, SeedCourse, at};
 use super::estimate::Undefined;
 use super::jackknife::Jackknife;
 use super::logistic::solve;
 
 /// Seeds below which the regression follows single seeds, and a repeat of accuracy is called more than that.
-pub const FEWEST_SEEDS_BEYOND: usize = 10;
+const FEWEST_SEEDS_BEYOND: usize = 10;
 
 /// What the regression knows of a pair.
 const FEATURES: usize = 12;
@@ -39,7 +39,7 @@ const MOST_STEPS: usize = 50;
 ///
 /// # Panics
 /// When the lists differ in length.
-pub fn beyond_present(of_indicator: &[&[Course]], primary: &[Concordance]) -> Vec<Result<Jackknife, Undefined>> {
+pub fn beyond_present(of_indicator: &[&[SeedCourse]], primary: &[Concordance]) -> Vec<Result<Jackknife, Undefined>> {
     assert_eq!(of_indicator.len(), primary.len(), "every indicator has its concordance");
     let Some(courses) = of_indicator.first() else { return Vec::new() };
     let seeds = courses.iter().map(|course| course.seed + 1).max().unwrap_or(0);
@@ -50,16 +50,18 @@ pub fn beyond_present(of_indicator: &[&[Course]], primary: &[Concordance]) -> Ve
     let arms = arms(courses);
     // Without one seed the coefficients are close to those with all.
     let with_all: Vec<[f64; FEATURES]> =
-        arms.par_iter().map(|arm| Arm::of(courses, arm, None).fit([0.0; FEATURES])).collect();
+        arms.par_iter().map(|arm| ArmRegression::of(courses, arm, None).fit([0.0; FEATURES])).collect();
     let copies = std::iter::once(None).chain((0..seeds).map(Some)).collect::<Vec<Option<usize>>>();
     // By copy, then by indicator.
     let scores: Vec<Vec<Result<f64, Undefined>>> = copies
         .into_par_iter()
         .map(|without| {
-            let of_arm =
-                |(arm, start): (&Vec<usize>, &[f64; FEATURES])| Arm::of(courses, arm, without).surprises(*start);
+            let of_arm = |(arm, start): (&Vec<usize>, &[f64; FEATURES])| {
+                ArmRegression::of(courses, arm, without).surprises(*start)
+            };
             let surprises: Vec<Surprise> = arms.iter().zip(&with_all).flat_map(of_arm).collect();
-            let score = |(courses, primary): (&&[Course], &Concordance)| score(courses, &surprises, primary, without);
+            let score =
+                |(courses, primary): (&&[SeedCourse], &Concordance)| score(courses, &surprises, primary, without);
             of_indicator.iter().zip(primary).map(score).collect()
         })
         .collect();
@@ -81,7 +83,7 @@ struct Surprise {
 }
 
 fn score(
-    courses: &[Course],
+    courses: &[SeedCourse],
     surprises: &[Surprise],
     primary: &Concordance,
     without: Option<usize>,
@@ -106,7 +108,7 @@ fn score(
 }
 
 /// The places of each arm's runs in the list.
-fn arms(courses: &[Course]) -> Vec<Vec<usize>> {
+fn arms(courses: &[SeedCourse]) -> Vec<Vec<usize>> {
     let mut arms: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (place, course) in courses.iter().enumerate() {
         arms.entry(course.arm).or_default().push(place);
@@ -115,7 +117,7 @@ fn arms(courses: &[Course]) -> Vec<Vec<usize>> {
 }
 
 /// The pairs of one arm's runs, and its regression.
-struct Arm {
+struct ArmRegression {
     pairs: Vec<Pair>,
     /// Features with a mean square of 1.
     rows: Vec<[f64; FEATURES]>,
@@ -133,7 +135,7 @@ struct Pair {
 }
 
 /// The pairs of one arm's runs whose health is known at the task and the next.
-fn pairs_of(courses: &[Course], places: &[usize]) -> Vec<Pair> {
+fn pairs_of(courses: &[SeedCourse], places: &[usize]) -> Vec<Pair> {
     let tasks = places.iter().map(|&place| courses[place].health.len()).max().unwrap_or(0);
     let mut pairs = Vec::new();
     // Of the last task: health and rank by run; nothing is known before the first.
@@ -201,8 +203,8 @@ fn features(
 /// Differences in health beyond which a saturating one grows no more.
 const SATURATION: [f64; 2] = [0.02, 0.1];
 
-impl Arm {
-    fn of(courses: &[Course], places: &[usize], without: Option<usize>) -> Arm {
+impl ArmRegression {
+    fn of(courses: &[SeedCourse], places: &[usize], without: Option<usize>) -> ArmRegression {
         let kept: Vec<usize> = places.iter().copied().filter(|&place| Some(courses[place].seed) != without).collect();
         let pairs = pairs_of(courses, &kept);
         let scale: [f64; FEATURES] = std::array::from_fn(|i| {
@@ -210,7 +212,7 @@ impl Arm {
             if square > 0.0 { (pairs.len() as f64 / square).sqrt() } else { 0.0 }
         });
         let rows = pairs.iter().map(|pair| std::array::from_fn(|i| pair.features[i] * scale[i])).collect();
-        Arm { pairs, rows, scale }
+        ArmRegression { pairs, rows, scale }
     }
 
     /// The coefficients, on the features as they are, by Newton's method from those of a regression nearby.

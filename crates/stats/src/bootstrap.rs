@@ -26,7 +26,7 @@ use super::distribution::{normal_cdf, student_t_two_sided};
 use super::estimate::{Estimate, Interval, Undefined};
 
 /// The probability that an interval is meant to cover with.
-pub const CONFIDENCE: f64 = 0.95;
+const CONFIDENCE: f64 = 0.95;
 
 /// Resamples without a value, as a share of all, beyond which the tails of the distribution are unknown.
 const TOLERATED_UNDEFINED: f64 = 1.0 - CONFIDENCE;
@@ -61,7 +61,7 @@ impl Bootstrap {
     }
 
     /// The same, for intervals that are meant to cover with another probability.
-    pub fn at_confidence(strata: &[usize], options: BootstrapOptions, confidence: f64) -> Self {
+    fn at_confidence(strata: &[usize], options: BootstrapOptions, confidence: f64) -> Self {
         let mut members = vec![Vec::new(); strata.iter().max().map_or(0, |last| last + 1)];
         for (run, &stratum) in strata.iter().enumerate() {
             members[stratum].push(run);

@@ -5,15 +5,12 @@
 //! kept as sums over tasks and arms for every pair of seeds, of each family of methods by itself, so that leaving out a family or a
 //! seed is a subtraction.
 
-use super::estimate::{Interval, Share, Undefined};
+use super::estimate::{Share, Undefined};
 use super::jackknife::Jackknife;
-
-/// The range of a concordance.
-pub const CONCORDANCE_RANGE: Interval = Interval { low: 0.0, high: 1.0 };
 
 /// One run as the concordance sees it, its tasks in order.
 #[derive(Clone, Debug)]
-pub struct Course {
+pub struct SeedCourse {
     /// The family of its method, from 0.
     pub family: usize,
     /// Its arm: runs of the same arm are compared.
@@ -46,7 +43,7 @@ impl Default for PairRule {
 
 /// Which values of an indicator are read as announcing good health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub enum Orientation {
     /// High ones.
     HighIsGood,
     /// Low ones.
@@ -57,7 +54,7 @@ pub enum Reading {
 
 /// Weights summed over tasks, of one pair of seeds or of many.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Sums {
+struct PairSums {
     /// Of pairs in which the higher indicator goes with the better health, ties counting half.
     concordant: f64,
     /// Of all pairs.
@@ -66,15 +63,19 @@ struct Sums {
     tied: f64,
 }
 
-impl Sums {
-    fn add(&mut self, other: Sums) {
+impl PairSums {
+    fn add(&mut self, other: PairSums) {
         self.concordant += other.concordant;
         self.all += other.all;
         self.tied += other.tied;
     }
 
-    fn less(self, other: Sums) -> Sums {
-        Sums { concordant: self.concordant - other.concordant, all: self.all - other.all, tied: self.tied - other.tied }
+    fn less(self, other: PairSums) -> PairSums {
+        PairSums {
+            concordant: self.concordant - other.concordant,
+            all: self.all - other.all,
+            tied: self.tied - other.tied,
+        }
     }
 
     fn concordance(self) -> Result<f64, Undefined> {
@@ -94,19 +95,22 @@ impl Sums {
 pub struct Concordance {
     /// By family: all its pairs, and those of each seed.
     families: Vec<FamilyPairs>,
-    seeds: usize,
-    pairs: usize,
-    missing: Share,
+    /// The number of seeds.
+    pub seeds: usize,
+    /// How many pairs count.
+    pub pairs: usize,
+    /// Rows with an outcome at which the indicator is undefined.
+    pub missing: Share,
 }
 
 #[derive(Clone, Debug)]
 struct FamilyPairs {
-    whole: Sums,
-    of_seed: Vec<Sums>,
+    whole: PairSums,
+    of_seed: Vec<PairSums>,
 }
 
 impl FamilyPairs {
-    fn without(&self, seed: Option<usize>) -> Sums {
+    fn without(&self, seed: Option<usize>) -> PairSums {
         seed.map_or(self.whole, |seed| self.whole.less(self.of_seed[seed]))
     }
 }
@@ -126,10 +130,10 @@ pub struct Oriented {
 
 impl Concordance {
     /// Collects the pairs: the two seeds at task k, weighted by the difference of their health at task k + horizon.
-    pub fn of(courses: &[Course], rule: PairRule) -> Concordance {
-        let count = |of: fn(&Course) -> usize| courses.iter().map(|course| of(course) + 1).max().unwrap_or(0);
+    pub fn of(courses: &[SeedCourse], rule: PairRule) -> Concordance {
+        let count = |of: fn(&SeedCourse) -> usize| courses.iter().map(|course| of(course) + 1).max().unwrap_or(0);
         let (families, seeds) = (count(|course| course.family), count(|course| course.seed));
-        let empty = FamilyPairs { whole: Sums::default(), of_seed: vec![Sums::default(); seeds] };
+        let empty = FamilyPairs { whole: PairSums::default(), of_seed: vec![PairSums::default(); seeds] };
         let mut found = Concordance { families: vec![empty; families], seeds, pairs: 0, missing: Share::default() };
         for (place, one) in courses.iter().enumerate() {
             let rows = (0..one.health.len()).filter(|task| at(&one.health, task + rule.horizon).is_some());
@@ -151,50 +155,26 @@ impl Concordance {
         found
     }
 
-    /// Seeds.
-    pub fn seeds(&self) -> usize {
-        self.seeds
-    }
-
-    /// Pairs that count.
-    pub fn pairs(&self) -> usize {
-        self.pairs
-    }
-
-    /// Rows with an outcome at which the indicator is undefined.
-    pub fn missing(&self) -> Share {
-        self.missing
-    }
-
     /// The weight of pairs in which the indicator ties, as a share.
     pub fn tied(&self) -> Option<f64> {
         let all = self.total(None);
         (all.all > 0.0).then(|| all.tied / all.all)
     }
 
-    /// The concordance of one family with its jackknife over seeds, high values being read as announcing good health.
-    ///
-    /// # Errors
-    /// [`Undefined`] without pairs, with all seeds or without one.
-    pub fn of_family(&self, family: usize) -> Result<Jackknife, Undefined> {
-        let pairs = &self.families[family];
-        Jackknife::of(self.seeds, |seed| pairs.without(seed).concordance())
-    }
-
     /// The concordance over all families with an indicator read in this way, without one seed or with all.
     ///
     /// # Errors
     /// [`Undefined`] without pairs.
-    pub fn value(&self, reading: Reading, without: Option<usize>) -> Result<f64, Undefined> {
+    pub fn value(&self, reading: Orientation, without: Option<usize>) -> Result<f64, Undefined> {
         let directions = match reading {
-            Reading::HighIsGood => vec![Some(true); self.families.len()],
-            Reading::LowIsGood => vec![Some(false); self.families.len()],
-            Reading::AsOthersTeach => {
+            Orientation::HighIsGood => vec![Some(true); self.families.len()],
+            Orientation::LowIsGood => vec![Some(false); self.families.len()],
+            Orientation::AsOthersTeach => {
                 self.needs_other_families()?;
                 self.directions(without)
             }
         };
-        let mut all = Sums::default();
+        let mut all = PairSums::default();
         let families = self.families.iter().map(|family| family.without(without));
         families.zip(directions).for_each(|(family, direction)| all.add(read(family, direction)));
         all.concordance()
@@ -208,7 +188,7 @@ impl Concordance {
     pub fn oriented(&self) -> Result<Oriented, Undefined> {
         self.needs_other_families()?;
         let directions = |seed| self.directions(seed);
-        let score = Jackknife::of(self.seeds, |seed| self.value(Reading::AsOthersTeach, seed))?;
+        let score = Jackknife::of(self.seeds, |seed| self.value(Orientation::AsOthersTeach, seed))?;
         let by_family = Jackknife::of(self.seeds, |seed| {
             let families = self.families.iter().map(|family| family.without(seed)).zip(directions(seed));
             let scores: Vec<f64> =
@@ -228,8 +208,8 @@ impl Concordance {
         Ok(Oriented { score, by_family, high_is_good, flips })
     }
 
-    fn total(&self, without: Option<usize>) -> Sums {
-        let mut total = Sums::default();
+    fn total(&self, without: Option<usize>) -> PairSums {
+        let mut total = PairSums::default();
         self.families.iter().for_each(|family| total.add(family.without(without)));
         total
     }
@@ -251,13 +231,13 @@ impl Concordance {
 }
 
 /// A family's pairs, read in a direction.
-fn read(family: Sums, high_is_good: Option<bool>) -> Sums {
+fn read(family: PairSums, high_is_good: Option<bool>) -> PairSums {
     let concordant = match high_is_good {
         Some(true) => family.concordant,
         Some(false) => family.all - family.concordant,
         None => 0.5 * family.all,
     };
-    Sums { concordant, ..family }
+    PairSums { concordant, ..family }
 }
 
 /// The value at a task, unless it is missing or no number.
@@ -266,11 +246,11 @@ pub(crate) fn at(values: &[Option<f64>], task: usize) -> Option<f64> {
 }
 
 /// The pairs of two seeds over all tasks, and their number.
-fn between(one: &Course, other: &Course, rule: PairRule) -> (Sums, usize) {
-    let (mut sums, mut pairs) = (Sums::default(), 0);
+fn between(one: &SeedCourse, other: &SeedCourse, rule: PairRule) -> (PairSums, usize) {
+    let (mut sums, mut pairs) = (PairSums::default(), 0);
     for task in 0..one.health.len().min(other.health.len()) {
         let both =
-            |values: fn(&Course) -> &[Option<f64>], task| Some((at(values(one), task)?, at(values(other), task)?));
+            |values: fn(&SeedCourse) -> &[Option<f64>], task| Some((at(values(one), task)?, at(values(other), task)?));
         let later = both(|course| &course.health, task + rule.horizon);
         let (Some((x, y)), Some((mine, theirs))) = (both(|course| &course.indicator, task), later) else { continue };
         if rule.now_within.is_finite() {
@@ -301,13 +281,13 @@ mod tests {
 
     use super::*;
 
-    fn course(family: usize, arm: usize, seed: usize, indicator: &[f64], health: &[f64]) -> Course {
+    fn course(family: usize, arm: usize, seed: usize, indicator: &[f64], health: &[f64]) -> SeedCourse {
         let values = |values: &[f64]| values.iter().map(|value| Some(*value)).collect();
-        Course { family, arm, seed, indicator: values(indicator), health: values(health) }
+        SeedCourse { family, arm, seed, indicator: values(indicator), health: values(health) }
     }
 
     /// The definition, run by run and task by task: every pair twice, and without any sum kept.
-    fn slow(courses: &[Course], family: Option<usize>, without: Option<usize>, rule: PairRule) -> Option<f64> {
+    fn slow(courses: &[SeedCourse], family: Option<usize>, without: Option<usize>, rule: PairRule) -> Option<f64> {
         let (mut concordant, mut all) = (0.0, 0.0);
         for one in courses.iter().filter(|c| Some(c.seed) != without && family.is_none_or(|f| c.family == f)) {
             for other in courses.iter().filter(|c| c.arm == one.arm && c.seed != one.seed && Some(c.seed) != without) {
@@ -341,13 +321,13 @@ mod tests {
         let found = Concordance::of(&courses, PairRule::default());
         let whole = found.families[0].whole;
         assert!((whole.concordant - 0.4).abs() < 1e-15 && (whole.all - 0.5).abs() < 1e-15, "{whole:?}");
-        assert_eq!((found.pairs(), found.tied(), found.missing()), (2, Some(0.0), Share { part: 0, whole: 4 }));
+        assert_eq!((found.pairs, found.tied(), found.missing), (2, Some(0.0), Share { part: 0, whole: 4 }));
         let coarse = Concordance::of(&courses, PairRule { at_least: 0.2, ..PairRule::default() });
         assert_eq!(coarse.families[0].whole.concordance(), Ok(1.0));
         let far = Concordance::of(&courses, PairRule { horizon: 2, ..PairRule::default() });
-        assert_eq!((far.pairs(), far.families[0].whole.concordance()), (1, Ok(1.0)));
+        assert_eq!((far.pairs, far.families[0].whole.concordance()), (1, Ok(1.0)));
         let near = Concordance::of(&courses, PairRule { now_within: 0.02, ..PairRule::default() });
-        assert_eq!(near.pairs(), 1, "only at task 1 the two are alike");
+        assert_eq!(near.pairs, 1, "only at task 1 the two are alike");
     }
 
     #[test]
@@ -357,12 +337,12 @@ mod tests {
             course(0, 0, 1, &[2.0, f64::NAN, 0.0], &[0.9, 0.4, 0.5]),
         ];
         let found = Concordance::of(&courses, PairRule::default());
-        assert_eq!((found.pairs(), found.missing()), (1, Share { part: 1, whole: 4 }));
+        assert_eq!((found.pairs, found.missing), (1, Share { part: 1, whole: 4 }));
         assert_eq!(found.families[0].whole.concordance(), Ok(1.0), "infinity is above 2");
         courses[1].indicator[0] = Some(f64::INFINITY);
         assert_eq!(Concordance::of(&courses, PairRule::default()).tied(), Some(1.0));
         courses[1].health[1] = None;
-        assert_eq!(Concordance::of(&courses, PairRule::default()).pairs(), 0);
+        assert_eq!(Concordance::of(&courses, PairRule::default()).pairs, 0);
     }
 
     /// In family 0 low values are good, and high ones in families 1 and 2: the direction for family 0 is learnt from the others.
@@ -381,28 +361,27 @@ mod tests {
         let oriented = found.oriented().unwrap();
         assert_eq!(oriented.high_is_good, [Some(true), None, None], "for 1 and 2 the others contradict each other");
         let expected = (0.0 + 0.5 + 0.5) / 3.0;
-        assert!(
-            (oriented.score.point() - expected).abs() < 1e-12 && (oriented.by_family.point() - expected).abs() < 1e-12
-        );
-        assert!((found.of_family(0).unwrap().point(), found.of_family(1).unwrap().point()) == (0.0, 1.0));
-        let alone: Vec<Course> = courses.iter().filter(|course| course.family == 0).cloned().collect();
+        assert!((oriented.score.point - expected).abs() < 1e-12 && (oriented.by_family.point - expected).abs() < 1e-12);
+        let of_family = |family: usize| found.families[family].whole.concordance();
+        assert_eq!((of_family(0), of_family(1)), (Ok(0.0), Ok(1.0)));
+        let alone: Vec<SeedCourse> = courses.iter().filter(|course| course.family == 0).cloned().collect();
         assert_eq!(Concordance::of(&alone, PairRule::default()).oriented().err(), Some(Undefined::SingleFamily));
     }
 
-    fn courses() -> impl Strategy<Value = Vec<Course>> {
+    fn courses() -> impl Strategy<Value = Vec<SeedCourse>> {
         let value = || prop_oneof![6 => (0..6).prop_map(|v| Some(f64::from(v) / 4.0)), 1 => Just(None)];
         let row = move || prop::collection::vec((value(), value()), 5);
         prop::collection::vec(row(), 3 * 2 * 6).prop_map(|rows| {
             let places = rows.into_iter().enumerate().map(|(place, row)| {
                 let (indicator, health) = row.into_iter().unzip();
-                Course { family: place / 12, arm: place / 6, seed: place % 6, indicator, health }
+                SeedCourse { family: place / 12, arm: place / 6, seed: place % 6, indicator, health }
             });
             places.collect()
         })
     }
 
     proptest! {
-        /// Sums kept by pair of seeds and subtracted, against every copy counted anew.
+        /// PairSums kept by pair of seeds and subtracted, against every copy counted anew.
         #[test]
         fn equals_the_definition(courses in courses(), horizon in 1..3_usize, at_least in prop_oneof![Just(0.0), Just(0.5)]) {
             let rule = PairRule { horizon, at_least, ..PairRule::default() };
@@ -421,14 +400,14 @@ mod tests {
             if let Ok(oriented) = found.oriented() {
                 let mut expected = (0.0, 0.0);
                 for family in 0..3 {
-                    let others: Vec<Course> = courses.iter().filter(|c| c.family != family).cloned().collect();
+                    let others: Vec<SeedCourse> = courses.iter().filter(|c| c.family != family).cloned().collect();
                     let direction = slow(&others, None, None, rule).map(|c| c - 0.5).filter(|c| c.abs() > 1e-9);
                     let own = found.families[family].whole;
                     let score = slow(&courses, Some(family), None, rule).unwrap_or(0.5);
                     expected.0 += own.all * direction.map_or(0.5, |d| if d > 0.0 { score } else { 1.0 - score });
                     expected.1 += own.all;
                 }
-                prop_assert!(close(oriented.score.point(), expected.0 / expected.1));
+                prop_assert!(close(oriented.score.point, expected.0 / expected.1));
             }
         }
 
@@ -439,7 +418,7 @@ mod tests {
             let found = Concordance::of(&courses, PairRule::default());
             prop_assert!(found.tied().is_none_or(|tied| tied == 1.0));
             if let Ok(oriented) = found.oriented() {
-                prop_assert_eq!(oriented.score.point(), 0.5);
+                prop_assert_eq!(oriented.score.point, 0.5);
                 prop_assert_eq!(oriented.score.p(0.5), Err(Undefined::NoSpread));
             }
         }

@@ -8,7 +8,7 @@ use super::distribution::{student_t_outside, student_t_two_sided};
 use super::estimate::{Estimate, Interval, Undefined, at_least_two};
 
 /// Seeds below which nothing is decided: the coverage of the interval is unknown there.
-pub const FEWEST_SEEDS: usize = 5;
+pub(crate) const FEWEST_SEEDS: usize = 5;
 
 /// The confidence of [`Jackknife::estimate`].
 const CONFIDENCE: f64 = 0.95;
@@ -16,10 +16,12 @@ const CONFIDENCE: f64 = 0.95;
 /// An estimate over n seeds with its jackknife standard error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Jackknife {
-    point: f64,
-    /// None where all copies agree.
-    error: Result<f64, Undefined>,
-    seeds: usize,
+    /// The statistic over all seeds.
+    pub point: f64,
+    /// Its standard error; [`Undefined::NoSpread`] where all copies agree.
+    pub error: Result<f64, Undefined>,
+    /// The number of seeds.
+    pub seeds: usize,
 }
 
 impl Jackknife {
@@ -44,21 +46,8 @@ impl Jackknife {
         Ok(Jackknife { point, error, seeds })
     }
 
-    /// The statistic over all seeds.
-    pub fn point(&self) -> f64 {
-        self.point
-    }
-
-    /// Its standard error.
-    ///
-    /// # Errors
-    /// [`Undefined::NoSpread`] where all copies agree.
-    pub fn standard_error(&self) -> Result<f64, Undefined> {
-        self.error
-    }
-
     /// The estimate with the interval that holds the true value at this confidence, clipped to the statistic's range.
-    pub fn estimate_at(&self, confidence: f64, range: Interval) -> Estimate {
+    fn estimate_at(&self, confidence: f64, range: Interval) -> Estimate {
         let interval = self.error.map(|error| {
             let half = error * student_t_two_sided(confidence, self.seeds - 1);
             let clipped = |end: f64| end.clamp(range.low, range.high);
@@ -144,7 +133,7 @@ mod tests {
         let mean = mean_of(&FIVE).unwrap();
         // scipy.stats.ttest_1samp(d, 0): pvalue, standard error and confidence_interval(0.95)
         assert!((mean.p(0.0).unwrap() - 0.0787402206146067).abs() < 1e-12);
-        assert!((mean.standard_error().unwrap() - 0.03834057902536162).abs() < 1e-15);
+        assert!((mean.error.unwrap() - 0.03834057902536162).abs() < 1e-15);
         let interval = mean.estimate(ALL).interval().unwrap();
         assert!((interval.low - -0.016450512965414485).abs() < 1e-9, "{interval:?}");
         assert!((interval.high - 0.1964505129654145).abs() < 1e-9, "{interval:?}");
@@ -168,8 +157,8 @@ mod tests {
         let copies = [5.0 / 7.0, 4.0 / 7.0, 0.75];
         let mean: f64 = copies.iter().sum::<f64>() / 3.0;
         let expected = (2.0 / 3.0 * copies.iter().map(|c| (c - mean).powi(2)).sum::<f64>()).sqrt();
-        assert_eq!(found.point(), 6.0 / 9.0);
-        assert!((found.standard_error().unwrap() - expected).abs() < 1e-15);
+        assert_eq!(found.point, 6.0 / 9.0);
+        assert!((found.error.unwrap() - expected).abs() < 1e-15);
         assert_eq!(found.p(0.5), Err(Undefined::TooFew { have: 3, need: 5 }), "three seeds decide nothing");
         let clipped = found.estimate(Interval { low: 0.5, high: 0.8 }).interval();
         assert_eq!(clipped, Ok(Interval { low: 0.5, high: 0.8 }));
@@ -178,7 +167,7 @@ mod tests {
     #[test]
     fn without_spread_or_seeds_there_is_nothing() {
         let same = mean_of(&[0.1; 6]).unwrap();
-        assert_eq!(same.standard_error(), Err(Undefined::NoSpread));
+        assert_eq!(same.error, Err(Undefined::NoSpread));
         assert_eq!(same.p(0.0), Err(Undefined::NoSpread));
         assert_eq!(same.estimate(ALL).interval(), Err(Undefined::NoSpread));
         assert_eq!(mean_of(&[0.1]).err(), Some(Undefined::TooFew { have: 1, need: 2 }));
@@ -195,7 +184,7 @@ mod tests {
         let scale = ((n - 1) as f64 / n as f64).sqrt();
         let values: Vec<f64> = (0..n).map(|i| if i % 2 == 0 { scale } else { -scale }).collect();
         let mean = mean_of(&values).unwrap();
-        assert!((mean.standard_error().unwrap() - 1.0 / (n as f64).sqrt()).abs() < 1e-12);
+        assert!((mean.error.unwrap() - 1.0 / (n as f64).sqrt()).abs() < 1e-12);
         assert!((mean.smallest_detectable(0.05).unwrap() - 0.5).abs() < 0.01);
         let seeds = mean.seeds_for(0.5, 0.05, 1000).unwrap().unwrap();
         assert!((33..=35).contains(&seeds), "{seeds}");

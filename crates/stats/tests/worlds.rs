@@ -9,7 +9,7 @@ use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 use trainability_stats::Undefined;
 use trainability_stats::beyond_present::beyond_present;
-use trainability_stats::concordance::{Concordance, Course, PairRule};
+use trainability_stats::concordance::{Concordance, PairRule, SeedCourse};
 
 const TASKS: usize = 20;
 /// The family of each arm.
@@ -58,7 +58,7 @@ impl Random {
 
 /// A sweep of `seeds` seeds. A network falls from health 1 to what its arm leaves it, around a task that differs by arm and, by
 /// some tasks, by seed: in part in all arms alike, as arms of a seed share their images. Around that course health wanders.
-fn world(number: u64, seeds: usize, knows: Knows) -> Vec<Course> {
+fn world(number: u64, seeds: usize, knows: Knows) -> Vec<SeedCourse> {
     let mut random = Random(ChaCha8Rng::seed_from_u64(number));
     let of_seed: Vec<(f64, f64)> = (0..seeds).map(|_| (random.normal(), random.normal())).collect();
     let mut courses = Vec::new();
@@ -87,7 +87,7 @@ fn world(number: u64, seeds: usize, knows: Knows) -> Vec<Course> {
                     Knows::Fate => fate + 1.5 * noise,
                 }));
             }
-            courses.push(Course { family, arm, seed, indicator, health });
+            courses.push(SeedCourse { family, arm, seed, indicator, health });
         }
     }
     courses
@@ -98,7 +98,7 @@ fn world(number: u64, seeds: usize, knows: Knows) -> Vec<Course> {
 fn shares<const SIZES: usize>(
     worlds: u64,
     sizes: [usize; SIZES],
-    test: impl Fn(&[&[Course]], &[Concordance]) -> Vec<Result<f64, Undefined>> + Sync,
+    test: impl Fn(&[&[SeedCourse]], &[Concordance]) -> Vec<Result<f64, Undefined>> + Sync,
 ) -> Vec<(Knows, [f64; SIZES])> {
     let called = |seeds: usize| -> Vec<f64> {
         let of_world = |number: u64| -> Vec<f64> {
@@ -130,7 +130,7 @@ fn the_matched_concordance_orders_what_it_should() {
     let (worlds, sizes) = (worlds(300), [5, 10, 20]);
     println!("share of {worlds} worlds in which an indicator orders, at {sizes:?} seeds");
     let primary =
-        |_: &[&[Course]], primary: &[Concordance]| primary.iter().map(|all| all.oriented()?.score.p(0.5)).collect();
+        |_: &[&[SeedCourse]], primary: &[Concordance]| primary.iter().map(|all| all.oriented()?.score.p(0.5)).collect();
     for (knows, shares) in shares(worlds, sizes, primary) {
         println!("{knows:?}: {shares:.3?}");
         match knows {
@@ -148,7 +148,7 @@ fn the_matched_concordance_orders_what_it_should() {
 fn beyond_the_present_only_fate_adds() {
     let (worlds, sizes) = (worlds(100), [10, 20]);
     println!("share of {worlds} worlds in which an indicator adds, at {sizes:?} seeds");
-    let adds = |of_indicator: &[&[Course]], primary: &[Concordance]| {
+    let adds = |of_indicator: &[&[SeedCourse]], primary: &[Concordance]| {
         beyond_present(of_indicator, primary).into_iter().map(|score| score?.p(0.0)).collect()
     };
     for (knows, shares) in shares(worlds, sizes, adds) {

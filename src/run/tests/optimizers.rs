@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::experiment::{Experiment, ImageFacts, Plan};
+use crate::optimizer::OPTIMIZERS;
 use crate::run::{Run, RunPlan};
 use crate::testing::runs::{finish, goes_on_with_the_same_bits, images, plans};
 
@@ -26,6 +27,52 @@ fn runs_with_sgd_learn_and_go_on_with_the_same_bits() {
             assert!(!controls.is_empty(), "{} is measured", plan.name());
         }
     }
+}
+
+#[test]
+fn every_optimizer_goes_on_with_the_same_bits_and_is_not_disturbed_by_measurements() {
+    let set = images(IMAGES, [1, 4, 4], 0);
+    for kind in OPTIMIZERS {
+        let plan = |interval: u64| {
+            let settings = json!({
+                "training": { "optimizer": kind.name, "learning_rate": 0.01 }, "methods": ["redo+l2_adam"],
+                "measure": { "interval": interval, "window": 3 }
+            });
+            plans(&ImageFacts::bare(IMAGES, "none"), &[&settings]).remove(0)
+        };
+        goes_on_with_the_same_bits(&set, &plan(2), [0, 5, 14]);
+        let accuracies = |interval| -> Vec<String> {
+            let (tasks, _) = finish(&mut Run::new(&plan(interval), &set).unwrap());
+            let wanted = |name: &str| ["online_accuracy", "final_loss"].contains(&name);
+            tasks.iter().flatten().filter(|(name, _)| wanted(name)).map(|(_, field)| field.clone()).collect()
+        };
+        let never = accuracies(0);
+        assert_eq!(never.len(), 3 * 2, "{}", kind.name);
+        assert!(accuracies(1) == never && accuracies(5) == never, "{} trains otherwise when it is measured", kind.name);
+    }
+}
+
+#[test]
+fn a_grid_compares_optimizers_each_with_options_of_its_own() {
+    let planned = |training: Value| {
+        let experiment = json!({
+            "stream": { "tasks": 1, "epochs": 1 }, "training": training, "methods": ["relu"], "schedules": ["constant"],
+            "seeds": 1, "grid": { "training.optimizer": ["sgd", "adam"] }
+        });
+        let experiment = Experiment::from_value(experiment, "test.json", "test").unwrap();
+        Plan::new(experiment, &ImageFacts::bare(IMAGES, "none"))
+    };
+    let runs = planned(json!({ "batch_size": 20 })).unwrap().runs;
+    let found: Vec<(&str, f64)> = runs
+        .iter()
+        .map(|run| {
+            let option = if run.training.optimizer == "sgd" { "momentum" } else { "beta1" };
+            (run.method.label.as_str(), run.training.optimizer_options[option].as_f64().unwrap())
+        })
+        .collect();
+    assert_eq!(found, [("relu@optimizer=sgd", 0.9), ("relu@optimizer=adam", 0.9)]);
+    let refused = planned(json!({ "batch_size": 20, "beta1": 0.5 })).err().unwrap().to_string();
+    assert!(refused.contains("`training.beta1`"), "what one of them does not have is refused by its key: {refused}");
 }
 
 #[test]

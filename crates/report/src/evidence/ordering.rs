@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use trainability_record::glossary::{DescribedIndicator, IndicatorRole};
 use trainability_stats::beyond_present::beyond_present;
-use trainability_stats::concordance::{CONCORDANCE_RANGE, Concordance, Course, Oriented, PairRule};
+use trainability_stats::concordance::{Concordance, Oriented, PairRule, SeedCourse};
 use trainability_stats::jackknife::Jackknife;
 use trainability_stats::paired_tests::benjamini_hochberg;
 use trainability_stats::{Estimate, Interval, Share, Undefined};
@@ -18,6 +18,8 @@ use crate::evidence::health::{HealthyArms, HealthyRun};
 /// The level of both endpoints, after correction.
 pub(crate) const LEVEL: f64 = 0.05;
 
+/// The range of a concordance.
+const CONCORDANCE_RANGE: Interval = Interval { low: 0.0, high: 1.0 };
 /// The range of what an indicator adds.
 const ADDED_RANGE: Interval = Interval { low: -1.0, high: 1.0 };
 
@@ -109,7 +111,7 @@ pub(crate) fn noise_column() -> DescribedIndicator {
 
 /// Scores every column of the glossary that has a value anywhere, and the column of noise, in this order.
 pub(crate) fn order_indicators(arms: &HealthyArms<'_>, indicators: &[DescribedIndicator]) -> Vec<Ordering> {
-    let columns: Vec<(DescribedIndicator, Vec<Course>)> = indicators
+    let columns: Vec<(DescribedIndicator, Vec<SeedCourse>)> = indicators
         .iter()
         .cloned()
         .chain([noise_column()])
@@ -118,7 +120,7 @@ pub(crate) fn order_indicators(arms: &HealthyArms<'_>, indicators: &[DescribedIn
         .collect();
     let primary: Vec<Concordance> =
         columns.par_iter().map(|(_, courses)| Concordance::of(courses, PairRule::default())).collect();
-    let all: Vec<&[Course]> = columns.iter().map(|(_, courses)| &courses[..]).collect();
+    let all: Vec<&[SeedCourse]> = columns.iter().map(|(_, courses)| &courses[..]).collect();
     let added = beyond_present(&all, &primary);
     let oriented: Vec<Result<Oriented, Undefined>> = primary.par_iter().map(Concordance::oriented).collect();
     let counts_once = repeats(&all);
@@ -144,8 +146,8 @@ pub(crate) fn order_indicators(arms: &HealthyArms<'_>, indicators: &[DescribedIn
             high_is_good: Share { part: told.clone().filter(|high| **high).count(), whole: told.count() },
             flips: oriented.map_or(Share::default(), |oriented| oriented.flips),
             tied: concordance.tied(),
-            missing: concordance.missing(),
-            pairs: concordance.pairs(),
+            missing: concordance.missing,
+            pairs: concordance.pairs,
             companions: companions(&columns[place].1),
             detectable: oriented
                 .map_err(|reason| *reason)
@@ -156,7 +158,7 @@ pub(crate) fn order_indicators(arms: &HealthyArms<'_>, indicators: &[DescribedIn
 }
 
 /// Further horizons, and pairs that are far apart later or alike now.
-fn companions(courses: &[Course]) -> Vec<(&'static str, Result<Estimate, Undefined>)> {
+fn companions(courses: &[SeedCourse]) -> Vec<(&'static str, Result<Estimate, Undefined>)> {
     let usual = PairRule::default();
     let rules = [
         ("three_tasks_ahead", PairRule { horizon: 3, ..usual }),
@@ -172,8 +174,9 @@ fn companions(courses: &[Course]) -> Vec<(&'static str, Result<Estimate, Undefin
 }
 
 /// For each column, the place of the first that has the same values everywhere: copies are tested once.
-fn repeats(all: &[&[Course]]) -> Vec<usize> {
-    let same = |one: &[Course], other: &[Course]| one.iter().zip(other).all(|(a, b)| a.indicator == b.indicator);
+fn repeats(all: &[&[SeedCourse]]) -> Vec<usize> {
+    let same =
+        |one: &[SeedCourse], other: &[SeedCourse]| one.iter().zip(other).all(|(a, b)| a.indicator == b.indicator);
     (0..all.len()).map(|place| (0..place).find(|first| same(all[*first], all[place])).unwrap_or(place)).collect()
 }
 
@@ -193,9 +196,9 @@ fn distinct_seeds(arms: &HealthyArms<'_>) -> Vec<u64> {
 }
 
 /// The runs with one column.
-pub(crate) fn courses(arms: &HealthyArms<'_>, column: &str) -> Vec<Course> {
+pub(crate) fn courses(arms: &HealthyArms<'_>, column: &str) -> Vec<SeedCourse> {
     let seeds = distinct_seeds(arms);
-    let course = |run: &HealthyRun<'_>| Course {
+    let course = |run: &HealthyRun<'_>| SeedCourse {
         family: run.family,
         arm: run.arm,
         seed: seeds.partition_point(|seed| *seed < run.run.seed),

@@ -2,9 +2,8 @@
 
 use crate::evidence::Evidence;
 use crate::plot::data::{Axis, Mark, Panel, Plot, Row, Scale};
-use crate::plot::style::REST;
+use crate::plot::style::schedule_pen;
 use crate::views::figures::figure::{Drawing, Figure, figure_n};
-use crate::views::table::Table;
 
 /// The registry's entry.
 pub(super) const FIGURE: Figure = Figure {
@@ -22,7 +21,8 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     for summary in &evidence.summaries {
         let Ok(accuracy) = summary.last_task_accuracy else { continue };
         let label = format!("{}, {}", summary.arm.method, summary.arm.schedule);
-        marks.push(Mark::Bar { y: rows.len() as f64, from: 0.0, to: accuracy.point(), colour: REST });
+        let colour = schedule_pen(&summary.arm.schedule, &evidence.schedules).colour;
+        marks.push(Mark::Bar { y: rows.len() as f64, from: 0.0, to: accuracy.point(), colour });
         rows.push(Row { label, note: format!("{:.2}", accuracy.point()) });
     }
     let plot = Plot {
@@ -41,17 +41,4 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
         ..Plot::default()
     };
     vec![Drawing { suffix: String::new(), plot }]
-}
-
-/// The same as a table. Headings that begin with `#` are those of numbers.
-pub(super) fn table(evidence: &Evidence) -> Table {
-    let note = "Online accuracy of the last task, mean over seeds; n is the number of finished seeds.";
-    let mut table = Table::new("What is left", note, &["method", "schedule", "#n", "#accuracy"]);
-    for summary in &evidence.summaries {
-        let accuracy = summary.last_task_accuracy.map_or("–".into(), |accuracy| format!("{:.3}", accuracy.point()));
-        let (arm, n) = (&summary.arm, summary.seeds.to_string());
-        // Rows of the reset arm are set apart: the others are compared with it.
-        table.push(vec![arm.method.clone(), arm.schedule.clone(), n, accuracy], evidence.is_ceiling(&arm.method));
-    }
-    table
 }

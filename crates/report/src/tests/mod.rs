@@ -13,3 +13,4 @@ mod round_trips;
 mod rows;
 pub(crate) mod synthetic;
 mod warnings;
+mod what_is_left;

@@ -86,7 +86,7 @@ fn assert_the_images_of_every_figure(files: &[PathBuf], report: &str) {
 }
 
 /// Decodes the file, and checks its size, and that there is ink, in colour, on white.
-fn assert_is_a_picture(path: &Path) {
+pub(super) fn assert_is_a_picture(path: &Path) {
     let decoder = png::Decoder::new(std::io::BufReader::new(fs::File::open(path).unwrap()));
     let mut reader = decoder.read_info().unwrap();
     let palette = reader.info().palette.clone().unwrap().into_owned();

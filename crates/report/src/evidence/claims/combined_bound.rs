@@ -6,7 +6,7 @@
 //! apart. A single indicator is read as the other families of methods teach.
 
 use trainability_record::glossary::IndicatorRole;
-use trainability_stats::concordance::{Concordance, Course, PairRule, Reading};
+use trainability_stats::concordance::{Concordance, Orientation, PairRule, SeedCourse};
 use trainability_stats::gaps::defined;
 use trainability_stats::jackknife::Jackknife;
 use trainability_stats::paired_tests::holm_defined;
@@ -30,13 +30,13 @@ pub(super) fn findings(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
     let of_role = |role| inputs.indicators.iter().filter(move |i| i.role == role).map(|i| i.name.as_str());
     let singles: Vec<&str> = of_role(IndicatorRole::Rejected).chain([ONLINE_ACCURACY]).collect();
     vec![
-        finding(inputs.arms, "against its parts", &PARTS, Reading::LowIsGood),
-        finding(inputs.arms, "against single indicators and accuracy", &singles, Reading::AsOthersTeach),
+        finding(inputs.arms, "against its parts", &PARTS, Orientation::LowIsGood),
+        finding(inputs.arms, "against single indicators and accuracy", &singles, Orientation::AsOthersTeach),
     ]
 }
 
 /// Every rival must be beaten: the largest p decides, and the closest difference is the evidence.
-fn finding(arms: &HealthyArms<'_>, subject: &str, rivals: &[&str], reading: Reading) -> Finding {
+fn finding(arms: &HealthyArms<'_>, subject: &str, rivals: &[&str], reading: Orientation) -> Finding {
     let told = |verdict, evidence: String| Finding::new(Claim::CombinedBoundPredicts, subject, verdict, evidence);
     if !arms.one_formula() {
         let why = "the combined bound has several formulas in these arms, which would tell them apart";
@@ -45,7 +45,7 @@ fn finding(arms: &HealthyArms<'_>, subject: &str, rivals: &[&str], reading: Read
     let compared: Vec<(&str, Result<Jackknife, Undefined>)> =
         rivals.iter().map(|rival| (*rival, ahead(arms, rival, reading))).collect();
     let known = compared.iter().filter_map(|(rival, ahead)| Some((*rival, ahead.as_ref().ok()?)));
-    let Some((rival, closest)) = known.clone().min_by(|a, b| a.1.point().total_cmp(&b.1.point())) else {
+    let Some((rival, closest)) = known.clone().min_by(|a, b| a.1.point.total_cmp(&b.1.point)) else {
         let reason = compared.iter().find_map(|(_, ahead)| ahead.as_ref().err());
         return told(Verdict::NotTested, reason.map_or_else(|| "nothing to compare".to_owned(), ToString::to_string));
     };
@@ -58,7 +58,7 @@ fn finding(arms: &HealthyArms<'_>, subject: &str, rivals: &[&str], reading: Read
     let within = |estimate: &Estimate| {
         estimate.interval().is_ok_and(|interval| interval.low > -NEGLIGIBLE && interval.high < NEGLIGIBLE)
     };
-    let verdict = if within(&estimate) || closest.standard_error().is_err() && closest.point().abs() < NEGLIGIBLE {
+    let verdict = if within(&estimate) || closest.error.is_err() && closest.point.abs() < NEGLIGIBLE {
         Verdict::Negligible
     } else if lost {
         Verdict::Contradicted
@@ -79,7 +79,7 @@ fn finding(arms: &HealthyArms<'_>, subject: &str, rivals: &[&str], reading: Read
     if let Ok(Some(seeds)) = closest.seeds_for(0.05, LEVEL, 10_000) {
         evidence.push_str(&format!(", and {seeds} would find .050"));
     }
-    if let Some(apart) = median_distance(arms).filter(|_| reading == Reading::LowIsGood) {
+    if let Some(apart) = median_distance(arms).filter(|_| reading == Orientation::LowIsGood) {
         evidence.push_str(&format!(
             "; in the median task the combined bound is {:.2} % from the noise bound",
             100.0 * apart
@@ -89,19 +89,18 @@ fn finding(arms: &HealthyArms<'_>, subject: &str, rivals: &[&str], reading: Read
 }
 
 /// How much higher the concordance of the combined bound is than a rival's, where both are defined.
-fn ahead(arms: &HealthyArms<'_>, rival: &str, reading: Reading) -> Result<Jackknife, Undefined> {
+fn ahead(arms: &HealthyArms<'_>, rival: &str, reading: Orientation) -> Result<Jackknife, Undefined> {
     let (mut ours, mut theirs) = (courses(arms, COMBINED), courses(arms, rival));
     for (one, other) in ours.iter_mut().zip(&mut theirs) {
         keep_common(one, other);
     }
     let [ours, theirs] = [ours, theirs].map(|courses| Concordance::of(&courses, PairRule::default()));
-    Jackknife::of(
-        ours.seeds(),
-        |without| Ok(ours.value(Reading::LowIsGood, without)? - theirs.value(reading, without)?),
-    )
+    Jackknife::of(ours.seeds, |without| {
+        Ok(ours.value(Orientation::LowIsGood, without)? - theirs.value(reading, without)?)
+    })
 }
 
-fn keep_common(one: &mut Course, other: &mut Course) {
+fn keep_common(one: &mut SeedCourse, other: &mut SeedCourse) {
     let length = one.indicator.len().max(other.indicator.len());
     one.indicator.resize(length, None);
     other.indicator.resize(length, None);
