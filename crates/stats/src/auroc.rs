@@ -15,7 +15,8 @@ pub enum Direction {
 impl Direction {
     /// The direction in which an indicator of this AUROC separates; one half counts as high.
     pub fn of(auroc: f64) -> Self {
-        if auroc < 0.5 { Self::Low } else { Self::High }
+        // Not by the last bits of a tie.
+        if auroc < 0.5 - 1e-12 { Self::Low } else { Self::High }
     }
 
     /// `high` or `low`, as in the CSV.

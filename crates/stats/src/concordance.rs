@@ -381,7 +381,7 @@ mod tests {
     }
 
     proptest! {
-        /// PairSums kept by pair of seeds and subtracted, against every copy counted anew.
+        /// Sums kept by seed and subtracted, against every copy counted anew.
         #[test]
         fn equals_the_definition(courses in courses(), horizon in 1..3_usize, at_least in prop_oneof![Just(0.0), Just(0.5)]) {
             let rule = PairRule { horizon, at_least, ..PairRule::default() };

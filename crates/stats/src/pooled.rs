@@ -136,7 +136,8 @@ impl Pooled {
         pooled: Result<f64, Undefined>,
     ) -> Result<Share, Undefined> {
         let pooled = pooled?;
-        if pooled == 0.0 {
+        // Sums in another order leave a zero in its last bits.
+        if pooled.abs() < 1e-12 {
             return Err(Undefined::NoSign);
         }
         let mut of_arm: BTreeMap<usize, Vec<f64>> = BTreeMap::new();

@@ -6,7 +6,7 @@ use trainability_stats::gaps::defined;
 
 use crate::series::{Arm, Series};
 
-/// SeedValues an arm below which intervals over seeds deserve a warning.
+/// Seeds of an arm below which intervals over seeds deserve a warning.
 pub(crate) const FEWEST_SEEDS: usize = 5;
 
 /// Arms of fewer than five seeds, a sentence for each number of seeds.
@@ -33,19 +33,20 @@ pub(crate) fn few_seeds(runs: &[Series]) -> Vec<String> {
     arms_with.into_iter().map(sentence).collect()
 }
 
-/// Groups of arms whose online accuracies are the same to the last bit on every seed they share: their difference is no result.
+/// Groups of arms whose recorded numbers, all columns of all tasks, are the same to the last bit on every seed they share: their
+/// difference is no result.
 pub(crate) fn identical_arms(runs: &[Series]) -> Vec<String> {
-    let mut groups: Vec<Vec<(&Arm, SeedValues<'_>)>> = Vec::new();
+    let mut groups: Vec<Vec<(&Arm, BySeed<'_>)>> = Vec::new();
     for (arm, seeds) in by_arm(runs) {
         match groups.iter_mut().find(|group| identical(&group[0].1, &seeds)) {
             Some(group) => group.push((arm, seeds)),
             None => groups.push(vec![(arm, seeds)]),
         }
     }
-    let sentence = |group: &Vec<(&Arm, SeedValues<'_>)>| {
+    let sentence = |group: &Vec<(&Arm, BySeed<'_>)>| {
         let names: Vec<String> = group.iter().map(|(arm, _)| arm.to_string()).collect();
         format!(
-            "{} have identical online accuracies on all seeds they share: they are the same run.",
+            "{} have the same numbers in every column on all seeds they share: they are the same run.",
             names.join(" and ")
         )
     };
@@ -74,20 +75,25 @@ pub(crate) fn constant_indicator(runs: &[Series], indicator: &str) -> Option<Str
     constant.then(|| format!("{indicator} is {first} at every task of every run: it can foretell nothing."))
 }
 
-type SeedValues<'a> = BTreeMap<u64, &'a [Option<f64>]>;
+/// An arm's runs by seed.
+type BySeed<'a> = BTreeMap<u64, &'a Series>;
 
-fn by_arm(runs: &[Series]) -> BTreeMap<&Arm, SeedValues<'_>> {
-    let mut arms: BTreeMap<&Arm, SeedValues<'_>> = BTreeMap::new();
+fn by_arm(runs: &[Series]) -> BTreeMap<&Arm, BySeed<'_>> {
+    let mut arms: BTreeMap<&Arm, BySeed<'_>> = BTreeMap::new();
     for run in runs {
-        arms.entry(&run.arm).or_default().insert(run.seed, run.online_accuracy());
+        arms.entry(&run.arm).or_default().insert(run.seed, run);
     }
     arms
 }
 
-fn identical(left: &SeedValues<'_>, right: &SeedValues<'_>) -> bool {
-    let mut shared = left.iter().filter_map(|(seed, accuracy)| Some((*accuracy, *right.get(seed)?))).peekable();
-    let bits = |accuracy: &[Option<f64>]| accuracy.iter().map(|value| value.map(f64::to_bits)).collect::<Vec<_>>();
-    shared.peek().is_some() && shared.all(|(left, right)| !left.is_empty() && bits(left) == bits(right))
+fn identical(left: &BySeed<'_>, right: &BySeed<'_>) -> bool {
+    let mut shared = left.iter().filter_map(|(seed, run)| Some((*run, *right.get(seed)?))).peekable();
+    let bits = |column: &[Option<f64>]| column.iter().map(|value| value.map(f64::to_bits)).collect::<Vec<_>>();
+    let same = |(left, right): (&Series, &Series)| {
+        let names = left.columns.keys().eq(right.columns.keys());
+        names && left.columns.iter().all(|(name, column)| bits(column) == bits(right.column(name)))
+    };
+    shared.peek().is_some() && shared.all(|pair| !pair.0.online_accuracy().is_empty() && same(pair))
 }
 
 fn values<'a>(runs: &'a [Series], indicator: &'a str) -> impl Iterator<Item = f64> + 'a {

@@ -212,7 +212,7 @@ fn planted_flaws_are_warned_about_everywhere() {
     for warning in [
         "relu/paper: the schedule never fired in 3 of 3 runs",
         "identical to their control relu/constant, not a result",
-        "relu/constant and relu/paper have identical online accuracies",
+        "relu/constant and relu/paper have the same numbers in every column",
         "crelu/paper, seed 1 diverged in task 3: the loss is not a number.",
         "l2_loss/as_run, seed 0 failed: no space left on device.",
         "l2_adam/as_run, seed 2 has not finished.",
@@ -368,6 +368,19 @@ fn numbers_at_the_ends_of_what_there_is_are_drawn_or_refused() {
     fs::write(folder.join("tasks.csv"), &whole).unwrap();
     fs::write(folder.join("controls.csv"), controls.replace(",fc2,", &format!(",{},", "f".repeat(81)))).unwrap();
     assert!(workplace.error().contains("names of at most 80 characters"), "{}", workplace.error());
+}
+
+/// Runs that nobody has begun have no folder, and are not forgotten.
+#[test]
+fn the_runs_that_were_planned_are_counted() {
+    let plan = Plan { methods: vec!["relu".into()], seeds: 1, ..Plan::small() };
+    let workplace = Workplace::new(&plan);
+    let path = workplace.results().join("sweep.json");
+    let mut sweep: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    sweep["runs"] = 9.into();
+    fs::write(&path, sweep.to_string()).unwrap();
+    let markdown = fs::read_to_string(workplace.report().0.unwrap().markdown).unwrap();
+    assert!(markdown.contains("5 of 9 runs have finished"), "{}", &markdown[..400]);
 }
 
 #[test]

@@ -21,21 +21,23 @@ fn warnings_name_what_a_reader_must_know() {
     let runs = [
         run(arm("relu", "constant"), 0, &columns(vec![1.0, 1.0])),
         run(arm("relu", "constant"), 1, &columns(vec![1.0, 1.0])),
+        run(arm("relu", "cosine"), 0, &columns(vec![1.0, 1.0])),
+        // The same accuracies, and another number elsewhere.
         run(arm("relu", "paper"), 0, &columns(vec![1.0, f64::NAN])),
     ];
     let texts = all_warnings(&runs, ["x", "online_accuracy"]);
     assert_eq!(
         texts,
         [
-            "1 seed: there is no interval over seeds for relu/paper.",
+            "1 seed: there is no interval over seeds for relu/cosine, relu/paper.",
             "2 seeds, fewer than 5: the intervals of relu/constant span at most the range of its seeds, and cover about 50 % \
              instead of 95 %.",
-            "relu/constant and relu/paper have identical online accuracies on all seeds they share: they are the same run.",
-            "x is undefined at 1 of 6 tasks (16.7 %).",
+            "relu/constant and relu/cosine have the same numbers in every column on all seeds they share: they are the same run.",
+            "x is undefined at 1 of 8 tasks (12.5 %).",
             "x is 1 at every task of every run: it can foretell nothing.",
         ]
     );
-    let absent = "y is undefined at all 6 tasks: it is not measured with these options.";
+    let absent = "y is undefined at all 8 tasks: it is not measured with these options.";
     assert_eq!(warnings::undefined_indicator(&runs, "y").as_deref(), Some(absent));
     assert!(warnings::few_seeds(&runs[..2])[0].contains("of every arm span"));
 }

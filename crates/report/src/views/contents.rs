@@ -50,7 +50,13 @@ pub(crate) fn document<'a>(
 
 fn scope(evidence: &Evidence) -> String {
     let finished = evidence.sweep.finished().count();
-    let all = evidence.sweep.runs.len();
+    // Those that nobody has begun have no folder.
+    let planned = evidence.sweep.provenance.as_ref().and_then(|value| value.get("runs")?.as_u64()).unwrap_or(0);
+    let all = if evidence.slice.is_empty() {
+        evidence.sweep.runs.len().max(planned as usize)
+    } else {
+        evidence.sweep.runs.len()
+    };
     let seeds = seeds(&evidence.seeds());
     format!(
         "{finished} of {all} runs have finished: {} arms (a method under a schedule) of {seeds} each, {} tasks a run. Online \
