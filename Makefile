@@ -45,13 +45,17 @@ paper: build ## the same with configs/paper.json, the setting of the paper: many
 
 # A folder with a sweep.json is a sweep's own, where no report on another is written: the copy is made afterwards.
 reference: build ## run the published sweeps again, about two hours, and write docs/reference; a second call goes on
-	@echo "configs/quick.json at five seeds, then configs/field.json: 423 runs, about two hours on two cores"
+	@echo "configs/quick.json at five seeds, configs/field.json, configs/small.json at twelve: 567 runs, about two hours on two cores"
 	@$(PROGRAM) sweep configs/quick.json --seeds 0..5 $(ARGS)
 	@$(PROGRAM) sweep configs/field.json $(ARGS)
 	@rm -rf docs/reference/quick/sweep.json docs/reference/quick/plots
 	@$(PROGRAM) report results/quick --out docs/reference/quick --plots docs/reference/quick/plots
 	@cp results/quick/sweep.json docs/reference/quick
 	@$(PROGRAM) report results/field
+	@$(PROGRAM) sweep configs/small.json --only '*/constant/*' --seeds 0..12 $(ARGS)
+	@$(PROGRAM) report results/small
+	@mkdir -p docs/reference/small
+	@cp results/small/summary.csv results/small/ordering.csv results/small/claims.csv docs/reference/small
 	@cp results/field/summary.csv results/field/ordering.csv results/field/predictiveness.csv results/field/claims.csv docs/reference/field
 
 report: build ## write the report of a finished sweep again (SWEEP=quick)

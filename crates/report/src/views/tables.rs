@@ -143,7 +143,8 @@ fn idle_arm(evidence: &Evidence, arm: &Arm) -> bool {
 pub(crate) fn ordering(evidence: &Evidence) -> Table {
     let Judged { left_out, own_ceilings, families } = &evidence.judged;
     let seeds = evidence.ordering.iter().filter_map(|score| score.concordance.ok()).map(|score| score.n()).max();
-    let smallest = evidence.ordering.iter().filter_map(|score| score.detectable.ok()).reduce(f64::max);
+    let mut detectable: Vec<f64> = evidence.ordering.iter().filter_map(|score| score.detectable.ok()).collect();
+    detectable.sort_by(f64::total_cmp);
     let mut note = format!(
         "Two seeds of one arm at the same task: does the indicator say which will fare better on the next? Concordance is how \
          often it does, pairs counting by how far apart they come out; 0.5 is chance, and age, method and rate cannot help. \
@@ -157,16 +158,17 @@ pub(crate) fn ordering(evidence: &Evidence) -> Table {
         own_ceilings.part,
         own_ceilings.whole,
     );
-    if let Some(smallest) = smallest {
+    if let Some(half_of_them) = detectable.get(detectable.len() / 2) {
         note.push_str(&format!(
-            " So many seeds find a distance from 0.5 of {smallest:.2} in four cases of five, before correction."
+            " For half of the indicators so many seeds find a distance from 0.5 of {half_of_them:.2} in four cases of five, \
+             before correction."
         ));
     }
     if !left_out.is_empty() {
         let arms: Vec<String> = left_out.iter().map(ToString::to_string).collect();
         note.push_str(&format!(" Left out, as they cannot learn in this setting: {}.", arms.join(", ")));
     }
-    let headings = ["indicator", "role", "verdict", "#concordance", "#p", "#added", "#p added", "#good", "#ties"];
+    let headings = ["indicator", "verdict", "#concordance", "#p", "#added", "#p added", "#good", "#ties"];
     let mut table = Table::new("Which indicator orders, and which predicts", &note, &headings);
     let mut scores: Vec<&Ordering> = evidence.ordering.iter().collect();
     let rank = |score: &Ordering| (score.power() as u8, score.concordance.map_or(1.0, |estimate| -estimate.point()));
@@ -175,7 +177,6 @@ pub(crate) fn ordering(evidence: &Evidence) -> Table {
         let Share { part, whole } = score.high_is_good;
         let cells = vec![
             score.indicator.title.clone(),
-            score.indicator.role.name().to_owned(),
             score.power().name().to_owned(),
             coarse(&score.concordance),
             p_value(&score.p_corrected),

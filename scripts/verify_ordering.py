@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+"""Computes ordering.csv of a sweep anew from its runs' CSV files, and compares: a second implementation, with numpy and scipy.
+
+    python3 scripts/verify_ordering.py RESULTS_DIR
+
+RESULTS_DIR holds the runs and the report's ordering.csv. Follows docs/statistics.md ("Which indicator orders, and which
+predicts"), pair by pair and copy by copy, and shares nothing with the program. Prints the largest differences and exits
+with 1 if one of them is above rounding.
+"""
+
+import csv
+import itertools
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from scipy import optimize, special, stats
+
+DECAYS = {"l2_adam", "l2_loss", "adamw", "l2_init"}
+TOLERANCE = 1e-6
+
+
+def number(text):
+    return float(text) if text else np.nan
+
+
+def read_runs(folder):
+    runs = []
+    for record_path in sorted(folder.glob("runs/*/*/seed-*/run.json")):
+        record = json.loads(record_path.read_text())
+        if record["status"] != "finished" or record["options"]["schedule"]["name"] != "constant":
+            continue
+        rows = list(csv.DictReader(open(record_path.parent / "tasks.csv")))
+        parts = sorted(part["name"] for part in record["options"]["method"]["parts"] if part["name"] != "relu")
+        setting = [record["options"].get(section) for section in ("data", "stream", "network", "training")]
+        columns = {name: np.array([number(row[name]) for row in rows]) for name in rows[0]}
+        arm = (record["method"], record["schedule"])
+        runs.append(dict(arm=arm, seed=record["seed"], parts=parts, setting=setting, columns=columns))
+    return runs
+
+
+def with_health(runs, chance):
+    fresh = [run for run in runs if "reset" in run["parts"]]
+    judged = [run for run in runs if "reset" not in run["parts"]]
+    kept = []
+    for arm in sorted({run["arm"] for run in judged}):
+        own = [run for run in judged if run["arm"] == arm]
+        one = own[0]
+        alike = [
+            other["columns"]["online_accuracy"].mean()
+            for other in fresh
+            if other["parts"] == sorted(one["parts"] + ["reset"])
+            and other["arm"][1] == arm[1]
+            and other["setting"] == one["setting"]
+        ]
+        ceiling = np.mean(alike) if alike else np.mean([run["columns"]["online_accuracy"][0] for run in own])
+        if ceiling - chance < 0.05:
+            continue
+        family = " + ".join(sorted({"weight decay" if part in DECAYS else part for part in one["parts"]})) or "relu"
+        for run in own:
+            run["family"] = family
+            run["health"] = (run["columns"]["online_accuracy"] - chance) / (ceiling - chance)
+            kept.append(run)
+    return kept
+
+
+def pairs(runs):
+    """Every two seeds of an arm at every task whose next health is known and differs."""
+    for one, other in itertools.combinations(runs, 2):
+        if one["arm"] != other["arm"]:
+            continue
+        for task in range(len(one["health"]) - 1):
+            difference = one["health"][task + 1] - other["health"][task + 1]
+            if difference != 0 and not np.isnan(difference):
+                yield one, other, task, difference
+
+
+def sums(runs, column):
+    """By family: weight of concordant pairs, high values read as good, and of all."""
+    found = {}
+    for one, other, task, difference in pairs(runs):
+        x, y = one["columns"][column][task], other["columns"][column][task]
+        if np.isnan(x) or np.isnan(y):
+            continue
+        agreement = 0.5 if x == y else float((x > y) == (difference > 0))
+        concordant, all_pairs = found.get(one["family"], (0.0, 0.0))
+        found[one["family"]] = (concordant + abs(difference) * agreement, all_pairs + abs(difference))
+    return found
+
+
+def directions(found):
+    told = {}
+    for family in found:
+        concordant = sum(found[other][0] for other in found if other != family)
+        all_pairs = sum(found[other][1] for other in found if other != family)
+        beyond = concordant / all_pairs - 0.5 if all_pairs > 0 else 0.0
+        told[family] = 0 if abs(beyond) <= 1e-9 else np.sign(beyond)
+    return told
+
+
+def concordance(runs, column):
+    found = sums(runs, column)
+    if len(found) < 2:
+        return np.nan
+    told = directions(found)
+    read = {0: lambda c, a: 0.5 * a, 1: lambda c, a: c, -1: lambda c, a: a - c}
+    return sum(read[told[family]](*found[family]) for family in found) / sum(a for _, a in found.values())
+
+
+def features(one, other, task, ranks):
+    def at(run, k):
+        return (run["health"][k], ranks[run["arm"], k][run["seed"]]) if k >= 0 else (np.nan, np.nan)
+
+    (mine, my_rank), (theirs, their_rank) = at(one, task), at(other, task)
+    (before, rank_before), (their_before, their_rank_before) = at(one, task - 1), at(other, task - 1)
+    health, mean = mine - theirs, (mine + theirs) / 2
+    earlier = before - their_before if task > 0 else 0.0
+    earlier_rank = rank_before - their_rank_before if task > 0 else 0.0
+    near, far, order = np.tanh(health / 0.02), np.tanh(health / 0.1), np.sign(health)
+    return [
+        health, near, far, my_rank - their_rank, order, earlier, earlier_rank, np.sign(earlier),
+        health * mean, near * mean, far * mean, order * mean,
+    ]
+
+
+def residuals(runs):
+    """What each arm's regression did not expect of each pair."""
+    ranks = {}
+    for arm in {run["arm"] for run in runs}:
+        own = [run for run in runs if run["arm"] == arm]
+        for task in range(max(len(run["health"]) for run in own)):
+            values = stats.rankdata([run["health"][task] for run in own]) - 1
+            ranks[arm, task] = {run["seed"]: rank / max(len(own) - 1, 1) for run, rank in zip(own, values)}
+    found = []
+    for arm in sorted({run["arm"] for run in runs}):
+        own = list(pairs([run for run in runs if run["arm"] == arm]))
+        rows = np.array([features(one, other, task, ranks) for one, other, task, _ in own])
+        better = np.array([float(difference > 0) for *_, difference in own])
+        weights = np.array([abs(difference) for *_, difference in own])
+        weights = weights / weights.mean()
+        scale = np.sqrt(np.mean(rows**2, axis=0))
+        rows = rows / np.where(scale > 0, scale, 1.0)
+        ridge = np.ones(rows.shape[1])
+        ridge[[4, 7]] = 1e-8
+
+        def objective(b):
+            margins = rows @ b
+            loss = weights @ (np.logaddexp(0, margins) - better * margins) + 0.5 * ridge @ b**2
+            return loss, rows.T @ (weights * (special.expit(margins) - better)) + ridge * b
+
+        def hessian(b):
+            p = special.expit(rows @ b)
+            return (rows.T * (weights * p * (1 - p))) @ rows + np.diag(ridge)
+
+        b = optimize.minimize(objective, np.zeros(rows.shape[1]), jac=True, hess=hessian, method="trust-exact",
+                              options={"gtol": 1e-9, "maxiter": 500}).x
+        expected = special.expit(rows @ b)
+        found += [(*pair, right - p) for pair, right, p in zip(own, better, expected)]
+    return found
+
+
+def added(runs, column, unexpected):
+    told = directions(sums(runs, column))
+    total = whole = 0.0
+    for one, other, task, difference, residual in unexpected:
+        x, y = one["columns"][column][task], other["columns"][column][task]
+        if np.isnan(x) or np.isnan(y):
+            continue
+        whole += abs(difference)
+        total += abs(difference) * (told[one["family"]] * np.sign(x - y) if x != y else 0.0) * residual
+    score = total / whole if whole > 0 else np.nan
+    return 0.0 if abs(score) < 1e-7 else score
+
+
+def jackknife(full, copies, null):
+    n = len(copies)
+    error = np.sqrt((n - 1) / n * np.sum((np.array(copies) - np.mean(copies)) ** 2))
+    if not error > 1e-12 * np.max(np.abs(copies)):
+        return full, np.nan, np.nan, np.nan
+    half = error * stats.t.ppf(0.975, n - 1)
+    p = 2 * stats.t.sf(abs(full - null) / error, n - 1) if n >= 5 else np.nan
+    return full, full - half, full + half, p
+
+
+def main():
+    folder = Path(sys.argv[1])
+    sweep = json.loads((folder / "sweep.json").read_text())
+    runs = with_health(read_runs(folder), 1 / sweep["classes"])
+    seeds = sorted({run["seed"] for run in runs})
+    without = [[run for run in runs if run["seed"] != seed] for seed in seeds]
+    enough = len(seeds) >= 10
+    unexpected = [residuals(some) for some in [runs, *without]] if enough else []
+    worst = {}
+    for row in csv.DictReader(open(folder / "ordering.csv")):
+        column = row["indicator"]
+        if column == "noise" or column not in runs[0]["columns"]:
+            continue
+        point, low, high, p = jackknife(
+            concordance(runs, column), [concordance(some, column) for some in without], 0.5
+        )
+        ours = dict(concordance=point, concordance_low=max(low, 0), concordance_high=min(high, 1), p=p)
+        if enough:
+            scores = [added(some, column, residual) for some, residual in zip([runs, *without], unexpected)]
+            point, low, high, p = jackknife(scores[0], scores[1:], 0.0)
+            ours |= dict(added=point, added_low=low, added_high=high, p_added=p)
+        for name, value in ours.items():
+            theirs = number(row[name])
+            if np.isnan(value) and np.isnan(theirs):
+                continue
+            difference = abs(value - theirs) if not np.isnan(value - theirs) else np.inf
+            worst[name] = max(worst.get(name, (0.0, "")), (difference, column))
+    for name, (difference, column) in worst.items():
+        print(f"{name}: at most {difference:.1e} apart ({column})")
+    return any(difference > TOLERANCE for difference, _ in worst.values())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
