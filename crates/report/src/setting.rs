@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use trainability_record::label::of_value;
 
-use crate::results::{RecordedRun, RecordedSweep, lookup};
+use crate::results::{RecordedRun, RecordedSweep};
 use crate::series::{Arm, CEILING, CONTROL};
 
 /// The sections of a run's options that make its tasks as hard as those of another, whatever the method and schedule.
@@ -105,13 +105,31 @@ pub(crate) fn leaves(value: &Value, path: &str, visit: &mut impl FnMut(&str, &Va
     }
 }
 
-/// Whether a run starts afresh at every task, and does nothing else: the ceiling of the others.
+/// The names of the parts of a run's method, sorted, without ReLU, which is there without being named; a run that does not record
+/// them has the parts that it is called after.
+pub(crate) fn part_names(run: &RecordedRun, keys: &[String]) -> Vec<String> {
+    let recorded = run.record.as_ref().and_then(|record| record.options.pointer("/method/parts")?.as_array());
+    let name = |part: &Value| part.get("name").and_then(Value::as_str).map(str::to_owned);
+    let mut parts: Vec<String> = match recorded {
+        Some(parts) => parts.iter().filter_map(name).collect(),
+        None => base(&run.arm.method, keys).split('+').map(str::to_owned).collect(),
+    };
+    parts.retain(|part| part != "relu");
+    parts.sort();
+    parts
+}
+
+/// Whether a run starts afresh at every task: the ceiling of the runs of the same parts that do not.
 pub(crate) fn is_ceiling(run: &RecordedRun, keys: &[String]) -> bool {
-    let parts = run.record.as_ref().and_then(|record| lookup(record.options.get("method")?, "parts")?.as_array());
-    match parts {
-        Some(parts) => matches!(&parts[..], [part] if part.get("name").is_some_and(|name| name == CEILING)),
-        None => base(&run.arm.method, keys) == CEILING,
-    }
+    part_names(run, keys).iter().any(|part| part == CEILING)
+}
+
+/// Whether a run that starts afresh at every task has the same other parts as one that does not.
+pub(crate) fn is_ceiling_of(fresh: &RecordedRun, run: &RecordedRun, keys: &[String]) -> bool {
+    let mut wanted = part_names(run, keys);
+    wanted.push(CEILING.to_owned());
+    wanted.sort();
+    part_names(fresh, keys) == wanted
 }
 
 /// Data, stream, network and training of a run.
@@ -125,7 +143,8 @@ pub(crate) fn same_setting(one: &RecordedRun, other: &RecordedRun) -> bool {
     setting(one) == setting(other)
 }
 
-/// The reset arm that each other arm is held against: that of the same data, stream, network and training, if there is one.
+/// The arm that starts afresh at every task and that each other arm is held against: of the same data, stream, network and training,
+/// and of the same method; where there is none of the method, plain `reset`.
 pub(crate) fn references(sweep: &RecordedSweep) -> BTreeMap<Arm, Option<Arm>> {
     let keys = grid_keys(sweep.provenance.as_ref());
     let (ceilings, others): (Vec<&RecordedRun>, Vec<&RecordedRun>) =
@@ -136,8 +155,11 @@ pub(crate) fn references(sweep: &RecordedSweep) -> BTreeMap<Arm, Option<Arm>> {
         let alike = || candidates.iter().filter(|ceiling| setting(ceiling) == setting(run));
         // Points of a grid that differ in something else each have a reset arm, and these are all the same.
         let suffix = &run.arm.method[base(&run.arm.method, &keys).len()..];
-        let own = alike().find(|ceiling| ceiling.arm.method.ends_with(suffix));
-        let found = own.or_else(|| alike().next()).map(|ceiling| ceiling.arm.clone());
+        let of_method = || alike().filter(|ceiling| is_ceiling_of(ceiling, run, &keys));
+        let plain = || alike().filter(|ceiling| part_names(ceiling, &keys).len() == 1);
+        let here = |ceiling: &&&&RecordedRun| ceiling.arm.method.ends_with(suffix);
+        let own = of_method().find(here).or_else(|| of_method().next());
+        let found = own.or_else(|| plain().find(here)).or_else(|| plain().next()).map(|ceiling| ceiling.arm.clone());
         references.entry(run.arm.clone()).or_insert(found);
     }
     references
@@ -168,6 +190,27 @@ mod tests {
         assert_eq!(found.len(), 3, "no reset arm has one");
         assert_eq!(of("relu@cool=0.9"), Some("reset@cool=0.9"), "that of its own point, where several are alike");
         assert_eq!((of("long"), of("longest")), (Some("fresh"), None));
+    }
+
+    #[test]
+    fn a_method_is_held_against_fresh_networks_of_its_own() {
+        let of_parts = |names: &[&str]| {
+            let parts: Vec<Value> =
+                names.iter().map(|name| serde_json::json!({ "name": name, "options": {} })).collect();
+            serde_json::json!({ "stream": { "epochs": 5 }, "method": { "parts": parts } })
+        };
+        let runs = vec![
+            run("reset", "constant", 0, options("reset", 5)),
+            run("fresh crelu", "constant", 0, of_parts(&["reset", "crelu"])),
+            run("crelu", "constant", 0, of_parts(&["crelu"])),
+            run("relu", "constant", 0, of_parts(&["relu"])),
+            run("tanh", "constant", 0, of_parts(&["tanh"])),
+        ];
+        assert!(runs.iter().map(|run| is_ceiling(run, &[])).eq([true, true, false, false, false]));
+        let found = references(&RecordedSweep { runs, ..RecordedSweep::default() });
+        let told: Vec<_> = found.iter().map(|(arm, of)| (&*arm.method, of.as_ref().map(|arm| &*arm.method))).collect();
+        let expected = [("crelu", Some("fresh crelu")), ("relu", Some("reset")), ("tanh", Some("reset"))];
+        assert_eq!(told, expected, "plain networks stand in where a method has none of its own");
     }
 
     #[test]

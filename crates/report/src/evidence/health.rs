@@ -6,14 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use trainability_stats::Share;
 use trainability_stats::aggregate::mean;
 use trainability_stats::gaps::defined_mean;
 
 use crate::results::{RecordedRun, RecordedSweep};
-use crate::series::{Arm, CEILING, CONTROL};
-use crate::setting::{base, grid_keys, same_setting};
+use crate::series::{Arm, CONTROL};
+use crate::setting::{grid_keys, is_ceiling, is_ceiling_of, part_names, same_setting};
 
 /// The distance of a ceiling from chance below which there is nothing to lose.
 const LEAST_TO_LOSE: f64 = 0.05;
@@ -57,10 +56,8 @@ impl<'a> HealthyArms<'a> {
     pub(crate) fn of(sweep: &'a RecordedSweep, chance: f64) -> Self {
         let keys = grid_keys(sweep.provenance.as_ref());
         let mut by_arm: BTreeMap<&Arm, Vec<&RecordedRun>> = BTreeMap::new();
-        let (fresh, kept): (Vec<&RecordedRun>, Vec<&RecordedRun>) = sweep
-            .finished()
-            .filter(|run| is_constant(run))
-            .partition(|run| parts(run, &keys).iter().any(|part| part == CEILING));
+        let (fresh, kept): (Vec<&RecordedRun>, Vec<&RecordedRun>) =
+            sweep.finished().filter(|run| is_constant(run)).partition(|run| is_ceiling(run, &keys));
         for run in kept {
             by_arm.entry(&run.arm).or_default().push(run);
         }
@@ -72,7 +69,7 @@ impl<'a> HealthyArms<'a> {
                 judged.left_out.push(arm.clone());
                 continue;
             }
-            let name = family(&parts(runs[0], &keys));
+            let name = family(&part_names(runs[0], &keys));
             let family = judged.families.iter().position(|known| *known == name).unwrap_or_else(|| {
                 judged.families.push(name);
                 judged.families.len() - 1
@@ -113,22 +110,10 @@ fn is_constant(run: &RecordedRun) -> bool {
     name.map_or(run.arm.schedule == CONTROL, |name| name == CONTROL)
 }
 
-/// The names of the method's parts, sorted; a run that does not record them has the part that it is called after.
-fn parts(run: &RecordedRun, keys: &[String]) -> Vec<String> {
-    let recorded = run.record.as_ref().and_then(|record| record.options.pointer("/method/parts")?.as_array());
-    let name = |part: &Value| part.get("name").and_then(Value::as_str).map(str::to_owned);
-    let mut parts: Vec<String> = match recorded {
-        Some(parts) => parts.iter().filter_map(name).collect(),
-        None => base(&run.arm.method, keys).split('+').map(str::to_owned).collect(),
-    };
-    parts.sort();
-    parts
-}
-
 /// The name of a family: its parts, the weight decays being one, and ReLU, which is there without being named, none.
 fn family(parts: &[String]) -> String {
     let name = |part: &String| if DECAYS.contains(&part.as_str()) { "weight decay".to_owned() } else { part.clone() };
-    let mut names: Vec<String> = parts.iter().filter(|part| *part != "relu").map(name).collect();
+    let mut names: Vec<String> = parts.iter().map(name).collect();
     names.sort();
     names.dedup();
     if names.is_empty() { "relu".to_owned() } else { names.join(" + ") }
@@ -136,12 +121,8 @@ fn family(parts: &[String]) -> String {
 
 /// The mean online accuracy over all tasks of the runs of the same parts and `reset`, at the same constant rate and setting.
 fn ceiling_of_fresh_runs(run: &RecordedRun, fresh: &[&RecordedRun], keys: &[String]) -> Option<f64> {
-    let mut wanted: Vec<String> = parts(run, keys).into_iter().filter(|part| part != "relu").collect();
-    wanted.push(CEILING.to_owned());
-    wanted.sort();
     let own = fresh.iter().filter(|other| {
-        let theirs: Vec<String> = parts(other, keys).into_iter().filter(|part| part != "relu").collect();
-        theirs == wanted && other.arm.schedule == run.arm.schedule && same_setting(run, other)
+        is_ceiling_of(other, run, keys) && other.arm.schedule == run.arm.schedule && same_setting(run, other)
     });
     let accuracies: Vec<f64> = own.filter_map(|run| defined_mean(run.series.online_accuracy())).collect();
     mean(&accuracies).ok()
