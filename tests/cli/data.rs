@@ -7,7 +7,7 @@ use super::workdir::Workdir;
 #[test]
 fn the_program_lists_cifar_and_tells_what_a_folder_holds() {
     let work = Workdir::new();
-    let image = |label: u8| [vec![label], vec![100; 3 * 1024]].concat();
+    let image = |label: u8| [vec![label], vec![100 + label; 3 * 1024]].concat();
     for (place, file) in (0u8..).zip(BATCH_FILES) {
         let second = if place == 0 { image(9) } else { Vec::new() };
         work.write(format!("cifar/{file}"), [image(place), second].concat());

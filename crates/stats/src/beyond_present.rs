@@ -265,3 +265,47 @@ const MOST_STEP: f64 = 5.0;
 fn chance(row: &[f64; FEATURES], coefficients: &[f64; FEATURES]) -> f64 {
     1.0 / (1.0 + (-row.iter().zip(coefficients).map(|(x, b)| x * b).sum::<f64>()).exp())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::concordance::PairRule;
+
+    /// The numbers of scripts/verify_ordering.py, which follows the definitions with numpy and scipy, on the same courses:
+    /// health 0.5 + 0.4 sin(1.7 seed + 0.9 task + 2.3 arm), and cos(2.1 seed + 0.7 task + arm) added to it as the indicator.
+    #[test]
+    fn equals_the_second_implementation() {
+        let course = |arm: usize, seed: usize| {
+            let health: Vec<f64> = (0..6)
+                .map(|task| 0.5 + 0.4 * (1.7 * seed as f64 + 0.9 * f64::from(task) + 2.3 * arm as f64).sin())
+                .collect();
+            let wave = |task: usize| (2.1 * seed as f64 + 0.7 * task as f64 + arm as f64).cos();
+            let indicator = health.iter().enumerate().map(|(task, health)| Some(wave(task) + health)).collect();
+            SeedCourse { family: arm / 2, arm, seed, indicator, health: health.into_iter().map(Some).collect() }
+        };
+        let courses: Vec<SeedCourse> = (0..3).flat_map(|arm| (0..10).map(move |seed| course(arm, seed))).collect();
+        let primary = Concordance::of(&courses, PairRule::default());
+        let concordance = primary.oriented().unwrap().score;
+        assert!((concordance.point - 0.6970915187593848).abs() < 1e-12, "{concordance:?}");
+        assert!((concordance.p(0.5).unwrap() - 0.0018841392614437266).abs() < 1e-10);
+        let added = beyond_present(&[&courses], &[primary]).remove(0).unwrap();
+        assert!((added.point - 0.008137606206692303).abs() < 1e-8, "{added:?}");
+        assert!((added.error.unwrap() - 0.009812926723871525).abs() < 1e-8, "{added:?}");
+        assert!((added.p(0.0).unwrap() - 0.4283948645570844).abs() < 1e-6);
+    }
+
+    #[test]
+    fn few_seeds_have_no_score() {
+        let courses: Vec<SeedCourse> = (0..9)
+            .map(|seed| SeedCourse {
+                family: 0,
+                arm: 0,
+                seed,
+                indicator: vec![Some(1.0); 3],
+                health: vec![Some(0.5); 3],
+            })
+            .collect();
+        let found = beyond_present(&[&courses], &[Concordance::of(&courses, PairRule::default())]);
+        assert_eq!(found[0], Err(Undefined::TooFew { have: 9, need: 10 }));
+    }
+}
