@@ -184,9 +184,16 @@ def jackknife(full, copies, null):
 
 
 def main():
+    if len(sys.argv) != 2:
+        sys.exit("error: expected one argument, the folder of a sweep with its report")
     folder = Path(sys.argv[1])
+    for name in ("sweep.json", "ordering.csv"):
+        if not (folder / name).is_file():
+            sys.exit(f"error: {folder / name} is missing: expected the folder of a sweep, after `trainability report`")
     sweep = json.loads((folder / "sweep.json").read_text())
     runs = with_health(read_runs(folder), 1 / sweep["classes"])
+    if not runs:
+        sys.exit(f"error: {folder} has no finished run at a constant rate that could be judged")
     seeds = sorted({run["seed"] for run in runs})
     without = [[run for run in runs if run["seed"] != seed] for seed in seeds]
     enough = len(seeds) >= 10

@@ -91,10 +91,7 @@ pub fn measure(foreign: &mut Foreign, seed: u64) -> Result<Findings, InspectionE
         trace: &trace,
         deltas: Some(&deltas),
         gradients: Some(&of_layers),
-        update: next_update(
-            foreign,
-            total_gradients.iter().map(|layer| layer.iter().map(Tensor::copy).collect()).collect(),
-        ),
+        update: next_update(foreign, total_gradients),
         hessian: Some(&hessian),
         lanczos,
         spectrum: SPECTRUM,

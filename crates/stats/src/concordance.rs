@@ -1,9 +1,8 @@
 //! The matched concordance: does an indicator order different seeds of one arm, at the same task, by how well they will fare?
 //!
 //! Two seeds of one arm at one task have the same method, rate and age, so that none of these can help: a clock scores one half
-//! exactly. A pair counts by how far apart the two seeds' later healths are, and ties of the indicator count half. All pairs are
-//! kept as sums over tasks and arms for every pair of seeds, of each family of methods by itself, so that leaving out a family or a
-//! seed is a subtraction.
+//! exactly. A pair counts by how far apart the two seeds' later healths are, and ties of the indicator count half. What is kept are
+//! sums, of each family of methods and of each of its seeds, so that leaving out a family or a seed is a subtraction.
 
 use super::estimate::{Share, Undefined};
 use super::jackknife::Jackknife;
@@ -165,8 +164,8 @@ impl Concordance {
     ///
     /// # Errors
     /// [`Undefined`] without pairs.
-    pub fn value(&self, reading: Orientation, without: Option<usize>) -> Result<f64, Undefined> {
-        let directions = match reading {
+    pub fn value(&self, orientation: Orientation, without: Option<usize>) -> Result<f64, Undefined> {
+        let directions = match orientation {
             Orientation::HighIsGood => vec![Some(true); self.families.len()],
             Orientation::LowIsGood => vec![Some(false); self.families.len()],
             Orientation::AsOthersTeach => {

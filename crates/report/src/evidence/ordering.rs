@@ -86,11 +86,10 @@ pub(crate) struct Ordering {
 impl Ordering {
     /// The verdict.
     pub(crate) fn power(&self) -> Power {
-        let (shown, above) = (self.p_corrected.is_ok_and(|p| p < LEVEL), |e: &Result<Estimate, _>, null| {
-            e.is_ok_and(|e| e.point() > null)
-        });
-        let adds = self.p_added_corrected.is_ok_and(|p| p < LEVEL) && above(&self.added, 0.0);
-        match (shown, above(&self.concordance, 0.5)) {
+        let is_shown = |p: Result<f64, Undefined>| p.is_ok_and(|p| p < LEVEL);
+        let is_above = |estimate: Result<Estimate, Undefined>, null| estimate.is_ok_and(|e| e.point() > null);
+        let adds = is_shown(self.p_added_corrected) && is_above(self.added, 0.0);
+        match (is_shown(self.p_corrected), is_above(self.concordance, 0.5)) {
             (true, true) if adds => Power::Predicts,
             (true, true) => Power::Orders,
             (true, false) => Power::WrongSign,

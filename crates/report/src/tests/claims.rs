@@ -141,6 +141,19 @@ fn the_combined_bound_wins_loses_or_is_the_same() {
     assert_eq!(overall(Claim::CombinedBoundPredicts, &columns_missing), Verdict::NotTested);
 }
 
+/// Four seeds that agree decide nothing.
+#[test]
+fn a_claim_on_the_combined_bound_needs_five_seeds() {
+    let same: Column<'_> = ("step_over_combined_bound", &|_, next, _| 1.0 - next);
+    let columns = [same, ("step_over_noise_bound", same.1), ("step_over_volatility_bound", same.1)];
+    let verdict = |seeds: u64| {
+        let of_seed = |seed| ["relu", "crelu"].map(|m| run(arm(m, "constant"), seed, 0.9, 0.1 * seed as f64, &columns));
+        let findings = judged(&(0..seeds).flat_map(of_seed).collect::<Vec<_>>(), &[], &[]);
+        of(&findings, Claim::CombinedBoundPredicts)[0].1
+    };
+    assert_eq!((verdict(4), verdict(5)), (Verdict::Undecided, Verdict::Negligible));
+}
+
 /// Arms whose bounds have different formulas were once pooled, and the formula told them apart.
 #[test]
 fn a_combined_bound_of_several_formulas_is_not_compared() {

@@ -14,7 +14,7 @@ use trainability_stats::{Estimate, Interval, Undefined};
 
 use crate::evidence::claims::finding::{Claim, Finding, LEVEL, Verdict, difference};
 use crate::evidence::claims::inputs::ClaimInputs;
-use crate::evidence::health::HealthyArms;
+use crate::evidence::health::{HealthyArms, HealthyRun};
 use crate::evidence::ordering::courses;
 use crate::evidence::predictiveness::ONLINE_ACCURACY;
 use crate::plot::axis::short;
@@ -36,14 +36,14 @@ pub(super) fn findings(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
 }
 
 /// Every rival must be beaten: the largest p decides, and the closest difference is the evidence.
-fn finding(arms: &HealthyArms<'_>, subject: &str, rivals: &[&str], reading: Orientation) -> Finding {
+fn finding(arms: &HealthyArms<'_>, subject: &str, rivals: &[&str], orientation: Orientation) -> Finding {
     let told = |verdict, evidence: String| Finding::new(Claim::CombinedBoundPredicts, subject, verdict, evidence);
     if !arms.one_formula() {
         let why = "the combined bound has several formulas in these arms, which would tell them apart";
         return told(Verdict::NotTested, why.to_owned());
     }
     let compared: Vec<(&str, Result<Jackknife, Undefined>)> =
-        rivals.iter().map(|rival| (*rival, ahead(arms, rival, reading))).collect();
+        rivals.iter().map(|rival| (*rival, ahead(arms, rival, orientation))).collect();
     let known = compared.iter().filter_map(|(rival, ahead)| Some((*rival, ahead.as_ref().ok()?)));
     let Some((rival, closest)) = known.clone().min_by(|a, b| a.1.point.total_cmp(&b.1.point)) else {
         let reason = compared.iter().find_map(|(_, ahead)| ahead.as_ref().err());
@@ -55,10 +55,9 @@ fn finding(arms: &HealthyArms<'_>, subject: &str, rivals: &[&str], reading: Orie
     let largest = ahead.iter().copied().reduce(|a, b| Ok(a?.max(b?))).unwrap_or(Err(Undefined::NoValues));
     let lost = holm_defined(&behind).into_iter().any(|p| p.is_ok_and(|p| p < LEVEL));
     let estimate = closest.estimate(RANGE);
-    let within = |estimate: &Estimate| {
-        estimate.interval().is_ok_and(|interval| interval.low > -NEGLIGIBLE && interval.high < NEGLIGIBLE)
-    };
-    let verdict = if within(&estimate) || closest.error.is_err() && closest.point.abs() < NEGLIGIBLE {
+    let verdict = if closest.p(0.0).is_err_and(|reason| matches!(reason, Undefined::TooFew { .. })) {
+        Verdict::Undecided
+    } else if is_negligible(&estimate) {
         Verdict::Negligible
     } else if lost {
         Verdict::Contradicted
@@ -74,12 +73,12 @@ fn finding(arms: &HealthyArms<'_>, subject: &str, rivals: &[&str], reading: Orie
         estimate.n(),
     );
     if let Ok(smallest) = closest.smallest_detectable(LEVEL) {
-        evidence.push_str(&format!("; so many seeds find {smallest:.3}"));
+        evidence.push_str(&format!("; so many seeds find a difference of {smallest:.3} in four cases of five"));
     }
     if let Ok(Some(seeds)) = closest.seeds_for(0.05, LEVEL, 10_000) {
-        evidence.push_str(&format!(", and {seeds} would find .050"));
+        evidence.push_str(&format!(", and {seeds} seeds one of 0.050"));
     }
-    if let Some(apart) = median_distance(arms).filter(|_| reading == Orientation::LowIsGood) {
+    if let Some(apart) = median_distance(arms).filter(|_| orientation == Orientation::LowIsGood) {
         evidence.push_str(&format!(
             "; in the median task the combined bound is {:.2} % from the noise bound",
             100.0 * apart
@@ -88,15 +87,21 @@ fn finding(arms: &HealthyArms<'_>, subject: &str, rivals: &[&str], reading: Orie
     told(verdict, evidence)
 }
 
+/// Whether the whole interval, or where all copies agree the difference itself, lies so close to zero that it does not matter.
+fn is_negligible(difference: &Estimate) -> bool {
+    let ends = difference.interval().map_or([difference.point(); 2], |interval| [interval.low, interval.high]);
+    ends.iter().all(|end| end.abs() < NEGLIGIBLE)
+}
+
 /// How much higher the concordance of the combined bound is than a rival's, where both are defined.
-fn ahead(arms: &HealthyArms<'_>, rival: &str, reading: Orientation) -> Result<Jackknife, Undefined> {
+fn ahead(arms: &HealthyArms<'_>, rival: &str, orientation: Orientation) -> Result<Jackknife, Undefined> {
     let (mut ours, mut theirs) = (courses(arms, COMBINED), courses(arms, rival));
     for (one, other) in ours.iter_mut().zip(&mut theirs) {
         keep_common(one, other);
     }
     let [ours, theirs] = [ours, theirs].map(|courses| Concordance::of(&courses, PairRule::default()));
     Jackknife::of(ours.seeds, |without| {
-        Ok(ours.value(Orientation::LowIsGood, without)? - theirs.value(reading, without)?)
+        Ok(ours.value(Orientation::LowIsGood, without)? - theirs.value(orientation, without)?)
     })
 }
 
@@ -113,7 +118,7 @@ fn keep_common(one: &mut SeedCourse, other: &mut SeedCourse) {
 
 /// The median over rows of how far the combined bound is from the noise bound, as a share of it.
 fn median_distance(arms: &HealthyArms<'_>) -> Option<f64> {
-    let of_run = |run: &crate::evidence::health::HealthyRun<'_>| {
+    let of_run = |run: &HealthyRun<'_>| {
         let [combined, noise] = ["combined_bound", "noise_bound"].map(|name| run.run.series.column(name).to_vec());
         let both = combined.into_iter().zip(noise).filter_map(|(a, b)| defined(a).zip(defined(b)));
         both.map(|(a, b)| (a / b - 1.0).abs()).filter(|apart| apart.is_finite()).collect::<Vec<f64>>()
