@@ -114,7 +114,7 @@ pub fn write_request(request: &Request, out: &mut dyn Write) -> Result<ReportFil
     files::write_csv(&report.summary, &Vec::from_iter(evidence.summaries.iter().map(CsvLine::of_arm)))?;
     files::write_csv(&report.ordering, &Vec::from_iter(evidence.ordering.iter().map(CsvLine::of_ordering)))?;
     files::write_csv(&report.predictiveness, &Vec::from_iter(evidence.scores.iter().map(CsvLine::of_score)))?;
-    files::write_csv(&report.claims, &Vec::from_iter(evidence.findings.iter().map(CsvLine::of_finding)))?;
+    files::write_csv(&report.claims, &Vec::from_iter(evidence.judgements.iter().flat_map(CsvLine::of_judgement)))?;
 
     let drawn = figures::draw_all(&evidence, &grouped)?;
     let pictures: Vec<_> = drawn.iter().flat_map(|drawn| &drawn.pictures).collect();

@@ -207,6 +207,12 @@ impl Concordance {
         Ok(Oriented { score, by_family, high_is_good, flips })
     }
 
+    /// The concordance of each family by itself, high values read as good: before any direction is learnt.
+    pub fn of_families(&self) -> Vec<Result<Jackknife, Undefined>> {
+        let of = |family: &FamilyPairs| Jackknife::of(self.seeds, |seed| family.without(seed).concordance());
+        self.families.iter().map(of).collect()
+    }
+
     fn total(&self, without: Option<usize>) -> PairSums {
         let mut total = PairSums::default();
         self.families.iter().for_each(|family| total.add(family.without(without)));

@@ -6,6 +6,9 @@
 
 use std::f64::consts::PI;
 
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
 /// A family of courses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
@@ -86,6 +89,38 @@ pub fn fits(points: &[(f64, f64)]) -> Vec<DecayFit> {
     fits
 }
 
+/// Corners of a random curve.
+const CORNERS: usize = 3;
+
+/// How well the best canonical decay fits curves of which nothing is known but that they fall from one level to another: R2,
+/// ascending, of `curves` curves of `points` points each.
+pub fn r2_by_chance(from: f64, to: f64, points: usize, curves: usize) -> Vec<f64> {
+    let mut generator = ChaCha8Rng::seed_from_u64(0);
+    let best = |_| fits(&random_falling(from, to, points, &mut generator)).first().map_or(0.0, |fit| fit.r2);
+    let mut found: Vec<f64> = (0..curves).map(best).collect();
+    found.sort_by(f64::total_cmp);
+    found
+}
+
+/// A curve over time from 0 to 1: straight between [`CORNERS`] corners, whose times and heights are drawn evenly and put in order.
+fn random_falling(from: f64, to: f64, points: usize, generator: &mut impl Rng) -> Vec<(f64, f64)> {
+    let mut sorted = || {
+        let mut drawn: Vec<f64> = (0..CORNERS).map(|_| generator.random()).collect();
+        drawn.sort_by(f64::total_cmp);
+        drawn
+    };
+    let (times, falls) = (sorted(), sorted());
+    let corners: Vec<(f64, f64)> =
+        [(0.0, 0.0)].into_iter().chain(times.into_iter().zip(falls)).chain([(1.0, 1.0)]).collect();
+    let fallen = |time: f64| {
+        let next = corners[1..CORNERS + 1].partition_point(|corner| corner.0 < time) + 1;
+        let ((t0, f0), (t1, f1)) = (corners[next - 1], corners[next]);
+        if t1 > t0 { f0 + (f1 - f0) * (time - t0) / (t1 - t0) } else { f1 }
+    };
+    let time = |place: usize| place as f64 / (points - 1).max(1) as f64;
+    (0..points).map(|place| (time(place), from + (to - from) * fallen(time(place)))).collect()
+}
+
 /// What a family multiplies its scale with.
 fn basis(family: Family, shape: f64, steps: usize, time: f64) -> f64 {
     match family {
@@ -161,6 +196,19 @@ mod tests {
 
     fn best(rate: impl Fn(f64) -> f64) -> DecayFit {
         fits(&course(rate))[0]
+    }
+
+    #[test]
+    fn random_curves_fall_from_end_to_end() {
+        let mut generator = ChaCha8Rng::seed_from_u64(1);
+        let curves: Vec<_> = (0..200).map(|_| random_falling(3.0, 1.0, 50, &mut generator)).collect();
+        for curve in &curves {
+            assert_eq!((curve[0], curve[49]), ((0.0, 3.0), (1.0, 1.0)));
+            assert!(curve.windows(2).all(|pair| pair[0].1 >= pair[1].1 && pair[0].0 < pair[1].0));
+        }
+        // Order statistics of even draws are symmetric: half-way down in the middle, on average.
+        let middle = curves.iter().map(|curve| 0.5 * (curve[24].1 + curve[25].1)).sum::<f64>() / 200.0;
+        assert!((middle - 2.0).abs() < 0.1, "{middle}");
     }
 
     #[test]

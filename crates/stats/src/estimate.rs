@@ -36,31 +36,20 @@ pub enum Undefined {
     /// No arm has two seeds, so that nothing varies over seeds.
     #[error("one seed, so no interval over seeds")]
     SingleSeed,
-    /// All resamples agree, as where every seed improves: the bootstrap then knows nothing about the uncertainty.
-    #[error("every resample gives the same value")]
+    /// It stays the same whichever seed is left out, so that nothing is known about its uncertainty.
+    #[error("the same without each seed")]
     NoSpread,
-    /// The statistic is undefined in so many resamples that the ends of its distribution are not known.
-    #[error("undefined in {undefined} of {resamples} resamples")]
-    Unstable {
-        /// Resamples without a value.
-        undefined: usize,
-        /// Resamples made.
-        resamples: usize,
-    },
     /// So many pairs without event share the most alarming value that every threshold gives more false alarms than allowed.
     #[error("no threshold keeps false alarms to 10 %")]
     NoThreshold,
     /// No run loses trainability after its first task with a value of the indicator before.
     #[error("no run whose loss of trainability could be warned of")]
     NothingToWarnOf,
-    /// There is one configuration, so that none can be left out.
-    #[error("one configuration, so none can be left out")]
-    SingleArm,
     /// No two seeds of an arm can be compared at any task.
     #[error("no two seeds of an arm to compare")]
     NoPairs,
-    /// There is one family of methods, so that none is left to learn a direction from.
-    #[error("one family of methods, so no other to learn a direction from")]
+    /// There is one family of methods, so that none is left to learn from.
+    #[error("one family of methods, so no other to learn from")]
     SingleFamily,
     /// The indicator is the very baseline that it would be compared with.
     #[error("it is the baseline itself")]
@@ -92,6 +81,13 @@ pub struct Interval {
 }
 
 impl Interval {
+    /// The range of shares, accuracies and concordances.
+    pub const SHARE: Interval = Interval { low: 0.0, high: 1.0 };
+    /// The range of correlations, and of differences of two shares.
+    pub const DIFFERENCE: Interval = Interval { low: -1.0, high: 1.0 };
+    /// All numbers.
+    pub const ALL: Interval = Interval { low: f64::NEG_INFINITY, high: f64::INFINITY };
+
     /// Whether the value lies within, ends included.
     pub fn contains(&self, value: f64) -> bool {
         self.low <= value && value <= self.high

@@ -1,18 +1,17 @@
-//! What an indicator adds to a predictor that costs nothing: nested logistic models, judged on configurations they have not seen.
+//! What an indicator adds to a predictor that costs nothing: nested logistic models, judged on methods they have not seen.
 //!
-//! Both models foretell the event, one from the baseline alone, the other from baseline and indicator. One configuration (arm) after
+//! Both models foretell the event, one from the baseline alone, the other from baseline and indicator. One family of methods after
 //! the other is left out; both models are fitted to all others and asked about the one left out. The **gain** is the mean fall of the
-//! log-loss over all task pairs, in nats a pair: above zero, the indicator tells something about a new configuration that the
-//! baseline does not; below zero, believing it does harm there. Runs of a configuration stay together, because its tasks
+//! log-loss over all task pairs, in nats a pair: above zero, the indicator tells something about a new method that the
+//! baseline does not; below zero, believing it does harm there. Arms of a family stay together, because they
 //! resemble each other far more than those of a new one would.
 //!
 //! Both predictors enter as ranks among the fitted pairs, scaled to unit variance: like AUROC, the gain then does not depend on an
 //! indicator's unit, and infinite values are ordinary. With them the ridge of [`RIDGE`] is scikit-learn's default.
 //!
-//! The interval redraws the seeds that models are judged on together with those that they are fitted to: judging alone would make
-//! it too narrow (it covered 90 of 100 simulated gains instead of 95). Refitting all models in every resample would take minutes, so
-//! each takes one Newton step from its fit to all seeds, which is as good to the order that matters (D. W. K. Andrews,
-//! *Econometrica* 70, 2002), and losses are carried along to second order. The ranks stay those of all seeds.
+//! The interval leaves a seed out of what models are judged on together with what they are fitted to. Refitting all models for every
+//! seed would take minutes, so each takes one Newton step from its fit to all seeds, which is as good to the order that matters
+//! (D. W. K. Andrews, *Econometrica* 70, 2002), and losses are carried along to second order. The ranks stay those of all seeds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +24,7 @@ use super::pooled::Pooled;
 /// The penalty on the slopes, as in `LogisticRegression(C=1.0)`: a whisper against a hundred pairs.
 pub(crate) const RIDGE: f64 = 1.0;
 
-/// Both models, fitted without each configuration in turn, and what they say of it.
+/// Both models, fitted without each family in turn, and what they say of it.
 #[derive(Clone, Debug)]
 pub struct HeldOut {
     folds: Vec<Fold>,
@@ -33,7 +32,7 @@ pub struct HeldOut {
     pairs: Vec<f64>,
 }
 
-/// One configuration left out.
+/// One family left out.
 #[derive(Clone, Debug)]
 struct Fold {
     /// Whether each run belongs to it.
@@ -43,12 +42,12 @@ struct Fold {
 }
 
 impl HeldOut {
-    /// Fits both models, one configuration left out at a time. `baseline` has a value for each pair, NaN where there is none; such
+    /// Fits both models, one family of methods left out at a time. `baseline` has a value for each pair, NaN where there is none; such
     /// pairs are left out. The baseline's models are those that are known, where they are of the same task pairs.
     ///
     /// # Errors
-    /// [`Undefined`] with fewer than two configurations, when the models are the same or the indicator is constant, or when the
-    /// events of the other configurations are all of one class.
+    /// [`Undefined`] with fewer than two families, when the models are the same or the indicator is constant, or when the
+    /// events of the other families are all of one class.
     ///
     /// # Panics
     /// When the lists differ in length.
@@ -62,26 +61,26 @@ impl HeldOut {
         if kept.iter().all(|&pair| pooled.values[pair] == pooled.values[first]) {
             return Err(Undefined::ConstantIndicator);
         }
-        let arm_of = |pair: usize| pooled.arms[pooled.run_of[pair]];
-        let arms: BTreeSet<usize> = kept.iter().map(|pair| arm_of(*pair)).collect();
-        if arms.len() < 2 {
-            return Err(Undefined::SingleArm);
+        let family_of = |pair: usize| pooled.families[pooled.run_of[pair]];
+        let families: BTreeSet<usize> = kept.iter().map(|pair| family_of(*pair)).collect();
+        if families.len() < 2 {
+            return Err(Undefined::SingleFamily);
         }
         let mut pairs = vec![0.0; pooled.runs()];
         kept.iter().for_each(|pair| pairs[pooled.run_of[*pair]] += 1.0);
         let known = known.filter(|known| known.pooled.same_pairs(pooled));
-        let fold = |arm: usize| {
-            let scaled = |values: &[f64]| scaled_without(arm, &kept, pooled, values);
+        let fold = |family: usize| {
+            let scaled = |values: &[f64]| scaled_without(family, &kept, pooled, values);
             let (of_baseline, of_indicator) = (scaled(baseline), scaled(&pooled.values));
-            let judged: Vec<bool> = pooled.arms.iter().map(|other| *other == arm).collect();
+            let judged: Vec<bool> = pooled.families.iter().map(|other| *other == family).collect();
             let rows: Vec<[f64; 3]> = of_baseline.iter().zip(of_indicator).map(|(x, y)| [1.0, *x, y]).collect();
             let alone = match known {
-                Some(known) => known.alone.get(&arm).ok_or(Undefined::NoValues)?.clone()?,
+                Some(known) => known.alone.get(&family).ok_or(Undefined::NoValues)?.clone()?,
                 None => alone(&of_baseline, &kept, pooled, &judged)?,
             };
             Ok(Fold { alone, whole: NestedModel::new(&rows, &kept, pooled, &judged)?, judged })
         };
-        Ok(Self { folds: arms.into_iter().map(fold).collect::<Result<_, _>>()?, pairs })
+        Ok(Self { folds: families.into_iter().map(fold).collect::<Result<_, _>>()?, pairs })
     }
 
     /// The gain, which is the mean fall of the log-loss a pair, in a resample, the runs weighted in fitting and in judging alike.
@@ -107,7 +106,7 @@ impl HeldOut {
 /// The models of a baseline alone, fitted once for all indicators that have a value at all the pairs that it has.
 pub struct Baseline {
     pooled: Pooled,
-    /// By the arm that is left out.
+    /// By the family that is left out.
     alone: BTreeMap<usize, Result<NestedModel<2>, Undefined>>,
 }
 
@@ -115,12 +114,12 @@ impl Baseline {
     /// Fits the models; the pairs are those of the baseline, scored as an indicator itself.
     pub fn new(pooled: Pooled) -> Self {
         let kept: Vec<usize> = (0..pooled.pairs()).collect();
-        let arms: BTreeSet<usize> = pooled.arms.iter().copied().collect();
-        let model = |arm: usize| {
-            let judged: Vec<bool> = pooled.arms.iter().map(|other| *other == arm).collect();
-            (arm, alone(&scaled_without(arm, &kept, &pooled, &pooled.values), &kept, &pooled, &judged))
+        let families: BTreeSet<usize> = pooled.families.iter().copied().collect();
+        let model = |family: usize| {
+            let judged: Vec<bool> = pooled.families.iter().map(|other| *other == family).collect();
+            (family, alone(&scaled_without(family, &kept, &pooled, &pooled.values), &kept, &pooled, &judged))
         };
-        let alone = arms.into_par_iter().map(model).collect();
+        let alone = families.into_par_iter().map(model).collect();
         Self { pooled, alone }
     }
 }
@@ -131,9 +130,9 @@ fn alone(scaled: &[f64], kept: &[usize], pooled: &Pooled, judged: &[bool]) -> Re
     NestedModel::new(&rows, kept, pooled, judged)
 }
 
-/// The values of the kept pairs as ranks among those of the arms that are not left out.
-fn scaled_without(arm: usize, kept: &[usize], pooled: &Pooled, values: &[f64]) -> Vec<f64> {
-    let fitted = kept.iter().filter(|pair| pooled.arms[pooled.run_of[**pair]] != arm);
+/// The values of the kept pairs as ranks among those of the families that are not left out.
+fn scaled_without(family: usize, kept: &[usize], pooled: &Pooled, values: &[f64]) -> Vec<f64> {
+    let fitted = kept.iter().filter(|pair| pooled.families[pooled.run_of[**pair]] != family);
     let mut sorted: Vec<f64> = fitted.map(|pair| values[*pair]).collect();
     sorted.sort_by(f64::total_cmp);
     // The share of values below, ties counting half, less one half, over the standard deviation of a uniform variable.
@@ -198,7 +197,7 @@ mod tests {
         let mut pooled = Pooled::default();
         pooled.values = values.to_vec();
         pooled.events = events.to_vec();
-        pooled.arms = arms.to_vec();
+        (pooled.arms, pooled.families) = (arms.to_vec(), arms.to_vec());
         pooled.run_of = (0..values.len()).map(|pair| pair / 4).collect();
         pooled
     }
@@ -258,7 +257,8 @@ mod tests {
             pooled.values = pairs().map(|pair| values[pair]).collect();
             pooled.events = pairs().map(|pair| events[pair]).collect();
             pooled.run_of = (0..20 * runs.len()).map(|pair| pair / 20).collect();
-            pooled.arms = runs.iter().map(|run| run / 4).collect();
+            pooled.families = runs.iter().map(|run| run / 4).collect();
+            pooled.arms = pooled.families.clone();
             HeldOut::new(&pooled, &pairs().map(|pair| baseline[pair]).collect::<Vec<f64>>()).unwrap()
         };
         let all: Vec<usize> = (0..12).collect();
@@ -276,7 +276,7 @@ mod tests {
         };
         assert_eq!(gain(&BASE, &EVENTS, &[0, 1, 2], &BASE), Undefined::IsBaseline);
         assert_eq!(gain(&[7.0; 12], &EVENTS, &[0, 1, 2], &BASE), Undefined::ConstantIndicator);
-        assert_eq!(gain(&X, &EVENTS, &[0, 0, 0], &BASE), Undefined::SingleArm);
+        assert_eq!(gain(&X, &EVENTS, &[0, 0, 0], &BASE), Undefined::SingleFamily);
         assert_eq!(gain(&X, &EVENTS, &[0, 1, 2], &[f64::NAN; 12]), Undefined::NoValues);
         assert_eq!(gain(&X, &[false; 12], &[0, 1, 2], &BASE), Undefined::NoEvent);
         // Without the second and third run's events nothing is left to fit when the first is left out.

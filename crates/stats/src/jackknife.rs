@@ -4,11 +4,12 @@
 //! from all arms at once, and whatever was learnt from the data, such as a direction, is learnt anew without it. Intervals
 //! are centred on the full estimate. Where the estimate is a mean over seeds this is Student's paired t test to the last digit.
 
+use super::aggregate::weighted_mean;
 use super::distribution::{student_t_outside, student_t_two_sided};
 use super::estimate::{Estimate, Interval, Undefined, at_least_two};
 
 /// Seeds below which nothing is decided: the coverage of the interval is unknown there.
-pub(crate) const FEWEST_SEEDS: usize = 5;
+pub const FEWEST_SEEDS: usize = 5;
 
 /// The confidence of [`Jackknife::estimate`].
 const CONFIDENCE: f64 = 0.95;
@@ -102,6 +103,77 @@ impl Jackknife {
     }
 }
 
+/// Runs by their seeds, for statistics that are given a weight for each run: 1, and 0 where its seed is left out.
+#[derive(Clone, Debug)]
+pub struct RunsBySeed {
+    /// The number of each run's seed, from 0 without gaps.
+    seed_of: Vec<usize>,
+    seeds: usize,
+}
+
+impl RunsBySeed {
+    /// Runs with these seeds; the same seed in several arms is one.
+    pub fn new(seed_of_run: &[u64]) -> RunsBySeed {
+        let mut known = seed_of_run.to_vec();
+        known.sort_unstable();
+        known.dedup();
+        let seed_of = seed_of_run.iter().map(|seed| known.partition_point(|other| other < seed)).collect();
+        RunsBySeed { seed_of, seeds: known.len() }
+    }
+
+    /// Runs of one arm, or pairs of runs: each with a seed of its own.
+    pub fn one_arm(runs: usize) -> RunsBySeed {
+        RunsBySeed { seed_of: (0..runs).collect(), seeds: runs }
+    }
+
+    /// A statistic over all runs with its interval, clipped to its range.
+    ///
+    /// # Errors
+    /// Why there is no value over all runs.
+    pub fn estimate(
+        &self,
+        range: Interval,
+        mut statistic: impl FnMut(&[f64]) -> Result<f64, Undefined>,
+    ) -> Result<Estimate, Undefined> {
+        let [estimate] = self.estimates([range], |weights| [statistic(weights)]);
+        estimate
+    }
+
+    /// Several statistics with their intervals, from one pass over the copies.
+    pub fn estimates<const STATISTICS: usize>(
+        &self,
+        ranges: [Interval; STATISTICS],
+        mut statistics: impl FnMut(&[f64]) -> [Result<f64, Undefined>; STATISTICS],
+    ) -> [Result<Estimate, Undefined>; STATISTICS] {
+        let points = statistics(&vec![1.0; self.seed_of.len()]);
+        let weights = |left_out: usize| -> Vec<f64> {
+            self.seed_of.iter().map(|seed| if *seed == left_out { 0.0 } else { 1.0 }).collect()
+        };
+        let copies: Vec<[Result<f64, Undefined>; STATISTICS]> = match self.seeds {
+            0 | 1 => Vec::new(),
+            seeds => (0..seeds).map(|left_out| statistics(&weights(left_out))).collect(),
+        };
+        std::array::from_fn(|place| {
+            let point = points[place]?;
+            let interval = if self.seeds < 2 {
+                Err(Undefined::SingleSeed)
+            } else {
+                let copy = |left_out: Option<usize>| left_out.map_or(Ok(point), |seed| copies[seed][place]);
+                Jackknife::of(self.seeds, copy).and_then(|found| found.estimate(ranges[place]).interval())
+            };
+            Ok(Estimate::new(point, interval, self.seed_of.len()))
+        })
+    }
+}
+
+/// The mean of a value a seed, with its interval over seeds, clipped to its range.
+///
+/// # Errors
+/// [`Undefined::NoValues`] of nothing.
+pub fn mean_over_seeds(range: Interval, values: &[f64]) -> Result<Estimate, Undefined> {
+    RunsBySeed::one_arm(values.len()).estimate(range, |weights| weighted_mean(values, weights))
+}
+
 /// The effect that a two-sided test at this level finds in 80 % of cases.
 fn detectable(error: f64, level: f64, degrees: usize) -> f64 {
     error * (student_t_two_sided(1.0 - level, degrees) + student_t_two_sided(2.0 * POWER - 1.0, degrees))
@@ -192,6 +264,27 @@ mod tests {
         let corrected = mean.seeds_for(0.5, 0.05 / 31.0, 1000).unwrap().unwrap();
         assert!((68..=72).contains(&corrected), "{corrected}");
         assert_eq!(mean.seeds_for(0.01, 0.05, 1000), Ok(None));
+    }
+
+    #[test]
+    fn runs_of_a_seed_are_deleted_together() {
+        // Two arms of three seeds; the statistic is the ratio of the arms' means, deleted by hand.
+        let (seeds, values) = ([7, 8, 9, 7, 8, 9], [1.0, 2.0, 3.0, 2.0, 2.0, 5.0]);
+        let ratio = |w: &[f64]| Ok(weighted_mean(&values[..3], &w[..3])? / weighted_mean(&values[3..], &w[3..])?);
+        let found = RunsBySeed::new(&seeds).estimate(ALL, ratio).unwrap();
+        let (top, bottom) = ([1.0, 2.0, 3.0], [2.0, 2.0, 5.0]);
+        let by_hand = Jackknife::of(3, |left_out| {
+            let sum = |values: &[f64]| (0..3).filter(|i| Some(*i) != left_out).map(|i| values[i]).sum::<f64>();
+            Ok(sum(&top) / sum(&bottom))
+        });
+        let (ours, theirs) = (found.interval().unwrap(), by_hand.unwrap().estimate(ALL).interval().unwrap());
+        assert!((ours.low - theirs.low).abs() < 1e-12 && (ours.high - theirs.high).abs() < 1e-12);
+        assert_eq!(found.n(), 6);
+        let alone = RunsBySeed::new(&[7, 7]).estimate(ALL, |_| Ok(1.0)).unwrap();
+        assert_eq!(alone.interval(), Err(Undefined::SingleSeed), "two arms of one seed");
+        let broken =
+            RunsBySeed::one_arm(3).estimate(ALL, |w| if w[1] == 0.0 { Err(Undefined::NoEvent) } else { Ok(1.0) });
+        assert_eq!(broken.unwrap().interval(), Err(Undefined::NoEvent));
     }
 
     proptest! {

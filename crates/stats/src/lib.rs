@@ -2,7 +2,7 @@
 //!
 //! A list of task pairs ([`pooled`]) is scored by rank [`correlation`] and Kendall's tau ([`kendall`]), separation of two
 //! classes ([`auroc`]), time of warning ([`lead`]) and [`gain`] over a baseline (a logistic model on configurations it
-//! has not seen). [`aggregate`] sums scores up, [`paired_tests`] and [`bootstrap`] say how sure they are, [`decay`] fits
+//! has not seen). [`aggregate`] sums scores up, [`paired_tests`] and the [`jackknife`] say how sure they are, [`decay`] fits
 //! the courses of step sizes.
 //!
 //! A number that does not exist is never replaced by one that does: it is an [`Undefined`] with its reason.
@@ -10,12 +10,12 @@
 pub mod aggregate;
 pub mod auroc;
 pub mod beyond_present;
-pub mod bootstrap;
 pub mod concordance;
 pub mod correlation;
 pub mod decay;
 mod distribution;
 pub mod estimate;
+pub mod exchange;
 pub mod gain;
 pub mod gaps;
 pub mod jackknife;
@@ -26,7 +26,7 @@ mod logistic;
 mod oracles;
 pub mod paired_tests;
 pub mod pooled;
+pub mod random_effects;
 pub mod ranks;
 
-pub use bootstrap::{Bootstrap, BootstrapOptions};
 pub use estimate::{Estimate, Interval, Share, Undefined};

@@ -17,6 +17,19 @@ pub struct Outcome {
     pub event: bool,
 }
 
+/// What is remembered of a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PooledRun {
+    /// Its place in a list of the caller's.
+    pub place: usize,
+    /// The number of its arm.
+    pub arm: usize,
+    /// The number of its family of methods.
+    pub family: usize,
+    /// Its seed.
+    pub seed: u64,
+}
+
 /// The task pairs of all runs, one run after the other. Runs without any pair are not among its runs.
 #[derive(Clone, Debug, Default)]
 pub struct Pooled {
@@ -32,23 +45,20 @@ pub struct Pooled {
     pub tasks: Vec<usize>,
     /// The arm of each run.
     pub arms: Vec<usize>,
+    /// The family of methods of each run.
+    pub families: Vec<usize>,
     /// The place of each run among the scored runs.
     pub places: Vec<usize>,
     /// Pairs that have an outcome but no indicator, among all that have an outcome.
     pub undefined: Share,
-    seeds: BTreeSet<u64>,
+    /// The seed of each run.
+    pub seeds: Vec<u64>,
     pairs_of_run: Vec<Range<usize>>,
 }
 
 impl Pooled {
-    /// Adds the pairs of a run, of which the place in a list of the caller's, the number of the arm, within which intervals
-    /// resample, and the seed are remembered: the indicator's column, and the outcome seen from each task, if there is one.
-    pub fn add_run(
-        &mut self,
-        (place, arm, seed): (usize, usize, u64),
-        column: &[Option<f64>],
-        outcomes: &[Option<Outcome>],
-    ) {
+    /// Adds the pairs of a run: the indicator's column, and the outcome seen from each task, if there is one.
+    pub fn add_run(&mut self, run: PooledRun, column: &[Option<f64>], outcomes: &[Option<Outcome>]) {
         let start = self.values.len();
         for (task, outcome) in outcomes.iter().enumerate() {
             let Some(outcome) = outcome else { continue };
@@ -60,9 +70,10 @@ impl Pooled {
         }
         if self.values.len() > start {
             self.pairs_of_run.push(start..self.values.len());
-            self.arms.push(arm);
-            self.places.push(place);
-            self.seeds.insert(seed);
+            self.arms.push(run.arm);
+            self.families.push(run.family);
+            self.places.push(run.place);
+            self.seeds.push(run.seed);
         }
     }
 
@@ -85,8 +96,8 @@ impl Pooled {
     }
 
     /// Different seeds among these runs.
-    pub fn seeds(&self) -> usize {
-        self.seeds.len()
+    pub fn different_seeds(&self) -> usize {
+        self.seeds.iter().collect::<BTreeSet<_>>().len()
     }
 
     /// Task pairs whose target is an event.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use trainability_stats::aggregate::{last_quarter, mean, slope, weighted_interquartile_mean};
-use trainability_stats::bootstrap::{estimate_over_seeds, mean_over_seeds};
-use trainability_stats::estimate::{Estimate, Undefined};
+use trainability_stats::estimate::{Estimate, Interval, Undefined};
 use trainability_stats::gaps::all_defined;
+use trainability_stats::jackknife::{RunsBySeed, mean_over_seeds};
 
 use crate::evidence::gain::{Gain, correct, scores_by_arm};
 use crate::series::{Arm, CONTROL, Series};
@@ -47,21 +47,23 @@ pub(crate) fn compare_arms(finished: &[Series], diverged: &BTreeMap<Arm, usize>)
         let whole = finished.iter().filter(|run| run.arm == *arm && run.score().is_some());
         let runs: BTreeMap<u64, &Series> = whole.map(|run| (run.seed, run)).collect();
         let accuracies: Vec<Vec<f64>> = runs.values().filter_map(|run| all_defined(run.online_accuracy())).collect();
-        let over_seeds = |statistic: fn(&[f64]) -> Result<f64, Undefined>| {
+        let over_seeds = |range: Interval, statistic: fn(&[f64]) -> Result<f64, Undefined>| {
             let values: Result<Vec<f64>, Undefined> = accuracies.iter().map(|accuracy| statistic(accuracy)).collect();
-            mean_over_seeds(&values?)
+            mean_over_seeds(range, &values?)
         };
+        let share = Interval::SHARE;
         let means: Vec<f64> = runs.values().filter_map(|run| run.score()).collect();
         let tested: Vec<f64> = runs.values().filter_map(|run| mean(&all_defined(run.column(TEST))?).ok()).collect();
         ArmSummary {
             arm: arm.clone(),
             seeds: runs.len(),
-            mean_accuracy: mean_over_seeds(&means),
-            last_quarter_accuracy: over_seeds(|accuracy| mean(last_quarter(accuracy))),
-            last_task_accuracy: over_seeds(|accuracy| accuracy.last().copied().ok_or(Undefined::NoValues)),
-            mean_test_accuracy: mean_over_seeds(&tested),
-            slope: over_seeds(slope),
-            interquartile_mean: estimate_over_seeds(means.len(), |w| weighted_interquartile_mean(&means, w)),
+            mean_accuracy: mean_over_seeds(share, &means),
+            last_quarter_accuracy: over_seeds(share, |accuracy| mean(last_quarter(accuracy))),
+            last_task_accuracy: over_seeds(share, |accuracy| accuracy.last().copied().ok_or(Undefined::NoValues)),
+            mean_test_accuracy: mean_over_seeds(share, &tested),
+            slope: over_seeds(Interval::DIFFERENCE, slope),
+            interquartile_mean: RunsBySeed::one_arm(means.len())
+                .estimate(share, |weights| weighted_interquartile_mean(&means, weights)),
             gain: match arm.schedule.as_str() {
                 CONTROL => Gain::undefined(Undefined::IsControl),
                 _ => Gain::between(&scores, arm, &arm.control()),

@@ -2,13 +2,13 @@
 //!
 //! Seeds are paired: the same seed means the same images, labels, order and first weights on both sides. The mean paired
 //! difference uses the pairs; the probability of improvement is the field's, over all pairs of runs of the two sides, restricted
-//! to the seeds that both have, and for its interval these seeds are redrawn jointly.
+//! to the seeds that both have, and for its interval a seed is left out of both sides.
 
 use std::collections::BTreeMap;
 
 use trainability_stats::aggregate::{mean, weighted_probability_of_improvement};
-use trainability_stats::bootstrap::{estimate_over_seeds, mean_over_seeds};
-use trainability_stats::estimate::{Estimate, Undefined};
+use trainability_stats::estimate::{Estimate, Interval, Undefined};
+use trainability_stats::jackknife::{RunsBySeed, mean_over_seeds};
 use trainability_stats::paired_tests::{holm_defined, paired_t, sign_flip};
 
 use crate::series::{Arm, Series};
@@ -70,8 +70,8 @@ impl Gain {
             mean(&rows.iter().map(of_method).collect::<Result<Vec<f64>, _>>()?)
         };
         Self {
-            difference: mean_over_seeds(&differences),
-            improvement: estimate_over_seeds(seeds.len(), improvement),
+            difference: mean_over_seeds(Interval::DIFFERENCE, &differences),
+            improvement: RunsBySeed::one_arm(seeds.len()).estimate(Interval::SHARE, improvement),
             p_paired_t: paired_t(&differences),
             p_paired_t_holm: paired_t(&differences),
             p_sign_flip: sign_flip(&differences),

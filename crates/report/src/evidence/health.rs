@@ -110,6 +110,12 @@ fn is_constant(run: &RecordedRun) -> bool {
     name.map_or(run.arm.schedule == CONTROL, |name| name == CONTROL)
 }
 
+/// The family of methods of each arm, whatever its schedule.
+pub(crate) fn families(sweep: &RecordedSweep) -> BTreeMap<Arm, String> {
+    let keys = grid_keys(sweep.provenance.as_ref());
+    sweep.finished().map(|run| (run.arm.clone(), family(&part_names(run, &keys)))).collect()
+}
+
 /// The name of a family: its parts, the weight decays being one, and ReLU, which is there without being named, none.
 fn family(parts: &[String]) -> String {
     let name = |part: &String| if DECAYS.contains(&part.as_str()) { "weight decay".to_owned() } else { part.clone() };

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use trainability_record::glossary::{DescribedIndicator, IndicatorRole};
 use trainability_record::run::Status;
-use trainability_stats::aggregate::{mean, weighted_mean};
-use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
+use trainability_stats::Interval;
+use trainability_stats::aggregate::mean;
+use trainability_stats::jackknife::mean_over_seeds;
 
-use crate::evidence::claims::finding::Finding;
+use crate::evidence::claims::claim::Judgement;
 use crate::evidence::claims::judge;
 use crate::evidence::comparison::{ArmSummary, compare_arms};
-use crate::evidence::health::{HealthyArms, Judged};
+use crate::evidence::health::{HealthyArms, Judged, families};
 use crate::evidence::ordering::{Ordering, order_indicators};
 use crate::evidence::outcomes::EventOptions;
 use crate::evidence::predictiveness::{Predictiveness, PredictivenessOptions, score_indicators};
@@ -51,7 +52,7 @@ pub(crate) struct Evidence {
     /// What each schedule achieved over the methods that all were run with, in the sweep's order.
     pub compared_schedules: Vec<ScheduleSummary>,
     /// What the runs say of the paper's claims.
-    pub findings: Vec<Finding>,
+    pub judgements: Vec<Judgement>,
     /// Which arms the next are judged on.
     pub judged: Judged,
     /// Which indicator orders seeds by how they will fare, and which adds to what present health says.
@@ -91,16 +92,17 @@ impl Evidence {
         summaries.sort_by_key(|summary| place(&summary.arm));
         let mut compared_schedules = compare_schedules(&series, &ceilings);
         compared_schedules.sort_by_key(|summary| schedules.iter().position(|label| *label == summary.schedule));
-        let event = EventOptions { references: references(&sweep), ..EventOptions::default() };
+        let event =
+            EventOptions { references: references(&sweep), families: families(&sweep), ..EventOptions::default() };
         let options = PredictivenessOptions { event: event.clone(), ..PredictivenessOptions::default() };
         let scores = score_indicators(&series, &sweep.glossary.indicators, &options);
         let options = sweep.finished().filter_map(|run| run.record.as_ref()).map(|record| &record.options);
         let classes = sweep.provenance.iter().chain(options).find_map(|value| lookup(value, "classes")?.as_f64());
-        let (judged, ordering, findings) = {
+        let (judged, ordering, judgements) = {
             let arms = HealthyArms::of(&sweep, classes.map_or(0.0, |classes| 1.0 / classes));
             let ordering = order_indicators(&arms, &sweep.glossary.indicators);
-            let findings = judge(&sweep, &arms, &series, &scores, &event);
-            (arms.judged, ordering, findings)
+            let judgements = judge(&sweep, &arms, &series);
+            (arms.judged, ordering, judgements)
         };
         Self {
             sweep,
@@ -110,7 +112,7 @@ impl Evidence {
             classes,
             summaries,
             compared_schedules,
-            findings,
+            judgements,
             judged,
             ordering,
             scores,
@@ -169,14 +171,13 @@ impl Evidence {
         self.numbered(tasks).map(|(task, values)| (task, mean(values).unwrap_or(f64::NAN))).collect()
     }
 
-    /// The 95 % bootstrap interval over runs of the mean by task, counted from 1: task, low, high.
+    /// The 95 % interval over runs of the mean of a share by task, counted from 1: task, low, high.
     pub(crate) fn interval_band(&self, tasks: &[Vec<f64>]) -> Vec<(f64, f64, f64)> {
         let runs = tasks.first().map_or(0, Vec::len);
-        let bootstrap = Bootstrap::unstratified(runs, BootstrapOptions::default());
         let band = |(task, values): (f64, &[f64])| {
             let whole = values.len() == runs && !values.iter().any(|value| value.is_nan());
-            let interval = whole.then(|| bootstrap.interval(|weights| weighted_mean(values, weights)));
-            match interval {
+            let mean = whole.then(|| mean_over_seeds(Interval::SHARE, values));
+            match mean.and_then(Result::ok).map(|mean| mean.interval()) {
                 Some(Ok(interval)) => (task, interval.low, interval.high),
                 _ => (task, f64::NAN, f64::NAN),
             }

@@ -4,9 +4,8 @@
 //! 0.9 times the reference: the accuracy of the `reset` arm (a fresh network at every task) with the same seed on the same
 //! tasks, or, where there is no such run, the accuracy of the run's own first task.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use trainability_stats::aggregate::last_quarter;
 use trainability_stats::gaps::{defined, defined_mean};
 use trainability_stats::pooled::Outcome;
 
@@ -71,6 +70,8 @@ pub(crate) struct EventOptions {
     pub reset: Arm,
     /// Arms with a reference of their own in place of that arm, or with none; these references are not scored either.
     pub references: BTreeMap<Arm, Option<Arm>>,
+    /// The family of methods of each arm, near copies being one; that of an arm without an entry is its method.
+    pub families: BTreeMap<Arm, String>,
 }
 
 impl EventOptions {
@@ -88,7 +89,7 @@ impl EventOptions {
 impl Default for EventOptions {
     fn default() -> Self {
         let reset = Arm { method: "reset".to_owned(), schedule: "constant".to_owned() };
-        Self { loss: 0.1, target: Target::default(), reset, references: BTreeMap::new() }
+        Self { loss: 0.1, target: Target::default(), reset, references: BTreeMap::new(), families: BTreeMap::new() }
     }
 }
 
@@ -99,6 +100,8 @@ pub(crate) struct ScoredRun<'a> {
     pub series: &'a Series,
     /// The place of its arm among all scored arms.
     pub arm: usize,
+    /// The number of its family of methods.
+    pub family: usize,
     /// What its losses are measured against.
     pub reference: Reference,
     reference_accuracy: Vec<Option<f64>>,
@@ -111,11 +114,14 @@ pub(crate) fn scored_runs<'a>(runs: &'a [Series], options: &EventOptions) -> Vec
     sorted.sort_by(|left, right| (&left.arm, left.seed).cmp(&(&right.arm, right.seed)));
     let mut arms: Vec<&Arm> = sorted.iter().map(|run| &run.arm).collect();
     arms.dedup();
+    let family_of = |arm: &Arm| options.families.get(arm).unwrap_or(&arm.method).clone();
+    let families: BTreeSet<String> = arms.iter().map(|arm| family_of(arm)).collect();
     let scored = |series: &'a Series| {
         let reset = options.reference(&series.arm).and_then(|arm| resets.get(&(arm, series.seed)).copied());
         let (reference, reference_accuracy) = reference_of(series, reset);
         let arm = arms.partition_point(|arm| **arm < series.arm);
-        ScoredRun { series, arm, reference, reference_accuracy }
+        let family = families.iter().position(|family| *family == family_of(&series.arm)).unwrap_or(0);
+        ScoredRun { series, arm, family, reference, reference_accuracy }
     };
     sorted.into_iter().map(scored).collect()
 }
@@ -140,13 +146,6 @@ impl ScoredRun<'_> {
             (Some(reached), Some(expected)) => reached < (1.0 - options.loss) * expected,
             _ => false,
         })
-    }
-
-    /// Mean accuracy over the last quarter of the tasks as a share of the reference's over the same tasks; `None` where one is missing.
-    pub(crate) fn late_accuracy(&self) -> Option<f64> {
-        let reached = defined_mean(last_quarter(self.series.online_accuracy()))?;
-        let expected = defined_mean(last_quarter(&self.reference_accuracy))?;
-        (expected > 0.0).then(|| reached / expected)
     }
 
     /// The outcome seen from each task, `None` where a task of the future, or its accuracy, is missing.

@@ -3,7 +3,7 @@
 use trainability_stats::Undefined;
 use trainability_stats::auroc::Direction;
 use trainability_stats::lead::{Before, Leads};
-use trainability_stats::pooled::{Outcome, Pooled};
+use trainability_stats::pooled::{Outcome, Pooled, PooledRun};
 
 use crate::evidence::outcomes::{EventOptions, ScoredRun};
 
@@ -11,7 +11,11 @@ use crate::evidence::outcomes::{EventOptions, ScoredRun};
 pub(crate) fn pairs_of(indicator: &str, runs: &[ScoredRun<'_>], outcomes: &[Vec<Option<Outcome>>]) -> Pooled {
     let mut pooled = Pooled::default();
     for (place, (run, outcomes)) in runs.iter().zip(outcomes).enumerate() {
-        pooled.add_run((place, run.arm, run.series.seed), run.series.column(indicator), outcomes);
+        pooled.add_run(
+            PooledRun { place, arm: run.arm, family: run.family, seed: run.series.seed },
+            run.series.column(indicator),
+            outcomes,
+        );
     }
     pooled
 }

@@ -1,17 +1,17 @@
 //! How well each indicator foretells the loss of trainability, at each horizon.
 //!
 //! AUROC is reported as it is (high values announce the event) and oriented: in the direction in which the indicator separates
-//! over all data, which is then kept in every resample, so that the interval may reach below one half. Choosing the direction on
+//! over all data, which is then kept in every copy without a seed, so that the interval may reach below one half. Choosing the direction on
 //! the data that are scored is optimistic, and most so for a worthless indicator: its oriented AUROC is above one half by
 //! construction, and only its interval says that this is nothing. Average precision and the lead time take the same direction.
 
 use rayon::prelude::*;
 use trainability_record::glossary::{DescribedIndicator, IndicatorRole};
 use trainability_stats::auroc::{Direction, auroc, weighted_auroc, weighted_average_precision};
-use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
 use trainability_stats::correlation::{WeightedSpearman, spearman};
-use trainability_stats::estimate::{Estimate, Share, Undefined};
+use trainability_stats::estimate::{Estimate, Interval, Share, Undefined};
 use trainability_stats::gain::{Baseline, HeldOut};
+use trainability_stats::jackknife::RunsBySeed;
 use trainability_stats::kendall::kendall;
 use trainability_stats::lead::threshold;
 use trainability_stats::pooled::Outcome;
@@ -33,13 +33,11 @@ pub(crate) struct PredictivenessOptions {
     pub horizons: Vec<usize>,
     /// The definition of the event and of the outcome.
     pub event: EventOptions,
-    /// The bootstrap over seeds.
-    pub bootstrap: BootstrapOptions,
 }
 
 impl Default for PredictivenessOptions {
     fn default() -> Self {
-        Self { horizons: vec![1, 3, 5], event: EventOptions::default(), bootstrap: BootstrapOptions::default() }
+        Self { horizons: vec![1, 3, 5], event: EventOptions::default() }
     }
 }
 
@@ -143,15 +141,17 @@ fn score(
 ) -> Predictiveness {
     let Pairs { runs, outcomes, baselines, reference } = *pairs;
     let pooled = pairs_of(&indicator.name, runs, outcomes);
-    let bootstrap = Bootstrap::new(&pooled.arms, options.bootstrap);
+    let runs_by_seed = RunsBySeed::new(&pooled.seeds);
     let direction = auroc(&pooled.values, &pooled.events).map(Direction::of);
     let (spearmans, kendalls) = (pooled.within_runs(spearman), pooled.within_runs(kendall));
-    // The pairs are sorted once; a resample is then nothing but other weights.
+    // The pairs are sorted once; a copy without a seed is then nothing but other weights.
     let order = Order::of(&pooled.values);
     let mut correlation = WeightedSpearman::new(&pooled.values, &pooled.accuracies);
     let mut weights = vec![0.0; pooled.pairs()];
+    let (share, difference) = (Interval::SHARE, Interval::DIFFERENCE);
+    let ranges = [share, share, difference, difference, difference];
     let [auroc, average_precision, spearman_pooled, spearman_within, kendall_within] =
-        bootstrap.estimates(|run_weights| {
+        runs_by_seed.estimates(ranges, |run_weights| {
             pooled.spread(run_weights, &mut weights);
             let precise = |direction| weighted_average_precision(&order, &pooled.events, &weights, direction);
             [
@@ -162,11 +162,12 @@ fn score(
                 mean_defined(&kendalls, run_weights),
             ]
         });
-    // The direction is that over all data; the threshold is found anew in each resample.
+    // The direction is that over all data; the threshold is found anew in each copy.
     let mut warnings = || -> Result<(Estimate, Share, f64), Undefined> {
         let leads = leads(&indicator.name, &pooled, runs, &options.event, direction?)?;
         let laxest = |weights: &[f64]| threshold(&order, &pooled.values, &pooled.events, weights, direction?);
-        let mean = bootstrap.estimate(|run_weights| {
+        let lead = Interval { low: 0.0, high: f64::INFINITY };
+        let mean = runs_by_seed.estimate(lead, |run_weights| {
             pooled.spread(run_weights, &mut weights);
             leads.mean(laxest(&weights)?, run_weights)
         })?;
@@ -176,7 +177,7 @@ fn score(
     let warnings = warnings();
     let gain_over = |name: &str, baseline: &Baseline| {
         let held_out = HeldOut::beside(&pooled, &beside(&pooled, name, runs), Some(baseline))?;
-        Ok(over(bootstrap.estimate(|weights| held_out.resampled(weights))?, held_out.runs()))
+        Ok(over(runs_by_seed.estimate(Interval::ALL, |weights| held_out.resampled(weights))?, held_out.runs()))
     };
     let defined = |values: &[Result<f64, Undefined>]| values.iter().flatten().count();
     Predictiveness {
@@ -199,7 +200,7 @@ fn score(
         events: pooled.event_count(),
         pairs: pooled.pairs(),
         runs: pooled.runs(),
-        seeds: pooled.seeds(),
+        seeds: pooled.different_seeds(),
         undefined: pooled.undefined,
         reference,
     }

@@ -5,11 +5,16 @@ use trainability_stats::auroc::Direction;
 use trainability_stats::estimate::{Estimate, Share, Undefined, cells};
 use trainability_stats::paired_tests::sign_flip_floor;
 
-use crate::evidence::claims::finding::Finding;
+use crate::evidence::claims::claim::{Finding, Judgement, LEVEL, Verdict};
 use crate::evidence::comparison::ArmSummary;
 use crate::evidence::ordering::Ordering;
 use crate::evidence::outcomes::Reference;
 use crate::evidence::predictiveness::Predictiveness;
+
+/// A verdict as the CSV has it.
+fn word(verdict: Verdict) -> String {
+    verdict.to_string().replace(' ', "_")
+}
 
 /// A field of a line.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -129,15 +134,47 @@ impl CsvLine {
         line.with_note()
     }
 
-    /// A line of `claims.csv`: one finding.
-    pub(crate) fn of_finding(finding: &Finding) -> Self {
-        let mut line = Self::default();
-        line.text("claim", finding.claim.letter());
-        line.text("statement", finding.claim.statement());
-        line.text("subject", &finding.subject);
-        line.text("verdict", finding.verdict.to_string().replace(' ', "_"));
-        line.text("evidence", &finding.evidence);
-        line
+    /// The lines of `claims.csv`: one of the claim as a whole, and one of each finding.
+    pub(crate) fn of_judgement(judgement: &Judgement) -> Vec<Self> {
+        let Judgement { claim, findings, .. } = judgement;
+        let mut whole = Self::default();
+        let deciding = judgement.deciding();
+        whole.text("claim", claim.letter);
+        whole.text("subject", "");
+        whole.text("verdict", word(judgement.verdict));
+        let reason = deciding.map_or(Err(Undefined::NoValues), |finding| finding.effect);
+        whole.interval("effect", &reason);
+        whole.count("n", reason.map_or(0, |effect| effect.n()));
+        whole.number("p", judgement.p.ok());
+        whole.number("p_corrected", judgement.p_corrected.ok());
+        whole.number("detectable", judgement.detectable.ok());
+        whole.seeds_needed(judgement.seeds_needed);
+        whole.text("about", deciding.map_or("", |finding| &*finding.subject));
+        whole.text("note", claim.statement);
+        let of_finding = |finding: &Finding| {
+            let mut line = Self::default();
+            line.text("claim", claim.letter);
+            line.text("subject", &finding.subject);
+            line.text("verdict", word(finding.verdict(claim, findings.len())));
+            line.interval("effect", &finding.effect);
+            line.count("n", finding.effect.map_or(0, |effect| effect.n()));
+            let sides = [finding.p_for, finding.p_against].into_iter().flatten();
+            line.number("p", sides.reduce(f64::min));
+            line.number("p_corrected", None);
+            line.number("detectable", finding.power.and_then(|power| power.smallest_detectable(LEVEL)).ok());
+            line.seeds_needed(finding.seeds_needed());
+            line.text("about", "");
+            let reasons = [finding.effect.err(), finding.effect.ok().and_then(|effect| effect.interval().err())];
+            let reason = reasons.into_iter().flatten().next().map(|reason| reason.to_string());
+            let note = [reason.unwrap_or_default(), finding.note.clone()];
+            line.text("note", note.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; "));
+            line
+        };
+        [whole].into_iter().chain(findings.iter().map(of_finding)).collect()
+    }
+
+    fn seeds_needed(&mut self, seeds: Result<Option<usize>, Undefined>) {
+        self.number("seeds_needed", seeds.ok().flatten().map(|seeds| seeds as f64));
     }
 
     /// Adds words. Those that a spreadsheet would take for a formula get an apostrophe in front.

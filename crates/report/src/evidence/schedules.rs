@@ -1,14 +1,14 @@
 //! Schedules compared over methods: what each achieves on all methods that every schedule was run with.
 //!
 //! A single arm has three to five runs; a schedule has as many times the number of methods, which is what the interquartile mean and
-//! the performance profile are made for (R. Agarwal et al., *Deep RL at the Edge of the Statistical Precipice*, 2021). Their
-//! intervals redraw seeds within each method. Differences are paired, and their seeds redrawn for all methods at once.
+//! the performance profile are made for (R. Agarwal et al., *Deep RL at the Edge of the Statistical Precipice*, 2021). For
+//! their intervals a seed is left out of all methods at once. Differences are paired by seed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use trainability_stats::aggregate::{performance_profile, weighted_interquartile_mean};
-use trainability_stats::bootstrap::{Bootstrap, BootstrapOptions};
 use trainability_stats::estimate::{Estimate, Interval, Undefined};
+use trainability_stats::jackknife::RunsBySeed;
 
 use crate::evidence::gain::{Gain, SeedScores, correct, scores_by_arm};
 use crate::series::{CONTROL, Series};
@@ -25,7 +25,7 @@ pub(crate) struct ScheduleSummary {
     pub methods: Vec<String>,
     /// Runs behind the interquartile mean and the profile.
     pub runs: usize,
-    /// Interquartile mean of the scores; seeds redrawn within each method.
+    /// Interquartile mean of the scores.
     pub interquartile_mean: Result<Estimate, Undefined>,
     /// What is gained over the constant schedule, mean over methods; the test is corrected for the number of schedules.
     pub gain: Gain,
@@ -69,12 +69,11 @@ pub(crate) fn compare_schedules(finished: &[Series], excluded: &[String]) -> Vec
 }
 
 fn summary(schedule: &str, scores: &Scores<'_>, control: Option<&Scores<'_>>) -> ScheduleSummary {
-    let strata = scores.values().enumerate().flat_map(|(place, seeds)| vec![place; seeds.len()]);
-    let bootstrap = Bootstrap::new(&strata.collect::<Vec<usize>>(), BootstrapOptions::default());
+    let runs = RunsBySeed::new(&scores.values().flat_map(|seeds| seeds.keys().copied()).collect::<Vec<u64>>());
     let all: Vec<f64> = scores.values().flat_map(|seeds| seeds.values().copied()).collect();
     let point = |step: usize| {
         let tau = step as f64 / PROFILE_STEPS as f64;
-        let share = bootstrap.estimate(|weights| performance_profile(&all, weights, tau)).ok()?;
+        let share = runs.estimate(Interval::SHARE, |weights| performance_profile(&all, weights, tau)).ok()?;
         Some(ProfilePoint { tau, share: share.point(), interval: share.interval() })
     };
     // Both have the same methods, in the same order.
@@ -83,7 +82,7 @@ fn summary(schedule: &str, scores: &Scores<'_>, control: Option<&Scores<'_>>) ->
         schedule: schedule.to_owned(),
         methods: scores.keys().map(|method| (*method).to_owned()).collect(),
         runs: all.len(),
-        interquartile_mean: bootstrap.estimate(|weights| weighted_interquartile_mean(&all, weights)),
+        interquartile_mean: runs.estimate(Interval::SHARE, |weights| weighted_interquartile_mean(&all, weights)),
         gain: if schedule == CONTROL { Gain::undefined(Undefined::IsControl) } else { Gain::over(&pairs) },
         profile: (0..=PROFILE_STEPS).filter_map(point).collect(),
     }

@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn wrapped_lines_fit() {
         let set = Type { size: 26.0, bold: false, colour: RGBColor(0, 0, 0) };
-        let text = "a band is the 95 % bootstrap interval over seeds of the mean";
+        let text = "a band is the 95 % jackknife interval over seeds of the mean";
         let lines = wrap(text, 300.0, set);
         assert!(lines.len() > 1);
         assert!(lines.iter().all(|line| text_width(line, set) <= 300.0));

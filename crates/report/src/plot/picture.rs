@@ -129,8 +129,9 @@ fn encode(image: &Indexed, width: u32, height: u32) -> Result<Vec<u8>, png::Enco
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::claims::claim::Verdict;
     use crate::plot::data::{Axis, Mark, Panel, Pen};
-    use crate::plot::style::{KEPT, LOST};
+    use crate::plot::style::verdict_colour;
 
     /// The SVG of a panel among three columns.
     fn drawn(title: &str, marks: Vec<Mark>) -> String {
@@ -151,9 +152,11 @@ mod tests {
 
     #[test]
     fn every_pen_shows_on_a_shared_line() {
-        let pens = [KEPT, LOST].map(|colour| Pen::solid(colour, 3.0)).to_vec();
+        let pens = [verdict_colour(Verdict::Supported), verdict_colour(Verdict::Refuted)]
+            .map(|colour| Pen::solid(colour, 3.0))
+            .to_vec();
         let svg = drawn("", vec![Mark::Shared { points: vec![(0.0, 0.5), (1.0, 0.5)], pens }]);
-        assert!(svg.matches("#0072B2").count() > 5 && svg.matches("#D55E00").count() > 5, "{svg}");
+        assert!(svg.matches("#009E73").count() > 5 && svg.matches("#D55E00").count() > 5, "{svg}");
     }
 
     #[test]

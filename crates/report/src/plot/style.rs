@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use plotters::style::{FontStyle, RGBColor, register_font};
 use trainability_record::glossary::{DescribedBound, IndicatorRole};
 
+use crate::evidence::claims::claim::Verdict;
 use crate::plot::data::{MarkerShape, Pen};
 
 /// Width of every image, in pixels: twice what a README shows.
@@ -95,10 +96,16 @@ pub(crate) fn role_colour(role: IndicatorRole) -> RGBColor {
     }
 }
 
-/// A configuration that loses trainability.
-pub(crate) const LOST: RGBColor = VERMILLION;
-/// A configuration that keeps it.
-pub(crate) const KEPT: RGBColor = BLUE;
+/// The colour of what is said of a claim.
+pub(crate) fn verdict_colour(verdict: Verdict) -> RGBColor {
+    match verdict {
+        Verdict::Supported => GREEN,
+        Verdict::Refuted => VERMILLION,
+        Verdict::Negligible => PURPLE,
+        Verdict::Undecided => BLUE,
+        Verdict::NotTested => REFERENCE,
+    }
+}
 
 /// The colour of a value from -1 (blue) over 0 (white) to 1 (vermillion).
 pub(crate) fn diverging(value: f64) -> RGBColor {

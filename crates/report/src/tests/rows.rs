@@ -148,18 +148,32 @@ pub(super) struct SummaryRow {
     pub(super) note: String,
 }
 
-/// A line of `claims.csv`: one finding.
+/// A line of `claims.csv`: a claim, or one of its findings.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ClaimRow {
     /// The claim's letter.
-    pub(super) claim: char,
-    /// The claim in a sentence.
-    pub(super) statement: String,
-    /// What this finding is about.
+    pub(super) claim: String,
+    /// What the finding is about; empty for the claim itself.
     pub(super) subject: String,
-    /// `supported`, `contradicted`, `undecided` or `not_tested`.
+    /// What it says.
     pub(super) verdict: String,
-    /// The numbers, with n.
-    pub(super) evidence: String,
+    /// How large it is.
+    pub(super) effect: Option<f64>,
+    pub(super) effect_low: Option<f64>,
+    pub(super) effect_high: Option<f64>,
+    /// Seeds.
+    pub(super) n: usize,
+    /// Two-sided p of the side on which it lies.
+    pub(super) p: Option<f64>,
+    /// The claim's, corrected over all claims.
+    pub(super) p_corrected: Option<f64>,
+    /// The smallest effect that so many seeds find.
+    pub(super) detectable: Option<f64>,
+    /// Seeds that an effect of .05 would take.
+    pub(super) seeds_needed: Option<f64>,
+    /// The finding that decides the claim.
+    pub(super) about: String,
+    /// What else there is to say.
+    pub(super) note: String,
 }

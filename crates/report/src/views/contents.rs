@@ -5,7 +5,7 @@ use trainability_record::glossary::DescribedIndicator;
 use crate::evidence::Evidence;
 use crate::evidence::predictiveness::leading;
 use crate::views::document::{Block, Document};
-use crate::views::figures::Drawn;
+use crate::views::figures::{self, Drawn};
 use crate::views::table::Table;
 use crate::views::tables::HORIZON;
 use crate::views::{claims, glossary};
@@ -20,22 +20,33 @@ pub(crate) fn document<'a>(
 ) -> Document<'a> {
     let mut blocks: Vec<Block> = evidence.slice.iter().cloned().map(Block::Paragraph).collect();
     blocks.push(Block::Paragraph(scope(evidence)));
+    let mut tables = tables.into_iter();
+    blocks.extend(tables.next().map(Block::Headline));
+    let (first, drawn): (Vec<&Drawn>, Vec<&Drawn>) =
+        drawn.iter().partition(|drawn| drawn.figure.name == figures::AT_A_GLANCE);
+    blocks.extend(first.into_iter().filter(|drawn| !drawn.pictures.is_empty()).map(Block::Figure));
     if warnings.is_empty() {
         blocks.push(Block::Paragraph("There is nothing to warn about.".into()));
     } else {
         blocks.push(Block::Section("Warnings", "warnings"));
         blocks.push(Block::Warnings(warnings.to_vec()));
     }
-    blocks.push(Block::Section("Tables", "tables"));
-    blocks.extend(tables.into_iter().map(Block::Table));
-    blocks.push(Block::Paragraph(verdict(evidence)));
+    blocks.push(Block::Section("Evidence", "evidence"));
+    let (of_claims, drawn): (Vec<&Drawn>, Vec<&Drawn>) =
+        drawn.into_iter().partition(|drawn| figures::OF_CLAIMS.contains(&drawn.figure.name));
+    blocks.extend(of_claims.into_iter().filter(|drawn| !drawn.pictures.is_empty()).map(Block::Figure));
     blocks.push(Block::Table(claims::findings(evidence)));
+    blocks.push(Block::Section("Tables", "tables"));
+    blocks.extend(tables.map(Block::Table));
+    blocks.push(Block::Paragraph(verdict(evidence)));
     blocks.push(Block::Section("Figures", "figures"));
-    let (shown, absent): (Vec<&Drawn>, Vec<&Drawn>) = drawn.iter().partition(|drawn| !drawn.pictures.is_empty());
+    let (shown, absent): (Vec<&Drawn>, Vec<&Drawn>) = drawn.into_iter().partition(|drawn| !drawn.pictures.is_empty());
     blocks.extend(shown.into_iter().map(Block::Figure));
     let absent = absent.into_iter().map(|drawn| drawn.figure.absent).filter(|text| !text.is_empty());
     blocks.extend(absent.map(|text| Block::Paragraph(text.into())));
     blocks.extend([
+        Block::Section("How the claims are judged", "claims"),
+        Block::Definitions(claims::rules()),
         Block::Section("What the methods and schedules are", "methods"),
         Block::Paragraph(glossary::NOTE.into()),
         Block::Table(glossary::methods(evidence)),

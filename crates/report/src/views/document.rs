@@ -21,6 +21,8 @@ pub(crate) enum Block<'a> {
     Warnings(Vec<String>),
     /// A table with its heading and note.
     Table(Table),
+    /// The table that holds the answer, its note below it.
+    Headline(Table),
     /// A figure: its images under its heading, and how to read it.
     Figure(&'a Drawn),
     /// Terms with their definitions.

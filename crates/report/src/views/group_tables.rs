@@ -48,7 +48,7 @@ pub(crate) fn tables(evidence: &Evidence, groups: &[Group]) -> Vec<Table> {
 fn predictiveness(evidence: &Evidence, (part, groups): (usize, &[Group])) -> Table {
     let key = groups.first().and_then(|group| group.title.split(" = ").next()).unwrap_or_default();
     let note = "AUROC at horizon 1 on the runs of one group alone, read in the direction that separates best over all of them: \
-                below 0.5, the indicator announces the opposite there. Brackets are 95 % bootstrap intervals over seeds; a \
+                below 0.5, the indicator announces the opposite there. Brackets are 95 % jackknife intervals over seeds; a \
                 dash stands where a group has no loss of trainability, or nothing else.";
     let note = if part == 0 { note } else { "" };
     let head = |group: &Group| {

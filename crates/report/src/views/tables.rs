@@ -5,7 +5,7 @@ use trainability_stats::paired_tests::sign_flip_floor;
 use trainability_stats::{Estimate, Share, Undefined};
 
 use crate::evidence::Evidence;
-use crate::evidence::claims::finding::LEVEL;
+use crate::evidence::claims::claim::LEVEL;
 use crate::evidence::health::Judged;
 use crate::evidence::ordering::Ordering;
 use crate::evidence::outcomes::Reference;
@@ -21,20 +21,21 @@ pub(crate) const HORIZON: usize = 1;
 
 /// Every table of the report, in its order.
 pub(crate) fn all(evidence: &Evidence) -> Vec<Table> {
-    let mut tables = vec![accuracy(evidence), gains(evidence)];
-    if evidence.compared_schedules.len() > 1 {
-        tables.push(schedules(evidence));
-    }
+    let mut tables = vec![claims::verdicts(evidence)];
     if !evidence.ordering.is_empty() {
         tables.push(ordering(evidence));
     }
-    tables.extend([predictiveness(evidence), warning_and_gain(evidence), claims::checklist(evidence)]);
+    tables.extend([accuracy(evidence), gains(evidence)]);
+    if evidence.compared_schedules.len() > 1 {
+        tables.push(schedules(evidence));
+    }
+    tables.extend([predictiveness(evidence), warning_and_gain(evidence)]);
     tables
 }
 
 /// Online accuracy of every arm.
 pub(crate) fn accuracy(evidence: &Evidence) -> Table {
-    let note = "Online accuracy, mean over seeds with 95 % bootstrap interval over seeds; n is the number of finished \
+    let note = "Online accuracy, mean over seeds with 95 % jackknife interval over seeds; n is the number of finished \
                 seeds. The last quarter is that of the tasks, rounded up. [none] stands where there is no interval; \
                 the note in summary.csv says why.";
     let tested = evidence.summaries.iter().any(|summary| summary.mean_test_accuracy.is_ok());
@@ -62,7 +63,7 @@ pub(crate) fn accuracy(evidence: &Evidence) -> Table {
 pub(crate) fn gains(evidence: &Evidence) -> Table {
     let note = "Gain is the mean difference in online accuracy over all tasks to the same method and seed under the \
                 constant schedule, negative where the schedule does harm. P(better) is the probability that a run of \
-                the arm beats one of its control, 0.5 where they are alike. Brackets are 95 % bootstrap intervals \
+                the arm beats one of its control, 0.5 where they are alike. Brackets are 95 % jackknife intervals \
                  over the n seeds that both have. p is Student's paired t test over these seeds, corrected by Holm for \
                  all arms; summary.csv has the exact sign-flip test too, which cannot be below 0.05 for fewer than six \
                  seeds. Cooled, warmed and held count the decisions of all layers and runs; a schedule that goes by the \
@@ -97,9 +98,9 @@ pub(crate) fn gains(evidence: &Evidence) -> Table {
 pub(crate) fn schedules(evidence: &Evidence) -> Table {
     let methods = evidence.compared_schedules.first().map_or_else(String::new, |summary| summary.methods.join(", "));
     let note = format!(
-        "Over {methods}. IQM is the interquartile mean of the runs' mean online accuracy, seeds redrawn within each \
-         method; n is the number of runs. Gain is the mean paired difference to the constant schedule and P(better) \
-         the mean over methods of the probability of improvement, seeds redrawn for all methods at once; both, and \
+        "Over {methods}. IQM is the interquartile mean of the runs' mean online accuracy; n is the number of \
+         runs. Gain is the mean paired difference to the constant schedule and P(better) \
+         the mean over methods of the probability of improvement; both, and \
          the tests, rest on the seeds that all share. p is Student's paired t test over seeds corrected by Holm, p \
          (flip) the exact sign-flip test, which for {}",
         floor_text(evidence),
@@ -197,9 +198,9 @@ pub(crate) fn predictiveness(evidence: &Evidence) -> Table {
     let events = scores.iter().map(|score| score.events).max().unwrap_or(0);
     let runs = scores.iter().map(|score| score.runs).max().unwrap_or(0);
     let note = format!(
-        "Each indicator at a task against the next task. AUROC is for the event {}, which happened at {} of the pairs; \
+        "Between arms: all runs together, so that an indicator scores here by telling methods, rates or ages apart, too. AUROC is for the event {}, which happened at {} of the pairs; \
          0.5 is chance. The alarm is the direction, high or low values, in which the indicator announces the event best; \
-         choosing it on the same data flatters weak indicators. Brackets are 95 % bootstrap intervals over seeds. Spearman's \
+         choosing it on the same data flatters weak indicators. Brackets are 95 % jackknife intervals over seeds. Spearman's \
          correlation is with the next task's accuracy, over the pairs of all runs together, and within runs and then \
          averaged. n counts task pairs, of up to {runs} runs, and undef. is the share of pairs in which the indicator \
          is undefined; the tasks of a run are not independent. Trivial predictors are what any indicator has to beat.",
@@ -207,7 +208,7 @@ pub(crate) fn predictiveness(evidence: &Evidence) -> Table {
         plain(events as f64, 0),
     );
     let headings = ["indicator", "role", "alarm", "#AUROC", "#Spearman\npooled", "#Spearman\nwithin", "#n", "#undef."];
-    let mut table = Table::new("Predictiveness at horizon 1", &note, &headings);
+    let mut table = Table::new("Pooled over arms: who will lose trainability at the next task", &note, &headings);
     for score in scores {
         let undefined = score.undefined.value().map_or("–".into(), |share| format!("{:.1} %", 100.0 * share));
         let cells = vec![
@@ -239,14 +240,14 @@ pub(crate) fn warning_and_gain(evidence: &Evidence) -> Table {
          from the first alarm to a run's first loss of trainability, at the laxest threshold that alarms at no more \
          than 10 % of the tasks without one, over up to {runs} runs, those not warned counting 0; alarms tossed with \
          a chance of 10 % lead by {chance}. Gain is what the indicator adds to task age, or to online accuracy, in a \
-         logistic model that has not seen the configuration it is asked about: the fall of the log-loss in \
-         thousandths of a nat a pair, over up to {} pairs. Brackets are 95 % bootstrap intervals over seeds.",
+         logistic model that has not seen the family of methods it is asked about: the fall of the log-loss in \
+         thousandths of a nat a pair, over up to {} pairs. Brackets are 95 % jackknife intervals over seeds.",
         share_of(events, pairs),
         plain(pairs as f64, 0),
     );
     let headings =
         ["indicator", "#AP", "#signs", "#lead in tasks", "#gain over\ntask age", "#gain over\nonline accuracy"];
-    let mut table = Table::new("Warning and gain at horizon 1", &note, &headings);
+    let mut table = Table::new("Pooled over arms: warning, and gain over what costs nothing", &note, &headings);
     for score in scores {
         let signs = score.sign_consistency.map_or("–".into(), |share| format!("{}/{}", share.part, share.whole));
         let cells = vec![
@@ -274,7 +275,7 @@ fn thousandths(gain: &Result<Estimate, Undefined>) -> String {
     cell(gain, rounded)
 }
 
-fn p_value(p: &Result<f64, Undefined>) -> String {
+pub(crate) fn p_value(p: &Result<f64, Undefined>) -> String {
     match p {
         Ok(p) if *p < 0.001 => "<0.001".into(),
         Ok(p) => format!("{p:.3}"),
@@ -311,7 +312,7 @@ fn correlation(estimate: &Result<Estimate, Undefined>) -> String {
 }
 
 /// A point with its interval; a dash where there is no number, and none in place of an interval that does not exist.
-fn cell(estimate: &Result<Estimate, Undefined>, number: impl Fn(f64) -> String) -> String {
+pub(crate) fn cell(estimate: &Result<Estimate, Undefined>, number: impl Fn(f64) -> String) -> String {
     let Ok(estimate) = estimate else { return "–".into() };
     match estimate.interval() {
         Ok(interval) => {

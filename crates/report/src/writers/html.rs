@@ -87,6 +87,7 @@ fn contents(block: &Block) -> Markup {
             Block::Warnings(warnings) => ul.warnings {
                 @for warning in warnings { "\n" li { (prose(warning)) } }
             },
+            Block::Headline(table) => { (sortable(&Table { note: String::new(), ..table.clone() })) p.small { (prose(&table.note)) } },
             Block::Table(table) => (sortable(table)),
             Block::Figure(Drawn { figure, pictures }) => figure {
                 // The images carry their titles; the heading is for those who listen.

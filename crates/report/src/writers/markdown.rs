@@ -17,7 +17,7 @@ pub(crate) fn render(document: &Document, plots: &str) -> String {
             Block::Warnings(warnings) => {
                 text.extend(warnings.iter().map(|warning| format!("> - {}\n", escape(warning))));
             }
-            Block::Table(table) => push_table(&mut text, table),
+            Block::Headline(table) | Block::Table(table) => push_table(&mut text, table),
             Block::Figure(Drawn { figure, pictures }) => {
                 text.push_str(&format!("### {}\n", escape(figure.title)));
                 text.extend(pictures.iter().map(|picture| {

@@ -1,4 +1,4 @@
-//! Claim (b): does the combined bound say more than either of its parts, and than any single indicator?
+//! Claims (b) and (b'): does the combined bound say more than either of its parts, and than any single indicator?
 //!
 //! By the matched concordance of [`crate::evidence::ordering`], on the same pairs of seeds for both sides. The bounds are compared in
 //! one form, effective step over bound, in theory's direction: high announces the loss. They must have one formula in all arms: pooled
@@ -9,88 +9,81 @@ use trainability_record::glossary::IndicatorRole;
 use trainability_stats::concordance::{Concordance, Orientation, PairRule, SeedCourse};
 use trainability_stats::gaps::defined;
 use trainability_stats::jackknife::Jackknife;
-use trainability_stats::paired_tests::holm_defined;
-use trainability_stats::{Estimate, Interval, Undefined};
+use trainability_stats::{Interval, Undefined};
 
-use crate::evidence::claims::finding::{Claim, Finding, LEVEL, Verdict, difference};
+use crate::evidence::claims::claim::{Claim, Finding, NEGLIGIBLE, Rule};
 use crate::evidence::claims::inputs::ClaimInputs;
 use crate::evidence::health::{HealthyArms, HealthyRun};
 use crate::evidence::ordering::courses;
 use crate::evidence::predictiveness::ONLINE_ACCURACY;
-use crate::plot::axis::short;
 
 const COMBINED: &str = "step_over_combined_bound";
 const PARTS: [&str; 2] = ["step_over_noise_bound", "step_over_volatility_bound"];
-/// A difference of concordances that is too small to matter, whatever its p.
-const NEGLIGIBLE: f64 = 0.01;
-/// Differences of two shares.
-const RANGE: Interval = Interval { low: -1.0, high: 1.0 };
 
-pub(super) fn findings(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
+/// The claim against the bound's parts.
+pub(super) const AGAINST_PARTS: Claim = Claim {
+    letter: "b",
+    title: "combined bound over its two parts",
+    statement: "the combined bound predicts better than the noise bound alone and than the volatility bound alone",
+    source: "arXiv 2509.19698, abstract and Figure 3",
+    refuted_by: "a part that predicts significantly better, by .01 or more",
+    endpoint: "matched concordance of effective step over bound, combined less part, on the same pairs of seeds",
+    test: "jackknife t over seeds against 0; the larger p of the two parts",
+    null: 0.0,
+    margin: NEGLIGIBLE,
+    range: Interval::DIFFERENCE,
+    rule: Rule::Every,
+    examine: |inputs| compare(&AGAINST_PARTS, inputs, &PARTS, Orientation::LowIsGood),
+};
+
+/// The claim against everything else.
+pub(super) const AGAINST_SINGLES: Claim = Claim {
+    letter: "b'",
+    title: "combined bound over single indicators",
+    statement: "the combined bound predicts better than every single indicator, and than the present accuracy",
+    source: "arXiv 2509.19698, abstract",
+    refuted_by: "an indicator that predicts significantly better, by .01 or more",
+    endpoint: "matched concordance, effective step over combined bound less indicator, on the same pairs of seeds; the indicator's \
+               direction is learnt from the other families",
+    test: "jackknife t over seeds against 0; the largest p over indicators",
+    null: 0.0,
+    margin: NEGLIGIBLE,
+    range: Interval::DIFFERENCE,
+    rule: Rule::Every,
+    examine: against_singles,
+};
+
+fn against_singles(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
     let of_role = |role| inputs.indicators.iter().filter(move |i| i.role == role).map(|i| i.name.as_str());
     let singles: Vec<&str> = of_role(IndicatorRole::Rejected).chain([ONLINE_ACCURACY]).collect();
-    vec![
-        finding(inputs.arms, "against its parts", &PARTS, Orientation::LowIsGood),
-        finding(inputs.arms, "against single indicators and accuracy", &singles, Orientation::AsOthersTeach),
-    ]
+    compare(&AGAINST_SINGLES, inputs, &singles, Orientation::AsOthersTeach)
 }
 
-/// Every rival must be beaten: the largest p decides, and the closest difference is the evidence.
-fn finding(arms: &HealthyArms<'_>, subject: &str, rivals: &[&str], orientation: Orientation) -> Finding {
-    let told = |verdict, evidence: String| Finding::new(Claim::CombinedBoundPredicts, subject, verdict, evidence);
-    if !arms.one_formula() {
-        let why = "the combined bound has several formulas in these arms, which would tell them apart";
-        return told(Verdict::NotTested, why.to_owned());
+/// How far the combined bound is ahead of each rival.
+fn compare(claim: &Claim, inputs: &ClaimInputs<'_>, rivals: &[&str], orientation: Orientation) -> Vec<Finding> {
+    let arms = inputs.arms;
+    let present = |column: &str| arms.runs.iter().any(|run| run.run.series.column(column).iter().any(Option::is_some));
+    if !present(COMBINED) {
+        return Vec::new();
     }
-    let compared: Vec<(&str, Result<Jackknife, Undefined>)> =
-        rivals.iter().map(|rival| (*rival, ahead(arms, rival, orientation))).collect();
-    let known = compared.iter().filter_map(|(rival, ahead)| Some((*rival, ahead.as_ref().ok()?)));
-    let Some((rival, closest)) = known.clone().min_by(|a, b| a.1.point.total_cmp(&b.1.point)) else {
-        let reason = compared.iter().find_map(|(_, ahead)| ahead.as_ref().err());
-        return told(Verdict::NotTested, reason.map_or_else(|| "nothing to compare".to_owned(), ToString::to_string));
+    let title = |column: &str| {
+        let known = inputs.indicators.iter().find(|indicator| indicator.name == column);
+        known.map_or_else(|| column.to_owned(), |indicator| indicator.title.clone())
     };
-    let ahead: Vec<_> =
-        compared.iter().map(|(_, ahead)| ahead.as_ref().map_err(|reason| *reason)?.p_above(0.0)).collect();
-    let behind: Vec<_> = known.clone().map(|(_, ahead)| ahead.p_above(0.0).map(|p| 1.0 - p)).collect();
-    let largest = ahead.iter().copied().reduce(|a, b| Ok(a?.max(b?))).unwrap_or(Err(Undefined::NoValues));
-    let lost = holm_defined(&behind).into_iter().any(|p| p.is_ok_and(|p| p < LEVEL));
-    let estimate = closest.estimate(RANGE);
-    let verdict = if closest.p(0.0).is_err_and(|reason| matches!(reason, Undefined::TooFew { .. })) {
-        Verdict::Undecided
-    } else if is_negligible(&estimate) {
-        Verdict::Negligible
-    } else if lost {
-        Verdict::Contradicted
-    } else if largest.is_ok_and(|p| p < LEVEL) {
-        Verdict::Supported
-    } else {
-        Verdict::Undecided
+    let finding = |rival: &&str| {
+        if !arms.one_formula() {
+            let why = "the combined bound has several formulas in these arms, which would tell them apart";
+            return Finding::not_tested(title(rival), Undefined::NoPairs, why);
+        }
+        let note = match median_distance(arms).filter(|_| *rival == PARTS[0]) {
+            Some(apart) => {
+                format!("in the median task the combined bound is {:.2} % from the noise bound", 100.0 * apart)
+            }
+            None => String::new(),
+        };
+        Finding::above(claim, format!("over {}", title(rival)), ahead(arms, rival, orientation), note)
     };
-    let p = largest.map_or_else(|reason| reason.to_string(), short);
-    let mut evidence = format!(
-        "closest or worst against {rival}, concordance {} (n = {} seeds); largest one-sided p {p}",
-        difference(&estimate),
-        estimate.n(),
-    );
-    if let Ok(smallest) = closest.smallest_detectable(LEVEL) {
-        evidence.push_str(&format!("; so many seeds find a difference of {smallest:.3} in four cases of five"));
-    }
-    if let Ok(Some(seeds)) = closest.seeds_for(0.05, LEVEL, 10_000) {
-        evidence.push_str(&format!(", and {seeds} seeds one of 0.050"));
-    }
-    if let Some(apart) = median_distance(arms).filter(|_| orientation == Orientation::LowIsGood) {
-        evidence.push_str(&format!(
-            "; in the median task the combined bound is {:.2} % from the noise bound",
-            100.0 * apart
-        ));
-    }
-    told(verdict, evidence)
-}
-
-/// Whether the whole interval, or where all copies agree the difference itself, lies so close to zero that it does not matter.
-fn is_negligible(difference: &Estimate) -> bool {
-    let ends = difference.interval().map_or([difference.point(); 2], |interval| [interval.low, interval.high]);
-    ends.iter().all(|end| end.abs() < NEGLIGIBLE)
+    rivals.iter().filter(|rival| present(rival)).map(finding).collect()
 }
 
 /// How much higher the concordance of the combined bound is than a rival's, where both are defined.

@@ -6,10 +6,9 @@ use trainability_record::glossary::DescribedIndicator;
 
 use crate::evidence::claims::roles::ScheduleRole;
 use crate::evidence::claims::trajectory::Trajectory;
+use crate::evidence::gain::SeedScores;
 use crate::evidence::health::HealthyArms;
-use crate::evidence::outcomes::EventOptions;
-use crate::evidence::predictiveness::Predictiveness;
-use crate::series::Series;
+use crate::series::Arm;
 
 /// Everything that the claims are judged by.
 pub(crate) struct ClaimInputs<'a> {
@@ -17,14 +16,12 @@ pub(crate) struct ClaimInputs<'a> {
     pub arms: &'a HealthyArms<'a>,
     /// The columns that may be rivals of the method's.
     pub indicators: &'a [DescribedIndicator],
-    /// Finished runs.
-    pub runs: &'a [Series],
-    /// Scores of the indicators at horizon 1 (others are passed over).
-    pub scores: &'a [Predictiveness],
+    /// The mean online accuracy of every finished run, by arm and seed.
+    pub scores: &'a BTreeMap<&'a Arm, SeedScores>,
+    /// The family of methods of each arm.
+    pub families: &'a BTreeMap<Arm, String>,
     /// What each schedule of the sweep is, by its label.
-    pub schedules: BTreeMap<String, ScheduleRole>,
+    pub schedules: &'a BTreeMap<String, ScheduleRole>,
     /// Learning rates of every layer of the runs under a scheduler.
     pub trajectories: &'a [Trajectory],
-    /// The definition of the event.
-    pub event: &'a EventOptions,
 }

@@ -6,43 +6,61 @@ use crate::results::{RecordedRun, RecordedSweep};
 use crate::series::CONTROL;
 
 /// What a schedule is to the claims.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ScheduleRole {
     /// The per-layer scheduler as the paper has it, in its text or behind its figures.
     Scheduler,
+    /// The base constant learning rate.
+    BaseConstant,
     /// A constant learning rate other than the base one.
     OtherConstant,
-    /// A decay by the calendar.
+    /// A decay by the clock, whichever.
     Decay,
     /// A cap on the effective step that asks for no bound.
     Cap,
-    /// Anything else: the base constant, ablations and variants, which the claims are not about.
-    Other,
+    /// The scheduler of that label, held below its noise bound alone.
+    NoiseAlone(String),
+    /// The rates of the schedule of that label, replayed whatever is measured.
+    Replay(String),
+    /// Each layer constant at the mean of that schedule's rates.
+    Flat(String),
+    /// A scheduler with other options, which no claim is about.
+    Variant,
 }
 
 impl ScheduleRole {
-    /// The role of a schedule by the name of its registry entry, its `limit` if it has one, and its label.
-    pub(crate) fn of(name: &str, limit: Option<&str>, label: &str) -> Self {
-        match (name, limit) {
-            ("floor_only", _) | (_, Some("floor_only")) => Self::Cap,
-            ("paper" | "as_run", None | Some("combined")) if label == name => Self::Scheduler,
-            ("constant", _) if label != CONTROL => Self::OtherConstant,
-            ("linear" | "exponential" | "cosine" | "step" | "inverse_square_root" | "warmup_stable_decay", _) => {
-                Self::Decay
+    /// Whether a scheduler has to beat it: whatever asks for no bound.
+    pub(crate) fn is_control(&self) -> bool {
+        matches!(self, Self::BaseConstant | Self::OtherConstant | Self::Decay | Self::Cap | Self::Flat(_))
+    }
+
+    /// The role of a run's schedule: by the name of its registry entry, its options, and whether it takes decisions. Whatever
+    /// takes none and is not constant goes by the clock.
+    fn of(run: &RecordedRun) -> Self {
+        let label = run.arm.schedule.as_str();
+        let options = run.record.as_ref().and_then(|record| record.options.get("schedule"));
+        let text = |key: &str| options.and_then(|options| options.get(key)?.as_str());
+        let name = text("name").unwrap_or(label);
+        let takes_decisions = run.record.as_ref().is_some_and(|record| record.scheduled);
+        match (name, text("limit")) {
+            (CONTROL, _) if label == CONTROL => Self::BaseConstant,
+            (CONTROL, _) => Self::OtherConstant,
+            ("replay", _) => {
+                let flat = options.and_then(|options| options.get("flat")?.as_bool()) == Some(true);
+                // RESULTS/replay/METHOD/SCHEDULE/seed-N.csv
+                let of = text("rates").and_then(|path| path.rsplit('/').nth(1)).unwrap_or_default().to_owned();
+                if flat { Self::Flat(of) } else { Self::Replay(of) }
             }
-            _ => Self::Other,
+            ("floor_only", _) | (_, Some("floor_only")) => Self::Cap,
+            ("paper" | "as_run", Some("noise")) => Self::NoiseAlone(name.to_owned()),
+            ("paper" | "as_run", None | Some("combined")) if label == name => Self::Scheduler,
+            _ if takes_decisions => Self::Variant,
+            _ => Self::Decay,
         }
     }
 }
 
 /// What each schedule is to the claims, by its label.
 pub(crate) fn roles(sweep: &RecordedSweep) -> BTreeMap<String, ScheduleRole> {
-    let role = |run: &RecordedRun| {
-        let label = run.arm.schedule.as_str();
-        let options = run.record.as_ref().and_then(|record| record.options.get("schedule"));
-        let text = |key| options.and_then(|options| options.get(key)?.as_str());
-        let name = text("name").unwrap_or(label);
-        (label.to_owned(), ScheduleRole::of(name, text("limit"), label))
-    };
-    sweep.finished().map(role).collect()
+    sweep.finished().map(|run| (run.arm.schedule.clone(), ScheduleRole::of(run))).collect()
 }

@@ -6,7 +6,7 @@ use crate::results::RecordedRun;
 use crate::series::Arm;
 
 /// Points of a trajectory that are enough to fit a decay to.
-const MOST_POINTS: usize = 200;
+pub(crate) const MOST_POINTS: usize = 100;
 
 /// The learning rate of one layer of one run.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use trainability_stats::Interval;
 use trainability_stats::aggregate::mean;
-use trainability_stats::bootstrap::mean_over_seeds;
 use trainability_stats::gaps::all_defined;
+use trainability_stats::jackknife::mean_over_seeds;
 
 use crate::evidence::Evidence;
 use crate::plot::data::{Axis, Key, Mark, MarkerShape, Panel, Plot};
@@ -112,7 +113,7 @@ pub(super) fn draw(figure: &Figure, evidence: &Evidence, abscissa: &Abscissa) ->
     let plot = Plot {
         title: figure.title.into(),
         subtitle: format!(
-            "Points are means over seeds, bands their 95 % bootstrap intervals over seeds; {} a point.",
+            "Points are means over seeds, bands their 95 % jackknife intervals over seeds; {} a point.",
             seeds(&Vec::from_iter(points().map(|(_, runs)| runs.len())))
         ),
         legend: legend(evidence, &courses),
@@ -135,7 +136,7 @@ fn marks(evidence: &Evidence, course: &Course, score: fn(&[f64]) -> Option<f64>)
         let (mut line, mut band) = (Vec::new(), Vec::new());
         for (value, runs) in points {
             let scores: Vec<f64> = runs.iter().filter_map(|run| of_run(run, score)).collect();
-            let Ok(mean) = mean_over_seeds(&scores) else { continue };
+            let Ok(mean) = mean_over_seeds(Interval::SHARE, &scores) else { continue };
             line.push((*value, mean.point()));
             let ends = mean.interval().map_or((f64::NAN, f64::NAN), |interval| (interval.low, interval.high));
             band.push((*value, ends.0, ends.1));

@@ -3,7 +3,6 @@
 use trainability_stats::decay::{DecayFit, Family, fits};
 
 use crate::evidence::Evidence;
-use crate::evidence::claims::mirrored_decay::MIRRORED;
 use crate::evidence::claims::roles::{ScheduleRole, roles};
 use crate::evidence::claims::trajectory::{Trajectory, trajectories};
 use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot, line_values};
@@ -53,7 +52,7 @@ fn drawing(evidence: &Evidence, schedule: &str) -> Drawing {
     panels.iter_mut().for_each(|panel| panel.y = Axis::linear(0.0, 1.05 * highest.max(1e-12)));
     let plot = Plot {
         title: format!("{}: {schedule}", FIGURE.title),
-        subtitle: format!("Mean over seeds, {}. R2 of {MIRRORED} or more counts as mirroring.", figure_n(evidence)),
+        subtitle: format!("Mean over seeds, {}.", figure_n(evidence)),
         legend: vec![Key::line(format!("under {schedule}"), pen), Key::line("closest decay", fitted)],
         columns: layers.len().max(1),
         panels,

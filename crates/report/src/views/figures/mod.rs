@@ -13,8 +13,9 @@ use crate::plot::picture::{Picture, render};
 use crate::views::figures::figure::{Drawing, Figure};
 
 mod abscissa;
+mod at_a_glance;
+mod claims;
 mod cost;
-mod counter_examples;
 mod effective_step_bounds;
 pub(crate) mod figure;
 mod learning_rate;
@@ -30,6 +31,8 @@ mod within_run_correlation;
 
 /// All figures, in the report's order.
 pub(crate) const FIGURES: &[Figure] = &[
+    at_a_glance::FIGURE,
+    claims::FIGURE,
     online_accuracy::FIGURE,
     performance_profile::FIGURE,
     learning_rate_sensitivity::FIGURE,
@@ -39,11 +42,15 @@ pub(crate) const FIGURES: &[Figure] = &[
     effective_step_bounds::FIGURE,
     predicted_trainability::FIGURE,
     rejected_indicators::FIGURE,
-    counter_examples::FIGURE,
     predictiveness::FIGURE,
     within_run_correlation::FIGURE,
     cost::FIGURE,
 ];
+
+/// The first picture of a report.
+pub(crate) const AT_A_GLANCE: &str = at_a_glance::FIGURE.name;
+/// The figures that show what claims rest on.
+pub(crate) const OF_CLAIMS: [&str; 1] = [claims::FIGURE.name];
 
 /// A figure with its finished images.
 pub(crate) struct Drawn {

@@ -33,7 +33,7 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let spread = match evidence.most_seeds() {
         0 | 1 => "Lines are single runs.",
         2 => "Wide lines are means over seeds, thin lines single seeds (too few for an interval).",
-        _ => "Lines are means over seeds, bands their 95 % bootstrap intervals over seeds.",
+        _ => "Lines are means over seeds, bands their 95 % jackknife intervals over seeds.",
     };
     let plot = Plot {
         title: FIGURE.title.into(),

@@ -14,8 +14,8 @@ pub(super) const FIGURE: Figure = Figure {
     title: "Performance profile of each schedule over all methods",
     caption: "The share of a schedule's runs whose mean online accuracy exceeds each value: a curve that lies above \
               another at every value is better however runs are summed up, and curves that cross help some runs and \
-              harm others. Bands are 95 % bootstrap intervals over seeds within each method, each at its value alone; no band \
-              means that redrawing these few runs changes nothing, not that the share is certain.",
+              harm others. Bands are 95 % jackknife intervals over seeds, each at its value alone; no band means \
+              that no seed changes the share, not that it is certain.",
     absent: "",
     draw,
 };

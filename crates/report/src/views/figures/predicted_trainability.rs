@@ -25,7 +25,7 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let methods = evidence.methods.iter().filter(|method| !evidence.arm(method, &schedule).is_empty());
     let panels: Vec<_> = methods.map(|method| panel(evidence, method, &evidence.arm(method, &schedule))).collect();
     let band =
-        if evidence.most_seeds() >= 3 { ", the band is the accuracy's 95 % bootstrap interval over seeds" } else { "" };
+        if evidence.most_seeds() >= 3 { ", the band is the accuracy's 95 % jackknife interval over seeds" } else { "" };
     let plot = Plot {
         title: FIGURE.title.into(),
         subtitle: format!("Schedule {schedule}; lines are means over seeds{band}."),

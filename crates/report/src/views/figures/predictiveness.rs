@@ -56,7 +56,7 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let plot = Plot {
         title: FIGURE.title.into(),
         subtitle: format!(
-            "AUROC with 95 % bootstrap interval over seeds; n = {} task pairs of {}, {}; {} of them events: {}.",
+            "AUROC with 95 % jackknife interval over seeds; n = {} task pairs of {}, {}; {} of them events: {}.",
             plain(most.pairs as f64, 0),
             counted(most.runs, "run"),
             counted(most.seeds, "seed"),

@@ -1,0 +1,50 @@
+//! Claim (e): does the curvature term of the combined bound change what the noise term does alone?
+
+use trainability_stats::{Interval, Undefined};
+
+use crate::evidence::claims::claim::{Claim, Finding, NEGLIGIBLE, Rule};
+use crate::evidence::claims::inputs::ClaimInputs;
+use crate::evidence::claims::roles::ScheduleRole;
+use crate::evidence::claims::scheduled::{Member, effect_against, label_of, members};
+
+/// The claim.
+pub(super) const CLAIM: Claim = Claim {
+    letter: "e",
+    title: "scheduler with its curvature term over without",
+    statement: "the curvature term changes what the noise term alone does",
+    source: "arXiv 2509.19698, section on the combined bound: noise and volatility of curvature together",
+    refuted_by: "no test can: where the whole interval lies within .01 of zero in all families, it is too small to matter",
+    endpoint: "mean online accuracy over all tasks, scheduler less the same scheduler below the noise bound alone, paired by seed",
+    test: "jackknife t over seeds against 0, either sign; the smallest p over families and forms times their number",
+    null: 0.0,
+    margin: NEGLIGIBLE,
+    range: Interval::DIFFERENCE,
+    rule: Rule::Any,
+    examine,
+};
+
+fn examine(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
+    let alone = |member: &Member<'_>| label_of(inputs, &ScheduleRole::NoiseAlone(member.form.to_owned()));
+    let finding = |member: &Member<'_>| {
+        let Some(alone) = alone(member) else {
+            let note = "not in this sweep below the noise bound alone";
+            return Finding::not_tested(member.subject(), Undefined::NoPairedSeed, note);
+        };
+        let effect = effect_against(inputs, member, Some(alone));
+        let note = if member.methods.is_empty() { "not in this sweep" } else { "" };
+        let either = effect.and_then(|effect| {
+            let p = effect.p(0.0)?;
+            Ok(if effect.point.abs() >= NEGLIGIBLE { p } else { 1.0 })
+        });
+        Finding {
+            p_for: either,
+            p_against: either.and(Ok(1.0)),
+            ..Finding::above(&CLAIM, member.subject(), effect, note.to_owned())
+        }
+    };
+    let members = members(inputs);
+    if members.iter().all(|member| alone(member).is_none()) {
+        return Vec::new();
+    }
+    members.iter().map(finding).collect()
+}

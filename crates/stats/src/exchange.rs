@@ -1,0 +1,193 @@
+//! What the matched concordances of families would be if the indicator had nothing to do with how its seed fares: whole courses of it
+//! exchanged among the seeds, the same exchange in all arms, because arms share seeds.
+//!
+//! Whether an indicator helps with one method and misleads with another can come out by chance alone. The question is therefore
+//! how often exchanged courses are as contradictory: the smaller of the strongest case for and the strongest case against, a family's
+//! case being its distance from one half in standard deviations of its own exchanges.
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::concordance::{SeedCourse, at};
+use super::estimate::{Undefined, at_least_two};
+
+/// How contradictory families are, and how often exchanges are as much so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contradiction {
+    /// The smaller of the largest and the largest negative distance from one half, in standard deviations.
+    pub statistic: f64,
+    /// The share of exchanges, the data's own among them, that are as contradictory.
+    pub p: f64,
+}
+
+/// One arm: signed differences of later health, and signs of differences of the indicator, by pair of seeds and task.
+struct ArmPairs {
+    family: usize,
+    tasks: usize,
+    health: Vec<f64>,
+    sign: Vec<f64>,
+    known: Vec<f64>,
+}
+
+impl ArmPairs {
+    fn of(courses: &[&SeedCourse], seeds: usize) -> ArmPairs {
+        let tasks = courses.iter().map(|course| course.health.len()).max().unwrap_or(1).max(1) - 1;
+        let empty = vec![0.0; seeds * seeds * tasks];
+        let family = courses.first().map_or(0, |course| course.family);
+        let mut pairs = ArmPairs { family, tasks, health: empty.clone(), sign: empty.clone(), known: empty };
+        for one in courses {
+            for other in courses {
+                let row = (one.seed * seeds + other.seed) * tasks;
+                for task in 0..tasks {
+                    if let (Some(mine), Some(theirs)) = (at(&one.health, task + 1), at(&other.health, task + 1)) {
+                        pairs.health[row + task] = mine - theirs;
+                    }
+                    if let (Some(x), Some(y)) = (at(&one.indicator, task), at(&other.indicator, task)) {
+                        pairs.known[row + task] = 1.0;
+                        pairs.sign[row + task] = if x > y {
+                            1.0
+                        } else if x < y {
+                            -1.0
+                        } else {
+                            0.0
+                        };
+                    }
+                }
+            }
+        }
+        pairs
+    }
+
+    /// Adds what the arm says when seed i has the course of seed `place[i]`: agreement less disagreement, and the whole weight.
+    fn add(&self, place: &[usize], sums: &mut [(f64, f64)]) {
+        let (seeds, sums) = (place.len(), &mut sums[self.family]);
+        for one in 0..seeds {
+            for other in 0..one {
+                let (from, of) = ((one * seeds + other) * self.tasks, (place[one] * seeds + place[other]) * self.tasks);
+                for task in 0..self.tasks {
+                    let apart = self.health[from + task];
+                    sums.0 += apart * self.sign[of + task];
+                    sums.1 += apart.abs() * self.known[of + task];
+                }
+            }
+        }
+    }
+}
+
+/// Exchanges whole courses `draws` times. The generator begins at `seed`.
+///
+/// # Errors
+/// [`Undefined`] below two families with pairs, or where no exchange changes anything.
+pub fn contradiction(courses: &[SeedCourse], draws: usize, seed: u64) -> Result<Contradiction, Undefined> {
+    let count = |of: fn(&SeedCourse) -> usize| courses.iter().map(|course| of(course) + 1).max().unwrap_or(0);
+    let (families, arms, seeds) = (count(|c| c.family), count(|c| c.arm), count(|c| c.seed));
+    at_least_two(seeds)?;
+    let pairs: Vec<ArmPairs> = (0..arms)
+        .map(|arm| ArmPairs::of(&courses.iter().filter(|course| course.arm == arm).collect::<Vec<_>>(), seeds))
+        .collect();
+    // Distances of the families' concordances from one half.
+    let distances = |place: &[usize]| -> Vec<f64> {
+        let mut sums = vec![(0.0, 0.0); families];
+        pairs.iter().for_each(|arm| arm.add(place, &mut sums));
+        sums.iter().map(|(signed, whole)| if *whole > 1e-12 { 0.5 * signed / whole } else { 0.0 }).collect()
+    };
+    let mut place: Vec<usize> = (0..seeds).collect();
+    let observed = distances(&place);
+    let mut generator = ChaCha8Rng::seed_from_u64(seed);
+    let drawn: Vec<Vec<f64>> = (0..draws)
+        .map(|_| {
+            place.shuffle(&mut generator);
+            distances(&place)
+        })
+        .collect();
+    let deviation =
+        |family: usize| (drawn.iter().map(|distances| distances[family].powi(2)).sum::<f64>() / draws as f64).sqrt();
+    let deviations: Vec<f64> = (0..families).map(deviation).collect();
+    match deviations.iter().filter(|deviation| **deviation > 1e-9).count() {
+        0 => return Err(Undefined::NoSpread),
+        1 => return Err(Undefined::SingleFamily),
+        _ => {}
+    }
+    let contradictory = |distances: &[f64]| {
+        let known = || distances.iter().zip(&deviations).filter(|(_, deviation)| **deviation > 1e-9);
+        let most =
+            |sign: f64| known().map(|(distance, deviation)| sign * distance / deviation).fold(f64::MIN, f64::max);
+        most(1.0).min(most(-1.0))
+    };
+    let statistic = contradictory(&observed);
+    // Sums of the same numbers in another order differ in their last bits.
+    let as_much = drawn.iter().filter(|distances| contradictory(distances) >= statistic - 1e-9).count();
+    Ok(Contradiction { statistic, p: (as_much + 1) as f64 / (draws + 1) as f64 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::concordance::{Concordance, PairRule};
+
+    fn course(family: usize, seed: usize, indicator: &[f64], health: &[f64]) -> SeedCourse {
+        let values = |values: &[f64]| values.iter().map(|value| Some(*value)).collect();
+        SeedCourse { family, arm: family, seed, indicator: values(indicator), health: values(health) }
+    }
+
+    /// Two families of four seeds, in which the indicator is the later health, upright and upside down.
+    fn contradictory() -> Vec<SeedCourse> {
+        let healths = [[0.0, 0.9], [0.0, 0.4], [0.0, 0.6], [0.0, 0.1]];
+        let of = |family: usize, sign: f64| {
+            healths.iter().enumerate().map(move |(seed, health)| course(family, seed, &[sign * health[1], 0.0], health))
+        };
+        of(0, 1.0).chain(of(1, -1.0)).collect()
+    }
+
+    /// All 24 exchanges by hand, through the concordance itself.
+    #[test]
+    fn equals_all_exchanges_counted_one_by_one() {
+        let courses = contradictory();
+        let mut places: Vec<Vec<usize>> = vec![Vec::new()];
+        for _ in 0..4 {
+            let longer = |place: &Vec<usize>| -> Vec<Vec<usize>> {
+                (0..4).filter(|next| !place.contains(next)).map(|next| [&place[..], &[next]].concat()).collect()
+            };
+            places = places.iter().flat_map(longer).collect();
+        }
+        let of_exchange = |place: &Vec<usize>| -> [f64; 2] {
+            let exchanged: Vec<SeedCourse> = courses
+                .iter()
+                .map(|own| {
+                    let other = courses.iter().find(|c| c.family == own.family && c.seed == place[own.seed]).unwrap();
+                    SeedCourse { indicator: other.indicator.clone(), ..own.clone() }
+                })
+                .collect();
+            let found = Concordance::of(&exchanged, PairRule::default()).of_families();
+            [found[0].unwrap().point - 0.5, found[1].unwrap().point - 0.5]
+        };
+        let all: Vec<[f64; 2]> = places.iter().map(of_exchange).collect();
+        let deviation = |family: usize| (all.iter().map(|d| d[family].powi(2)).sum::<f64>() / 24.0).sqrt();
+        let z = |d: &[f64; 2]| [d[0] / deviation(0), d[1] / deviation(1)];
+        let statistic = |d: &[f64; 2]| z(d)[0].max(z(d)[1]).min((-z(d)[0]).max(-z(d)[1]));
+        let as_much = all.iter().filter(|d| statistic(d) >= statistic(&all[0]) - 1e-9).count();
+        // The order itself and its reverse.
+        assert_eq!(as_much, 2);
+        let found = contradiction(&courses, 4000, 0).unwrap();
+        assert!((found.p - 2.0 / 24.0).abs() < 0.015, "{found:?}");
+        assert!((found.statistic - statistic(&all[0])).abs() < 0.05, "{found:?}");
+    }
+
+    #[test]
+    fn what_agrees_everywhere_is_no_contradiction() {
+        let mut courses = contradictory();
+        courses.iter_mut().filter(|c| c.family == 1).for_each(|c| c.indicator[0] = c.indicator[0].map(|x| -x));
+        let found = contradiction(&courses, 999, 0).unwrap();
+        assert!(found.statistic < 0.0 && found.p > 0.5, "{found:?}");
+    }
+
+    #[test]
+    fn a_clock_and_a_single_family_contradict_nothing() {
+        let mut courses = contradictory();
+        courses.iter_mut().for_each(|c| c.indicator = vec![Some(1.0), Some(2.0)]);
+        assert_eq!(contradiction(&courses, 99, 0).unwrap_err(), Undefined::NoSpread);
+        let alone: Vec<SeedCourse> = contradictory().into_iter().filter(|c| c.family == 0).collect();
+        assert_eq!(contradiction(&alone, 99, 0).unwrap_err(), Undefined::SingleFamily);
+    }
+}
