@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use trainability_stats::Undefined;
 use trainability_stats::beyond_present::beyond_present;
 use trainability_stats::concordance::{Concordance, PairRule, SeedCourse};
+use trainability_stats::exchange::contradiction;
 
 const TASKS: usize = 20;
 /// The family of each arm.
@@ -140,6 +141,21 @@ fn the_matched_concordance_orders_what_it_should() {
             }
             _ => assert!(shares.iter().all(|share| *share <= at_most(LEVEL, worlds)), "{knows:?}: {shares:?}"),
         }
+    }
+}
+
+/// "Inconsistent": families contradict each other more than exchanged courses do. What knows nothing of its seed is called by no more
+/// than chance; what knows the same in all families, by less.
+#[test]
+fn exchanges_call_no_contradiction_where_there_is_none() {
+    let (worlds, sizes) = (worlds(150), [5, 10, 20]);
+    println!("share of {worlds} worlds in which an indicator contradicts itself, at {sizes:?} seeds");
+    let contradicts = |of_indicator: &[&[SeedCourse]], _: &[Concordance]| {
+        of_indicator.iter().map(|courses| Ok(contradiction(courses, 199, 0)?.p)).collect()
+    };
+    for (knows, shares) in shares(worlds, sizes, contradicts) {
+        println!("{knows:?}: {shares:.3?}");
+        assert!(shares.iter().all(|share| *share <= at_most(LEVEL, worlds)), "{knows:?}: {shares:?}");
     }
 }
 

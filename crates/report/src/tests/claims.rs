@@ -80,7 +80,7 @@ fn judged_sweep(sweep: &RecordedSweep, rejected: &[&str], trajectories: &[Trajec
     })
 }
 
-fn judged(runs: &[Series], rejected: &[&str]) -> Vec<Judgement> {
+pub(super) fn judged(runs: &[Series], rejected: &[&str]) -> Vec<Judgement> {
     judged_sweep(&recorded(runs), rejected, &[])
 }
 

@@ -14,3 +14,4 @@ mod rows;
 pub(crate) mod synthetic;
 mod warnings;
 mod what_is_left;
+mod worlds;
