@@ -17,6 +17,7 @@ mod indicators;
 mod normalised;
 mod optimizers;
 mod replay;
+mod replicate;
 mod schedules;
 mod streams;
 
