@@ -15,6 +15,7 @@ pub fn glossary() -> Glossary {
         name: definition.name.to_owned(),
         title: definition.title.to_owned(),
         role: definition.role,
+        loss_follows: definition.loss_follows,
         text: definition.text.to_owned(),
     });
     let bounds = BOUNDS.iter().map(|bound| DescribedBound {
