@@ -19,9 +19,9 @@ use crate::model::{Chain, Model, TaskImages};
 use crate::schedule::Progress;
 use crate::stream::{Stream, StreamStart};
 
-/// The run left the real numbers.
+/// The run left the real numbers. Its sentence counts tasks from 1, as people do.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{what} is {value} in task {task}, at update {update}; the last finite loss was {last_finite}")]
+#[error("{what} is {value} in task {}, at update {update}; the last finite loss was {last_finite}", .task + 1)]
 pub struct RunDiverged {
     /// What is not finite.
     pub what: &'static str,

@@ -183,7 +183,7 @@ fn a_run_that_leaves_the_real_numbers_says_where() {
     };
     assert_eq!(diverged.task, 0);
     assert!(!diverged.value.is_finite() && diverged.last_finite.is_finite());
-    assert!(diverged.to_string().contains("in task 0, at update"), "{diverged}");
+    assert!(diverged.to_string().contains("in task 1, at update"), "{diverged}");
 }
 
 #[test]
