@@ -8,6 +8,7 @@ use trainability_report::program::ReportArguments;
 
 mod data;
 mod probe;
+mod replay;
 mod status;
 mod sweep;
 
@@ -27,6 +28,7 @@ enum Command {
     Report(ReportArguments),
     Status(status::StatusArguments),
     Probe(Box<probe::ProbeArguments>),
+    Replay(replay::ReplayArguments),
     Data(data::Data),
 }
 
@@ -49,6 +51,7 @@ impl Arguments {
             }
             Command::Status(status) => status.run(),
             Command::Probe(probe) => probe.run(),
+            Command::Replay(replay) => replay.run(),
             Command::Data(data) => data.run(),
         }
     }

@@ -12,6 +12,7 @@ use super::schedule::SchedulePlan;
 use crate::data::{DataOptions, ImageSet, ImageShape};
 use crate::model::NetworkOptions;
 use crate::run::{MethodPlan, RunPlan};
+use crate::schedule::RunFacts;
 use crate::stream::redrawn;
 
 /// What a plan has to know of the images.
@@ -72,15 +73,19 @@ impl Plan {
         let (mut arms, mut folders) = (Vec::new(), BTreeSet::new());
         for point in grid(&experiment)? {
             let (suffix, point) = point?;
-            for arm in arms_of(&point, &suffix, images)? {
-                if !folders.insert(format!("{}/{}", arm.method.label, arm.schedule).to_ascii_lowercase()) {
-                    let found = format!("a product with {:?} twice", arm.method.label);
+            for arm in arms_of(&point, &suffix, &seeds, images)? {
+                let RunPlan { method, schedule, .. } = &arm[0];
+                if !folders.insert(format!("{}/{schedule}", method.label).to_ascii_lowercase()) {
+                    let found = format!("a product with {:?} twice", method.label);
                     return Err(experiment.refuse("grid", found, "each value of a list once"));
                 }
-                arms.push(arm);
+                arms.push(arm.into_iter());
             }
         }
-        let runs = seeds.iter().flat_map(|&seed| arms.iter().map(move |arm| with_seed(arm, seed, images))).collect();
+        let mut runs = Vec::new();
+        for _ in &seeds {
+            runs.extend(arms.iter_mut().filter_map(Iterator::next));
+        }
         Ok(Plan { name: experiment.name.clone(), experiment, runs })
     }
 
@@ -142,7 +147,13 @@ fn point(
     Ok((suffix, Experiment::from_value(point, &experiment.path, &experiment.name)?))
 }
 
-fn arms_of(experiment: &Experiment, suffix: &str, images: &ImageFacts) -> Result<Vec<RunPlan>, ConfigError> {
+/// The arms of one point of the grid, each with a run a seed.
+fn arms_of(
+    experiment: &Experiment,
+    suffix: &str,
+    seeds: &[u64],
+    images: &ImageFacts,
+) -> Result<Vec<Vec<RunPlan>>, ConfigError> {
     let count = count_images(experiment, images)?;
     if experiment.training.batch_size > count {
         let expected = format!("at most {count}, the number of images");
@@ -188,29 +199,37 @@ fn arms_of(experiment: &Experiment, suffix: &str, images: &ImageFacts) -> Result
     refuse_twice(experiment, "methods", methods.iter().map(|method| &method.label))?;
     refuse_twice(experiment, "schedules", schedules.iter().map(|schedule| &schedule.label))?;
     experiment.device.device().map_err(|expected| experiment.refuse("device", experiment.device, expected))?;
-    let mut arms = Vec::new();
+    let (mut arms, layers) = (Vec::new(), experiment.network.layer_names());
     for mut method in methods {
+        let parts: Vec<String> = method.parts.iter().map(|(name, _)| name.clone()).collect();
+        let learning_rate = experiment.training.learning_rate;
+        let facts = RunFacts { parts: &parts, learning_rate, layers: &layers, ..RunFacts::default() };
         // The whole `control` section is checked, even where presets lie over it.
-        constant[0].resolve(experiment, &method)?;
+        let plain = constant[0].resolve(experiment, facts)?;
         method.label.push_str(suffix);
         if !label::is_valid(&method.label) {
             return Err(experiment.refuse("grid", format!("the label {:?}", method.label), label::RULE));
         }
         for schedule in if method.schedulable { &schedules[..] } else { &constant[..] } {
-            arms.push(RunPlan {
-                resolved: schedule.resolve(experiment, &method)?,
-                method: method.clone(),
-                schedule: schedule.label.clone(),
-                seed: 0,
-                device: experiment.device,
-                data: DataOptions { images: Some(count), images_at_most: None, ..experiment.data.clone() },
-                stream: experiment.stream.clone(),
-                network: experiment.network.clone(),
-                training: experiment.training.clone(),
-                measure: experiment.measure,
-                options: Value::Null,
-                hash: String::new(),
+            let arm = seeds.iter().map(|&seed| {
+                let run = RunPlan {
+                    resolved: plain.clone(),
+                    method: method.clone(),
+                    schedule: schedule.label.clone(),
+                    seed,
+                    device: experiment.device,
+                    data: DataOptions { images: Some(count), images_at_most: None, ..experiment.data.clone() },
+                    stream: experiment.stream.clone(),
+                    network: experiment.network.clone(),
+                    training: experiment.training.clone(),
+                    measure: experiment.measure,
+                    options: Value::Null,
+                    hash: String::new(),
+                };
+                let facts = RunFacts { method: &method.label, seed, updates: run.updates(), ..facts };
+                Ok(with_options(RunPlan { resolved: schedule.resolve(experiment, facts)?, ..run }, images))
             });
+            arms.push(arm.collect::<Result<Vec<_>, ConfigError>>()?);
         }
     }
     Ok(arms)
@@ -265,30 +284,31 @@ const MOST_RUNS: usize = 50_000;
 /// Changes whenever the same options would give other bytes.
 const FORMAT: u32 = 2;
 
-fn with_seed(arm: &RunPlan, seed: u64, images: &ImageFacts) -> RunPlan {
+/// The run with its options as one object, and their hash.
+fn with_options(run: RunPlan, images: &ImageFacts) -> RunPlan {
     let parts: Vec<Value> =
-        arm.method.parts.iter().map(|(name, options)| json!({ "name": name, "options": options })).collect();
-    let mut data = json!({ "set": arm.data.set, "images": arm.data.images, "checksum": images.checksum });
-    if let Some(count) = arm.data.test_images {
+        run.method.parts.iter().map(|(name, options)| json!({ "name": name, "options": options })).collect();
+    let mut data = json!({ "set": run.data.set, "images": run.data.images, "checksum": images.checksum });
+    if let Some(count) = run.data.test_images {
         data["test_images"] = json!(count);
     }
-    if let Some(checksum) = images.test.as_ref().filter(|_| arm.stream.kind().true_labels) {
+    if let Some(checksum) = images.test.as_ref().filter(|_| run.stream.kind().true_labels) {
         data["test_checksum"] = json!(checksum);
     }
     let mut options = json!({
         "format": FORMAT,
         "data": data,
-        "stream": arm.stream,
-        "network": arm.network,
-        "training": arm.training,
-        "measure": arm.measure,
+        "stream": run.stream,
+        "network": run.network,
+        "training": run.training,
+        "measure": run.measure,
         "method": { "parts": parts },
-        "schedule": arm.resolved.options,
-        "seed": seed,
+        "schedule": run.resolved.options,
+        "seed": run.seed,
     });
-    if !arm.device.is_cpu() {
-        options["device"] = json!(arm.device);
+    if !run.device.is_cpu() {
+        options["device"] = json!(run.device);
     }
     let hash = hex::encode(Sha256::digest(options.to_string()));
-    RunPlan { seed, options, hash, ..arm.clone() }
+    RunPlan { options, hash, ..run }
 }

@@ -7,10 +7,9 @@ use super::error::ConfigError;
 use super::file::Experiment;
 use super::labels::{self, read_label, read_name};
 use super::wording;
-use crate::run::MethodPlan;
 use crate::schedule::{Resolved, RunFacts, SCHEDULES, ScheduleError, ScheduleKind, constant, schedule};
 
-/// A schedule of the sweep; its options are resolved with each method.
+/// A schedule of the sweep; its options are resolved with each run.
 #[derive(Clone, Debug)]
 pub(crate) struct SchedulePlan {
     /// Its folder and its name in tables.
@@ -48,7 +47,9 @@ impl SchedulePlan {
             let expected = format!("one with an effective step, which `{name}` acts on: {reason}");
             return Err(experiment.refuse("training.optimizer", found, expected));
         }
-        let changed = own.iter().map(|(key, value)| format!("-{key}={}", label::of_value(value)));
+        // A path is no part of a folder's name.
+        let changed = own.iter().filter(|(key, _)| *key != "rates");
+        let changed = changed.map(|(key, value)| format!("-{key}={}", label::of_value(value)));
         let label = label.unwrap_or_else(|| format!("{name}{}", changed.collect::<String>()));
         // The control that every gain is measured against is found by its name: nothing else may bear it.
         let own_name = label == name && (own.is_empty() || name != constant::KIND.name);
@@ -56,10 +57,8 @@ impl SchedulePlan {
         Ok(SchedulePlan { label, entry, own, key })
     }
 
-    /// All options, as they are with this method.
-    pub(super) fn resolve(&self, experiment: &Experiment, method: &MethodPlan) -> Result<Resolved, ConfigError> {
-        let parts: Vec<String> = method.parts.iter().map(|(name, _)| name.clone()).collect();
-        let facts = RunFacts { parts: &parts, learning_rate: experiment.training.learning_rate };
+    /// All options, as they are in a run.
+    pub(super) fn resolve(&self, experiment: &Experiment, facts: RunFacts) -> Result<Resolved, ConfigError> {
         let resolve = |control: Value, own: Value| (self.entry.resolve)(&control, &own, facts);
         let place = |option: &str| {
             let in_control = !self.own.contains_key(option) && experiment.control.contains_key(option);

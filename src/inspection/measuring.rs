@@ -200,7 +200,7 @@ mod tests {
         let measured =
             LayerMeasurement { layer: "fc1".to_owned(), statistics, bounds: Bounds::default(), action: None };
         let names: Vec<&str> = of_layer(&measured).into_iter().map(|(name, _)| name).collect();
-        let of_runs = ["task", "update", "layer", "action"];
+        let of_runs = ["task", "update", "layer", "samples", "action"];
         let expected: Vec<&str> = columns().controls.into_iter().filter(|name| !of_runs.contains(name)).collect();
         assert_eq!(names, expected);
     }

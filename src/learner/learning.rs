@@ -65,7 +65,7 @@ impl LearnerOptions {
         let known: Vec<&str> = SCHEDULES.iter().map(|kind| kind.name).collect();
         let unknown = || OptionError::new("schedule", format!("{name:?}"), &format!("one of {}", known.join(", ")));
         let kind = schedule(name).ok_or_else(unknown)?;
-        let facts = RunFacts { parts: &[], learning_rate: self.learning_rate };
+        let facts = RunFacts { learning_rate: self.learning_rate, ..RunFacts::default() };
         let resolved = (kind.resolve)(&Value::Null, options, facts)?;
         Ok(LearnerOptions { schedule: resolved.factory, bounds: resolved.bounds, ..self })
     }

@@ -49,6 +49,12 @@ pub struct Training {
     pub optimizer_options: Map<String, Value>,
     /// The floating-point type.
     pub precision: Precision,
+    /// r > 0: the same images, labels, order and initial network, but for the last bit of one weight of each layer, the
+    /// r-th; what then differs between replicates is what rounding makes of a run.
+    // 0 is not written, so that it changes no hash.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(extend("default" = 0))]
+    pub replicate: u64,
 }
 
 impl Default for Training {
@@ -59,12 +65,17 @@ impl Default for Training {
             learning_rate: 1e-3,
             optimizer_options: Map::new(),
             precision: Precision::F32,
+            replicate: 0,
         }
     }
 }
 
 fn is_default(name: &str) -> bool {
     name == OPTIMIZERS[0].name
+}
+
+fn is_zero(replicate: &u64) -> bool {
+    *replicate == 0
 }
 
 impl Training {

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Kind;
+use trainability_baselines::activation::relu;
 use trainability_baselines::options::OptionError;
 
 use super::shape::{Convolutions, Shape};
@@ -107,6 +108,13 @@ impl NetworkOptions {
     /// How many convolutions an image allows: each halves the sides, and one on a single pixel has nothing to see.
     pub(crate) fn most_convolutions(image: ImageShape) -> usize {
         image.rows.max(image.columns).next_power_of_two().ilog2() as usize
+    }
+
+    /// The names of its layers, in order.
+    pub(crate) fn layer_names(&self) -> Vec<String> {
+        // They do not depend on the images.
+        let shape = self.shape(ImageShape { channels: 1, rows: 1, columns: 1 }, 1, Kind::Float);
+        shape.layers(&relu::Relu).into_iter().map(|layer| layer.name).collect()
     }
 
     /// The network for images of that shape, in that element type.

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use trainability_baselines::indicator::{Definition, IndicatorRole};
+use trainability_baselines::indicator::{Definition, IndicatorRole, Level};
 use trainability_baselines::registry;
 
 use crate::schedule::{BOUNDS, Bound};
@@ -17,24 +17,26 @@ pub(super) fn step_over(bound: &Bound) -> String {
 
 /// The method's own indicators, taken over the measured updates of a task.
 static OF_METHOD: LazyLock<Vec<Definition>> = LazyLock::new(|| {
-    let of = |name: &str, title: &str, text: String| Definition {
+    let of = |name: &str, title: &str, level, text: String| Definition {
         name: name.to_owned().leak(),
         title: title.to_owned().leak(),
         role: IndicatorRole::Method,
+        loss_follows: Some(level),
         text: text.leak(),
     };
     let over = |extreme: &str| format!("the {extreme} over layers, median over the measured updates of the task");
-    let step = of("effective_step", "effective step", format!("the optimizer's effective step, {}", over("largest")));
+    let text = format!("the optimizer's effective step, {}", over("largest"));
+    let step = of("effective_step", "effective step", Level::High, text);
     let bounds = BOUNDS.iter().map(|bound| {
         let text = format!("{}, {}", bound.text, over("smallest"));
-        of(bound.column, bound.title, text)
+        of(bound.column, bound.title, Level::Low, text)
     });
     let ratios = BOUNDS.iter().map(|bound| {
         let text = format!("effective step over {}, {}", bound.title, over("largest"));
-        of(&step_over(bound), &format!("step / {}", bound.title), text)
+        of(&step_over(bound), &format!("step / {}", bound.title), Level::High, text)
     });
     let rho = "share of the task's measured updates at which any layer's effective step exceeds its combined bound";
-    std::iter::once(step).chain(bounds).chain(ratios).chain([of(RHO, "rho", rho.to_owned())]).collect()
+    std::iter::once(step).chain(bounds).chain(ratios).chain([of(RHO, "rho", Level::High, rho.to_owned())]).collect()
 });
 
 /// The two predictors that any indicator has to beat.
@@ -43,12 +45,14 @@ const TRIVIAL: [Definition; 2] = [
         name: "task_age",
         title: "task age",
         role: IndicatorRole::Trivial,
+        loss_follows: None,
         text: "the number of tasks seen so far",
     },
     Definition {
         name: "online_accuracy",
         title: "online accuracy",
         role: IndicatorRole::Trivial,
+        loss_follows: None,
         text: "mean training accuracy on each minibatch of the task before its update",
     },
 ];
@@ -61,4 +65,44 @@ pub fn of_method() -> Vec<Definition> {
 /// All indicators of a run, in the order in which `tasks.csv` and the tables show them.
 pub(crate) fn catalogue() -> Vec<Definition> {
     registry::definitions().chain(of_method()).chain(TRIVIAL).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use trainability_record::Glossary;
+
+    use super::*;
+
+    /// The last paragraph of docs/method.md, section 6, with what it does not spell out.
+    #[test]
+    fn every_indicator_that_the_method_gives_a_direction_has_it() {
+        let page = include_str!("../../docs/method.md");
+        let paragraph = page.split("**Theory's direction.**").nth(1).unwrap().split("\n\n").next().unwrap();
+        let (low, high) = paragraph.split_once("*high*").unwrap();
+        let bounds = BOUNDS.map(|bound| bound.column.to_owned());
+        let ratios = BOUNDS.map(step_over);
+        for definition in catalogue() {
+            let named = |text: &str| text.contains(&format!("`{}`", definition.name));
+            let is = |columns: &[String]| columns.iter().any(|column| column == definition.name);
+            let is_low = named(low) || is(&bounds);
+            let is_high = named(high) || is(&ratios) || definition.name.starts_with("weight_norm");
+            let is_high = is_high || definition.name == "effective_step";
+            let expected = match (is_low, is_high) {
+                (true, false) => Some(Level::Low),
+                (false, true) => Some(Level::High),
+                _ => None,
+            };
+            assert_eq!(definition.loss_follows, expected, "{}", definition.name);
+            assert_eq!(expected.is_none(), definition.role == IndicatorRole::Trivial, "{}", definition.name);
+        }
+    }
+
+    #[test]
+    fn sweeps_without_a_glossary_are_read_with_the_same_directions() {
+        let old = Glossary::format2();
+        for definition in catalogue() {
+            let described = old.indicator(definition.name).unwrap();
+            assert_eq!(described.loss_follows, definition.loss_follows, "{}", definition.name);
+        }
+    }
 }

@@ -6,6 +6,7 @@ mod columns;
 mod device;
 mod images;
 mod plan;
+mod replicate;
 mod summary;
 mod training;
 

@@ -11,16 +11,17 @@ use trainability_tensor::{Generator, State, StateError, Stateful};
 use super::columns::control_row;
 use super::images::{HeldOutImages, select_classes, select_images};
 use super::plan::RunPlan;
+use super::replicate::perturb;
 use super::summary::TaskSummary;
 use crate::data::ImageSet;
 use crate::learner::{Learner, LearnerError, LearnerOptions, Task};
-use crate::model::{Chain, TaskImages};
+use crate::model::{Chain, Model, TaskImages};
 use crate::schedule::Progress;
 use crate::stream::{Stream, StreamStart};
 
-/// The run left the real numbers.
+/// The run left the real numbers. Its sentence counts tasks from 1, as people do.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{what} is {value} in task {task}, at update {update}; the last finite loss was {last_finite}")]
+#[error("{what} is {value} in task {}, at update {update}; the last finite loss was {last_finite}", .task + 1)]
 pub struct RunDiverged {
     /// What is not finite.
     pub what: &'static str,
@@ -74,7 +75,8 @@ impl Run {
         let shape = plan.shape(set, &method);
         let Method { activation, normalization, rules, .. } = method;
         let mut initialisation = Generator::named("initialisation", plan.seed);
-        let model = Chain::with_normalization(shape, activation, normalization, device, &mut initialisation);
+        let mut model = Chain::with_normalization(shape, activation, normalization, device, &mut initialisation);
+        perturb(model.layers_mut(), plan.training.replicate);
         let true_labels = plan.stream.kind().true_labels;
         let held_out =
             true_labels.then(|| HeldOutImages::select(set, plan.data.test_images, kind, plan.seed)).flatten();

@@ -9,12 +9,12 @@ use super::decay::{self, Decay, Plain};
 use super::definition::{Progress, ScheduleFactory, ScheduleKind};
 
 /// `constant`.
-pub const KIND: ScheduleKind = decay::kind::<Constant>("the base learning rate, unchanged, or another one");
+pub(crate) const KIND: ScheduleKind = decay::kind::<Constant>("the base learning rate, unchanged, or another one");
 
 /// Its options.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Constant {
+pub(super) struct Constant {
     /// The rate, in place of `training.learning_rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rate: Option<f64>,

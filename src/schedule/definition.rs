@@ -112,13 +112,21 @@ pub struct Start {
     pub layers: usize,
 }
 
-/// What a schedule may know of its run while its options are resolved.
-#[derive(Clone, Copy, Debug)]
+/// What a schedule may know of its run while its options are resolved. Outside of an experiment only the first two are known.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct RunFacts<'a> {
     /// Names of the method's parts.
     pub parts: &'a [String],
     /// The base learning rate.
     pub learning_rate: f64,
+    /// The method's label.
+    pub method: &'a str,
+    /// The seed.
+    pub seed: u64,
+    /// The names of the network's layers, in order.
+    pub layers: &'a [String],
+    /// Updates of the whole run.
+    pub updates: u64,
 }
 
 /// Builds a schedule at the start of a run.

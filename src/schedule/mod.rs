@@ -12,6 +12,7 @@ mod exponential;
 mod linear;
 mod noise_curvature;
 mod registry;
+mod replay;
 mod stability_cap;
 mod step;
 mod warmup_stable_decay;

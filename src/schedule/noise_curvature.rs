@@ -124,7 +124,7 @@ mod tests {
 
     fn resolved(entry: &ScheduleKind, parts: &[&str], learning_rate: f64, own: Value) -> Value {
         let parts: Vec<String> = parts.iter().map(|part| part.to_string()).collect();
-        let facts = RunFacts { parts: &parts, learning_rate };
+        let facts = RunFacts { parts: &parts, learning_rate, ..RunFacts::default() };
         (entry.resolve)(&json!({ "cool": 0.95 }), &own, facts).unwrap().options
     }
 
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_section_that_a_preset_would_overrule_is_refused() {
-        let facts = RunFacts { parts: &[], learning_rate: 1e-3 };
+        let facts = RunFacts { learning_rate: 1e-3, ..RunFacts::default() };
         let resolve = |own: Value| (PAPER.resolve)(&json!({ "beta": 20.0 }), &own, facts);
         let message = resolve(json!({})).err().unwrap().to_string();
         assert!(message.starts_with("`beta` is 20.0, expected 1.0, which the preset `paper` sets"), "{message}");

@@ -1,7 +1,7 @@
 //! The schedules that there are. To add one, write its file and name it here.
 
 use super::definition::ScheduleKind;
-use super::{constant, cosine, exponential, linear, noise_curvature, stability_cap, step, warmup_stable_decay};
+use super::{constant, cosine, exponential, linear, noise_curvature, replay, stability_cap, step, warmup_stable_decay};
 
 /// Every schedule that a configuration can name.
 pub const SCHEDULES: &[&ScheduleKind] = &[
@@ -11,6 +11,7 @@ pub const SCHEDULES: &[&ScheduleKind] = &[
     &cosine::KIND,
     &step::KIND,
     &warmup_stable_decay::KIND,
+    &replay::KIND,
     &noise_curvature::KIND,
     &noise_curvature::PAPER,
     &noise_curvature::AS_RUN,

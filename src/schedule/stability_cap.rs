@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn thresholds_that_cap_everything_or_nothing_are_refused() {
-        let facts = RunFacts { parts: &[], learning_rate: 1e-3 };
+        let facts = RunFacts { learning_rate: 1e-3, ..RunFacts::default() };
         for bad in [0.0, -2.0] {
             let own = json!({ "threshold": bad });
             let message = resolve(&json!({}), &own, facts).err().unwrap().to_string();

@@ -82,7 +82,8 @@ pub(super) fn execute(
 
 /// What is said of a run that a panic stopped; the record is of the last update that was made.
 fn fault(message: &str, record: &RunRecord) -> String {
-    let (task, update) = (record.tasks, record.updates + 1);
+    // Both counted from 1.
+    let (task, update) = (record.tasks + 1, record.updates + 1);
     let loss = record.last_finite_loss.map_or("none".to_owned(), |loss| loss.to_string());
     format!(
         "stopped by a fault in the program in task {task}, at update {update}: {message}; the last finite loss was {loss}"

@@ -6,10 +6,13 @@ use crate::schedule::{Progress, RunFacts, Schedule, ScheduleError, Start};
 
 /// The base rate.
 pub(crate) const BASE: f64 = 1e-3;
+/// Updates of the run that it is resolved for.
+pub(crate) const UPDATES: u64 = 30;
 
-/// A schedule of two layers with options of its own.
+/// A schedule of the two layers `fc1` and `fc2` with options of its own.
 pub(crate) fn schedule(name: &str, own: Value) -> Result<Box<dyn Schedule>, ScheduleError> {
-    let facts = RunFacts { parts: &[], learning_rate: BASE };
+    let layers = ["fc1", "fc2"].map(String::from);
+    let facts = RunFacts { learning_rate: BASE, layers: &layers, updates: UPDATES, ..RunFacts::default() };
     let resolved = (crate::schedule::schedule(name).unwrap().resolve)(&json!({}), &own, facts)?;
     Ok((resolved.factory)(Start { learning_rate: BASE, layers: 2 }))
 }

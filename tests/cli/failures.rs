@@ -22,11 +22,14 @@ fn diverging() -> Workdir {
 fn a_run_that_diverges_is_recorded_with_its_task_and_stops_no_other() {
     let work = diverging();
     let said = work.sweep("out", &["--jobs", "1"]).failed();
-    assert_contains(&said.stdout, &["1 runs finished", &format!("not finished: {BAD}: the loss is"), "in task 0"]);
+    assert_contains(
+        &said.stdout,
+        &["1 runs finished", &format!("not finished: {BAD}: the loss is"), "in task 1, at update 2"],
+    );
     assert_contains(&said.stderr, &[&format!("{BAD} diverged"), &format!("{GOOD} finished")]);
     let (good, bad) = (work.record("out", GOOD), work.record("out", BAD));
     assert_eq!((good.status, bad.status, bad.diverged_at_task), (Status::Finished, Status::Diverged, Some(0)));
-    assert_contains(bad.error.as_deref().unwrap(), &["the loss is", "in task 0, at update 2", "last finite loss"]);
+    assert_contains(bad.error.as_deref().unwrap(), &["the loss is", "in task 1, at update 2", "last finite loss"]);
 
     work.run(&["status", "out"]).succeeded().tells(&["1 diverged, 1 finished, 0 not begun", BAD]);
     work.run(&["report", "out", "--plots", "plots"]).succeeded().tells(&["diverged in task 1"]);

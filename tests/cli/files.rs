@@ -8,8 +8,8 @@ use trainability_record::controls::read_rows;
 
 use super::workdir::{MEASURED, UPDATES, Workdir, assert_contains};
 
-const CONTROLS_HEADER: &str = "task,update,layer,learning_rate,effective_step,gradient_sq_norm,noise_variance,sharpness,\
-    sharpness_min,sharpness_residual,normalized_sharpness,sharpness_mean,volatility,noise_bound,noise_bound_debiased,\
+const CONTROLS_HEADER: &str = "task,update,layer,learning_rate,samples,effective_step,gradient_sq_norm,noise_variance,\
+    sharpness,sharpness_min,sharpness_residual,normalized_sharpness,sharpness_mean,volatility,noise_bound,noise_bound_debiased,\
     volatility_bound,level_bound,combined_bound,action";
 
 const TASKS_COLUMNS: [&str; 19] = [
@@ -105,6 +105,9 @@ fn the_rows_of_a_run_have_their_columns_and_read_back_to_the_same_bits() {
         expected_tasks.extend(advance.task);
     }
     let read = read_rows(Path::new("controls.csv"), controls.as_bytes()).unwrap();
+    // 48 images in minibatches of 20, 20 and 8, of which every third update is an epoch's first.
+    let expected = |update: u64| if update.is_multiple_of(3) { 8.0 } else { 20.0 };
+    assert!(read.iter().all(|row| row.value("samples") == Some(expected(row.update))));
     // As text, since that tells 0.0 from -0.0.
     assert_eq!(format!("{read:?}"), format!("{expected_controls:?}"));
     let mut reader = csv::Reader::from_reader(tasks.as_bytes());
@@ -161,8 +164,8 @@ fn layers_whose_bound_was_never_defined_have_empty_fields_and_a_warning() {
         for row in controls.lines().skip(1) {
             let fields: Vec<&str> = row.split(',').collect();
             let defined = hidden || fields[2] == "fc3";
-            assert_eq!(!fields[6].is_empty(), defined, "{method}: {row}");
-            assert_eq!(fields[18] != "undefined", defined, "{method}: {row}");
+            assert_eq!(!fields[7].is_empty(), defined, "{method}: {row}");
+            assert_eq!(fields[19] != "undefined", defined, "{method}: {row}");
         }
     }
     let said = work.run(&["report", "out", "--plots", "plots"]).succeeded().tells(&[

@@ -12,6 +12,7 @@ mod interruption;
 mod mkl;
 mod options;
 mod probe;
+mod replay;
 mod report;
 mod sweep;
 #[path = "../common/workdir.rs"]

@@ -114,7 +114,7 @@ fn the_json_has_the_columns_of_a_runs_tables_as_its_keys() {
         .chain(of_method().iter().map(|own| own.name))
         .collect();
     assert_eq!(keys(&found["network"]), network);
-    let of_runs = ["task", "update", "layer", "action"];
+    let of_runs = ["task", "update", "layer", "samples", "action"];
     let layerwise = INDICATORS.iter().filter(|indicator| indicator.layerwise().is_some());
     let layer: Vec<&str> = columns()
         .controls

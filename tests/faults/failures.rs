@@ -78,7 +78,7 @@ fn a_fault_is_recorded_with_its_place_and_the_other_run_finishes() {
         assert!(loss > 0.0 && loss < 10.0, "{loss}");
         let error = failed.error.unwrap();
         assert_eq!(outcome.failed, [(RUN.to_owned(), error.clone())]);
-        let place = "stopped by a fault in the program in task 1, at update 15: ";
+        let place = "stopped by a fault in the program in task 2, at update 15: ";
         assert_contains(&error, &[place, reason, &format!("the last finite loss was {loss}")]);
         assert!(!error.contains('\n') && !error.contains("frame #"), "one sentence: {error}");
 
@@ -113,6 +113,6 @@ fn a_run_that_leaves_the_numbers_says_where_and_with_which_last_loss() {
     assert_eq!((record.status, record.fault, record.diverged_at_task), (Status::Diverged, false, Some(0)));
     let loss = record.last_finite_loss.unwrap();
     let error = record.error.unwrap();
-    assert_contains(&error, &["the loss", "in task 0, at update 2", &format!("the last finite loss was {loss}")]);
+    assert_contains(&error, &["the loss", "in task 1, at update 2", &format!("the last finite loss was {loss}")]);
     assert_contains(&said.stdout, &[&format!("not finished: {RUN}: {error}")]);
 }

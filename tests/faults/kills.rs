@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use serde_json::json;
+use serde_json::{Value, json};
 use trainability::schedule::SCHEDULES;
 use trainability::stream::STREAMS;
 use trainability_baselines::registry::PARTS;
@@ -85,7 +85,9 @@ const GROWN: u64 = 64;
 fn every_stream_method_and_schedule_goes_on_from_its_checkpoint_with_the_same_bytes() {
     let mut methods: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
     methods.push("crelu+wasserstein");
-    let schedules: Vec<&str> = SCHEDULES.iter().map(|schedule| schedule.name).collect();
+    let rates = format!("{}/configs/smoke-rates.csv", env!("CARGO_MANIFEST_DIR"));
+    let entry = |name| if name == "replay" { json!({ "name": name, "rates": rates }) } else { json!(name) };
+    let schedules: Vec<Value> = SCHEDULES.iter().map(|schedule| entry(schedule.name)).collect();
     let plain = || json!({ "tasks": 3, "epochs": 18 });
     let mut cases = vec![(plain(), json!(methods), json!(["debiased"])), (plain(), json!(["relu"]), json!(schedules))];
     // Every kind with every option; their tasks have at least 42 updates.

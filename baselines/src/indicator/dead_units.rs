@@ -2,7 +2,7 @@
 
 use tch::Kind;
 
-use super::definition::{Definition, IndicatorRole};
+use super::definition::{Definition, IndicatorRole, Level};
 use super::measurement::{Indicator, Layerwise, When};
 use super::observation::Observation;
 
@@ -15,6 +15,7 @@ impl Indicator for DeadUnits {
             name: "dead_units",
             title: "dead units",
             role: IndicatorRole::Compared,
+            loss_follows: Some(Level::High),
             text: "share of hidden features that are zero on the whole probe batch (crelu: each half of a unit counts; in a convolution a unit is a channel, looked at on all positions), mean over hidden layers",
         }
     }

@@ -1,6 +1,6 @@
 //! How many directions the hidden activations use.
 
-use super::definition::{Definition, IndicatorRole};
+use super::definition::{Definition, IndicatorRole, Level};
 use super::measurement::{Indicator, Layerwise, When};
 use super::observation::Observation;
 
@@ -13,6 +13,7 @@ impl Indicator for EffectiveRank {
             name: "effective_rank",
             title: "effective rank",
             role: IndicatorRole::Compared,
+            loss_follows: Some(Level::Low),
             text: "exponential of the entropy of the normalised singular values of the hidden activations on the probe batch (Roy and Vetterli 2007), mean over hidden layers (in a convolution the activations of all positions are one row)",
         }
     }

@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::definition::{Definition, IndicatorRole};
+use super::definition::{Definition, IndicatorRole, Level};
 use super::measurement::{Indicator, Layerwise, When};
 use super::observation::Observation;
 
@@ -15,6 +15,7 @@ impl Indicator for GradientConfidence {
             name: "gradient_confidence",
             title: "gradient confidence",
             role: IndicatorRole::Compared,
+            loss_follows: Some(Level::Low),
             text: "strength times reliability of the minibatch gradient, |g| |g|^2 / (|g|^2 + sigma2 / B) over all parameters, mean over the measured updates of the task: this project's reading of what arXiv 2605.09044 calls optimization readiness",
         }
     }

@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::definition::{Definition, IndicatorRole};
+use super::definition::{Definition, IndicatorRole, Level};
 use super::measurement::{Indicator, Layerwise, When};
 use super::observation::Observation;
 
@@ -15,6 +15,7 @@ impl Indicator for GradientNorm {
             name: "gradient_norm",
             title: "gradient norm",
             role: IndicatorRole::Rejected,
+            loss_follows: Some(Level::Low),
             text: "L2 norm of the minibatch gradient of the total loss over all parameters, mean over the measured updates of the task",
         }
     }

@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
 
-use super::definition::{Definition, IndicatorRole};
+use super::definition::{Definition, IndicatorRole, Level};
 use super::measurement::{Indicator, Layerwise, When};
 use super::observation::Observation;
 use trainability_tensor::layer::{LayerDelta, LayerTrace};
@@ -18,6 +18,7 @@ impl Indicator for HessianRank {
             name: "hessian_rank",
             title: "Hessian rank (Fisher proxy)",
             role: IndicatorRole::Rejected,
+            loss_follows: Some(Level::Low),
             text: "share of at most 100 per-sample gradients whose Gram matrix's leading singular values reach 99 % of their sum, at the start of the task after relabelling: a proxy by the empirical Fisher matrix, not the rank of the Hessian",
         }
     }

@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::definition::{Definition, IndicatorRole};
+use super::definition::{Definition, IndicatorRole, Level};
 use super::measurement::{Indicator, When};
 use super::observation::Observation;
 use trainability_tensor::spectrum::Spectrum;
@@ -19,6 +19,7 @@ impl Indicator for HessianSpectralRank {
             name: "hessian_spectral_rank",
             title: "Hessian rank (spectral)",
             role: IndicatorRole::Compared,
+            loss_follows: Some(Level::Low),
             text: "share of the eigenvalues of the Hessian of the total loss over all parameters whose magnitude exceeds 1 % of the largest, by stochastic Lanczos quadrature (Ghorbani et al., arXiv 1901.10159) on the probe batch at the end of the task; undefined unless `measure.spectrum` asks for it, since it is dear",
         }
     }

@@ -21,6 +21,6 @@ pub mod update_to_weight;
 pub mod weight_norm;
 pub mod weight_norm_l2;
 
-pub use definition::{Definition, IndicatorRole};
+pub use definition::{Definition, IndicatorRole, Level};
 pub use measurement::{Indicator, Layerwise, When};
 pub use observation::{LayerGradient, Observation, Shared, UpdateSummary};

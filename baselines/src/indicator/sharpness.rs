@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::definition::{Definition, IndicatorRole};
+use super::definition::{Definition, IndicatorRole, Level};
 use super::measurement::{Indicator, When};
 use super::observation::Observation;
 use trainability_tensor::lanczos::{Ends, extreme_eigenvalues};
@@ -16,6 +16,7 @@ impl Indicator for Sharpness {
             name: "sharpness",
             title: "sharpness",
             role: IndicatorRole::Rejected,
+            loss_follows: Some(Level::High),
             text: "largest eigenvalue of the Hessian of the total loss over all parameters, by Lanczos on the probe batch at the end of the task; undefined where it did not converge",
         }
     }

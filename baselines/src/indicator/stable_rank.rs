@@ -1,6 +1,6 @@
 //! How many directions hold nearly all of the hidden activations.
 
-use super::definition::{Definition, IndicatorRole};
+use super::definition::{Definition, IndicatorRole, Level};
 use super::measurement::{Indicator, Layerwise, When};
 use super::observation::Observation;
 
@@ -16,6 +16,7 @@ impl Indicator for StableRank {
             name: "stable_rank",
             title: "stable rank (99 %)",
             role: IndicatorRole::Compared,
+            loss_follows: Some(Level::Low),
             text: "smallest number of leading singular values of the hidden activations on the probe batch that reach 99 % of their sum (the srank of Kumar et al., arXiv 2010.14498, not the ratio of squared Frobenius and spectral norms that also goes by this name), mean over hidden layers (in a convolution the activations of all positions are one row)",
         }
     }

@@ -2,7 +2,7 @@
 
 use tch::Kind;
 
-use super::definition::{Definition, IndicatorRole};
+use super::definition::{Definition, IndicatorRole, Level};
 use super::measurement::{Indicator, Layerwise, When};
 use super::observation::Observation;
 
@@ -15,6 +15,7 @@ impl Indicator for UnitSignEntropy {
             name: "unit_sign_entropy",
             title: "unit-sign entropy",
             role: IndicatorRole::Rejected,
+            loss_follows: Some(Level::Low),
             text: "entropy in nats of the sign of what enters the activation over the probe batch, mean over units, then over hidden layers (in a convolution a unit is a channel, looked at on all positions)",
         }
     }

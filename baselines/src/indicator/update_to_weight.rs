@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::definition::{Definition, IndicatorRole};
+use super::definition::{Definition, IndicatorRole, Level};
 use super::measurement::{Indicator, When};
 use super::observation::Observation;
 
@@ -15,6 +15,7 @@ impl Indicator for UpdateToWeight {
             name: "update_to_weight",
             title: "update-to-weight ratio",
             role: IndicatorRole::Rejected,
+            loss_follows: Some(Level::Low),
             text: "mean absolute update over mean absolute parameter, mean over the measured updates of the task",
         }
     }

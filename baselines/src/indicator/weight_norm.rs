@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use tch::Kind;
 
-use super::definition::{Definition, IndicatorRole};
+use super::definition::{Definition, IndicatorRole, Level};
 use super::measurement::{Indicator, Layerwise, When};
 use super::observation::Observation;
 use trainability_tensor::layer::{Layer, tensors};
@@ -17,6 +17,7 @@ impl Indicator for WeightNorm {
             name: "weight_norm",
             title: "weight norm",
             role: IndicatorRole::Rejected,
+            loss_follows: Some(Level::High),
             text: "mean absolute value of all parameters, biases included, at the end of the task",
         }
     }

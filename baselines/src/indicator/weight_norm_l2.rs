@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use tch::Kind;
 
-use super::definition::{Definition, IndicatorRole};
+use super::definition::{Definition, IndicatorRole, Level};
 use super::measurement::{Indicator, Layerwise, When};
 use super::observation::Observation;
 use trainability_tensor::layer::{Layer, tensors};
@@ -17,6 +17,7 @@ impl Indicator for WeightNormL2 {
             name: "weight_norm_l2",
             title: "weight norm (L2)",
             role: IndicatorRole::Compared,
+            loss_follows: Some(Level::High),
             text: "L2 norm of all parameters as one vector, biases included, at the end of the task",
         }
     }

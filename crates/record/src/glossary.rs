@@ -48,6 +48,16 @@ impl IndicatorRole {
     }
 }
 
+/// The values of an indicator that theory says come before the loss of trainability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// Low ones, such as a low rank.
+    Low,
+    /// High ones, such as many dead units.
+    High,
+}
+
 /// An indicator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DescribedIndicator {
@@ -57,6 +67,10 @@ pub struct DescribedIndicator {
     pub title: String,
     /// Which side of the argument it stands on.
     pub role: IndicatorRole,
+    /// Which of its values theory says come before the loss of trainability; none where theory says nothing, or the sweep
+    /// was written before it was recorded.
+    #[serde(default)]
+    pub loss_follows: Option<Level>,
     /// What it is, in a sentence without its full stop.
     pub text: String,
 }
@@ -175,6 +189,15 @@ mod tests {
         assert_eq!(lengths, (27, 5, 20, 16));
         let again: Glossary = serde_json::from_value(serde_json::to_value(&glossary).unwrap()).unwrap();
         assert_eq!(again, glossary);
+    }
+
+    #[test]
+    fn an_indicator_of_an_earlier_sweep_has_no_direction() {
+        let read = |text: &str| serde_json::from_str::<DescribedIndicator>(text).map(|read| read.loss_follows);
+        let earlier = r#"{ "name": "rho", "title": "rho", "role": "method", "text": "a share" }"#;
+        assert_eq!(read(earlier).unwrap(), None);
+        assert_eq!(read(&earlier.replace("{ ", r#"{ "loss_follows": "high", "#)).unwrap(), Some(Level::High));
+        assert!(read(&earlier.replace("{ ", r#"{ "loss_follows": "up", "#)).is_err());
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod convolutional;
 mod indicators;
 mod normalised;
 mod optimizers;
+mod replay;
+mod replicate;
 mod schedules;
 mod streams;
 
@@ -129,7 +131,9 @@ fn where_two_runs_differ_is_told_by_row_and_column() {
 
 #[test]
 fn every_schedule_of_the_registry_goes_on_from_a_checkpoint_with_the_same_bits() {
-    let mut schedules: Vec<Value> = SCHEDULES.iter().map(|entry| json!(entry.name)).collect();
+    let rates = format!("{}/configs/smoke-rates.csv", env!("CARGO_MANIFEST_DIR"));
+    let entry = |name| if name == "replay" { json!({ "name": name, "rates": rates }) } else { json!(name) };
+    let mut schedules: Vec<Value> = SCHEDULES.iter().map(|kind| entry(kind.name)).collect();
     schedules.push(json!({ "name": "cosine", "restart": "task" }));
     schedules.push(json!({ "name": "debiased", "scope": "network", "beta": 50.0 }));
     let plans = plans(json!({ "schedules": schedules }));
@@ -179,7 +183,7 @@ fn a_run_that_leaves_the_real_numbers_says_where() {
     };
     assert_eq!(diverged.task, 0);
     assert!(!diverged.value.is_finite() && diverged.last_finite.is_finite());
-    assert!(diverged.to_string().contains("in task 0, at update"), "{diverged}");
+    assert!(diverged.to_string().contains("in task 1, at update"), "{diverged}");
 }
 
 #[test]

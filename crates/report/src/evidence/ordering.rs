@@ -104,6 +104,7 @@ pub(crate) fn noise_column() -> DescribedIndicator {
         name: "noise".to_owned(),
         title: "noise (control)".to_owned(),
         role: IndicatorRole::Trivial,
+        loss_follows: None,
         text: "a number drawn anew for each run and task, which nobody measured: a control of the tests".to_owned(),
     }
 }

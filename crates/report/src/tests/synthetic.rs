@@ -222,7 +222,7 @@ pub(super) fn write_controls(place: &Path, plan: &Plan, method: &str, schedule: 
 /// An indicator that is called after its column.
 pub(super) fn indicator(name: &str, role: &str) -> DescribedIndicator {
     let role = serde_json::from_value(role.into()).unwrap();
-    DescribedIndicator { name: name.to_owned(), title: name.to_owned(), role, text: String::new() }
+    DescribedIndicator { name: name.to_owned(), title: name.to_owned(), role, loss_follows: None, text: String::new() }
 }
 
 /// A finished run of one task with these options.

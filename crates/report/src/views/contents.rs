@@ -97,7 +97,7 @@ fn verdict(evidence: &Evidence) -> String {
 
 fn definitions(evidence: &Evidence) -> Vec<(String, String)> {
     let definition = |indicator: &DescribedIndicator| {
-        let DescribedIndicator { name, title, role, text } = indicator;
+        let DescribedIndicator { name, title, role, text, .. } = indicator;
         (format!("{title} ({name}, {})", role.name()), format!("{}.", text.trim_end_matches('.')))
     };
     evidence.sweep.glossary.indicators.iter().map(definition).collect()
