@@ -6,10 +6,10 @@ SECONDS ?= 60
 PROGRAM := target/release/trainability
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test faults run-all smoke paper reference report data bench fuzz book clean
+.PHONY: help setup build test faults run-all smoke paper reference same-numbers report data bench fuzz book clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## fetch libtorch and the images into the cache, once (TORCH=cuda: libtorch with CUDA)
 	@$(PYTHON) scripts/setup.py $(if $(TORCH),--torch $(TORCH))
@@ -45,6 +45,7 @@ paper: build ## the same with configs/paper.json, the setting of the paper: many
 
 # A folder with a sweep.json is a sweep's own, where no report on another is written: the copy is made afterwards.
 reference: build ## run the published sweeps again, about two hours, and write docs/reference; a second call goes on
+	@$(PYTHON) scripts/check_reference.py --can-make quick field small
 	@echo "configs/quick.json at five seeds, configs/field.json, configs/small.json at twelve: 567 runs, about two hours on two cores"
 	@$(PROGRAM) sweep configs/quick.json --seeds 0..5 $(ARGS)
 	@$(PROGRAM) sweep configs/field.json $(ARGS)
@@ -57,6 +58,10 @@ reference: build ## run the published sweeps again, about two hours, and write d
 	@mkdir -p docs/reference/small
 	@cp results/small/summary.csv results/small/ordering.csv results/small/claims.csv docs/reference/small
 	@cp results/field/summary.csv results/field/ordering.csv results/field/predictiveness.csv results/field/claims.csv docs/reference/field
+	@$(PYTHON) scripts/check_reference.py --made quick field small
+
+same-numbers: setup ## show whether HEAD trains the same bytes as an older commit (COMMIT=4f1382c)
+	@$(PYTHON) scripts/same_numbers.py $(COMMIT) $(ARGS)
 
 report: build ## write the report of a finished sweep again (SWEEP=quick)
 	@$(PROGRAM) report results/$(SWEEP)
