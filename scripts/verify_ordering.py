@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Computes ordering.csv of a sweep anew from its runs' CSV files, and compares: a second implementation, with numpy and scipy.
 
-    python3 scripts/verify_ordering.py RESULTS_DIR
+    python3 scripts/verify_ordering.py RESULTS_DIR... [--out DIR]
 
-RESULTS_DIR holds the runs and the report's ordering.csv. Follows docs/statistics.md ("Which indicator orders, and which
-predicts"), pair by pair and copy by copy, and shares nothing with the program. Prints the largest differences and exits
-with 1 if one of them is above rounding.
+RESULTS_DIR holds the runs; the report's ordering.csv lies there too, or in DIR, where several sweeps have one report.
+Follows docs/statistics.md ("Which indicator orders, and which predicts"), pair by pair and copy by copy, and shares
+nothing with the program. Prints the largest differences and exits with 1 if one of them is above rounding.
 """
 
 import csv
@@ -25,22 +25,92 @@ def number(text):
     return float(text) if text else np.nan
 
 
-def read_runs(folder):
-    runs = []
-    for record_path in sorted(folder.glob("runs/*/*/seed-*/run.json")):
-        record = json.loads(record_path.read_text())
-        if record["status"] != "finished" or record["options"]["schedule"]["name"] != "constant":
-            continue
-        rows = list(csv.DictReader(open(record_path.parent / "tasks.csv")))
-        parts = sorted(part["name"] for part in record["options"]["method"]["parts"] if part["name"] != "relu")
-        setting = [record["options"].get(section) for section in ("data", "stream", "network", "training")]
-        columns = {name: np.array([number(row[name]) for row in rows]) for name in rows[0]}
-        arm = (record["method"], record["schedule"])
-        runs.append(dict(arm=arm, seed=record["seed"], parts=parts, setting=setting, columns=columns))
-    return runs
+def arguments(words, table):
+    """The sweeps' folders, and the file of the report that is called `table`."""
+    folders, out = list(words), None
+    if "--out" in folders:
+        place = folders.index("--out")
+        out = folders[place + 1:place + 2]
+        del folders[place:place + 2]
+    if not folders or any(folder.startswith("--") for folder in folders) or out == []:
+        sys.exit("error: expected the folders of sweeps, and --out DIR with the report's folder where it is another")
+    if len(folders) > 1 and out is None:
+        sys.exit(f"error: expected --out DIR, the folder in which the report on all {len(folders)} sweeps lies")
+    folders = [Path(folder) for folder in folders]
+    report = Path(out[0]) if out else folders[0]
+    for needed in [folder / "sweep.json" for folder in folders] + [report / table]:
+        if not needed.is_file():
+            sys.exit(f"error: {needed} is missing: expected the folder of a sweep, after `trainability report`")
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        sys.exit(f"error: two of the sweeps are called alike ({', '.join(names)}), expected folders of different names")
+    return folders, report / table
+
+
+def read_sweeps(folders):
+    """Chance, the indicators as (column, title, role), and the finished runs, each once."""
+    chances, indicators, runs = set(), {}, {}
+    for folder in folders:
+        sweep = json.loads((folder / "sweep.json").read_text())
+        chances.add(1 / sweep["classes"])
+        for indicator in sweep["glossary"]["indicators"]:
+            indicators.setdefault(indicator["name"], (indicator["name"], indicator["title"], indicator["role"]))
+        for path in sorted(folder.glob("runs/*/*/seed-*/run.json")):
+            record = json.loads(path.read_text())
+            # Replicates of a run are shown, and enter no statistic.
+            if record["status"] == "finished" and not record["options"]["training"].get("replicate"):
+                runs.setdefault(folder, []).append(read_run(path.parent, record))
+    if len(chances) > 1:
+        sys.exit("error: the sweeps differ in their number of classes, expected one chance level")
+    tell_apart(runs, 0, lambda run: {key: value for key, value in run["options"].items() if key not in ("seed", "schedule")})
+    tell_apart(runs, 1, lambda run: run["options"]["schedule"])
+    once = {}
+    for run in itertools.chain(*runs.values()):
+        once.setdefault((run["arm"], run["seed"]), run)
+    return chances.pop(), list(indicators.values()), [once[key] for key in sorted(once)]
+
+
+def read_run(folder, record):
+    rows = list(csv.DictReader(open(folder / "tasks.csv")))
+    options = record["options"]
+    return dict(
+        arm=(record["method"], record["schedule"]),
+        seed=record["seed"],
+        parts=sorted(part["name"] for part in options["method"]["parts"] if part["name"] != "relu"),
+        setting=[options.get(section) for section in ("data", "stream", "network", "training")],
+        columns={name: np.array([number(row[name]) for row in rows]) for name in rows[0]},
+        options=options,
+        record=record,
+        folder=folder,
+    )
+
+
+def tell_apart(runs, place, meaning):
+    """Labels that mean different options in different sweeps get the sweep's name in front."""
+    meanings, owners = {}, {}
+    label = lambda run: run["arm"][: 1 if place == 0 else 2]
+    for folder in runs:
+        for run in runs[folder]:
+            meanings.setdefault(label(run), set()).add(json.dumps(meaning(run), sort_keys=True))
+            owners.setdefault(label(run), set()).add(folder)
+    for folder in runs:
+        for run in runs[folder]:
+            if len(meanings[label(run)]) > 1 and len(owners[label(run)]) > 1:
+                run["new"] = f"{folder.resolve().name}/{run['arm'][place]}"
+    for run in itertools.chain(*runs.values()):
+        if "new" in run:
+            arm = list(run["arm"])
+            arm[place] = run.pop("new")
+            run["arm"] = tuple(arm)
+
+
+def family_of(parts):
+    return " + ".join(sorted({"weight decay" if part in DECAYS else part for part in parts})) or "relu"
 
 
 def with_health(runs, chance):
+    """The runs at constant rates that can lose something, with their family and their health at each task."""
+    runs = [run for run in runs if run["options"]["schedule"]["name"] == "constant"]
     fresh = [run for run in runs if "reset" in run["parts"]]
     judged = [run for run in runs if "reset" not in run["parts"]]
     kept = []
@@ -57,9 +127,8 @@ def with_health(runs, chance):
         ceiling = np.mean(alike) if alike else np.mean([run["columns"]["online_accuracy"][0] for run in own])
         if ceiling - chance < 0.05:
             continue
-        family = " + ".join(sorted({"weight decay" if part in DECAYS else part for part in one["parts"]})) or "relu"
         for run in own:
-            run["family"] = family
+            run["family"] = family_of(run["parts"])
             run["health"] = (run["columns"]["online_accuracy"] - chance) / (ceiling - chance)
             kept.append(run)
     return kept
@@ -184,22 +253,17 @@ def jackknife(full, copies, null):
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit("error: expected one argument, the folder of a sweep with its report")
-    folder = Path(sys.argv[1])
-    for name in ("sweep.json", "ordering.csv"):
-        if not (folder / name).is_file():
-            sys.exit(f"error: {folder / name} is missing: expected the folder of a sweep, after `trainability report`")
-    sweep = json.loads((folder / "sweep.json").read_text())
-    runs = with_health(read_runs(folder), 1 / sweep["classes"])
+    folders, table = arguments(sys.argv[1:], "ordering.csv")
+    chance, _, runs = read_sweeps(folders)
+    runs = with_health(runs, chance)
     if not runs:
-        sys.exit(f"error: {folder} has no finished run at a constant rate that could be judged")
+        sys.exit(f"error: {folders[0]} has no finished run at a constant rate that could be judged")
     seeds = sorted({run["seed"] for run in runs})
     without = [[run for run in runs if run["seed"] != seed] for seed in seeds]
     enough = len(seeds) >= 10
     unexpected = [residuals(some) for some in [runs, *without]] if enough else []
     worst = {}
-    for row in csv.DictReader(open(folder / "ordering.csv")):
+    for row in csv.DictReader(open(table)):
         column = row["indicator"]
         if column == "noise" or column not in runs[0]["columns"]:
             continue

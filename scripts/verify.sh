@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Trains two tiny sweeps, reports on both, and computes the verdicts of that report a second time, with numpy and scipy.
+# Takes a minute or two on two cores. PROGRAM: another build of the program; PYTHON: another Python, 3.11 or newer.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+python=${PYTHON:-python3}
+[ -n "${PROGRAM:-}" ] || make --no-print-directory build
+program=$(realpath "${PROGRAM:-target/release/trainability}")
+
+# The numpy and scipy that are there, or those of scripts/requirements.txt in a folder of their own.
+if ! "$python" -c 'import numpy, scipy.stats' 2>/dev/null; then
+    own=target/verify-python
+    if ! "$own/bin/python" -c 'import numpy, scipy.stats' 2>/dev/null; then
+        "$python" -m venv --clear "$own"
+        "$own/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+            --requirement scripts/requirements.txt
+    fi
+    python=$root/$own/bin/python
+fi
+
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+run() { "$program" "$@" >log 2>&1 || { cat log >&2; exit 1; }; }
+
+# What no claim asks for is left out: the schedulers on top of other methods.
+for arms in '*/constant*/*' 'crelu/*/*' 'l2_*/*/*' 'wasserstein/*/*'; do
+    run sweep "$root/configs/verify.json" --only "$arms"
+done
+run replay results/verify
+run sweep "$root/configs/verify-replay.json"
+run report results/verify results/verify-replay --out both --plots plots
+
+for table in ordering claims; do
+    echo "$table.csv, computed a second time:"
+    "$python" "$root/scripts/verify_$table.py" results/verify results/verify-replay --out both
+done
