@@ -47,7 +47,7 @@ def deciding(findings, one, p_for):
     """Of the members that are as far from support, the one with the least effect; where one is enough, the nearest to it."""
     if findings[0].any:
         distances = [abs(finding.point - finding.null) if finding.is_tested() else -1.0 for finding in findings]
-        return int(np.argmax(distances) if np.isnan(p_for).all() else np.argmin(one))
+        return int(np.argmax(distances) if np.isnan(p_for).all() else np.nanargmin(p_for))
     worst = int(np.argmax(one))
     kind = lambda place: (np.isnan(p_for[place]), one[place], findings[place].is_tested() or not np.isnan(p_for[worst]))
     alike = [place for place in range(len(findings)) if kind(place) == kind(worst)]
