@@ -1,12 +1,12 @@
 # `make` or `make help` lists the targets.
 
 PYTHON ?= python3
-SWEEP ?= quick
+SWEEP ?= decide
 SECONDS ?= 60
 PROGRAM := target/release/trainability
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test faults run-all smoke paper reference same-numbers report data bench fuzz book clean
+.PHONY: help setup build test faults run-all quick smoke paper reference same-numbers report data bench fuzz book clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,13 @@ define sweep-and-report
 	if [ -e results/$(1)/sweep.json ]; then $(PROGRAM) report results/$(1) || status=$$?; fi; exit $$status
 endef
 
-run-all: build ## everything: set up, build, sweep configs/quick.json, report; a second call goes on where the first stopped
+run-all: build ## everything: set up, build, sweep configs/decide.json, replay its rates, report; a second call goes on where the first stopped
+	@status=0; $(PROGRAM) sweep configs/decide.json $(ARGS) || status=$$?; \
+	{ $(PROGRAM) replay results/decide && $(PROGRAM) sweep configs/decide-replay.json $(ARGS); } || status=$$?; \
+	$(PROGRAM) report results/decide results/decide-replay --out results/decide-report --plots plots/decide || status=$$?; \
+	exit $$status
+
+quick: build ## the sweep of configs/quick.json: every method of the paper, with larger networks and fewer seeds
 	$(call sweep-and-report,quick)
 
 smoke: build ## the same with configs/smoke*.json: every method, schedule, stream and kind of network, in a minute
@@ -63,7 +69,7 @@ reference: build ## run the published sweeps again, about two hours, and write d
 same-numbers: setup ## show whether HEAD trains the same bytes as an older commit (COMMIT=4f1382c)
 	@$(PYTHON) scripts/same_numbers.py $(COMMIT) $(ARGS)
 
-report: build ## write the report of a finished sweep again (SWEEP=quick)
+report: build ## write the report of a finished sweep again (SWEEP=decide)
 	@$(PROGRAM) report results/$(SWEEP)
 
 # Some systems have a NAME of their own in the environment.

@@ -45,15 +45,16 @@ def role(run):
     """What a schedule is: its part in the claims, and of which scheduler."""
     label, options = run["arm"][1], run["options"]["schedule"]
     name, limit = options["name"], options.get("limit")
+    own_label = label.rsplit("/", 1)[-1]
     if name == "constant":
-        return ("constant",) if label == "constant" else ("control",)
+        return ("constant",) if own_label == "constant" else ("control",)
     if name == "replay":
         return ("flat" if options.get("flat") else "replay", options["rates"].split("/")[-2])
     if "floor_only" in (name, limit):
         return ("control",)
-    if name in ("paper", "as_run") and limit == "noise":
-        return ("noise", name)
-    if name in ("paper", "as_run") and limit in (None, "combined") and label == name:
+    if name in ("paper", "as_run") and limit == "noise" and own_label == f"{name}-limit=noise":
+        return ("noise", label.replace("-limit=noise", ""))
+    if name in ("paper", "as_run") and limit in (None, "combined") and own_label == name:
         return ("scheduler",)
     return ("variant",) if run["record"]["scheduled"] else ("control",)
 

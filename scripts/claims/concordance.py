@@ -93,7 +93,7 @@ def random_effects(points, errors):
 
 
 def exchanged(judged, indicator, generator):
-    """The p of as contradictory families when whole courses change places among the seeds."""
+    """The p of as strong cases on either side when whole courses change places among the seeds."""
     n = len(judged.seeds)
     signed, weights = ({family: np.zeros((n * n, n * n)) for family in judged.families} for _ in range(2))
     for arm in judged.arms:
@@ -116,8 +116,8 @@ def exchanged(judged, indicator, generator):
     if np.sum(deviations > 1e-9) < 2:
         return np.nan
     standard = distances[:, deviations > 1e-9] / deviations[deviations > 1e-9]
-    contradiction = np.minimum(standard.max(1), (-standard).max(1))
-    return (1 + np.sum(contradiction[1:] >= contradiction[0] - 1e-9)) / (1 + EXCHANGES)
+    sides = [side.max(1) for side in (standard, -standard)]
+    return max((1 + np.sum(case[1:] >= case[0] - 1e-9)) / (1 + EXCHANGES) for case in sides)
 
 
 def single_indicators(judged, indicators, generator):
@@ -139,10 +139,12 @@ def single_indicators(judged, indicators, generator):
         significant = points[known][holm(each[known]) < LEVEL]
         holds_half = low <= 0.5 <= high
         drawn = holds_half and (significant > 0.5).any() and (significant < 0.5).any()
+        mean_of_families = lambda sums: np.nanmean([share(*sums[family]) for family in judged.families])
+        over_seeds = judged.copies(mean_of_families, pairs).p(0.5)
         chance = exchanged(judged, column, generator)
         middle = sorted((family for family in families if not np.isnan(family.error)), key=lambda family: family.error)
         yield Finding("a", title, None, point=mean, low=low, high=high, n=len(judged.seeds), drawn=drawn,
-                      p_for=chance if drawn or np.isnan(chance) else 1.0, p_against=1.0 if holds_half else p,
+                      p_for=chance if drawn or np.isnan(chance) else 1.0, p_against=1.0 if holds_half else max(p, over_seeds),
                       power=middle[len(middle) // 2] if middle else None)
 
 

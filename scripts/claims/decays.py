@@ -8,7 +8,7 @@ from scipy import optimize
 from claims.accuracy import CLAIMED, subject
 from claims.findings import Effect, Finding
 
-CURVES, REPETITIONS, POINTS = 499, 16, 100
+CURVES, REPETITIONS, POINTS, CURVE_POINTS = 1999, 8, 100, 50
 
 
 SHAPES = np.arange(-3.25, 4.2501, 0.02)
@@ -61,7 +61,7 @@ def random_curves(generator):
     corners = np.sort(generator.random((2, count, 3)), axis=2)
     ends = np.zeros((count, 1)), np.ones((count, 1))
     times, falls = (np.hstack([ends[0], of, ends[1]]) for of in corners)
-    time = np.linspace(0, 1, POINTS)
+    time = np.linspace(0, 1, CURVE_POINTS)
     return time, np.array([1 - np.interp(time, *corner) for corner in zip(times, falls)])
 
 

@@ -24,6 +24,7 @@ pub(super) struct Provenance {
     /// Runs of the plan, and those of earlier calls with other seeds or labels.
     runs: usize,
     classes: u32,
+    /// The commit that the program was built from; absent where its sources have changed since.
     git_commit: Option<String>,
     /// Whether files differed from that commit.
     git_dirty: Option<bool>,
@@ -60,7 +61,7 @@ impl Provenance {
             experiment: serde_json::to_value(&plan.experiment).unwrap_or(Value::Null),
             runs: count_runs(&options.out, plan),
             classes: u32::from(set.classes),
-            git_commit: git(&["rev-parse", "HEAD"]),
+            git_commit: git(&["rev-parse", "HEAD"]).filter(|_| !is_older_than_its_sources()),
             git_dirty: status.map(|status| !status.is_empty()),
             program: env!("CARGO_PKG_VERSION"),
             tch: locked_version("tch"),
@@ -93,6 +94,15 @@ fn count_runs(results: &Path, plan: &Plan) -> usize {
 fn git(arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").args(["-C", env!("CARGO_MANIFEST_DIR")]).args(arguments).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Whether a source file is newer than the program, so that the commit beside it is not the one that it was built from.
+fn is_older_than_its_sources() -> bool {
+    let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
+    let Some(built) = std::env::current_exe().ok().and_then(|program| modified(&program)) else { return true };
+    let sources = git(&["ls-files", "*.rs", "Cargo.lock"]).unwrap_or_default();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    sources.lines().filter_map(|file| modified(&root.join(file))).any(|changed| changed > built)
 }
 
 /// The version of a crate that this program was built with.

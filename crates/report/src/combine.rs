@@ -77,10 +77,25 @@ impl SweepPart {
         object.shift_remove("seed");
         match self {
             SweepPart::Method => object.shift_remove("schedule"),
-            SweepPart::Schedule => return Some(object.get("schedule").map_or_else(String::new, Value::to_string)),
+            SweepPart::Schedule => {
+                let schedule = object.get("schedule").cloned().unwrap_or_default();
+                return Some(what_acts(schedule, run).to_string());
+            }
         };
         Some(options.to_string())
     }
+}
+
+/// The options of a schedule that make the run what it is: where it takes no decisions, the bounds are recorded and not acted on;
+/// and each seed's replayed rates are another file.
+fn what_acts(mut schedule: Value, run: &RecordedRun) -> Value {
+    if let (Some(options), Some(record)) = (schedule.as_object_mut(), &run.record) {
+        options.shift_remove("sha256");
+        if !record.scheduled {
+            options.shift_remove("bounds");
+        }
+    }
+    schedule
 }
 
 /// Puts the sweep's name in front of labels with more than one meaning; how many labels that are.
@@ -186,7 +201,7 @@ mod tests {
     #[test]
     fn equal_options_are_one_arm_and_others_are_told_apart() {
         let mut other_schedule = options("relu", 5);
-        other_schedule["schedule"]["bounds"]["noise"] = "debiased".into();
+        other_schedule["schedule"]["cool"] = 0.5.into();
         let one = sweep(
             "one",
             vec![
@@ -216,6 +231,23 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert!(selected.sweep.runs.iter().all(|run| run.series.arm == run.arm), "the numbers go by the same name");
+    }
+
+    /// Two sweeps that differ in `control.*` alone train the same under a constant rate: its gains and ceilings are not torn apart.
+    #[test]
+    fn bounds_that_are_only_recorded_do_not_split_a_schedule() {
+        let with = |noise: &str, scheduled: bool, seed: u64| {
+            let mut options = options("relu", 5);
+            options["schedule"]["bounds"]["noise"] = noise.into();
+            let mut run = run("relu", if scheduled { "paper" } else { "constant" }, seed, options);
+            run.record.as_mut().unwrap().scheduled = scheduled;
+            run
+        };
+        let one = sweep("one", vec![with("plug_in", false, 0), with("plug_in", true, 0)]);
+        let two = sweep("two", vec![with("debiased", false, 1), with("debiased", true, 1)]);
+        let mut found = names(&together(vec![one, two]).unwrap());
+        found.sort();
+        assert_eq!(found, ["relu constant 0", "relu constant 1", "relu one/paper 0", "relu two/paper 1"]);
     }
 
     #[test]

@@ -213,6 +213,18 @@ impl Concordance {
         self.families.iter().map(of).collect()
     }
 
+    /// The mean of these over families, each with equal weight.
+    ///
+    /// # Errors
+    /// [`Undefined`] without pairs.
+    pub fn mean_of_families(&self) -> Result<Jackknife, Undefined> {
+        Jackknife::of(self.seeds, |seed| {
+            let known: Vec<f64> =
+                self.families.iter().filter_map(|family| family.without(seed).concordance().ok()).collect();
+            if known.is_empty() { Err(Undefined::NoPairs) } else { Ok(known.iter().sum::<f64>() / known.len() as f64) }
+        })
+    }
+
     fn total(&self, without: Option<usize>) -> PairSums {
         let mut total = PairSums::default();
         self.families.iter().for_each(|family| total.add(family.without(without)));

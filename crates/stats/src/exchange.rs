@@ -2,8 +2,9 @@
 //! exchanged among the seeds, the same exchange in all arms, because arms share seeds.
 //!
 //! Whether an indicator helps with one method and misleads with another can come out by chance alone. The question is therefore
-//! how often exchanged courses are as contradictory: the smaller of the strongest case for and the strongest case against, a family's
-//! case being its distance from one half in standard deviations of its own exchanges.
+//! how often exchanged courses make as strong a case: once for high values being good in some family, once for their being bad in
+//! some, a family's case being its distance from one half in standard deviations of its own exchanges. Both must be rare, for
+//! one family that is truly on one side must not help the others.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -12,12 +13,12 @@ use rand_chacha::ChaCha8Rng;
 use super::concordance::{SeedCourse, at};
 use super::estimate::{Undefined, at_least_two};
 
-/// How contradictory families are, and how often exchanges are as much so.
+/// The strongest cases, and how often exchanges make as strong ones.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contradiction {
-    /// The smaller of the largest and the largest negative distance from one half, in standard deviations.
-    pub statistic: f64,
-    /// The share of exchanges, the data's own among them, that are as contradictory.
+    /// The largest distance from one half to either side, in standard deviations: that low values are good, and high ones.
+    pub cases: [f64; 2],
+    /// The larger of the shares of exchanges, the data's own among them, that make as strong a case.
     pub p: f64,
 }
 
@@ -109,16 +110,17 @@ pub fn contradiction(courses: &[SeedCourse], draws: usize, seed: u64) -> Result<
         1 => return Err(Undefined::SingleFamily),
         _ => {}
     }
-    let contradictory = |distances: &[f64]| {
-        let known = || distances.iter().zip(&deviations).filter(|(_, deviation)| **deviation > 1e-9);
-        let most =
-            |sign: f64| known().map(|(distance, deviation)| sign * distance / deviation).fold(f64::MIN, f64::max);
-        most(1.0).min(most(-1.0))
+    let strongest = |sign: f64, distances: &[f64]| {
+        let known = distances.iter().zip(&deviations).filter(|(_, deviation)| **deviation > 1e-9);
+        known.map(|(distance, deviation)| sign * distance / deviation).fold(f64::MIN, f64::max)
     };
-    let statistic = contradictory(&observed);
-    // Sums of the same numbers in another order differ in their last bits.
-    let as_much = drawn.iter().filter(|distances| contradictory(distances) >= statistic - 1e-9).count();
-    Ok(Contradiction { statistic, p: (as_much + 1) as f64 / (draws + 1) as f64 })
+    let cases = [-1.0, 1.0].map(|sign| strongest(sign, &observed));
+    let p = |sign: f64, case: f64| {
+        // Sums of the same numbers in another order differ in their last bits.
+        let as_strong = drawn.iter().filter(|distances| strongest(sign, distances) >= case - 1e-9).count();
+        (as_strong + 1) as f64 / (draws + 1) as f64
+    };
+    Ok(Contradiction { cases, p: p(-1.0, cases[0]).max(p(1.0, cases[1])) })
 }
 
 #[cfg(test)]
@@ -165,13 +167,14 @@ mod tests {
         let all: Vec<[f64; 2]> = places.iter().map(of_exchange).collect();
         let deviation = |family: usize| (all.iter().map(|d| d[family].powi(2)).sum::<f64>() / 24.0).sqrt();
         let z = |d: &[f64; 2]| [d[0] / deviation(0), d[1] / deviation(1)];
-        let statistic = |d: &[f64; 2]| z(d)[0].max(z(d)[1]).min((-z(d)[0]).max(-z(d)[1]));
-        let as_much = all.iter().filter(|d| statistic(d) >= statistic(&all[0]) - 1e-9).count();
-        // The order itself and its reverse.
-        assert_eq!(as_much, 2);
+        let strongest = |d: &[f64; 2]| [(-z(d)[0]).max(-z(d)[1]), z(d)[0].max(z(d)[1])];
+        // On either side the order itself and its reverse.
+        for side in 0..2 {
+            assert_eq!(all.iter().filter(|d| strongest(d)[side] >= strongest(&all[0])[side] - 1e-9).count(), 2);
+        }
         let found = contradiction(&courses, 4000, 0).unwrap();
         assert!((found.p - 2.0 / 24.0).abs() < 0.015, "{found:?}");
-        assert!((found.statistic - statistic(&all[0])).abs() < 0.05, "{found:?}");
+        assert!(found.cases.iter().zip(strongest(&all[0])).all(|(a, b)| (a - b).abs() < 0.05), "{found:?}");
     }
 
     #[test]
@@ -179,7 +182,7 @@ mod tests {
         let mut courses = contradictory();
         courses.iter_mut().filter(|c| c.family == 1).for_each(|c| c.indicator[0] = c.indicator[0].map(|x| -x));
         let found = contradiction(&courses, 999, 0).unwrap();
-        assert!(found.statistic < 0.0 && found.p > 0.5, "{found:?}");
+        assert!(found.cases[0] < 0.0 && found.p > 0.5, "{found:?}");
     }
 
     #[test]

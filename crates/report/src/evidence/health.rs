@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use trainability_stats::Share;
 use trainability_stats::aggregate::mean;
 use trainability_stats::gaps::defined_mean;
@@ -55,14 +56,15 @@ impl<'a> HealthyArms<'a> {
     /// The finished runs at constant rates that do not start afresh at every task; `chance` is one over the number of classes.
     pub(crate) fn of(sweep: &'a RecordedSweep, chance: f64) -> Self {
         let keys = grid_keys(sweep.provenance.as_ref());
-        let mut by_arm: BTreeMap<&Arm, Vec<&RecordedRun>> = BTreeMap::new();
+        // The columns of runs whose bounds have other options are not to be compared, whatever the label.
+        let mut by_arm: BTreeMap<(&Arm, String), Vec<&RecordedRun>> = BTreeMap::new();
         let (fresh, kept): (Vec<&RecordedRun>, Vec<&RecordedRun>) =
             sweep.finished().filter(|run| is_constant(run)).partition(|run| is_ceiling(run, &keys));
         for run in kept {
-            by_arm.entry(&run.arm).or_default().push(run);
+            by_arm.entry((&run.arm, formula(run).map_or_else(String::new, Value::to_string))).or_default().push(run);
         }
         let (mut healthy, mut judged) = (Vec::new(), Judged::default());
-        for (arm, runs) in by_arm {
+        for ((arm, _), runs) in by_arm {
             let own = ceiling_of_fresh_runs(runs[0], &fresh, &keys);
             let Some(ceiling) = own.or_else(|| first_task(&runs)) else { continue };
             if ceiling - chance < LEAST_TO_LOSE {
@@ -93,9 +95,13 @@ impl<'a> HealthyArms<'a> {
 impl HealthyArms<'_> {
     /// Whether the bounds of all runs are computed with the same options.
     pub(crate) fn one_formula(&self) -> bool {
-        let formula = |run: &HealthyRun<'_>| run.run.record.as_ref()?.options.pointer("/schedule/bounds").cloned();
-        self.runs.windows(2).all(|pair| formula(&pair[0]) == formula(&pair[1]))
+        self.runs.windows(2).all(|pair| formula(pair[0].run) == formula(pair[1].run))
     }
+}
+
+/// The options of a run's bounds.
+fn formula(run: &RecordedRun) -> Option<&Value> {
+    run.record.as_ref()?.options.pointer("/schedule/bounds")
 }
 
 /// The mean over seeds of an arm's own first task.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use trainability_record::glossary::{DescribedIndicator, IndicatorRole};
 use trainability_record::run::Status;
 use trainability_stats::Interval;
 use trainability_stats::aggregate::mean;
@@ -15,6 +14,7 @@ use crate::evidence::health::{HealthyArms, Judged, families};
 use crate::evidence::ordering::{Ordering, order_indicators};
 use crate::evidence::outcomes::EventOptions;
 use crate::evidence::predictiveness::{Predictiveness, PredictivenessOptions, score_indicators};
+use crate::evidence::replicates::Rounding;
 use crate::evidence::schedules::{ScheduleSummary, compare_schedules};
 use crate::results::{RecordedRun, RecordedSweep, lookup};
 use crate::selected::Selected;
@@ -30,6 +30,7 @@ pub(crate) mod ordering;
 pub(crate) mod outcomes;
 pub(crate) mod pairs;
 pub(crate) mod predictiveness;
+pub(crate) mod replicates;
 pub(crate) mod rows;
 pub(crate) mod schedules;
 pub(crate) mod trainability;
@@ -57,6 +58,8 @@ pub(crate) struct Evidence {
     pub judged: Judged,
     /// Which indicator orders seeds by how they will fare, and which adds to what present health says.
     pub ordering: Vec<Ordering>,
+    /// How far rounding moves the runs of arms that have replicates, which enter nothing else.
+    pub rounding: Vec<Rounding>,
     /// How well each indicator of the glossary foretells, horizon by horizon.
     pub scores: Vec<Predictiveness>,
     /// The definition of the event, with the reset arm that each arm is held against.
@@ -76,7 +79,9 @@ pub(crate) struct Evidence {
 impl Evidence {
     /// Collects the finished runs, of one sweep or of several or of a part, and computes their statistics.
     pub(crate) fn of(selected: Selected) -> Self {
-        let Selected { sweep, slice, cautions, first_task } = selected;
+        let Selected { mut sweep, slice, cautions, first_task } = selected;
+        let replicates = replicates::take(&mut sweep);
+        let rounding = replicates::rounding(&sweep, &replicates);
         let grid_keys = grid_keys(sweep.provenance.as_ref());
         let methods = distinct(sweep.finished().map(|run| run.arm.method.clone()));
         let schedules = distinct(sweep.finished().map(|run| run.arm.schedule.clone()));
@@ -115,6 +120,7 @@ impl Evidence {
             judgements,
             judged,
             ordering,
+            rounding,
             scores,
             event,
             grid_keys,
@@ -194,11 +200,6 @@ impl Evidence {
     pub(crate) fn layers(&self, methods: &[&String]) -> Vec<String> {
         let runs = self.sweep.finished().filter(|run| methods.contains(&&run.arm.method));
         distinct(runs.flat_map(|run| &run.traces).map(|trace| trace.layer.clone()))
-    }
-
-    /// The indicators that the paper rejects.
-    pub(crate) fn rejected(&self) -> impl Iterator<Item = &DescribedIndicator> {
-        self.sweep.glossary.indicators.iter().filter(|indicator| indicator.role == IndicatorRole::Rejected)
     }
 
     /// The most tasks of any run.

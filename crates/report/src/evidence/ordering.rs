@@ -6,11 +6,11 @@
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
-use trainability_record::glossary::{DescribedIndicator, IndicatorRole};
+use trainability_record::glossary::{DescribedIndicator, IndicatorRole, Level};
 use trainability_stats::beyond_present::beyond_present;
-use trainability_stats::concordance::{Concordance, Oriented, PairRule, SeedCourse};
+use trainability_stats::concordance::{Concordance, Orientation, Oriented, PairRule, SeedCourse};
 use trainability_stats::jackknife::Jackknife;
-use trainability_stats::paired_tests::benjamini_hochberg;
+use trainability_stats::paired_tests::{benjamini_hochberg, holm_defined};
 use trainability_stats::{Estimate, Interval, Share, Undefined};
 
 use crate::evidence::health::{HealthyArms, HealthyRun};
@@ -61,6 +61,11 @@ pub(crate) struct Ordering {
     pub p_corrected: Result<f64, Undefined>,
     /// The mean over families with equal weight.
     pub by_family: Result<Estimate, Undefined>,
+    /// The concordance in each family of methods that has one, by name, high values read as good, and its two-sided p
+    /// corrected by Holm over the families.
+    pub families: Vec<(String, Estimate, Result<f64, Undefined>)>,
+    /// The same over all pairs in the direction that theory gives, where it gives one.
+    pub by_theory: Option<Result<Estimate, Undefined>>,
     /// How much oftener it orders rightly than present health lets expect.
     pub added: Result<Estimate, Undefined>,
     /// Its two-sided p against zero.
@@ -140,6 +145,15 @@ pub(crate) fn order_indicators(arms: &HealthyArms<'_>, indicators: &[DescribedIn
             p: p[place],
             p_corrected: corrected[place],
             by_family: estimate(oriented.map(|oriented| &oriented.by_family), CONCORDANCE_RANGE),
+            families: by_family(concordance, &arms.judged.families),
+            by_theory: columns[place].0.loss_follows.map(|loss_follows| {
+                let orientation = match loss_follows {
+                    Level::Low => Orientation::HighIsGood,
+                    Level::High => Orientation::LowIsGood,
+                };
+                let score = Jackknife::of(concordance.seeds, |seed| concordance.value(orientation, seed));
+                score.map(|score| score.estimate(CONCORDANCE_RANGE))
+            }),
             added: estimate(added[place].as_ref(), ADDED_RANGE),
             p_added: p_added[place],
             p_added_corrected: added_corrected[place],
@@ -155,6 +169,15 @@ pub(crate) fn order_indicators(arms: &HealthyArms<'_>, indicators: &[DescribedIn
         }
     };
     (0..columns.len()).into_par_iter().map(score).collect()
+}
+
+/// Each family's own concordance.
+fn by_family(concordance: &Concordance, names: &[String]) -> Vec<(String, Estimate, Result<f64, Undefined>)> {
+    let found = concordance.of_families().into_iter().zip(names).filter_map(|(score, name)| Some((name, score.ok()?)));
+    let found: Vec<(&String, Jackknife)> = found.collect();
+    let p = holm_defined(&found.iter().map(|(_, score)| score.p(0.5)).collect::<Vec<_>>());
+    let named = found.iter().zip(p);
+    named.map(|((name, score), p)| ((*name).clone(), score.estimate(CONCORDANCE_RANGE), p)).collect()
 }
 
 /// Further horizons, and pairs that are far apart later or alike now.

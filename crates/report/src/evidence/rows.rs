@@ -1,6 +1,7 @@
 //! The lines of `ordering.csv`, `predictiveness.csv`, `summary.csv` and `claims.csv`; `docs/results-format.md` describes every column.
 
 use serde::Serialize;
+use trainability_record::glossary::Level;
 use trainability_stats::auroc::Direction;
 use trainability_stats::estimate::{Estimate, Share, Undefined, cells};
 use trainability_stats::paired_tests::sign_flip_floor;
@@ -84,6 +85,14 @@ impl CsvLine {
         line.number("p", score.p.ok());
         line.number("p_corrected", score.p_corrected.ok());
         line.interval("concordance_by_family", &score.by_family);
+        line.text(
+            "theory_loss_follows",
+            score.indicator.loss_follows.map_or("", |level| match level {
+                Level::Low => "low",
+                Level::High => "high",
+            }),
+        );
+        line.interval("concordance_by_theory", &score.by_theory.unwrap_or(Err(Undefined::NoValues)));
         line.estimate("added", &score.added);
         line.reason("p_added", score.p_added.err());
         line.number("p_added", score.p_added.ok());

@@ -24,21 +24,6 @@ impl Axis {
         Self { scale: Scale::Linear, low, high }
     }
 
-    /// A linear axis that holds all finite values with a little air; 0 to 1 when there are none.
-    pub(crate) fn around(values: impl IntoIterator<Item = f64>) -> Self {
-        match extent(values) {
-            Some((low, high)) if high > low => {
-                let air = (high - low) * 0.05;
-                Self::linear(low - air, high + air)
-            }
-            Some((value, _)) => {
-                let air = if value == 0.0 { 1.0 } else { value.abs() * 0.1 };
-                Self::linear(value - air, value + air)
-            }
-            None => Self::default(),
-        }
-    }
-
     /// A logarithmic axis over exactly this range.
     pub(crate) fn log(low: f64, high: f64) -> Self {
         Self { scale: Scale::Log, low, high }
@@ -238,7 +223,7 @@ mod tests {
         let ends = [0.0, -0.0, 5e-324, -5e-324, 1e-308, 1.0, 1.0 + f64::EPSILON, 1e17, 1e300, f64::MAX, f64::INFINITY];
         let ends = ends.iter().flat_map(|end| [*end, -end]).chain([f64::NAN]);
         for (low, high) in ends.clone().flat_map(|low| ends.clone().map(move |high| (low, high))) {
-            for axis in [Axis::around([low, high]), Axis::log_around([low, high]), Axis::linear(low, high)] {
+            for axis in [Axis::log_around([low, high]), Axis::linear(low, high)] {
                 for wanted in [1, 8] {
                     let ticks = axis.ticks(wanted);
                     assert!(ticks.len() <= 101, "{axis:?}: {} ticks", ticks.len());

@@ -9,7 +9,7 @@ use plotters::style::{FontStyle, RGBColor, register_font};
 use trainability_record::glossary::{DescribedBound, IndicatorRole};
 
 use crate::evidence::claims::claim::Verdict;
-use crate::plot::data::{MarkerShape, Pen};
+use crate::plot::data::Pen;
 
 /// Width of every image, in pixels: twice what a README shows.
 pub(crate) const WIDTH: f64 = 1600.0;
@@ -64,14 +64,6 @@ pub(crate) fn schedule_pen(schedule: &str, all: &[String]) -> Pen {
     Pen { colour, width: 3.0, dashed: place >= others.len() }
 }
 
-/// The colour and point shape of a method; `all` are the sweep's methods in their order.
-pub(crate) fn method_point(method: &str, all: &[String]) -> (RGBColor, MarkerShape) {
-    use MarkerShape::{Circle, Cross, Diamond, Ring, Square, Triangle};
-    let shapes = [Circle, Triangle, Square, Diamond, Cross, Ring];
-    let place = all.iter().position(|m| m == method).unwrap_or(0);
-    (rgb(TOL[place % TOL.len()]), shapes[place % shapes.len()])
-}
-
 /// Fills for the parts of the work: Tol's light scheme.
 const SECTIONS: [u32; 8] = [0x77aadd, 0xee8866, 0xeedd88, 0x44bb99, 0xffaabb, 0x99ddff, 0xbbcc33, 0xaaaa00];
 
@@ -95,6 +87,9 @@ pub(crate) fn role_colour(role: IndicatorRole) -> RGBColor {
         IndicatorRole::Trivial => BLACK,
     }
 }
+
+/// Low, neither, high.
+pub(crate) const SIDES: [RGBColor; 3] = [VERMILLION, REFERENCE, BLUE];
 
 /// The colour of what is said of a claim.
 pub(crate) fn verdict_colour(verdict: Verdict) -> RGBColor {

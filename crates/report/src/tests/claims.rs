@@ -266,6 +266,16 @@ fn every_control_must_be_beaten_and_the_best_is_chosen_on_other_seeds() {
 
     let better: Vec<_> = all.iter().copied().chain([("linear", 0.2)]).collect();
     assert_eq!(verdict(&judged(&in_all_families(6, &better), &[]), "c'"), Verdict::Refuted);
+    // A control without any difference has no p, and is no reason to overlook one that is better.
+    let idle: Vec<Series> = in_all_families(6, &better)
+        .into_iter()
+        .flat_map(|run| {
+            let twin =
+                (run.arm.schedule == "paper").then(|| Series { arm: arm(&run.arm.method, "step"), ..run.clone() });
+            [run].into_iter().chain(twin)
+        })
+        .collect();
+    assert_eq!(verdict(&judged(&idle, &[]), "c'"), Verdict::Refuted);
     let as_good: Vec<_> = all.iter().copied().chain([("cosine", 0.1)]).collect();
     assert_eq!(verdict(&judged(&in_all_families(6, &as_good), &[]), "c'"), Verdict::Negligible);
 }

@@ -1,15 +1,18 @@
 //! What the report says, and in which order.
 
 use trainability_record::glossary::DescribedIndicator;
+use trainability_record::label::of_value;
 
 use crate::evidence::Evidence;
 use crate::evidence::predictiveness::leading;
+use crate::results::RecordedRun;
+use crate::setting::option;
 use crate::views::document::{Block, Document};
 use crate::views::figures::{self, Drawn};
 use crate::views::table::Table;
 use crate::views::tables::HORIZON;
 use crate::views::{claims, glossary};
-use crate::wording::seeds;
+use crate::wording::{counted, distinct, seeds};
 
 /// Puts the report together.
 pub(crate) fn document<'a>(
@@ -21,10 +24,13 @@ pub(crate) fn document<'a>(
     let mut blocks: Vec<Block> = evidence.slice.iter().cloned().map(Block::Paragraph).collect();
     blocks.push(Block::Paragraph(scope(evidence)));
     let mut tables = tables.into_iter();
-    blocks.extend(tables.next().map(Block::Headline));
+    let headline = tables.next().unwrap_or_default();
+    let note = headline.note.clone();
+    blocks.push(Block::Headline(Table { note: String::new(), ..headline }));
     let (first, drawn): (Vec<&Drawn>, Vec<&Drawn>) =
         drawn.iter().partition(|drawn| drawn.figure.name == figures::AT_A_GLANCE);
     blocks.extend(first.into_iter().filter(|drawn| !drawn.pictures.is_empty()).map(Block::Figure));
+    blocks.push(Block::Note(note));
     if warnings.is_empty() {
         blocks.push(Block::Paragraph("There is nothing to warn about.".into()));
     } else {
@@ -45,15 +51,15 @@ pub(crate) fn document<'a>(
     let absent = absent.into_iter().map(|drawn| drawn.figure.absent).filter(|text| !text.is_empty());
     blocks.extend(absent.map(|text| Block::Paragraph(text.into())));
     blocks.extend([
-        Block::Section("How the claims are judged", "claims"),
+        Block::Section("Claims", "claims"),
         Block::Definitions(claims::rules()),
-        Block::Section("What the methods and schedules are", "methods"),
+        Block::Section("Methods and schedules", "methods"),
         Block::Paragraph(glossary::NOTE.into()),
         Block::Table(glossary::methods(evidence)),
         Block::Table(glossary::schedules(evidence)),
-        Block::Section("What the indicators are", "indicators"),
+        Block::Section("Indicators", "indicators"),
         Block::Definitions(definitions(evidence)),
-        Block::Section("Configuration and provenance", "provenance"),
+        Block::Section("Provenance", "provenance"),
         provenance(evidence),
     ]);
     Document { title: format!("Loss of trainability: {}", evidence.sweep.name), blocks }
@@ -69,14 +75,38 @@ fn scope(evidence: &Evidence) -> String {
         evidence.sweep.runs.len()
     };
     let seeds = seeds(&evidence.seeds());
-    format!(
-        "{finished} of {all} runs have finished: {} arms (a method under a schedule) of {seeds} each, {} tasks a run. Online \
-         accuracy is the mean over all minibatches of a task of the accuracy before the update; the tasks of a stream are \
-         equally hard, so that its fall from task to task is loss of trainability. Everything here is computed from the finished runs' CSV \
-         files, and only from them.",
-        evidence.arms().len(),
-        evidence.tasks(),
-    )
+    let arms = counted(evidence.arms().len(), "arm");
+    let mut sentences = vec![format!("{}.", setting(evidence))];
+    sentences
+        .push(format!("{finished} of {all} runs have finished: {arms} (a method under a schedule) of {seeds} each."));
+    let commit = evidence.sweep.provenance.as_ref().and_then(|value| value.get("git_commit")?.as_str());
+    sentences.extend(commit.map(|commit| format!("Commit {}.", commit.chars().take(7).collect::<String>())));
+    sentences.join(" ")
+}
+
+/// What the runs are of: data, network, stream and optimizer, several values where arms differ.
+fn setting(evidence: &Evidence) -> String {
+    let values = |key: &str| {
+        let of_run = |run: &RecordedRun| option(run, key).map(of_value);
+        distinct(evidence.sweep.finished().filter_map(of_run)).join(" or ")
+    };
+    let either = |key: &str, usual: &str| if values(key).is_empty() { usual.to_owned() } else { values(key) };
+    let network = values("network.hidden").replace(", ", "-").replace(['[', ']'], "");
+    let parts = [
+        (
+            values("data.images"),
+            format!("{} images of {}", values("data.images"), either("data.set", "an unnamed set")),
+        ),
+        (network.clone(), format!("hidden layers {network}")),
+        (values("stream.kind"), values("stream.kind").replace('_', " ")),
+        (String::from("tasks"), format!("{} tasks of {} epochs", evidence.tasks(), either("stream.epochs", "some"))),
+        (
+            values("training.learning_rate"),
+            format!("{} at {}", either("training.optimizer", "Adam"), values("training.learning_rate")),
+        ),
+    ];
+    let known = parts.into_iter().filter(|(value, _)| !value.is_empty()).map(|(_, text)| text);
+    known.collect::<Vec<_>>().join(", ")
 }
 
 /// Which indicators beat the trivial ones beyond their intervals.

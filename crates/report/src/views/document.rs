@@ -21,8 +21,10 @@ pub(crate) enum Block<'a> {
     Warnings(Vec<String>),
     /// A table with its heading and note.
     Table(Table),
-    /// The table that holds the answer, its note below it.
+    /// The table that holds the answer; how to read it follows in a note of its own.
     Headline(Table),
+    /// How to read what stands above.
+    Note(String),
     /// A figure: its images under its heading, and how to read it.
     Figure(&'a Drawn),
     /// Terms with their definitions.

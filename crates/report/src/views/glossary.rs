@@ -114,7 +114,8 @@ fn schedule(glossary: &Glossary, run: &RecordedRun) -> Account {
     let parts: Vec<String> = parts(run, &run.arm.method).into_iter().map(|(name, _)| name).collect();
     let defaults = known.map_or(Value::Null, |known| known.defaults_for(&parts, learning_rate));
     // The bounds of a schedule that goes by the clock are recorded, not acted on.
-    let own = settings("", &used, &defaults).filter(|option| !["name", "bounds"].contains(&option.key.as_str()));
+    let own =
+        settings("", &used, &defaults).filter(|option| !["name", "bounds", "sha256"].contains(&option.key.as_str()));
     Account { about: told(label, name, known.map(|known| known.about.as_str())), options: own.collect() }
 }
 

@@ -29,6 +29,9 @@ pub(crate) fn all(evidence: &Evidence) -> Vec<Table> {
     if evidence.compared_schedules.len() > 1 {
         tables.push(schedules(evidence));
     }
+    if !evidence.rounding.is_empty() {
+        tables.push(rounding(evidence));
+    }
     tables.extend([predictiveness(evidence), warning_and_gain(evidence)]);
     tables
 }
@@ -55,6 +58,28 @@ pub(crate) fn accuracy(evidence: &Evidence) -> Table {
         ];
         cells.extend(tested.then(|| share(&summary.mean_test_accuracy)));
         table.push(cells, evidence.is_ceiling(&summary.arm.method));
+    }
+    table
+}
+
+/// How far rounding alone moves a run.
+fn rounding(evidence: &Evidence) -> Table {
+    let note = "Replicates are runs of the same seed, labels and order in which the last bit of one weight of each layer is changed \
+                at the start: what moves them apart is rounding alone. Standard deviations of mean online accuracy over all tasks, \
+                among the replicates of a seed and among seeds. Replicates enter no other table.";
+    let headings = ["method", "schedule", "#seeds", "#runs", "#by rounding", "#by seed"];
+    let mut table = Table::new("What rounding alone does", note, &headings);
+    let number = |value: Result<f64, Undefined>| value.map_or("–".into(), |value| format!("{value:.4}"));
+    for line in &evidence.rounding {
+        let cells = vec![
+            line.arm.method.clone(),
+            line.arm.schedule.clone(),
+            line.seeds.to_string(),
+            line.runs.to_string(),
+            number(line.by_rounding),
+            number(line.by_seed),
+        ];
+        table.push(cells, false);
     }
     table
 }
@@ -152,7 +177,7 @@ pub(crate) fn ordering(evidence: &Evidence) -> Table {
          Added is how much oftener than the runs' present accuracy lets expect. Brackets are 95 % jackknife intervals over \
          {} seeds, p is corrected (Benjamini and Hochberg) over all rows. What orders significantly orders; what also adds \
          predicts. The direction is learnt from the other families of methods ({}); a wrong sign means that it does not \
-         transfer. Good says in how many families high values are read as good. Arms at constant rates, each against its own ceiling: \
+         transfer. Good says in how many families high values are read as good, theory what the concordance is in theory's direction. Arms at constant rates, each against its own ceiling: \
          fresh runs of that very method for {} of {} arms, and the arm's first task for the others.",
         seeds.unwrap_or(0),
         families.join(", "),
@@ -169,7 +194,7 @@ pub(crate) fn ordering(evidence: &Evidence) -> Table {
         let arms: Vec<String> = left_out.iter().map(ToString::to_string).collect();
         note.push_str(&format!(" Left out, as they cannot learn in this setting: {}.", arms.join(", ")));
     }
-    let headings = ["indicator", "verdict", "#concordance", "#p", "#added", "#p added", "#good", "#ties"];
+    let headings = ["indicator", "verdict", "#concordance", "#p", "#added", "#p added", "#good", "#theory", "#ties"];
     let mut table = Table::new("Which indicator orders, and which predicts", &note, &headings);
     let mut scores: Vec<&Ordering> = evidence.ordering.iter().collect();
     let rank = |score: &Ordering| (score.power() as u8, score.concordance.map_or(1.0, |estimate| -estimate.point()));
@@ -184,6 +209,7 @@ pub(crate) fn ordering(evidence: &Evidence) -> Table {
             cell(&score.added, |value| format!("{value:+.2}").replace('-', "−")),
             p_value(&score.p_added_corrected),
             if whole == 0 { "–".into() } else { format!("{part}/{whole}") },
+            score.by_theory.and_then(Result::ok).map_or("–".into(), |theory| format!("{:.2}", theory.point())),
             score.tied.map_or("–".into(), |tied| format!("{:.0} %", 100.0 * tied)),
         ];
         table.push(cells, score.indicator.role == IndicatorRole::Trivial);

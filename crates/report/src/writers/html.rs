@@ -7,6 +7,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 use trainability_record::text::printable;
 
+use crate::evidence::claims::claim::Verdict;
 use crate::plot::picture::Picture;
 use crate::plot::style::FAMILY;
 use crate::views::document::{Block, Document};
@@ -87,7 +88,11 @@ fn contents(block: &Block) -> Markup {
             Block::Warnings(warnings) => ul.warnings {
                 @for warning in warnings { "\n" li { (prose(warning)) } }
             },
-            Block::Headline(table) => { (sortable(&Table { note: String::new(), ..table.clone() })) p.small { (prose(&table.note)) } },
+            Block::Headline(table) => section.headline {
+                h3.spoken { (text(&table.title)) }
+                (cells(table))
+            },
+            Block::Note(note) => p.small { (prose(note)) },
             Block::Table(table) => (sortable(table)),
             Block::Figure(Drawn { figure, pictures }) => figure {
                 // The images carry their titles; the heading is for those who listen.
@@ -117,12 +122,28 @@ fn image(picture: &Picture) -> Markup {
     }
 }
 
+/// The verdict that a cell holds, as the page's style names it.
+fn verdict(cell: &str) -> Option<String> {
+    let known = [Verdict::Supported, Verdict::Refuted, Verdict::Negligible, Verdict::Undecided, Verdict::NotTested];
+    known
+        .into_iter()
+        .map(|verdict| verdict.to_string())
+        .find(|verdict| verdict == cell)
+        .map(|word| word.replace(' ', "-"))
+}
+
 fn sortable(table: &Table) -> Markup {
-    let class = |numeric: bool| numeric.then_some("number");
-    let value = |cell: &str, numeric: bool| Some(cell).filter(|_| numeric).and_then(point);
     html! {
         h3 { (text(&table.title)) }
         @if !table.note.is_empty() { p { (prose(&table.note)) } }
+        (cells(table))
+    }
+}
+
+fn cells(table: &Table) -> Markup {
+    let class = |numeric: bool| numeric.then_some("number");
+    let value = |cell: &str, numeric: bool| Some(cell).filter(|_| numeric).and_then(point);
+    html! {
         div.scroll tabindex="0" {
             table {
                 thead {
@@ -137,7 +158,7 @@ fn sortable(table: &Table) -> Markup {
                         "\n"
                         tr class=[reference.then_some("reference")] {
                             @for (cell, (_, numeric)) in row.iter().zip(&table.columns) {
-                                td class=[class(*numeric)] data-value=[value(cell, *numeric)] { (text(cell)) }
+                                td class=[class(*numeric)] data-value=[value(cell, *numeric)] data-verdict=[verdict(cell)] { (text(cell)) }
                             }
                         }
                     }

@@ -18,6 +18,7 @@ pub(crate) fn render(document: &Document, plots: &str) -> String {
                 text.extend(warnings.iter().map(|warning| format!("> - {}\n", escape(warning))));
             }
             Block::Headline(table) | Block::Table(table) => push_table(&mut text, table),
+            Block::Note(note) => text.push_str(&format!("{}\n", escape(note))),
             Block::Figure(Drawn { figure, pictures }) => {
                 text.push_str(&format!("### {}\n", escape(figure.title)));
                 text.extend(pictures.iter().map(|picture| {

@@ -199,7 +199,10 @@ impl Judgement {
                 // Several may be as far from support; the one with the least effect is shown.
                 let least = |place: &usize| findings[*place].beyond(claim).unwrap_or(f64::INFINITY);
                 let worst_p = of(worst, for_it);
-                let alike = places.iter().copied().filter(|place| for_it(&findings[*place]) == worst_p);
+                let alike = places
+                    .iter()
+                    .copied()
+                    .filter(|place| for_it(&findings[*place]).unwrap_or(1.0) == worst_p.unwrap_or(1.0));
                 let worst = alike.min_by(|a, b| least(a).total_cmp(&least(b))).or(worst);
                 ([worst_p, of(refuting, against).map(|p| (count * p).min(1.0))], [worst, refuting])
             }
@@ -243,6 +246,8 @@ impl Judgement {
             .iter()
             .filter_map(|finding| finding.beyond(self.claim))
             .all(|beyond| beyond.abs() >= self.claim.margin || self.claim.rule == Rule::Any);
+        let far = |place: &usize| self.findings[*place].beyond(self.claim).map_or(-1.0, f64::abs);
+        let farthest = (0..self.findings.len()).max_by(|a, b| far(a).total_cmp(&far(b)));
         let small = match self.claim.rule {
             Rule::Every => !negligible.is_empty(),
             Rule::Any => tested > 0 && negligible.len() == tested,
@@ -256,7 +261,7 @@ impl Judgement {
         } else if shown_by(p_for) {
             (if all_matter { Verdict::Supported } else { Verdict::Negligible }, worst)
         } else {
-            (Verdict::Undecided, worst)
+            (Verdict::Undecided, worst.or(farthest))
         };
         let power = self.decides.map_or(Err(Undefined::NoValues), |place| self.findings[place].power);
         let level = LEVEL / claims.max(1) as f64;

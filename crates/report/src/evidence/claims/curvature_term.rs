@@ -10,7 +10,7 @@ use crate::evidence::claims::scheduled::{Member, effect_against, label_of, membe
 /// The claim.
 pub(super) const CLAIM: Claim = Claim {
     letter: "e",
-    title: "scheduler with its curvature term over without",
+    title: "what the curvature term changes",
     statement: "the curvature term changes what the noise term alone does",
     source: "arXiv 2509.19698, section on the combined bound: noise and volatility of curvature together",
     refuted_by: "no test can: where the whole interval lies within .01 of zero in all families, it is too small to matter",

@@ -27,9 +27,9 @@ pub(super) const CLAIM: Claim = Claim {
 };
 
 fn examine(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
-    let others = |form: &str| -> Vec<&str> {
+    let others = |member: &Member<'_>| -> Vec<&str> {
         let counts = |role: &ScheduleRole| match role {
-            ScheduleRole::Flat(of) => of == form,
+            ScheduleRole::Flat(of) => of == member.own_form(),
             role => role.is_control(),
         };
         inputs.schedules.iter().filter(|(_, role)| counts(role)).map(|(label, _)| label.as_str()).collect()
@@ -37,8 +37,8 @@ fn examine(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
     // The base constant alone is what claim (c) asks about.
     members(inputs)
         .iter()
-        .filter(|member| others(member.form).iter().any(|label| inputs.schedules[*label] != ScheduleRole::BaseConstant))
-        .map(|member| finding(inputs, member, &others(member.form)))
+        .filter(|member| others(member).iter().any(|label| inputs.schedules[*label] != ScheduleRole::BaseConstant))
+        .map(|member| finding(inputs, member, &others(member)))
         .collect()
 }
 
@@ -47,32 +47,22 @@ fn finding(inputs: &ClaimInputs<'_>, member: &Member<'_>, controls: &[&str]) -> 
         controls.iter().filter_map(|control| Some((*control, against(inputs, member, control).ok()?))).collect();
     let of_control = |(_, found): &(&str, BTreeMap<u64, f64>)| mean(&found.values().copied().collect::<Vec<f64>>());
     let each: Vec<Result<Jackknife, Undefined>> = known.iter().map(of_control).collect();
-    let side = |is_for: bool| -> Result<f64, Undefined> {
-        let p = |effect: &Result<Jackknife, Undefined>| {
-            let effect = (*effect)?;
-            let p = effect.p(0.0)?;
-            let counts = if is_for { effect.point > 0.0 } else { effect.point <= -NEGLIGIBLE };
-            Ok(if counts { p } else { 1.0 })
-        };
-        let all: Vec<f64> = each.iter().map(p).collect::<Result<_, Undefined>>()?;
-        let largest = all.iter().copied().fold(0.0, f64::max);
-        let smallest = all.iter().copied().fold(1.0, f64::min);
-        if all.is_empty() {
-            Err(Undefined::NoPairedSeed)
-        } else if is_for {
-            Ok(largest)
-        } else {
-            Ok(smallest * all.len() as f64)
-        }
-    };
+    let p = |effect: &Result<Jackknife, Undefined>| Some((effect.ok()?.point, effect.ok()?.p(0.0).ok()?));
+    let tested: Vec<(f64, f64)> = each.iter().filter_map(p).collect();
+    let side = |p: f64| if tested.is_empty() { Err(Undefined::NoPairedSeed) } else { Ok(p) };
+    // A p that does not exist, as where a control never differs, counts as 1.
+    let beaten = |found: &(f64, f64)| if found.0 > 0.0 { found.1 } else { 1.0 };
+    let largest = tested.iter().map(beaten).fold(if tested.len() < each.len() { 1.0 } else { 0.0 }, f64::max);
+    let better = tested.iter().filter(|(point, _)| *point <= -NEGLIGIBLE).map(|(_, p)| *p);
+    let smallest = better.fold(1.0, f64::min);
     let (effect, best) = against_best(&known);
     let note = match best {
         Some(best) => format!("the best of {} controls is {best}", known.len()),
         None => "no control in this sweep".to_owned(),
     };
     Finding {
-        p_for: side(true),
-        p_against: side(false).map(|p| p.min(1.0)),
+        p_for: side(largest),
+        p_against: side((smallest * each.len() as f64).min(1.0)),
         ..Finding::above(&CLAIM, member.subject(), effect, note)
     }
 }

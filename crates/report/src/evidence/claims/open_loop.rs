@@ -24,7 +24,7 @@ pub(super) const CLAIM: Claim = Claim {
 };
 
 fn examine(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
-    let replay = |member: &Member<'_>| label_of(inputs, &ScheduleRole::Replay(member.form.to_owned()));
+    let replay = |member: &Member<'_>| label_of(inputs, &ScheduleRole::Replay(member.own_form().to_owned()));
     let finding = |member: &Member<'_>| match replay(member) {
         Some(replay) => {
             let note = if member.methods.is_empty() { "not in this sweep" } else { "" };

@@ -38,12 +38,14 @@ impl ScheduleRole {
     /// takes none and is not constant goes by the clock.
     fn of(run: &RecordedRun) -> Self {
         let label = run.arm.schedule.as_str();
+        // Where several sweeps have schedules of one name, theirs stands in front.
+        let own_label = label.rsplit('/').next().unwrap_or(label);
         let options = run.record.as_ref().and_then(|record| record.options.get("schedule"));
         let text = |key: &str| options.and_then(|options| options.get(key)?.as_str());
         let name = text("name").unwrap_or(label);
         let takes_decisions = run.record.as_ref().is_some_and(|record| record.scheduled);
         match (name, text("limit")) {
-            (CONTROL, _) if label == CONTROL => Self::BaseConstant,
+            (CONTROL, _) if own_label == CONTROL => Self::BaseConstant,
             (CONTROL, _) => Self::OtherConstant,
             ("replay", _) => {
                 let flat = options.and_then(|options| options.get("flat")?.as_bool()) == Some(true);
@@ -52,8 +54,10 @@ impl ScheduleRole {
                 if flat { Self::Flat(of) } else { Self::Replay(of) }
             }
             ("floor_only", _) | (_, Some("floor_only")) => Self::Cap,
-            ("paper" | "as_run", Some("noise")) => Self::NoiseAlone(name.to_owned()),
-            ("paper" | "as_run", None | Some("combined")) if label == name => Self::Scheduler,
+            ("paper" | "as_run", Some("noise")) if own_label == format!("{name}-limit=noise") => {
+                Self::NoiseAlone(label.replace("-limit=noise", ""))
+            }
+            ("paper" | "as_run", None | Some("combined")) if own_label == name => Self::Scheduler,
             _ if takes_decisions => Self::Variant,
             _ => Self::Decay,
         }

@@ -24,6 +24,11 @@ pub(super) struct Member<'a> {
 }
 
 impl Member<'_> {
+    /// The form by its own name, without that of the sweep which stands in front where several sweeps have one.
+    pub(super) fn own_form(&self) -> &str {
+        self.form.rsplit('/').next().unwrap_or(self.form)
+    }
+
     /// As tables name it.
     pub(super) fn subject(&self) -> String {
         format!("{} · {}", self.family, self.form)

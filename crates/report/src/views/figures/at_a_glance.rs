@@ -12,7 +12,8 @@ use crate::views::figures::online_accuracy::{CEILING_LABEL, ceiling_pen};
 pub(super) const FIGURE: Figure = Figure {
     name: "at_a_glance",
     title: "Does the network keep learning, and does the scheduler help?",
-    caption: "Online accuracy by task, each task as hard as the last: a line that falls is loss of trainability. Grey is a network that \
+    caption: "Online accuracy by task: the mean over all minibatches of the accuracy before the update. Each task is as hard as the \
+              last, so that a line that falls is loss of trainability. Grey is a network that \
               starts afresh at every task. Where the coloured lines lie on the black one, the scheduler changes nothing.",
     absent: "",
     draw,
@@ -58,7 +59,9 @@ fn panel(evidence: &Evidence, method: &str, schedules: &[&String]) -> Panel {
     for schedule in schedules.iter().rev() {
         let values = across_seeds(&evidence.arm(method, schedule), "online_accuracy");
         let pen: Pen = schedule_pen(schedule, &evidence.schedules);
-        marks.push(Mark::Band { points: evidence.interval_band(&values), colour: pen.colour });
+        if evidence.arm(method, schedule).len() >= 3 {
+            marks.push(Mark::Band { points: evidence.interval_band(&values), colour: pen.colour });
+        }
         marks.push(Mark::Line { points: evidence.mean_curve(&values), pen });
     }
     Panel { title: method.into(), x: task_axis(evidence), y: share_axis(), marks, ..Panel::default() }

@@ -11,7 +11,7 @@ use crate::views::figures::figure::{Drawing, Figure};
 /// The registry's entry.
 pub(super) const FIGURE: Figure = Figure {
     name: "cost",
-    title: "Seconds a run, by part of the work",
+    title: "What a run costs, and how much of it is measuring",
     caption: "Wall-clock seconds of a run by what they were spent on, mean over all finished runs of the method, all \
               schedules together. Runs share the machine with each other, so that the numbers compare methods \
               within this sweep and nothing else.",
@@ -20,6 +20,24 @@ pub(super) const FIGURE: Figure = Figure {
 };
 
 const TOTAL: &str = "total";
+/// What the parts of the work are, in the words of a reader who has not seen the code.
+const WORDS: [(&str, &str); 9] = [
+    ("forward_backward", "forward and backward pass"),
+    ("curvature", "measuring: curvature"),
+    ("variance", "measuring: gradient noise"),
+    ("gradient_noise", "measuring: gradient noise"),
+    ("indicators", "measuring: indicators"),
+    ("penalty", "gradient of the penalty"),
+    ("optimizer", "step of the optimizer"),
+    ("data", "drawing minibatches"),
+    ("surgery", "changes to the network between updates"),
+];
+
+fn words(section: &str) -> String {
+    let known = WORDS.iter().find(|(name, _)| *name == section);
+    known.map_or_else(|| section.replace('_', " "), |(_, words)| (*words).to_owned())
+}
+
 /// Parts that take less than this share of every method's time are shown together.
 const LEAST: f64 = 0.01;
 
@@ -58,7 +76,7 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let y = Axis { scale: Scale::Rows(rows), ..Axis::default() };
     let x = Axis::linear(0.0, if longest > 0.0 { longest * 1.03 } else { 1.0 });
     let keys = sections.iter().enumerate();
-    let keys = keys.map(|(place, (name, _))| Key::filled(name.replace('_', " "), section_colour(place)));
+    let keys = keys.map(|(place, (name, _))| Key::filled(words(name), section_colour(place)));
     let plot = Plot {
         title: FIGURE.title.into(),
         subtitle: "Mean over the finished runs of each method, all schedules and seeds; n is the number of runs."

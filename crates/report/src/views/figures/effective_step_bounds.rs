@@ -1,6 +1,10 @@
 //! Effective step against every bound: what each schedule had to decide on.
 
+use plotters::style::RGBColor;
+use trainability_record::glossary::DescribedBound;
+
 use crate::evidence::Evidence;
+use crate::evidence::claims::roles::{ScheduleRole, roles};
 use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot, line_values};
 use crate::plot::style::{STEP_PEN, bound_pen};
 use crate::results::{EFFECTIVE_STEP, RecordedRun};
@@ -10,11 +14,11 @@ use crate::wording::seeds;
 /// The registry's entry.
 pub(super) const FIGURE: Figure = Figure {
     name: "effective_step_bounds",
-    title: "Effective step against its bounds",
-    caption: "Adam's effective step in each layer, and every bound on it that was measured. The prediction is that \
-              training suffers where the black line lies above the wide red one, the combined bound, under the others. The plug-in noise \
-              bound reads about 1 where the gradient is nothing but noise; the debiased one reads about 0 there. \
-              Values outside of the axis, and bounds at or below zero, lie on its edge; a line is interrupted where \
+    title: "Where the effective step exceeds the combined bound",
+    caption: "The effective step in each layer, the combined bound on it, and the two parts of that bound. The theory says that \
+              training suffers where the step lies above the bound: there the space between them is filled, and each panel says at \
+              what share of the measured updates. Where the thin noise bound runs inside the wide combined bound, the two are the same. \
+              Values outside of the axis lie on its edge; a line is interrupted where \
               its bound is undefined in most of the window.",
     absent: "",
     draw,
@@ -23,29 +27,34 @@ pub(super) const FIGURE: Figure = Figure {
 /// Measured updates in the rolling median, the window of docs/method.md, section 2.4.
 const WINDOW: usize = 30;
 const MOST_POINTS: usize = 160;
+/// The space between bound and step where the step is above.
+const EXCESS: RGBColor = RGBColor(0xcc, 0x00, 0x00);
 /// No axis goes beyond these.
 const LIMITS: (f64, f64) = (1e-4, 1e6);
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
-    evidence.methods.iter().map(|method| draw_method(evidence, method)).collect()
+    evidence.trained_methods().into_iter().map(|method| draw_method(evidence, method)).collect()
 }
 
 fn draw_method(evidence: &Evidence, method: &String) -> Drawing {
     let layers = evidence.layers(&[method]);
-    let bounds = &evidence.sweep.glossary.bounds;
+    let shown = |bound: &&DescribedBound| SHOWN.contains(&bound.column.as_str());
+    let bounds: Vec<&DescribedBound> = evidence.sweep.glossary.bounds.iter().filter(shown).collect();
     // In the order of painting: wide lines at the bottom, since one often lies on another; the step on top.
     let mut lines: Vec<(&str, Pen)> = bounds.iter().map(|bound| (bound.column.as_str(), bound_pen(bound))).collect();
     lines.sort_by(|(_, left), (_, right)| right.width.total_cmp(&left.width));
     lines.push((EFFECTIVE_STEP, STEP_PEN));
-    let schedules: Vec<_> = evidence.schedules.iter().filter(|s| !evidence.arm(method, s).is_empty()).collect();
+    let schedules = schedules_of(evidence, method);
     let mut panels = Vec::new();
     for schedule in &schedules {
         let runs = evidence.arm(method, schedule);
         for layer in &layers {
             let line = |&(column, pen): &(&str, Pen)| Mark::Line { points: rolling_median(&runs, layer, column), pen };
-            let marks = lines.iter().map(line).collect();
-            let title = format!("{schedule} · {layer}");
-            panels.push(Panel { title, x: update_axis(evidence), marks, ..Panel::default() });
+            let [step, bound] = [EFFECTIVE_STEP, COMBINED].map(|column| rolling_median(&runs, layer, column));
+            let mut marks = vec![Mark::Band { points: excess(&step, &bound), colour: EXCESS }];
+            marks.extend(lines.iter().map(line));
+            let (title, note) = (format!("{schedule} · {layer}"), share_above(&runs, layer));
+            panels.push(Panel { title, note, x: update_axis(evidence), marks, ..Panel::default() });
         }
     }
     let y = common_axis(&panels);
@@ -59,7 +68,7 @@ fn draw_method(evidence: &Evidence, method: &String) -> Drawing {
             "Rolling median over {WINDOW} measured updates, pooled over n = {n}. The axis holds the middle 98 % of the \
              lines, within 10⁻⁴ to 10⁶; what lies outside is drawn on its edge."
         ),
-        legend: std::iter::once(step).chain(bounds).collect(),
+        legend: std::iter::once(step).chain(bounds).chain([Key::filled("step above the bound", EXCESS)]).collect(),
         columns: layers.len().max(1),
         panel_height: panel_height(panels.len(), layers.len(), 260.0),
         panels,
@@ -69,6 +78,45 @@ fn draw_method(evidence: &Evidence, method: &String) -> Drawing {
         shared_y: true,
     };
     Drawing { suffix: format!("-{method}"), plot }
+}
+
+/// The bound in question, and what it is made of.
+const COMBINED: &str = "combined_bound";
+const SHOWN: [&str; 3] = [COMBINED, "noise_bound", "volatility_bound"];
+
+/// The base rate and the scheduler in its forms; of a sweep without them, every schedule.
+fn schedules_of<'e>(evidence: &'e Evidence, method: &str) -> Vec<&'e String> {
+    let roles = roles(&evidence.sweep);
+    let all: Vec<&String> = evidence.schedules.iter().filter(|s| !evidence.arm(method, s).is_empty()).collect();
+    let is_asked_about = |schedule: &&&String| {
+        matches!(roles.get(**schedule), Some(ScheduleRole::BaseConstant | ScheduleRole::Scheduler))
+    };
+    let asked: Vec<&String> = all.iter().filter(is_asked_about).copied().collect();
+    if asked.is_empty() { all } else { asked }
+}
+
+/// Where the step exceeds the bound: from the bound to the step; interrupted elsewhere.
+fn excess(step: &[(f64, f64)], bound: &[(f64, f64)]) -> Vec<(f64, f64, f64)> {
+    let above = |((update, step), (_, bound)): (&(f64, f64), &(f64, f64))| {
+        if step > bound { (*update, *bound, *step) } else { (*update, f64::NAN, f64::NAN) }
+    };
+    step.iter().zip(bound).map(above).collect()
+}
+
+/// At what share of measured updates of all runs the step lies above the bound.
+fn share_above(runs: &[&RecordedRun], layer: &str) -> String {
+    let (mut above, mut all) = (0, 0);
+    for trace in runs.iter().filter_map(|run| run.trace(layer)) {
+        for (step, bound) in trace.column(EFFECTIVE_STEP).iter().zip(trace.column(COMBINED)) {
+            all += usize::from(!step.is_nan() && !bound.is_nan());
+            above += usize::from(step > bound);
+        }
+    }
+    if all == 0 {
+        "never both defined".into()
+    } else {
+        format!("above at {:.0} % of updates", 100.0 * above as f64 / all as f64)
+    }
 }
 
 /// From the 1st to the 99th percentile of the positive values, widened to whole decades.

@@ -50,7 +50,7 @@ pub(crate) const FIGURES: &[Figure] = &[
 /// The first picture of a report.
 pub(crate) const AT_A_GLANCE: &str = at_a_glance::FIGURE.name;
 /// The figures that show what claims rest on.
-pub(crate) const OF_CLAIMS: [&str; 1] = [claims::FIGURE.name];
+pub(crate) const OF_CLAIMS: [&str; 2] = [claims::FIGURE.name, rejected_indicators::FIGURE.name];
 
 /// A figure with its finished images.
 pub(crate) struct Drawn {

@@ -1,72 +1,80 @@
-//! The single indicators that the paper rejects, each against the accuracy that followed.
+//! Each single indicator that the paper rejects, family of methods by family: which way it points, and how surely.
 
-use trainability_record::glossary::DescribedIndicator;
-use trainability_stats::correlation::spearman;
+use trainability_record::glossary::IndicatorRole;
+use trainability_stats::Undefined;
 
 use crate::evidence::Evidence;
-use crate::plot::axis::extent;
-use crate::plot::data::{Axis, Key, Mark, Panel, Plot};
-use crate::plot::style::method_point;
-use crate::views::figures::figure::{Drawing, Figure, share_axis};
-use crate::wording::counted;
+use crate::evidence::claims::claim::LEVEL;
+use crate::evidence::ordering::Ordering;
+use crate::plot::data::{Axis, Key, Mark, MarkerShape, Panel, Pen, Plot, Row, Scale};
+use crate::plot::style::{REFERENCE, SIDES};
+use crate::views::figures::figure::{Drawing, Figure};
 
 /// The registry's entry.
 pub(super) const FIGURE: Figure = Figure {
     name: "rejected_indicators",
-    title: "Rejected indicators at a task against accuracy on the next",
-    caption: "Each point is one task of one run: the indicator over task k, and the online accuracy of task k + 1. An \
-              indicator that explains trainability by itself would draw one curve through all methods. Separate \
-              clouds at the same value of the indicator are the paper's objection. Spearman's correlation pools all \
-              points; tasks of one run are not independent, so that n overstates what is known.",
+    title: "Does a rejected indicator point the same way in every method?",
+    caption: "Two seeds of one method at the same task: how often the one with the higher value of the indicator fares better on the \
+              next task, with the 95 % interval over seeds. On the right high values are good, on the left bad; colour says that \
+              this is significant (Holm over the methods of a panel). The paper's claim is that no indicator can be relied on: a panel with both colours \
+              supports it, one colour speaks against it, and grey alone decides nothing.",
     absent: "",
     draw,
 };
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
-    let schedule = evidence.control();
-    let panels: Vec<_> = evidence.rejected().filter_map(|indicator| panel(evidence, &schedule, indicator)).collect();
-    let mut methods = evidence.trained_methods();
-    methods.retain(|method| !evidence.arm(method, &schedule).is_empty());
-    let runs = methods.iter().map(|method| evidence.arm(method, &schedule).len()).sum();
-    let keys = methods.into_iter().map(|method| {
-        let (colour, shape) = method_point(method, &evidence.methods);
-        Key::point(method, colour, shape)
-    });
+    let rejected = evidence.ordering.iter().filter(|score| score.indicator.role == IndicatorRole::Rejected);
+    let panels: Vec<Panel> = rejected.filter(|score| !score.families.is_empty()).map(panel).collect();
+    let seeds = evidence.ordering.iter().filter_map(|score| score.concordance.ok()).map(|score| score.n()).max();
+    let families = panels.iter().map(|panel| panel.marks.len()).max().unwrap_or(0);
+    let keys = ["low values are good", "not significant", "high values are good"].into_iter().zip(SIDES);
     let plot = Plot {
         title: FIGURE.title.into(),
         subtitle: format!(
-            "A point is a task of a run under the schedule {schedule}, {}. n is the number of points.",
-            counted(runs, "run")
+            "Matched concordance by family of methods, arms at constant rates; n = {} seeds.",
+            seeds.unwrap_or(0)
         ),
-        legend: keys.collect(),
-        columns: 3,
+        legend: keys.map(|(label, colour)| Key::point(label, colour, MarkerShape::Circle)).collect(),
+        columns: 2,
         panels,
-        panel_height: 300.0,
-        x_label: "indicator at task k, in its own unit".into(),
-        y_label: "online accuracy at task k + 1".into(),
-        shared_y: true,
+        panel_height: (20.0 * families as f64).max(120.0),
+        x_label: "how often the higher value fares better; 0.5 is chance".into(),
+        shared_x: true,
         ..Plot::default()
     };
     vec![Drawing { suffix: String::new(), plot }]
 }
 
-fn panel(evidence: &Evidence, schedule: &str, indicator: &DescribedIndicator) -> Option<Panel> {
-    let (mut all_x, mut all_y, mut marks) = (Vec::new(), Vec::new(), Vec::new());
-    for method in evidence.trained_methods() {
-        let mut points = Vec::new();
-        for run in evidence.arm(method, schedule) {
-            points.extend(run.series.before_next(&indicator.name).filter(|(x, y)| x.is_finite() && y.is_finite()));
+fn panel(score: &Ordering) -> Panel {
+    let mut marks = vec![Mark::Vertical { x: 0.5, pen: Pen::dashed(REFERENCE, 2.5) }];
+    let mut sides = [0, 0];
+    for (place, (_, concordance, p)) in score.families.iter().enumerate() {
+        let (y, is_high) = (place as f64, concordance.point() > 0.5);
+        let is_shown = is_shown(*p);
+        sides[usize::from(is_high)] += usize::from(is_shown);
+        let colour = SIDES[match (is_shown, is_high) {
+            (false, _) => 1,
+            (true, false) => 0,
+            (true, true) => 2,
+        }];
+        if let Ok(interval) = concordance.interval() {
+            marks
+                .push(Mark::Line { points: vec![(interval.low, y), (interval.high, y)], pen: Pen::solid(colour, 4.0) });
         }
-        all_x.extend(points.iter().map(|p| p.0));
-        all_y.extend(points.iter().map(|p| p.1));
-        let (colour, shape) = method_point(method, &evidence.methods);
-        marks.push(Mark::Points { points, colour, shape, size: 6.0 });
+        let points = vec![(concordance.point(), y)];
+        marks.push(Mark::Points { points, colour, shape: MarkerShape::Circle, size: 9.0 });
     }
-    let (low, high) = extent(all_x.iter().copied())?;
-    let x = if low > 0.0 && high / low > 50.0 { Axis::log_around(all_x.clone()) } else { Axis::around(all_x.clone()) };
-    let note = match spearman(&all_x, &all_y) {
-        Ok(rho) => format!("Spearman {rho:+.2}, n = {}", all_x.len()).replace('-', "−"),
-        Err(reason) => format!("Spearman undefined ({reason}), n = {}", all_x.len()),
+    let note = match sides {
+        [0, 0] => "significant in no method".to_owned(),
+        [low, 0] => format!("low values are good in {low}"),
+        [0, high] => format!("high values are good in {high}"),
+        [low, high] => format!("contradicts itself: low is good in {low}, high in {high}"),
     };
-    Some(Panel { title: indicator.title.clone(), note, x, y: share_axis(), marks })
+    let rows = score.families.iter().map(|(name, ..)| Row { label: name.clone(), note: String::new() });
+    let y = Axis { scale: Scale::Rows(rows.collect()), ..Axis::default() };
+    Panel { title: score.indicator.title.clone(), note, x: Axis::linear(0.0, 1.0), y, marks }
+}
+
+fn is_shown(p: Result<f64, Undefined>) -> bool {
+    p.is_ok_and(|p| p < LEVEL)
 }
