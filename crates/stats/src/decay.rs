@@ -129,10 +129,7 @@ fn basis(family: Family, shape: f64, steps: usize, time: f64) -> f64 {
         Family::Exponential => (-shape * time).exp(),
         Family::Cosine => 0.5 * (1.0 + (PI * time).cos()),
         Family::InverseSquareRoot => 1.0 / (1.0 + shape * time).sqrt(),
-        Family::Step => {
-            let step = ((steps as f64 * time).floor() as usize).min(steps.saturating_sub(1));
-            (-shape * step as f64).exp()
-        }
+        Family::Step => (-shape * step(steps, time) as f64).exp(),
     }
 }
 
@@ -154,37 +151,56 @@ fn line(points: &[(f64, f64)], family: Family) -> DecayFit {
 
 /// A family without offset: the scale in closed form, the shape by golden section around the best of a logarithmic grid.
 fn multiple(points: &[(f64, f64)], family: Family, steps: usize) -> DecayFit {
-    let fit = |exponent: f64| {
-        let shape = 10_f64.powf(exponent);
-        let (mut both, mut square) = (0.0, 0.0);
-        for (time, rate) in points {
-            let x = basis(family, shape, steps, *time);
-            both += x * rate;
-            square += x * x;
+    // Points at which the family has one value, whatever its shape: a time of theirs, their number, the sum of their rates.
+    let mut alike: Vec<(f64, f64, f64)> = Vec::new();
+    for &(time, rate) in points {
+        match alike.last_mut() {
+            Some(last) if family == Family::Step && step(steps, last.0) == step(steps, time) => {
+                (last.1, last.2) = (last.1 + 1.0, last.2 + rate);
+            }
+            _ => alike.push((time, 1.0, rate)),
         }
-        let scale = if square > 0.0 { both / square } else { 0.0 };
-        DecayFit { family, r2: 0.0, offset: 0.0, scale, shape, steps }
+    }
+    let sums = |shape: f64| {
+        let add = |(both, square): (f64, f64), &(time, number, rates): &(f64, f64, f64)| {
+            let x = basis(family, shape, steps, time);
+            (both + x * rates, square + number * x * x)
+        };
+        alike.iter().fold((0.0, 0.0), add)
     };
-    let error = |exponent: f64| squared_error(points, &fit(exponent));
+    // Far out on the grid the basis may be zero at all points.
+    let explained = |exponent: f64| match sums(10_f64.powf(exponent)) {
+        (both, square) if square > 0.0 => both * both / square,
+        _ => 0.0,
+    };
     let (lowest, highest, pitch) = (-3.0, 4.0, 0.25);
     let grid = (0..=((highest - lowest) / pitch) as usize).map(|place| lowest + pitch * place as f64);
-    let best = grid.min_by(|left, right| error(*left).total_cmp(&error(*right))).unwrap_or(lowest);
+    let found = grid.map(|exponent| (exponent, explained(exponent)));
+    let best = found.reduce(|best, other| if other.1 > best.1 { other } else { best }).map_or(lowest, |best| best.0);
     let (mut low, mut high) = (best - pitch, best + pitch);
     let golden = 0.5 * (5_f64.sqrt() - 1.0);
     let (mut left, mut right) = (high - golden * (high - low), low + golden * (high - low));
-    let (mut at_left, mut at_right) = (error(left), error(right));
+    let (mut at_left, mut at_right) = (explained(left), explained(right));
     for _ in 0..30 {
-        if at_left < at_right {
+        if at_left > at_right {
             (high, right, at_right) = (right, left, at_left);
             left = high - golden * (high - low);
-            at_left = error(left);
+            at_left = explained(left);
         } else {
             (low, left, at_left) = (left, right, at_right);
             right = low + golden * (high - low);
-            at_right = error(right);
+            at_right = explained(right);
         }
     }
-    fit(0.5 * (low + high))
+    let shape = 10_f64.powf(0.5 * (low + high));
+    let (both, square) = sums(shape);
+    let scale = if square > 0.0 { both / square } else { 0.0 };
+    DecayFit { family, r2: 0.0, offset: 0.0, scale, shape, steps }
+}
+
+/// The step, counted from 0, in which a time from 0 to 1 lies.
+fn step(steps: usize, time: f64) -> usize {
+    ((steps as f64 * time).floor() as usize).min(steps.saturating_sub(1))
 }
 
 #[cfg(test)]

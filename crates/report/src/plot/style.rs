@@ -88,8 +88,8 @@ pub(crate) fn role_colour(role: IndicatorRole) -> RGBColor {
     }
 }
 
-/// Low, neither, high.
-pub(crate) const SIDES: [RGBColor; 3] = [VERMILLION, REFERENCE, BLUE];
+/// Low, and high.
+pub(crate) const SIDES: [RGBColor; 2] = [VERMILLION, BLUE];
 
 /// The colour of what is said of a claim.
 pub(crate) fn verdict_colour(verdict: Verdict) -> RGBColor {

@@ -15,9 +15,9 @@ pub(super) const FIGURE: Figure = Figure {
     name: "rejected_indicators",
     title: "Does a rejected indicator point the same way in every method?",
     caption: "Two seeds of one method at the same task: how often the one with the higher value of the indicator fares better on the \
-              next task, with the 95 % interval over seeds. On the right high values are good, on the left bad; colour says that \
-              this is significant (Holm over the methods of a panel). The paper's claim is that no indicator can be relied on: a panel with both colours \
-              supports it, one colour speaks against it, and grey alone decides nothing.",
+              next task, with the 95 % interval over seeds. On the right high values are good, on the left low ones; full points are \
+              significant (Holm over the methods of a panel). The paper's claim is that no indicator can be relied on: full points of both colours \
+              support it, of one colour speak against it, and rings decide nothing.",
     absent: "",
     draw,
 };
@@ -27,14 +27,19 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let panels: Vec<Panel> = rejected.filter(|score| !score.families.is_empty()).map(panel).collect();
     let seeds = evidence.ordering.iter().filter_map(|score| score.concordance.ok()).map(|score| score.n()).max();
     let families = panels.iter().map(|panel| panel.marks.len()).max().unwrap_or(0);
-    let keys = ["low values are good", "not significant", "high values are good"].into_iter().zip(SIDES);
+    let [low, high] = SIDES;
+    let legend = vec![
+        Key::point("low values are good", low, MarkerShape::Circle),
+        Key::point("high values are good", high, MarkerShape::Circle),
+        Key::point("not significant", REFERENCE, MarkerShape::Ring),
+    ];
     let plot = Plot {
         title: FIGURE.title.into(),
         subtitle: format!(
             "Matched concordance by family of methods, arms at constant rates; n = {} seeds.",
             seeds.unwrap_or(0)
         ),
-        legend: keys.map(|(label, colour)| Key::point(label, colour, MarkerShape::Circle)).collect(),
+        legend,
         columns: 2,
         panels,
         panel_height: (20.0 * families as f64).max(120.0),
@@ -52,17 +57,16 @@ fn panel(score: &Ordering) -> Panel {
         let (y, is_high) = (place as f64, concordance.point() > 0.5);
         let is_shown = is_shown(*p);
         sides[usize::from(is_high)] += usize::from(is_shown);
-        let colour = SIDES[match (is_shown, is_high) {
-            (false, _) => 1,
-            (true, false) => 0,
-            (true, true) => 2,
-        }];
+        let colour = SIDES[usize::from(is_high)];
+        let (shape, width) = if is_shown { (MarkerShape::Circle, 5.0) } else { (MarkerShape::Ring, 2.0) };
         if let Ok(interval) = concordance.interval() {
-            marks
-                .push(Mark::Line { points: vec![(interval.low, y), (interval.high, y)], pen: Pen::solid(colour, 4.0) });
+            marks.push(Mark::Line {
+                points: vec![(interval.low, y), (interval.high, y)],
+                pen: Pen::solid(colour, width),
+            });
         }
         let points = vec![(concordance.point(), y)];
-        marks.push(Mark::Points { points, colour, shape: MarkerShape::Circle, size: 9.0 });
+        marks.push(Mark::Points { points, colour, shape, size: 9.0 });
     }
     let note = match sides {
         [0, 0] => "significant in no method".to_owned(),
