@@ -53,7 +53,10 @@ fn each_seed_is_given_the_geometric_mean_of_the_others_and_a_sweep_replays_it() 
         ("schedules", json!([replay(false), replay(true)])),
         ("seeds", json!(3)),
     ]);
-    work.sweep("again", &[]).succeeded().tells(&["12 runs finished"]);
+    // One seed after the other, whose files differ.
+    work.sweep("again", &["--seeds", "1..2"]).succeeded().tells(&["4 runs finished"]);
+    work.sweep("again", &["--seeds", "0..1"]).succeeded().tells(&["4 runs finished"]);
+    work.sweep("again", &[]).succeeded().tells(&["4 runs finished", "8 were finished before"]);
     let record = work.record("again", "relu/course/seed-1");
     assert!(!record.scheduled && record.events.is_empty());
     let written: BTreeMap<_, _> = rates(&work.read("out/replay/relu/paper/seed-1.csv")).into_iter().collect();

@@ -83,7 +83,7 @@ fn finding(inputs: &ClaimInputs<'_>, member: &Member<'_>) -> Finding {
         for layer in distinct(of_arm.iter().map(|course| course.layer.as_str())) {
             let courses: Vec<&Trajectory> = of_arm.iter().copied().filter(|course| course.layer == layer).collect();
             let Some(fitted) = fit(layer, &courses) else { continue };
-            for (&seed, _) in &fitted.fits {
+            for &seed in fitted.fits.keys() {
                 by_seed.entry(seed).or_default().extend(fitted.place(seed));
             }
             told.push(fitted.told());

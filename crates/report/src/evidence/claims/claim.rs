@@ -155,6 +155,9 @@ impl Finding {
     }
 }
 
+/// A p of a finding, for its claim or against it.
+type SideOf = fn(&Finding) -> Result<f64, Undefined>;
+
 /// A claim with everything that the runs say of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Judgement {
@@ -181,18 +184,18 @@ impl Judgement {
     fn sides(claim: &Claim, findings: &[Finding]) -> ([Result<f64, Undefined>; 2], [Option<usize>; 2]) {
         let places: Vec<usize> = (0..findings.len()).collect();
         let count = findings.len() as f64;
-        let largest = |side: fn(&Finding) -> Result<f64, Undefined>| {
+        let largest = |side: SideOf| {
             let p = |place: &usize| side(&findings[*place]).unwrap_or(1.0);
             places.iter().copied().max_by(|a, b| p(a).total_cmp(&p(b)).then(b.cmp(a)))
         };
-        let smallest = |side: fn(&Finding) -> Result<f64, Undefined>| {
+        let smallest = |side: SideOf| {
             let known = places.iter().copied().filter(|place| side(&findings[*place]).is_ok());
             known.min_by(|a, b| side(&findings[*a]).unwrap_or(1.0).total_cmp(&side(&findings[*b]).unwrap_or(1.0)))
         };
-        let of = |place: Option<usize>, side: fn(&Finding) -> Result<f64, Undefined>| {
-            place.map_or(Err(Undefined::NoValues), |place| side(&findings[place]))
-        };
-        let (for_it, against): (fn(&Finding) -> _, fn(&Finding) -> _) = (|f| f.p_for, |f| f.p_against);
+        let of =
+            |place: Option<usize>, side: SideOf| place.map_or(Err(Undefined::NoValues), |place| side(&findings[place]));
+        let for_it: SideOf = |finding| finding.p_for;
+        let against: SideOf = |finding| finding.p_against;
         match claim.rule {
             Rule::Every => {
                 let (worst, refuting) = (largest(for_it), smallest(against));
