@@ -13,4 +13,4 @@ mod tests;
 pub use error::InspectionError;
 pub use foreign::{Foreign, Reading, Sources};
 pub use measuring::{Findings, Values, measure};
-pub use trainability::{Comparison, Curve, NewTask, compare};
+pub(crate) use trainability::{Comparison, Curve, NewTask, compare};

@@ -17,7 +17,7 @@ use crate::stream::{Lengths, Stream, StreamStart};
 
 /// The new task: random labels on the batch's images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NewTask {
+pub(crate) struct NewTask {
     /// Labels, order and the fresh network's parameters follow from it.
     pub seed: u64,
     /// Passes over the images.
@@ -29,7 +29,7 @@ pub struct NewTask {
 /// Online accuracy: the mean over minibatches of the accuracy before their update. Undefined from the epoch on in which
 /// the loss left the real numbers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Curve {
+pub(crate) struct Curve {
     /// Over the whole task.
     pub online_accuracy: Option<f64>,
     /// Over each epoch.
@@ -38,7 +38,7 @@ pub struct Curve {
 
 /// The two networks on the same task.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// The network that was read.
     pub checkpoint: Curve,
     /// The fresh one, with this program's own initialisation: Kaiming-uniform weights and zero biases.
@@ -47,7 +47,7 @@ pub struct Comparison {
 
 impl Comparison {
     /// Checkpoint minus fresh network: below 0, trainability is lost.
-    pub fn difference(&self) -> Curve {
+    pub(crate) fn difference(&self) -> Curve {
         let minus = |(of, fresh): (&Option<f64>, &Option<f64>)| of.zip(*fresh).map(|(of, fresh)| of - fresh);
         Curve {
             online_accuracy: minus((&self.checkpoint.online_accuracy, &self.fresh.online_accuracy)),
@@ -58,7 +58,7 @@ impl Comparison {
 
 /// Trains both, each with an Adam without a past and the method's penalties, decay and gradient rule, on the same labels in
 /// the same order of minibatches.
-pub fn compare(foreign: Foreign, task: NewTask) -> Comparison {
+pub(crate) fn compare(foreign: Foreign, task: NewTask) -> Comparison {
     let Foreign { network, mut rules, images, reading, .. } = foreign;
     let penalties = std::mem::take(&mut rules.penalties);
     let fresh = reading.method.build();

@@ -20,6 +20,6 @@ pub use content::{Content, Labels, Material};
 pub use kind::StreamKind;
 pub use lengths::Lengths;
 pub use options::StreamOptions;
-pub use random_labels::redrawn;
+pub(crate) use random_labels::redrawn;
 pub use registry::{STREAMS, stream};
 pub use sequence::{Composition, Minibatch, Stream, StreamStart};

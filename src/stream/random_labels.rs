@@ -18,7 +18,7 @@ pub(super) const KIND: StreamKind = StreamKind {
 };
 
 /// How many of `images` labels a fraction of them is.
-pub fn redrawn(fraction: f64, images: usize) -> usize {
+pub(crate) fn redrawn(fraction: f64, images: usize) -> usize {
     (fraction * images as f64).round() as usize
 }
 

@@ -7,7 +7,7 @@ use super::ranks::Order;
 ///
 /// # Errors
 /// [`Undefined::NoValues`] without weight.
-pub fn weighted_mean(values: &[f64], weights: &[f64]) -> Result<f64, Undefined> {
+pub(crate) fn weighted_mean(values: &[f64], weights: &[f64]) -> Result<f64, Undefined> {
     let (mut sum, mut whole) = (0.0, 0.0);
     for (value, weight) in values.iter().zip(weights) {
         sum += value * weight;

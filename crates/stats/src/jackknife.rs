@@ -73,15 +73,6 @@ impl Jackknife {
         Ok(student_t_outside((self.point - null) / self.error?, self.seeds - 1))
     }
 
-    /// One-sided p of the hypothesis that the true value is at most `null`.
-    ///
-    /// # Errors
-    /// As [`Jackknife::p`].
-    pub fn p_above(&self, null: f64) -> Result<f64, Undefined> {
-        let half = 0.5 * self.p(null)?;
-        Ok(if self.point > null { half } else { 1.0 - half })
-    }
-
     /// The smallest distance from the null that as many seeds would have found in 80 % of cases, by a two-sided test at this
     /// level and the standard error seen here: (t at 1 - level/2 + t at 0.8) standard errors.
     ///
@@ -211,9 +202,6 @@ mod tests {
         assert!((interval.high - 0.1964505129654145).abs() < 1e-9, "{interval:?}");
         let wide = mean.estimate_at(0.99, ALL).interval().unwrap();
         assert!((wide.high - 0.26652366325525656).abs() < 1e-9, "{wide:?}");
-        // One-sided, scipy's alternative="greater".
-        assert!((mean.p_above(0.0).unwrap() - 0.03937011030730335).abs() < 1e-12);
-        assert!((mean.p_above(0.2).unwrap() - 0.9772432983828555).abs() < 1e-12);
     }
 
     /// The jackknife of a ratio by hand: seeds (1, 2), (2, 2), (3, 5).

@@ -31,7 +31,7 @@ impl Order {
 
     /// Writes each number's weighted mid-rank: the weight below it plus half the weight tied with it. Returns how many different
     /// numbers carry weight. With unit weights this is the average rank less one half.
-    pub fn mid_ranks(&self, weights: &[f64], ranks: &mut [f64]) -> usize {
+    pub(crate) fn mid_ranks(&self, weights: &[f64], ranks: &mut [f64]) -> usize {
         let (mut below, mut distinct) = (0.0, 0);
         for group in self.groups() {
             let tied: f64 = group.iter().map(|&place| weights[place]).sum();

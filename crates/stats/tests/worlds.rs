@@ -151,7 +151,7 @@ fn exchanges_call_no_contradiction_where_there_is_none() {
     let (worlds, sizes) = (worlds(150), [5, 10, 20]);
     println!("share of {worlds} worlds in which an indicator contradicts itself, at {sizes:?} seeds");
     let contradicts = |of_indicator: &[&[SeedCourse]], _: &[Concordance]| {
-        of_indicator.iter().map(|courses| Ok(contradiction(courses, 199, 0)?.p)).collect()
+        of_indicator.iter().map(|courses| contradiction(courses, 199, 0)).collect()
     };
     for (knows, shares) in shares(worlds, sizes, contradicts) {
         println!("{knows:?}: {shares:.3?}");

@@ -5,8 +5,7 @@ use trainability_stats::{Estimate, Undefined};
 use crate::evidence::Evidence;
 use crate::evidence::claims::CLAIMS;
 use crate::evidence::claims::claim::{Claim, Finding, Judgement, LEVEL, NEGLIGIBLE, Verdict, WORTH_FINDING};
-use crate::views::table::Table;
-use crate::views::tables::{cell, p_value};
+use crate::views::table::{Table, cell, p_value};
 
 /// The answer: a row a claim.
 pub(crate) fn verdicts(evidence: &Evidence) -> Table {

@@ -21,8 +21,8 @@ pub(crate) fn document<'a>(
     tables: Vec<Table>,
     drawn: &'a [Drawn],
 ) -> Document<'a> {
-    let mut blocks: Vec<Block> = evidence.slice.iter().cloned().map(Block::Paragraph).collect();
-    blocks.push(Block::Paragraph(scope(evidence)));
+    let told: Vec<String> = [scope(evidence)].into_iter().chain(evidence.slice.iter().cloned()).collect();
+    let mut blocks = vec![Block::Paragraph(told.join(" "))];
     let mut tables = tables.into_iter();
     let headline = tables.next().unwrap_or_default();
     let note = headline.note.clone();

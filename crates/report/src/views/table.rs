@@ -2,6 +2,7 @@
 
 use comfy_table::{Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, TableComponent, presets};
 use trainability_record::text::{pieces, printable};
+use trainability_stats::{Estimate, Undefined};
 
 /// Where a label may break in a terminal: no text holds it once it is printable, and it is taken out of what is printed.
 const BREAK: char = '\u{200b}';
@@ -81,6 +82,26 @@ pub(crate) fn point(cell: &str) -> Option<f64> {
         // Below every value that is written out.
         (None, Some(bound)) => number(bound).map(|bound| 0.5 * bound),
         (None, None) => number(&first),
+    }
+}
+
+/// A p as tables show it; a dash where there is none.
+pub(crate) fn p_value(p: &Result<f64, Undefined>) -> String {
+    match p {
+        Ok(p) if *p < 0.001 => "<0.001".into(),
+        Ok(p) => format!("{p:.3}"),
+        Err(_) => "–".into(),
+    }
+}
+
+/// A point with its interval; a dash where there is no number, and none in place of an interval that does not exist.
+pub(crate) fn cell(estimate: &Result<Estimate, Undefined>, number: impl Fn(f64) -> String) -> String {
+    let Ok(estimate) = estimate else { return "–".into() };
+    match estimate.interval() {
+        Ok(interval) => {
+            format!("{} [{}, {}]", number(estimate.point()), number(interval.low), number(interval.high))
+        }
+        Err(_) => format!("{} [none]", number(estimate.point())),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::evidence::predictiveness::ranked;
 use crate::plot::axis::{plain, short};
 use crate::series::{Arm, CONTROL};
 use crate::views::claims;
-use crate::views::table::Table;
+use crate::views::table::{Table, cell, p_value};
 use crate::wording::counted;
 
 /// Tasks looked ahead in the table and the figure; `predictiveness.csv` has all horizons.
@@ -301,14 +301,6 @@ fn thousandths(gain: &Result<Estimate, Undefined>) -> String {
     cell(gain, rounded)
 }
 
-pub(crate) fn p_value(p: &Result<f64, Undefined>) -> String {
-    match p {
-        Ok(p) if *p < 0.001 => "<0.001".into(),
-        Ok(p) => format!("{p:.3}"),
-        Err(_) => "–".into(),
-    }
-}
-
 /// What the loss of trainability is measured against, in words.
 pub(crate) fn reference_text(reference: Option<Reference>) -> &'static str {
     match reference {
@@ -335,15 +327,4 @@ fn signed(estimate: &Result<Estimate, Undefined>) -> String {
 
 fn correlation(estimate: &Result<Estimate, Undefined>) -> String {
     estimate.map_or("–".into(), |estimate| format!("{:+.2}", estimate.point()).replace('-', "−"))
-}
-
-/// A point with its interval; a dash where there is no number, and none in place of an interval that does not exist.
-pub(crate) fn cell(estimate: &Result<Estimate, Undefined>, number: impl Fn(f64) -> String) -> String {
-    let Ok(estimate) = estimate else { return "–".into() };
-    match estimate.interval() {
-        Ok(interval) => {
-            format!("{} [{}, {}]", number(estimate.point()), number(interval.low), number(interval.high))
-        }
-        Err(_) => format!("{} [none]", number(estimate.point())),
-    }
 }

@@ -72,7 +72,7 @@ fn finding(inputs: &ClaimInputs<'_>, indicator: &DescribedIndicator) -> Option<F
     };
     let is_inconsistent = next.contains(0.5) && is_sided(true) && is_sided(false);
     let p_for = match contradiction(&courses, EXCHANGES, 0) {
-        Ok(exchanged) if is_inconsistent => Ok(exchanged.p),
+        Ok(p) if is_inconsistent => Ok(p),
         Ok(_) => Ok(1.0),
         Err(reason) => Err(reason),
     };

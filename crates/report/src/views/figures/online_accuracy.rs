@@ -17,6 +17,9 @@ pub(super) const FIGURE: Figure = Figure {
     draw,
 };
 
+/// Schedules whose bands can still be told apart.
+const MOST_BANDS: usize = 6;
+
 /// The key of the ceiling.
 pub(super) const CEILING_LABEL: &str = "reset at every task (ceiling)";
 
@@ -33,6 +36,9 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let spread = match evidence.most_seeds() {
         0 | 1 => "Lines are single runs.",
         2 => "Wide lines are means over seeds, thin lines single seeds (too few for an interval).",
+        _ if evidence.schedules.len() > MOST_BANDS => {
+            "Lines are means over seeds; so many bands could not be told apart."
+        }
         _ => "Lines are means over seeds, bands their 95 % jackknife intervals over seeds.",
     };
     let plot = Plot {
@@ -72,7 +78,7 @@ fn panel(evidence: &Evidence, method: &str) -> Panel {
         let runs = evidence.arm(method, schedule);
         let values = across_seeds(&runs, "online_accuracy");
         let pen = schedule_pen(schedule, &evidence.schedules);
-        if runs.len() >= 3 {
+        if runs.len() >= 3 && evidence.schedules.len() <= MOST_BANDS {
             marks.push(Mark::Band { points: evidence.interval_band(&values), colour: pen.colour });
         } else if runs.len() == 2 {
             lines.extend(runs.iter().map(|run| {
