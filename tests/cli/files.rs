@@ -125,7 +125,13 @@ fn a_report_writes_its_tables_pages_and_figures() {
     let runs = work.snapshot("out/runs");
     let said = work.run(&["report", "out", "--plots", "figures"]).succeeded();
     assert_eq!(work.snapshot("out/runs"), runs, "a report only reads the runs");
-    said.tells(&["Accuracy by arm", "Predictiveness", "figures/online_accuracy.png", "Open out/report.html"]);
+    said.tells(&[
+        "Verdicts on the paper",
+        "Accuracy by arm",
+        "Pooled over arms",
+        "figures/online_accuracy.png",
+        "Open out/report.html",
+    ]);
 
     let summary = work.read("out/summary.csv");
     assert!(summary.starts_with("method,schedule,n,mean_online_accuracy,"), "{summary}");
@@ -146,7 +152,7 @@ fn a_report_writes_its_tables_pages_and_figures() {
         figures.iter().filter(|name| name.ends_with(".png")).count(),
         "one file holds all: {figures:?}"
     );
-    for figure in ["online_accuracy", "learning_rate", "effective_step_bounds-relu", "rejected_indicators"] {
+    for figure in ["online_accuracy", "learning_rate", "effective_step_bounds-relu", "predictiveness"] {
         let name = format!("{figure}.png");
         assert!(figures.contains(&name), "{name} is not in {figures:?}");
         assert!(std::fs::read(work.path("figures").join(name)).unwrap().starts_with(b"\x89PNG"));

@@ -21,7 +21,7 @@ pub(crate) fn document<'a>(
     tables: Vec<Table>,
     drawn: &'a [Drawn],
 ) -> Document<'a> {
-    let told: Vec<String> = [scope(evidence)].into_iter().chain(evidence.slice.iter().cloned()).collect();
+    let told: Vec<String> = evidence.slice.iter().cloned().chain([scope(evidence)]).collect();
     let mut blocks = vec![Block::Paragraph(told.join(" "))];
     let mut tables = tables.into_iter();
     let headline = tables.next().unwrap_or_default();

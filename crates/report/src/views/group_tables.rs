@@ -17,9 +17,10 @@ const MOST_CHARACTERS: usize = 17;
 /// The report's tables with those of the arms a set a group, and the indicators' power to foretell group by group.
 pub(crate) fn tables(evidence: &Evidence, groups: &[Group]) -> Vec<Table> {
     let mut all = tables::all(evidence);
-    let by_arm: Vec<Table> = all.drain(..2).collect();
+    let place = all.iter().position(|table| table.title == tables::BY_ARM).unwrap_or(0);
+    let by_arm: Vec<Table> = all.drain(place..(place + 2).min(all.len())).collect();
     let mut notes: Vec<String> = by_arm.iter().map(|table| table.note.clone()).collect();
-    let mut tables = Vec::new();
+    let mut tables: Vec<Table> = all.drain(..place).collect();
     for group in groups {
         let of_group = |arm: &[String]| group.arms.iter().any(|own| own.method == arm[0] && own.schedule == arm[1]);
         for (whole, note) in by_arm.iter().zip(&mut notes) {
@@ -39,7 +40,7 @@ pub(crate) fn tables(evidence: &Evidence, groups: &[Group]) -> Vec<Table> {
         }
     }
     tables.append(&mut all);
-    let place = tables.iter().position(|table| table.title.starts_with("Warning and gain")).unwrap_or(tables.len());
+    let place = tables.iter().position(|table| table.title == tables::WARNING).unwrap_or(tables.len());
     tables.splice(place..place, groups.chunks(GROUPS_A_TABLE).enumerate().map(|part| predictiveness(evidence, part)));
     tables
 }

@@ -19,6 +19,11 @@ use crate::wording::counted;
 /// Tasks looked ahead in the table and the figure; `predictiveness.csv` has all horizons.
 pub(crate) const HORIZON: usize = 1;
 
+/// The first of the two tables that have a row an arm.
+pub(crate) const BY_ARM: &str = "Accuracy by arm";
+/// The last of the pooled tables.
+pub(crate) const WARNING: &str = "Pooled over arms: warning, and gain over what costs nothing";
+
 /// Every table of the report, in its order.
 pub(crate) fn all(evidence: &Evidence) -> Vec<Table> {
     let mut tables = vec![claims::verdicts(evidence)];
@@ -46,7 +51,7 @@ pub(crate) fn accuracy(evidence: &Evidence) -> Table {
     let note = if tested { format!("{note} {on_test}") } else { note.to_owned() };
     let mut headings = vec!["method", "schedule", "#n", "#all tasks", "#last quarter", "#last task"];
     headings.extend(tested.then_some("#test"));
-    let mut table = Table::new("Accuracy by arm", &note, &headings);
+    let mut table = Table::new(BY_ARM, &note, &headings);
     for summary in &evidence.summaries {
         let mut cells = vec![
             summary.arm.method.clone(),
@@ -273,7 +278,7 @@ pub(crate) fn warning_and_gain(evidence: &Evidence) -> Table {
     );
     let headings =
         ["indicator", "#AP", "#signs", "#lead in tasks", "#gain over\ntask age", "#gain over\nonline accuracy"];
-    let mut table = Table::new("Pooled over arms: warning, and gain over what costs nothing", &note, &headings);
+    let mut table = Table::new(WARNING, &note, &headings);
     for score in scores {
         let signs = score.sign_consistency.map_or("–".into(), |share| format!("{}/{}", share.part, share.whole));
         let cells = vec![
