@@ -89,7 +89,11 @@ def main():
     parser.add_argument("commit", metavar="COMMIT", help="the older commit")
     parser.add_argument("--target-dir", metavar="DIR", help="where cargo builds, such as a copy of target")
     arguments = parser.parse_args()
-    old, new = (output("rev-parse", "--short", f"{name}^{{commit}}") for name in (arguments.commit, "HEAD"))
+    try:
+        old = output("rev-parse", "--short", f"{arguments.commit}^{{commit}}")
+    except Failure:
+        raise Failure(f"COMMIT is {arguments.commit!r}, expected a commit that this clone has") from None
+    new = output("rev-parse", "--short", "HEAD")
     temporary = Path(tempfile.mkdtemp(prefix="same-numbers."))
     trees = {commit: temporary / commit for commit in (old, new)}
     if len(trees) == 1:

@@ -16,13 +16,15 @@ exits with 1 if one of them is too large.
 import csv
 import sys
 
+# First, since it says in a sentence where numpy or scipy is missing.
+from verify_ordering import arguments, number, read_sweeps, with_health
+
 import numpy as np
 
 from claims.accuracy import Scored, by_schedule, every_control, own_constant
 from claims.concordance import EXCHANGES, Judged, combined_bound, single_indicators
 from claims.decays import CURVES, REPETITIONS, canonical_decay
 from claims.findings import CLAIMS, FEWEST, LEVEL, Effect, Finding, detectable, holm, seeds_needed, times_error
-from verify_ordering import arguments, number, read_sweeps, with_health
 
 RELATIVE, ABSOLUTE = 1e-6, 1e-9
 THEIR_EXCHANGES = 1_999

@@ -14,8 +14,11 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
-from scipy import optimize, special, stats
+try:
+    import numpy as np
+    from scipy import optimize, special, stats
+except ImportError as missing:
+    sys.exit(f"error: {missing.name} is missing, expected what scripts/requirements.txt lists; scripts/verify.sh brings it")
 
 DECAYS = {"l2_adam", "l2_loss", "adamw", "l2_init"}
 TOLERANCE = 1e-6
@@ -177,13 +180,40 @@ def directions(found):
     return told
 
 
-def concordance(runs, column):
-    found = sums(runs, column)
+READ = {0: lambda c, a: 0.5 * a, 1: lambda c, a: c, -1: lambda c, a: a - c}
+
+
+def concordance(found):
     if len(found) < 2:
         return np.nan
     told = directions(found)
-    read = {0: lambda c, a: 0.5 * a, 1: lambda c, a: c, -1: lambda c, a: a - c}
-    return sum(read[told[family]](*found[family]) for family in found) / sum(a for _, a in found.values())
+    return sum(READ[told[family]](*found[family]) for family in found) / sum(a for _, a in found.values())
+
+
+def by_family(found):
+    if len(found) < 2:
+        return np.nan
+    told = directions(found)
+    return np.mean([READ[told[family]](*found[family]) / found[family][1] for family in found])
+
+
+def by_theory(found, follows):
+    concordant, all_pairs = np.sum(list(found.values()), axis=0)
+    return concordant / all_pairs if follows == "low" else 1 - concordant / all_pairs
+
+
+def benjamini_hochberg(p, values):
+    """The corrected p of every column; an undefined p is 1, and copies of a column count once."""
+    firsts = [name for place, name in enumerate(p) if not any(
+        np.array_equal(values[name], values[other], equal_nan=True) for other in list(p)[:place])]
+    ordered = sorted(firsts, key=lambda name: 1.0 if np.isnan(p[name]) else p[name])
+    corrected, lowest = {}, 1.0
+    for rank in range(len(ordered), 0, -1):
+        name = ordered[rank - 1]
+        lowest = min(lowest, (1.0 if np.isnan(p[name]) else p[name]) * len(ordered) / rank)
+        corrected[name] = np.nan if np.isnan(p[name]) else lowest
+    first_of = {name: next(f for f in firsts if np.array_equal(values[name], values[f], equal_nan=True)) for name in p}
+    return {name: corrected[first_of[name]] for name in p}
 
 
 def features(one, other, task, ranks):
@@ -261,6 +291,33 @@ def jackknife(full, copies, null):
     return full, full - half, full + half, p
 
 
+def statistics(row, runs, without, unexpected):
+    """The numbers of a row; none of a column that the runs do not have."""
+    column = row["indicator"]
+    if column not in runs[0]["columns"]:
+        return {}
+    found = [sums(some, column) for some in [runs, *without]]
+    ours = {}
+
+    def add(name, null, within, scores, p=None):
+        point, low, high, ours_p = jackknife(scores[0], scores[1:], null)
+        ours.update({name: point, f"{name}_low": np.clip(low, *within), f"{name}_high": np.clip(high, *within)})
+        if p:
+            ours[p] = ours_p
+
+    add("concordance", 0.5, (0, 1), [concordance(some) for some in found], "p")
+    add("concordance_by_family", 0.5, (0, 1), [by_family(some) for some in found])
+    if row["theory_loss_follows"]:
+        add("concordance_by_theory", 0.5, (0, 1), [by_theory(some, row["theory_loss_follows"]) for some in found])
+    if unexpected:
+        scores = [added(some, column, residual) for some, residual in zip([runs, *without], unexpected)]
+        add("added", 0.0, (-1, 1), scores, "p_added")
+    told = directions(found[0])
+    ours["families_read_high_as_good"] = float(sum(direction > 0 for direction in told.values()))
+    ours["families_with_direction"] = float(sum(direction != 0 for direction in told.values()))
+    return ours
+
+
 def main():
     folders, table = arguments(sys.argv[1:], "ordering.csv")
     chance, _, runs = read_sweeps(folders)
@@ -271,25 +328,23 @@ def main():
     without = [[run for run in runs if run["seed"] != seed] for seed in seeds]
     enough = len(seeds) >= 10
     unexpected = [residuals(some) for some in [runs, *without]] if enough else []
+    rows = list(csv.DictReader(open(table)))
+    found = {row["indicator"]: statistics(row, runs, without, unexpected) for row in rows}
+    # The column of noise is the program's own.
+    values = {name: np.concatenate([run["columns"].get(name, run["health"]) for run in runs]) for name in found}
+    values["noise"] = np.array([np.inf])
+    for p in ("p", "p_added"):
+        own = {row["indicator"]: found[row["indicator"]].get(p, number(row[p])) for row in rows}
+        for name, corrected in benjamini_hochberg(own, values).items():
+            found[name][f"{p}_corrected"] = corrected
     worst = {}
-    for row in csv.DictReader(open(table)):
-        column = row["indicator"]
-        if column == "noise" or column not in runs[0]["columns"]:
-            continue
-        point, low, high, p = jackknife(
-            concordance(runs, column), [concordance(some, column) for some in without], 0.5
-        )
-        ours = dict(concordance=point, concordance_low=max(low, 0), concordance_high=min(high, 1), p=p)
-        if enough:
-            scores = [added(some, column, residual) for some, residual in zip([runs, *without], unexpected)]
-            point, low, high, p = jackknife(scores[0], scores[1:], 0.0)
-            ours |= dict(added=point, added_low=low, added_high=high, p_added=p)
-        for name, value in ours.items():
+    for row in rows:
+        for name, value in found[row["indicator"]].items():
             theirs = number(row[name])
             if np.isnan(value) and np.isnan(theirs):
                 continue
             difference = abs(value - theirs) if not np.isnan(value - theirs) else np.inf
-            worst[name] = max(worst.get(name, (0.0, "")), (difference, column))
+            worst[name] = max(worst.get(name, (0.0, "")), (difference, row["indicator"]))
     for name, (difference, column) in worst.items():
         print(f"{name}: at most {difference:.1e} apart ({column})")
     return any(difference > TOLERANCE for difference, _ in worst.values())

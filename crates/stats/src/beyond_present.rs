@@ -1,9 +1,9 @@
 //! Does an indicator say more about two seeds of an arm than how they fare at present?
 //!
-//! Present health repeats itself: it orders the next task's health well, and so does whatever goes with it. In each arm a logistic regression without intercept therefore predicts which of two seeds fares better on the next
-//! task, from the present and the last task's health alone. The score of an indicator is how often it orders
-//! rightly less how often that regression expects it to, pairs being those of the matched concordance with the same
-//! weights. What is a function of present health scores zero by the regression's own equations, up to its ridge.
+//! Present health repeats itself: it orders the next task's health well, and so does whatever goes with it. In each arm a
+//! logistic regression without intercept therefore predicts which of two seeds fares better on the next task, from the
+//! present and the last task's health alone. The score of an indicator is how often it orders rightly less how often that
+//! regression expects it to, pairs being those of the matched concordance with the same weights. What is a function of present health scores zero by the regression's own equations, up to its ridge.
 
 use std::collections::BTreeMap;
 

@@ -83,11 +83,11 @@ impl HeldOut {
         Ok(Self { folds: families.into_iter().map(fold).collect::<Result<_, _>>()?, pairs })
     }
 
-    /// The gain, which is the mean fall of the log-loss a pair, in a resample, the runs weighted in fitting and in judging alike.
+    /// The gain, which is the mean fall of the log-loss a pair, with the runs weighted in fitting and in judging alike.
     ///
     /// # Errors
     /// [`Undefined::NoValues`] without weight.
-    pub fn resampled(&self, run_weights: &[f64]) -> Result<f64, Undefined> {
+    pub fn weighted(&self, run_weights: &[f64]) -> Result<f64, Undefined> {
         let pairs: f64 = self.pairs.iter().zip(run_weights).map(|(pairs, weight)| pairs * weight).sum();
         let fall = |fold: &Fold| {
             let loss = |model: Option<f64>| model.ok_or(Undefined::NoValues);
@@ -189,7 +189,7 @@ mod tests {
         }
 
         fn gain(&self) -> Result<f64, Undefined> {
-            self.resampled(&vec![1.0; self.pairs.len()])
+            self.weighted(&vec![1.0; self.pairs.len()])
         }
     }
 
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resample_is_close_to_a_refit() {
+    fn other_weights_are_close_to_a_refit() {
         // Twelve runs of noise in three arms; the weights are repetitions of runs.
         let mut generator = ChaCha8Rng::seed_from_u64(3);
         let events: Vec<bool> = (0..240).map(|_| generator.random::<f64>() < 0.4).collect();
@@ -264,7 +264,7 @@ mod tests {
         let all: Vec<usize> = (0..12).collect();
         let drawn = [0, 0, 1, 2, 4, 5, 5, 5, 8, 9, 10, 10];
         let weights: Vec<f64> = all.iter().map(|run| drawn.iter().filter(|d| *d == run).count() as f64).collect();
-        let (before, stepped) = (gain(&all).gain().unwrap(), gain(&all).resampled(&weights).unwrap());
+        let (before, stepped) = (gain(&all).gain().unwrap(), gain(&all).weighted(&weights).unwrap());
         let refitted = gain(&drawn).gain().unwrap();
         assert!((stepped - refitted).abs() < 0.15 * (before - refitted).abs(), "{before} {stepped} {refitted}");
     }

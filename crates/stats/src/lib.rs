@@ -1,7 +1,7 @@
 //! Statistics as pure functions of numbers: no files, no tensors, no clock, and no random generator without a seed.
 //!
 //! A list of task pairs ([`pooled`]) is scored by rank [`correlation`] and Kendall's tau ([`kendall`]), separation of two
-//! classes ([`auroc`]), time of warning ([`lead`]) and [`gain`] over a baseline (a logistic model on configurations it
+//! classes ([`auroc`]), time of warning ([`lead`]) and [`gain`] over a baseline (a logistic model on methods it
 //! has not seen). [`aggregate`] sums scores up, [`paired_tests`] and the [`jackknife`] say how sure they are, [`decay`] fits
 //! the courses of step sizes.
 //!

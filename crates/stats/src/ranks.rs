@@ -1,4 +1,4 @@
-//! Order and ranks of numbers with ties and, for the bootstrap, with weights, so that resampling never sorts again.
+//! Order and ranks of numbers with ties and, for the jackknife, with weights, so that leaving a seed out never sorts again.
 
 /// The ascending order of a list, its ties kept together. Infinite values are ordinary; NaN must have been left out before.
 #[derive(Clone, Debug)]

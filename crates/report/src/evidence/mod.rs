@@ -9,6 +9,7 @@ use trainability_stats::jackknife::mean_over_seeds;
 
 use crate::evidence::claims::claim::Judgement;
 use crate::evidence::claims::judge;
+use crate::evidence::claims::roles::{ScheduleRole, roles};
 use crate::evidence::comparison::{ArmSummary, compare_arms};
 use crate::evidence::health::{HealthyArms, Judged, families};
 use crate::evidence::ordering::{Ordering, order_indicators};
@@ -52,6 +53,8 @@ pub(crate) struct Evidence {
     pub summaries: Vec<ArmSummary>,
     /// What each schedule achieved over the methods that all were run with, in the sweep's order.
     pub compared_schedules: Vec<ScheduleSummary>,
+    /// What each schedule is to the claims, by its label.
+    pub roles: BTreeMap<String, ScheduleRole>,
     /// What the runs say of the paper's claims.
     pub judgements: Vec<Judgement>,
     /// Which arms the next are judged on.
@@ -103,10 +106,11 @@ impl Evidence {
         let scores = score_indicators(&series, &sweep.glossary.indicators, &options);
         let options = sweep.finished().filter_map(|run| run.record.as_ref()).map(|record| &record.options);
         let classes = sweep.provenance.iter().chain(options).find_map(|value| lookup(value, "classes")?.as_f64());
+        let roles = roles(&sweep);
         let (judged, ordering, judgements) = {
             let arms = HealthyArms::of(&sweep, classes.map_or(0.0, |classes| 1.0 / classes));
             let ordering = order_indicators(&arms, &sweep.glossary.indicators);
-            let judgements = judge(&sweep, &arms, &series);
+            let judgements = judge(&sweep, &arms, &series, &roles, &event.families);
             (arms.judged, ordering, judgements)
         };
         Self {
@@ -117,6 +121,7 @@ impl Evidence {
             classes,
             summaries,
             compared_schedules,
+            roles,
             judgements,
             judged,
             ordering,

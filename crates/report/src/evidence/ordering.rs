@@ -18,11 +18,6 @@ use crate::evidence::health::{HealthyArms, HealthyRun};
 /// The level of both endpoints, after correction.
 pub(crate) const LEVEL: f64 = 0.05;
 
-/// The range of a concordance.
-const CONCORDANCE_RANGE: Interval = Interval { low: 0.0, high: 1.0 };
-/// The range of what an indicator adds.
-const ADDED_RANGE: Interval = Interval { low: -1.0, high: 1.0 };
-
 /// What is said of an indicator, by a rule that was there before the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Power {
@@ -141,10 +136,10 @@ pub(crate) fn order_indicators(arms: &HealthyArms<'_>, indicators: &[DescribedIn
         let told = known.iter().flatten();
         Ordering {
             indicator: columns[place].0.clone(),
-            concordance: estimate(oriented.map(|oriented| &oriented.score), CONCORDANCE_RANGE),
+            concordance: estimate(oriented.map(|oriented| &oriented.score), Interval::SHARE),
             p: p[place],
             p_corrected: corrected[place],
-            by_family: estimate(oriented.map(|oriented| &oriented.by_family), CONCORDANCE_RANGE),
+            by_family: estimate(oriented.map(|oriented| &oriented.by_family), Interval::SHARE),
             families: by_family(concordance, &arms.judged.families),
             by_theory: columns[place].0.loss_follows.map(|loss_follows| {
                 let orientation = match loss_follows {
@@ -152,9 +147,9 @@ pub(crate) fn order_indicators(arms: &HealthyArms<'_>, indicators: &[DescribedIn
                     Level::High => Orientation::LowIsGood,
                 };
                 let score = Jackknife::of(concordance.seeds, |seed| concordance.value(orientation, seed));
-                score.map(|score| score.estimate(CONCORDANCE_RANGE))
+                score.map(|score| score.estimate(Interval::SHARE))
             }),
-            added: estimate(added[place].as_ref(), ADDED_RANGE),
+            added: estimate(added[place].as_ref(), Interval::DIFFERENCE),
             p_added: p_added[place],
             p_added_corrected: added_corrected[place],
             high_is_good: Share { part: told.clone().filter(|high| **high).count(), whole: told.count() },
@@ -177,7 +172,7 @@ fn by_family(concordance: &Concordance, names: &[String]) -> Vec<(String, Estima
     let found: Vec<(&String, Jackknife)> = found.collect();
     let p = holm_defined(&found.iter().map(|(_, score)| score.p(0.5)).collect::<Vec<_>>());
     let named = found.iter().zip(p);
-    named.map(|((name, score), p)| ((*name).clone(), score.estimate(CONCORDANCE_RANGE), p)).collect()
+    named.map(|((name, score), p)| ((*name).clone(), score.estimate(Interval::SHARE), p)).collect()
 }
 
 /// Further horizons, and pairs that are far apart later or alike now.
@@ -191,7 +186,7 @@ fn companions(courses: &[SeedCourse]) -> Vec<(&'static str, Result<Estimate, Und
     ];
     let score = |(name, rule)| {
         let oriented = Concordance::of(courses, rule).oriented();
-        (name, oriented.map(|oriented| oriented.score.estimate(CONCORDANCE_RANGE)))
+        (name, oriented.map(|oriented| oriented.score.estimate(Interval::SHARE)))
     };
     rules.map(score).into()
 }

@@ -6,6 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 use trainability_record::Glossary;
+use trainability_record::glossary::{DescribedIndicator, Level};
 
 use super::synthetic::{indicator, run};
 use crate::evidence::health::HealthyArms;
@@ -86,6 +87,23 @@ fn columns() -> Glossary {
 
 fn of<'a>(scores: &'a [Ordering], name: &str) -> &'a Ordering {
     scores.iter().find(|score| score.indicator.name == name).unwrap()
+}
+
+/// Theory's direction is read over all pairs; where the families teach the same, it has the same concordance.
+#[test]
+fn theory_has_a_direction_of_its_own() {
+    let sweep = sweep(true);
+    let with = |loss_follows| DescribedIndicator { loss_follows, ..indicator("fate", "compared") };
+    let score = |loss_follows| order_indicators(&HealthyArms::of(&sweep, 0.1), &[with(loss_follows)]).remove(0);
+    let [low, high] = [Level::Low, Level::High].map(|level| score(Some(level)).by_theory.unwrap().unwrap());
+    let learnt = score(None);
+    assert!(learnt.by_theory.is_none(), "theory says nothing");
+    assert_eq!(learnt.high_is_good.part, learnt.high_is_good.whole, "every family reads high values as good");
+    assert_eq!(low.point(), learnt.concordance.unwrap().point());
+    assert!((low.point() + high.point() - 1.0).abs() < 1e-12, "{low:?} {high:?}");
+    // Family by family, in the same direction: each lies above one half, and none is significantly below.
+    assert_eq!(learnt.families.len(), learnt.high_is_good.whole);
+    assert!(learnt.families.iter().all(|(_, concordance, _)| concordance.point() > 0.5), "{:?}", learnt.families);
 }
 
 #[test]

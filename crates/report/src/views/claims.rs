@@ -12,10 +12,10 @@ pub(crate) fn verdicts(evidence: &Evidence) -> Table {
     let tested = evidence.judgements.iter().filter(|judgement| judgement.verdict != Verdict::NotTested).count();
     let note = format!(
         "The effect is that of the finding that decides: of all that a claim is about, the one that stands most against it. Brackets \
-         are 95 % intervals over n seeds. p is two-sided, and corrected (Holm) over the {tested} claims tested here. Detects is the smallest \
-         effect that so many seeds find in four cases of five at the corrected level, n for {WORTH_FINDING} the seeds that an effect of \
-         {WORTH_FINDING} would take. A difference below {NEGLIGIBLE} is too small to matter, whatever its p; below five seeds nothing \
-         is decided."
+         are 95 % intervals over n seeds; in (a) they hold where the next family of methods is to be expected. p is two-sided, \
+         and corrected (Holm) over the {tested} claims tested here. Detects is the smallest effect that so many seeds find in \
+         four cases of five at the corrected level, n for {WORTH_FINDING} the seeds that an effect of {WORTH_FINDING} would \
+         take. A difference below {NEGLIGIBLE} is too small to matter, whatever its p; below five seeds nothing is decided."
     );
     let headings =
         ["claim", "verdict", "#effect", "decided by", "#n", "#p", "#detects", &format!("#n for {WORTH_FINDING}")];

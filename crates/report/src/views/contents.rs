@@ -115,10 +115,14 @@ fn verdict(evidence: &Evidence) -> String {
     let names: Vec<_> = leaders.iter().map(|score| score.indicator.title.as_str()).collect();
     let bar = "its interval lies above those of task age and of online accuracy, and above 0.5";
     match names.as_slice() {
-        [] => format!("At horizon {HORIZON} no indicator beats both trivial predictors in the sense that {bar}."),
-        [only] => format!("At horizon {HORIZON} one indicator beats both trivial predictors, {only}: {bar}."),
+        [] => format!(
+            "Pooled over arms, at horizon {HORIZON} no indicator beats both trivial predictors in the sense that {bar}."
+        ),
+        [only] => format!(
+            "Pooled over arms, at horizon {HORIZON} one indicator beats both trivial predictors, {only}: {bar}."
+        ),
         _ => format!(
-            "At horizon {HORIZON}, {} indicators beat both trivial predictors in the sense that {bar}: {}.",
+            "Pooled over arms, at horizon {HORIZON}, {} indicators beat both trivial predictors in the sense that {bar}: {}.",
             names.len(),
             names.join(", ")
         ),

@@ -182,8 +182,8 @@ pub(crate) fn ordering(evidence: &Evidence) -> Table {
          Added is how much oftener than the runs' present accuracy lets expect. Brackets are 95 % jackknife intervals over \
          {} seeds, p is corrected (Benjamini and Hochberg) over all rows. What orders significantly orders; what also adds \
          predicts. The direction is learnt from the other families of methods ({}); a wrong sign means that it does not \
-         transfer. Good says in how many families high values are read as good, theory what the concordance is in theory's direction. Arms at constant rates, each against its own ceiling: \
-         fresh runs of that very method for {} of {} arms, and the arm's first task for the others.",
+         transfer. Good says in how many families high values are read as good, theory what the concordance is in theory's \
+         direction. Arms at constant rates, each against its own ceiling: fresh runs of that very method for {} of {} arms, and the arm's first task for the others.",
         seeds.unwrap_or(0),
         families.join(", "),
         own_ceilings.part,
@@ -229,8 +229,8 @@ pub(crate) fn predictiveness(evidence: &Evidence) -> Table {
     let events = scores.iter().map(|score| score.events).max().unwrap_or(0);
     let runs = scores.iter().map(|score| score.runs).max().unwrap_or(0);
     let note = format!(
-        "Between arms: all runs together, so that an indicator scores here by telling methods, rates or ages apart, too. AUROC is for the event {}, which happened at {} of the pairs; \
-         0.5 is chance. The alarm is the direction, high or low values, in which the indicator announces the event best; \
+        "Between arms: all runs together, so that an indicator scores here by telling methods, rates or ages apart, \
+         too. AUROC is for the event {}, which happened at {} of the pairs; 0.5 is chance. The alarm is the direction, high or low values, in which the indicator announces the event best; \
          choosing it on the same data flatters weak indicators. Brackets are 95 % jackknife intervals over seeds. Spearman's \
          correlation is with the next task's accuracy, over the pairs of all runs together, and within runs and then \
          averaged. n counts task pairs, of up to {runs} runs, and undef. is the share of pairs in which the indicator \

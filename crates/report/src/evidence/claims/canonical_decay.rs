@@ -10,7 +10,7 @@ use trainability_stats::{Interval, Undefined};
 
 use crate::evidence::claims::claim::{Claim, Finding, Rule};
 use crate::evidence::claims::inputs::ClaimInputs;
-use crate::evidence::claims::scheduled::{Member, mean, members};
+use crate::evidence::claims::scheduled::{Member, NOT_IN_THIS_SWEEP, mean, members};
 use crate::evidence::claims::trajectory::{MOST_POINTS, Trajectory};
 use crate::wording::distinct;
 
@@ -92,7 +92,7 @@ fn finding(inputs: &ClaimInputs<'_>, member: &Member<'_>) -> Finding {
     let average = |places: &Vec<f64>| places.iter().sum::<f64>() / places.len() as f64;
     let values: Vec<f64> = by_seed.values().filter(|places| !places.is_empty()).map(average).collect();
     let effect = if values.is_empty() { Err(Undefined::NoPairedSeed) } else { mean(&values) };
-    let note = if member.methods.is_empty() { "not in this sweep".to_owned() } else { told.join("; ") };
+    let note = if member.methods.is_empty() { NOT_IN_THIS_SWEEP.to_owned() } else { told.join("; ") };
     let found = Finding::above(&CLAIM, member.subject(), effect, note);
     // At an end of the scale seeds agree to the bit, which says more than any spread would.
     match effect {

@@ -1,11 +1,11 @@
 //! Claim (e): does the curvature term of the combined bound change what the noise term does alone?
 
-use trainability_stats::{Interval, Undefined};
+use trainability_stats::Interval;
 
 use crate::evidence::claims::claim::{Claim, Finding, NEGLIGIBLE, Rule};
 use crate::evidence::claims::inputs::ClaimInputs;
 use crate::evidence::claims::roles::ScheduleRole;
-use crate::evidence::claims::scheduled::{Member, effect_against, label_of, members};
+use crate::evidence::claims::scheduled::{Member, findings_beside};
 
 /// The claim.
 pub(super) const CLAIM: Claim = Claim {
@@ -24,27 +24,16 @@ pub(super) const CLAIM: Claim = Claim {
 };
 
 fn examine(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
-    let alone = |member: &Member<'_>| label_of(inputs, &ScheduleRole::NoiseAlone(member.form.to_owned()));
-    let finding = |member: &Member<'_>| {
-        let Some(alone) = alone(member) else {
-            let note = "not in this sweep below the noise bound alone";
-            return Finding::not_tested(member.subject(), Undefined::NoPairedSeed, note);
-        };
-        let effect = effect_against(inputs, member, Some(alone));
-        let note = if member.methods.is_empty() { "not in this sweep" } else { "" };
-        let either = effect.and_then(|effect| {
-            let p = effect.p(0.0)?;
-            Ok(if effect.point.abs() >= NEGLIGIBLE { p } else { 1.0 })
-        });
-        Finding {
-            p_for: either,
-            p_against: either.and(Ok(1.0)),
-            ..Finding::above(&CLAIM, member.subject(), effect, note.to_owned())
-        }
-    };
-    let members = members(inputs);
-    if members.iter().all(|member| alone(member).is_none()) {
-        return Vec::new();
-    }
-    members.iter().map(finding).collect()
+    let alone = |member: &Member<'_>| ScheduleRole::NoiseAlone(member.form.to_owned());
+    let found = findings_beside(&CLAIM, inputs, alone, "not in this sweep below the noise bound alone");
+    found.into_iter().map(either_way).collect()
+}
+
+/// The same finding, an effect of either sign being for the claim and none against it.
+fn either_way(finding: Finding) -> Finding {
+    let p = finding.power.and_then(|effect| {
+        let p = effect.p(0.0)?;
+        Ok(if effect.point.abs() >= NEGLIGIBLE { p } else { 1.0 })
+    });
+    Finding { p_for: p, p_against: p.and(Ok(1.0)), ..finding }
 }

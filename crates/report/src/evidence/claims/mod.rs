@@ -3,14 +3,16 @@
 //! Rules are fixed before the data, and conservative: all claims that a sweep has runs for are tested together (Holm), nothing is
 //! decided below five seeds, a difference below .01 is too small to matter whatever its p, and what was not run is not tested.
 
+use std::collections::BTreeMap;
+
 use crate::evidence::claims::claim::{Claim, Judgement, judge_together};
 use crate::evidence::claims::inputs::ClaimInputs;
-use crate::evidence::claims::roles::{ScheduleRole, roles};
+use crate::evidence::claims::roles::ScheduleRole;
 use crate::evidence::claims::trajectory::{Trajectory, trajectories};
 use crate::evidence::gain::scores_by_arm;
-use crate::evidence::health::{HealthyArms, families};
+use crate::evidence::health::HealthyArms;
 use crate::results::{RecordedRun, RecordedSweep};
-use crate::series::Series;
+use crate::series::{Arm, Series};
 
 mod canonical_decay;
 pub(crate) mod claim;
@@ -38,16 +40,21 @@ pub(crate) const CLAIMS: [&Claim; 8] = [
 ];
 
 /// Judges every claim.
-pub(crate) fn judge(sweep: &RecordedSweep, arms: &HealthyArms<'_>, runs: &[Series]) -> Vec<Judgement> {
-    let (schedules, families, scores) = (roles(sweep), families(sweep), scores_by_arm(runs));
+pub(crate) fn judge(
+    sweep: &RecordedSweep,
+    arms: &HealthyArms<'_>,
+    runs: &[Series],
+    schedules: &BTreeMap<String, ScheduleRole>,
+    families: &BTreeMap<Arm, String>,
+) -> Vec<Judgement> {
     let scheduled = |run: &&RecordedRun| schedules.get(&run.arm.schedule) == Some(&ScheduleRole::Scheduler);
     let trajectories: Vec<Trajectory> = sweep.finished().filter(scheduled).flat_map(trajectories).collect();
     examine(&ClaimInputs {
         arms,
         indicators: &sweep.glossary.indicators,
-        scores: &scores,
-        families: &families,
-        schedules: &schedules,
+        scores: &scores_by_arm(runs),
+        families,
+        schedules,
         trajectories: &trajectories,
     })
 }

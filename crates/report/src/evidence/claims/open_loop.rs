@@ -1,11 +1,11 @@
 //! Claim (c''): is it the feedback that helps, or the course of the learning rates, which could be written down?
 
-use trainability_stats::{Interval, Undefined};
+use trainability_stats::Interval;
 
 use crate::evidence::claims::claim::{Claim, Finding, NEGLIGIBLE, Rule};
 use crate::evidence::claims::inputs::ClaimInputs;
 use crate::evidence::claims::roles::ScheduleRole;
-use crate::evidence::claims::scheduled::{Member, effect_against, label_of, members};
+use crate::evidence::claims::scheduled::{Member, findings_beside};
 
 /// The claim.
 pub(super) const CLAIM: Claim = Claim {
@@ -24,17 +24,6 @@ pub(super) const CLAIM: Claim = Claim {
 };
 
 fn examine(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
-    let replay = |member: &Member<'_>| label_of(inputs, &ScheduleRole::Replay(member.own_form().to_owned()));
-    let finding = |member: &Member<'_>| match replay(member) {
-        Some(replay) => {
-            let note = if member.methods.is_empty() { "not in this sweep" } else { "" };
-            Finding::above(&CLAIM, member.subject(), effect_against(inputs, member, Some(replay)), note.to_owned())
-        }
-        None => Finding::not_tested(member.subject(), Undefined::NoPairedSeed, "no replay of its rates in this sweep"),
-    };
-    let members = members(inputs);
-    if members.iter().all(|member| replay(member).is_none()) {
-        return Vec::new();
-    }
-    members.iter().map(finding).collect()
+    let replay = |member: &Member<'_>| ScheduleRole::Replay(member.own_form().to_owned());
+    findings_beside(&CLAIM, inputs, replay, "no replay of its rates in this sweep")
 }

@@ -4,7 +4,7 @@ use trainability_stats::Interval;
 
 use crate::evidence::claims::claim::{Claim, Finding, NEGLIGIBLE, Rule};
 use crate::evidence::claims::inputs::ClaimInputs;
-use crate::evidence::claims::scheduled::{Member, effect_against, members};
+use crate::evidence::claims::scheduled::{finding_against, members};
 use crate::series::CONTROL;
 
 /// The claim.
@@ -24,10 +24,5 @@ pub(super) const CLAIM: Claim = Claim {
 };
 
 fn examine(inputs: &ClaimInputs<'_>) -> Vec<Finding> {
-    let finding = |member: &Member<'_>| {
-        let effect = effect_against(inputs, member, Some(CONTROL));
-        let note = if member.methods.is_empty() { "not in this sweep" } else { "" };
-        Finding::above(&CLAIM, member.subject(), effect, note.to_owned())
-    };
-    members(inputs).iter().map(finding).collect()
+    members(inputs).iter().map(|member| finding_against(&CLAIM, inputs, member, CONTROL)).collect()
 }

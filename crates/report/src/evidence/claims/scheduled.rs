@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use trainability_stats::Undefined;
 use trainability_stats::jackknife::Jackknife;
 
+use crate::evidence::claims::claim::{Claim, Finding};
 use crate::evidence::claims::inputs::ClaimInputs;
 use crate::evidence::claims::roles::ScheduleRole;
 use crate::evidence::gain::SeedScores;
@@ -46,15 +47,18 @@ pub(super) fn members<'a>(inputs: &'a ClaimInputs<'_>) -> Vec<Member<'a>> {
 }
 
 /// The scores of a method under a schedule.
-pub(super) fn scores<'a>(inputs: &'a ClaimInputs<'_>, method: &str, schedule: &str) -> Option<&'a SeedScores> {
+fn scores<'a>(inputs: &'a ClaimInputs<'_>, method: &str, schedule: &str) -> Option<&'a SeedScores> {
     inputs.scores.get(&Arm { method: method.to_owned(), schedule: schedule.to_owned() })
 }
+
+/// What is said of a family that was not run.
+pub(super) const NOT_IN_THIS_SWEEP: &str = "not in this sweep";
 
 /// For each seed that all have, the mean over pairs of arms of the difference in score.
 ///
 /// # Errors
 /// [`Undefined::NoPairedSeed`] without such a seed.
-pub(super) fn differences(pairs: &[(&SeedScores, &SeedScores)]) -> Result<BTreeMap<u64, f64>, Undefined> {
+fn differences(pairs: &[(&SeedScores, &SeedScores)]) -> Result<BTreeMap<u64, f64>, Undefined> {
     let seeds = |scores: &SeedScores| scores.keys().copied().collect::<BTreeSet<u64>>();
     let shared = pairs.iter().map(|(one, other)| &seeds(one) & &seeds(other)).reduce(|a, b| &a & &b);
     let difference = |seed: u64| {
@@ -88,17 +92,37 @@ pub(super) fn against(
     differences(&pairs.filter(|pairs| !pairs.is_empty()).ok_or(Undefined::NoPairedSeed)?)
 }
 
-/// The same as an effect over seeds.
-pub(super) fn effect_against(
+/// The mean difference of a member to another schedule, as a finding of a claim.
+pub(super) fn finding_against(claim: &Claim, inputs: &ClaimInputs<'_>, member: &Member<'_>, schedule: &str) -> Finding {
+    let found = against(inputs, member, schedule);
+    let effect = found.and_then(|found| mean(&found.into_values().collect::<Vec<f64>>()));
+    let note = if member.methods.is_empty() { NOT_IN_THIS_SWEEP } else { "" };
+    Finding::above(claim, member.subject(), effect, note.to_owned())
+}
+
+/// The same for every member, against the schedule of a role that belongs to its form; nothing where no form has one.
+pub(super) fn findings_beside(
+    claim: &Claim,
     inputs: &ClaimInputs<'_>,
-    member: &Member<'_>,
-    schedule: Option<&str>,
-) -> Result<Jackknife, Undefined> {
-    let found = against(inputs, member, schedule.ok_or(Undefined::NoPairedSeed)?)?;
-    mean(&found.into_values().collect::<Vec<f64>>())
+    role: impl Fn(&Member<'_>) -> ScheduleRole,
+    lacking: &str,
+) -> Vec<Finding> {
+    let with_schedule = |member| {
+        let schedule = label_of(inputs, &role(&member));
+        (member, schedule)
+    };
+    let members: Vec<(Member<'_>, Option<&str>)> = members(inputs).into_iter().map(with_schedule).collect();
+    if members.iter().all(|(_, schedule)| schedule.is_none()) {
+        return Vec::new();
+    }
+    let finding = |(member, schedule): &(Member<'_>, Option<&str>)| match schedule {
+        Some(schedule) => finding_against(claim, inputs, member, schedule),
+        None => Finding::not_tested(member.subject(), Undefined::NoPairedSeed, lacking),
+    };
+    members.iter().map(finding).collect()
 }
 
 /// The schedule with this role.
-pub(super) fn label_of<'a>(inputs: &'a ClaimInputs<'_>, role: &ScheduleRole) -> Option<&'a str> {
+fn label_of<'a>(inputs: &'a ClaimInputs<'_>, role: &ScheduleRole) -> Option<&'a str> {
     inputs.schedules.iter().find(|(_, other)| *other == role).map(|(label, _)| label.as_str())
 }

@@ -1,6 +1,6 @@
 //! The first picture of a report: the methods that the paper is about, with the scheduler, without it, and afresh at every task.
 
-use crate::evidence::claims::roles::{ScheduleRole, roles};
+use crate::evidence::claims::roles::ScheduleRole;
 use crate::evidence::{Evidence, across_seeds};
 use crate::plot::data::{Key, Mark, Panel, Pen, Plot};
 use crate::plot::style::schedule_pen;
@@ -23,8 +23,7 @@ pub(super) const FIGURE: Figure = Figure {
 const MOST: usize = 6;
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
-    let roles = roles(&evidence.sweep);
-    let is_scheduler = |schedule: &&String| roles.get(*schedule) == Some(&ScheduleRole::Scheduler);
+    let is_scheduler = |schedule: &&String| evidence.roles.get(*schedule) == Some(&ScheduleRole::Scheduler);
     let mut schedules: Vec<&String> = evidence.schedules.iter().filter(is_scheduler).collect();
     schedules.extend(evidence.schedules.iter().filter(|schedule| *schedule == CONTROL));
     let methods = evidence.trained_methods();

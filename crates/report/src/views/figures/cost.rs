@@ -20,6 +20,8 @@ pub(super) const FIGURE: Figure = Figure {
 };
 
 const TOTAL: &str = "total";
+/// The first word of the parts that are measurements.
+const MEASURING: &str = "measuring";
 /// What the parts of the work are, in the words of a reader who has not seen the code.
 const WORDS: [(&str, &str); 9] = [
     ("forward_backward", "forward and backward pass"),
@@ -32,6 +34,17 @@ const WORDS: [(&str, &str); 9] = [
     ("data", "drawing minibatches"),
     ("surgery", "changes to the network between updates"),
 ];
+
+/// Whether a part of the work is measuring.
+fn is_measuring(section: &str) -> bool {
+    words(section).starts_with(MEASURING)
+}
+
+/// The share of the seconds that went into measuring; 0 of none.
+fn measuring_share(cost: &BTreeMap<String, f64>, total: f64) -> f64 {
+    let measured: f64 = cost.iter().filter(|(name, _)| is_measuring(name)).map(|(_, seconds)| seconds).sum();
+    if total > 0.0 { measured / total } else { 0.0 }
+}
 
 fn words(section: &str) -> String {
     let known = WORDS.iter().find(|(name, _)| *name == section);
@@ -55,6 +68,8 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     sections.sort_by(|a, b| b.1.total_cmp(&a.1));
     // The rest joins everything else: each part has a colour and a key of its own.
     sections.truncate(MOST_SECTIONS);
+    // What is measured stands together, so that it can be seen as one.
+    sections.sort_by_key(|(name, _)| !is_measuring(name));
 
     let mut marks = Vec::new();
     let mut rows = Vec::new();
@@ -69,8 +84,12 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
         let total = cost[TOTAL].max(from);
         marks.push(Mark::Bar { y: place as f64, from, to: total, colour: REST });
         longest = longest.max(total);
+        let measuring = plain(100.0 * measuring_share(cost, total), 0);
         let decimals = if total < 10.0 { 2 } else { 0 };
-        rows.push(Row { label: method.clone(), note: format!("{} s (n = {n})", plain(total, decimals)) });
+        rows.push(Row {
+            label: method.clone(),
+            note: format!("{} s, {measuring} % measuring (n = {n})", plain(total, decimals)),
+        });
     }
     let height = 54.0 * rows.len() as f64;
     let y = Axis { scale: Scale::Rows(rows), ..Axis::default() };
@@ -100,4 +119,19 @@ fn mean_seconds(evidence: &Evidence, method: &str) -> (BTreeMap<String, f64>, us
         *mean.entry(section.clone()).or_default() += seconds / records.len() as f64;
     }
     (mean, records.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_of_measuring_is_that_of_its_parts() {
+        let cost =
+            [("curvature", 3.0), ("variance", 1.0), ("indicators", 2.0), ("forward_backward", 5.0), (TOTAL, 12.0)];
+        let cost = cost.map(|(name, seconds)| (name.to_owned(), seconds)).into();
+        assert_eq!((measuring_share(&cost, 12.0), measuring_share(&cost, 0.0)), (0.5, 0.0));
+        assert_eq!(words("forward_backward"), "forward and backward pass");
+        assert_eq!(words("some_other_part"), "some other part");
+    }
 }

@@ -4,7 +4,7 @@ use plotters::style::RGBColor;
 use trainability_record::glossary::DescribedBound;
 
 use crate::evidence::Evidence;
-use crate::evidence::claims::roles::{ScheduleRole, roles};
+use crate::evidence::claims::roles::ScheduleRole;
 use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot, line_values};
 use crate::plot::style::{STEP_PEN, bound_pen};
 use crate::results::{EFFECTIVE_STEP, RecordedRun};
@@ -57,6 +57,10 @@ fn draw_method(evidence: &Evidence, method: &String) -> Drawing {
             panels.push(Panel { title, note, x: update_axis(evidence), marks, ..Panel::default() });
         }
     }
+    // Medians may stay below where single updates do not.
+    let is_filled =
+        |mark: &Mark| matches!(mark, Mark::Band { points, .. } if points.iter().any(|point| !point.1.is_nan()));
+    let exceeds = panels.iter().flat_map(|panel| &panel.marks).any(is_filled);
     let y = common_axis(&panels);
     panels.iter_mut().for_each(|panel| panel.y = y.clone());
     let n = seeds(&Vec::from_iter(schedules.iter().map(|schedule| evidence.arm(method, schedule).len())));
@@ -68,7 +72,10 @@ fn draw_method(evidence: &Evidence, method: &String) -> Drawing {
             "Rolling median over {WINDOW} measured updates, pooled over n = {n}. The axis holds the middle 98 % of the \
              lines, within 10⁻⁴ to 10⁶; what lies outside is drawn on its edge."
         ),
-        legend: std::iter::once(step).chain(bounds).chain([Key::filled("step above the bound", EXCESS)]).collect(),
+        legend: std::iter::once(step)
+            .chain(bounds)
+            .chain(exceeds.then(|| Key::filled("step above the bound", EXCESS)))
+            .collect(),
         columns: layers.len().max(1),
         panel_height: panel_height(panels.len(), layers.len(), 260.0),
         panels,
@@ -86,10 +93,9 @@ const SHOWN: [&str; 3] = [COMBINED, "noise_bound", "volatility_bound"];
 
 /// The base rate and the scheduler in its forms; of a sweep without them, every schedule.
 fn schedules_of<'e>(evidence: &'e Evidence, method: &str) -> Vec<&'e String> {
-    let roles = roles(&evidence.sweep);
     let all: Vec<&String> = evidence.schedules.iter().filter(|s| !evidence.arm(method, s).is_empty()).collect();
     let is_asked_about = |schedule: &&&String| {
-        matches!(roles.get(**schedule), Some(ScheduleRole::BaseConstant | ScheduleRole::Scheduler))
+        matches!(evidence.roles.get(**schedule), Some(ScheduleRole::BaseConstant | ScheduleRole::Scheduler))
     };
     let asked: Vec<&String> = all.iter().filter(is_asked_about).copied().collect();
     if asked.is_empty() { all } else { asked }
@@ -150,4 +156,38 @@ fn rolling_median(runs: &[&RecordedRun], layer: &str, column: &str) -> Vec<(f64,
         (traces[0].updates[i] as f64, median)
     };
     (0..length).step_by(stride).map(median_at).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use trainability_record::controls::LayerSeries;
+
+    use super::*;
+    use crate::tests::synthetic::{options, run};
+
+    #[test]
+    fn a_step_above_its_bound_is_counted_and_filled() {
+        let columns =
+            [(EFFECTIVE_STEP, vec![1.0, 2.0, 3.0, f64::NAN, 4.0]), (COMBINED, vec![2.0, 1.0, f64::INFINITY, 1.0, 3.0])];
+        let trace = LayerSeries {
+            layer: "fc1".into(),
+            updates: (1..=5).collect(),
+            learning_rates: vec![0.1; 5],
+            columns: columns
+                .iter()
+                .map(|(name, values)| ((*name).to_owned(), values.clone()))
+                .collect::<BTreeMap<_, _>>(),
+        };
+        let mut run = run("relu", "constant", 0, options("relu", 1));
+        run.traces.push(trace);
+        // Of four updates at which both are known, the second and the last.
+        assert_eq!(share_above(&[&run], "fc1"), "above at 50 % of updates");
+        assert_eq!(share_above(&[&run], "fc2"), "never both defined");
+        let points = |values: [f64; 3]| (0..3).map(f64::from).zip(values).collect::<Vec<_>>();
+        let filled = excess(&points([1.0, 2.0, 3.0]), &points([2.0, 1.0, f64::NAN]));
+        assert_eq!(filled[1], (1.0, 1.0, 2.0));
+        assert!(filled[0].1.is_nan() && filled[2].1.is_nan());
+    }
 }

@@ -3,7 +3,7 @@
 use trainability_stats::decay::{DecayFit, Family, fits};
 
 use crate::evidence::Evidence;
-use crate::evidence::claims::roles::{ScheduleRole, roles};
+use crate::evidence::claims::roles::ScheduleRole;
 use crate::evidence::claims::trajectory::{Trajectory, trajectories};
 use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot, line_values};
 use crate::plot::style::{REFERENCE, schedule_pen};
@@ -22,8 +22,8 @@ pub(super) const FIGURE: Figure = Figure {
 };
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
-    let roles = roles(&evidence.sweep);
-    let scheduled = evidence.schedules.iter().filter(|schedule| roles.get(*schedule) == Some(&ScheduleRole::Scheduler));
+    let scheduled =
+        evidence.schedules.iter().filter(|schedule| evidence.roles.get(*schedule) == Some(&ScheduleRole::Scheduler));
     scheduled.map(|schedule| drawing(evidence, schedule)).collect()
 }
 

@@ -29,7 +29,7 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     let mut marks = Vec::new();
     for summary in compared {
         let band = summary.profile.iter().map(|point| {
-            // Where all resamples agree the band is as thin as the line; an interval that is unknown leaves a gap.
+            // Where no seed changes the share the band is as thin as the line; an interval that is unknown leaves a gap.
             let ends = match point.interval {
                 Ok(interval) => (interval.low, interval.high),
                 Err(Undefined::NoSpread) => (point.share, point.share),

@@ -15,9 +15,10 @@ pub(super) const FIGURE: Figure = Figure {
     name: "rejected_indicators",
     title: "Does a rejected indicator point the same way in every method?",
     caption: "Two seeds of one method at the same task: how often the one with the higher value of the indicator fares better on the \
-              next task, with the 95 % interval over seeds. On the right high values are good, on the left low ones; full points are \
-              significant (Holm over the methods of a panel). The paper's claim is that no indicator can be relied on: full points of both colours \
-              support it, of one colour speak against it, and rings decide nothing.",
+              next task, with the 95 % interval over seeds. On the right high values are good, on the left low ones; full points \
+              are significant (Holm over the methods of a panel). The paper's claim is that no indicator can be relied on. Full \
+              points of one colour speak against it; those of both speak for it, if chance rarely does as much, which claim (a) \
+              tests; rings decide nothing.",
     absent: "",
     draw,
 };
@@ -72,7 +73,7 @@ fn panel(score: &Ordering) -> Panel {
         [0, 0] => "significant in no method".to_owned(),
         [low, 0] => format!("low values are good in {low}"),
         [0, high] => format!("high values are good in {high}"),
-        [low, high] => format!("contradicts itself: low is good in {low}, high in {high}"),
+        [low, high] => format!("low values are good in {low}, high ones in {high}"),
     };
     let rows = score.families.iter().map(|(name, ..)| Row { label: name.clone(), note: String::new() });
     let y = Axis { scale: Scale::Rows(rows.collect()), ..Axis::default() };
