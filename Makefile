@@ -49,7 +49,7 @@ smoke: build ## the same with configs/smoke*.json: every method, schedule, strea
 paper: build ## the same with configs/paper.json, the setting of the paper: many hours
 	$(call sweep-and-report,paper)
 
-# The arms of configs/small.json that claims ask for; layer norm takes ten times as long as the others, and has its base rate alone.
+# The arms of configs/small.json that claims ask for; layer norm takes several times as long as the others, and has its base rate alone.
 SMALL := 'crelu/*/*' 'l2_*/*/*' 'wasserstein/*/*' 'relu/constant*/*' 'layer_norm/constant/*' 'reset*/*/*'
 reference: build ## run the published sweeps again, about four hours, and write docs/reference; a second call goes on
 	@$(PYTHON) scripts/check_reference.py --can-make quick field small
