@@ -159,6 +159,7 @@ def main():
         "a": single_indicators(judged, indicators, generator),
         "b": combined_bound("b", judged, indicators),
         "b'": combined_bound("b'", judged, indicators),
+        "b''": combined_bound("b''", judged, indicators),
         "c": own_constant(scored),
         "c'": every_control(scored),
         "c''": by_schedule("c''", scored, "replay"),

@@ -20,6 +20,9 @@ try:
 except ImportError as missing:
     sys.exit(f"error: {missing.name} is missing, expected what scripts/requirements.txt lists; scripts/verify.sh brings it")
 
+from claims.concordance import Judged, read_as_others_teach, read_one_way, share
+from claims.findings import Effect
+
 DECAYS = {"l2_adam", "l2_loss", "adamw", "l2_init"}
 TOLERANCE = 1e-6
 
@@ -117,26 +120,37 @@ def family_of(parts):
     return " + ".join(sorted({"weight decay" if part in DECAYS else part for part in parts})) or "relu"
 
 
-def with_health(runs, chance):
-    """The runs at constant rates that can lose something, with their family and their health at each task."""
+def with_health(runs, chance, reacting=False):
+    """The runs at constant rates that can lose something, with their family and their health at each task; or those whose
+    schedule reacts to what is measured, against the ceiling of their method at its constant rate."""
     # The columns of runs whose bounds have other options are not compared, whatever the label.
     formula = lambda run: json.dumps(run["options"]["schedule"].get("bounds"), sort_keys=True)
+    runs = [dict(run, arm=(*run["arm"], formula(run))) for run in runs]
     constant = [run for run in runs if run["options"]["schedule"]["name"] == "constant"]
-    runs = [dict(run, arm=(*run["arm"], formula(run))) for run in constant]
-    fresh = [run for run in runs if "reset" in run["parts"]]
-    judged = [run for run in runs if "reset" not in run["parts"]]
+    fresh = [run for run in constant if "reset" in run["parts"]]
+    judged = [run for run in (runs if reacting else constant) if "reset" not in run["parts"]]
+    if reacting:
+        judged = [run for run in judged if run["record"]["scheduled"]]
     kept = []
     for arm in sorted({run["arm"] for run in judged}):
         own = [run for run in judged if run["arm"] == arm]
         one = own[0]
+        label = "constant" if reacting else arm[1]
         alike = [
             other["columns"]["online_accuracy"].mean()
             for other in fresh
             if other["parts"] == sorted(one["parts"] + ["reset"])
-            and other["arm"][1] == arm[1]
+            and other["arm"][1] == label
             and other["setting"] == one["setting"]
         ]
-        ceiling = np.mean(alike) if alike else np.mean([run["columns"]["online_accuracy"][0] for run in own])
+        at_base_rate = [
+            run for run in constant
+            if run["arm"][:2] == (arm[0], "constant") and run["setting"] == one["setting"] and "reset" not in run["parts"]
+        ]
+        firsts = [run["columns"]["online_accuracy"][0] for run in (at_base_rate if reacting else own)]
+        if not alike and not firsts:
+            continue
+        ceiling = np.mean(alike or firsts)
         if ceiling - chance < 0.05:
             continue
         for run in own:
@@ -157,49 +171,25 @@ def pairs(runs):
                 yield one, other, task, difference
 
 
-def sums(runs, column):
-    """By family: weight of concordant pairs, high values read as good, and of all."""
-    found = {}
-    for one, other, task, difference in pairs(runs):
-        x, y = one["columns"][column][task], other["columns"][column][task]
-        if np.isnan(x) or np.isnan(y):
-            continue
-        agreement = 0.5 if x == y else float((x > y) == (difference > 0))
-        concordant, all_pairs = found.get(one["family"], (0.0, 0.0))
-        found[one["family"]] = (concordant + abs(difference) * agreement, all_pairs + abs(difference))
-    return found
+def mean_of_families(sums):
+    """Each family's concordance in the direction that the others teach."""
+    known = {family: each for family, each in sums.items() if each[1] > 1e-12}
+    if len(known) < 2:
+        return np.nan
+    return np.mean([share(read(each, told), each[1]) for each, told in zip(known.values(), directions(known).values())])
 
 
-def directions(found):
+def directions(sums):
+    """By family: 1 where high values are good in the others, -1 where low ones are, 0 where there is no telling."""
     told = {}
-    for family in found:
-        concordant = sum(found[other][0] for other in found if other != family)
-        all_pairs = sum(found[other][1] for other in found if other != family)
-        beyond = concordant / all_pairs - 0.5 if all_pairs > 0 else 0.0
-        told[family] = 0 if abs(beyond) <= 1e-9 else np.sign(beyond)
+    for family in sums:
+        beyond = share(*np.sum([sums[other] for other in sums if other != family] or [[0, 0]], axis=0)) - 0.5
+        told[family] = 0 if np.isnan(beyond) or abs(beyond) <= 1e-9 else int(np.sign(beyond))
     return told
 
 
-READ = {0: lambda c, a: 0.5 * a, 1: lambda c, a: c, -1: lambda c, a: a - c}
-
-
-def concordance(found):
-    if len(found) < 2:
-        return np.nan
-    told = directions(found)
-    return sum(READ[told[family]](*found[family]) for family in found) / sum(a for _, a in found.values())
-
-
-def by_family(found):
-    if len(found) < 2:
-        return np.nan
-    told = directions(found)
-    return np.mean([READ[told[family]](*found[family]) / found[family][1] for family in found])
-
-
-def by_theory(found, follows):
-    concordant, all_pairs = np.sum(list(found.values()), axis=0)
-    return concordant / all_pairs if follows == "low" else 1 - concordant / all_pairs
+def read(each, told):
+    return {0: 0.5 * each[1], 1: each[0], -1: each[1] - each[0]}[told]
 
 
 def benjamini_hochberg(p, values):
@@ -218,7 +208,7 @@ def benjamini_hochberg(p, values):
 
 def features(one, other, task, ranks):
     def at(run, k):
-        return (run["health"][k], ranks[run["arm"], k][run["seed"]]) if k >= 0 else (np.nan, np.nan)
+        return (run["health"][k], ranks[k][run["seed"]]) if k >= 0 else (np.nan, np.nan)
 
     (mine, my_rank), (theirs, their_rank) = at(one, task), at(other, task)
     (before, rank_before), (their_before, their_rank_before) = at(one, task - 1), at(other, task - 1)
@@ -232,87 +222,125 @@ def features(one, other, task, ranks):
     ]
 
 
-def residuals(runs):
-    """What each arm's regression did not expect of each pair."""
-    ranks = {}
-    for arm in {run["arm"] for run in runs}:
-        own = [run for run in runs if run["arm"] == arm]
-        for task in range(max(len(run["health"]) for run in own)):
-            values = stats.rankdata([run["health"][task] for run in own]) - 1
-            ranks[arm, task] = {run["seed"]: rank / max(len(own) - 1, 1) for run, rank in zip(own, values)}
-    found = []
-    for arm in sorted({run["arm"] for run in runs}):
-        own = list(pairs([run for run in runs if run["arm"] == arm]))
-        rows = np.array([features(one, other, task, ranks) for one, other, task, _ in own])
-        better = np.array([float(difference > 0) for *_, difference in own])
-        weights = np.array([abs(difference) for *_, difference in own])
-        weights = weights / weights.mean()
-        scale = np.sqrt(np.mean(rows**2, axis=0))
-        rows = rows / np.where(scale > 0, scale, 1.0)
-        ridge = np.ones(rows.shape[1])
-        ridge[[4, 7]] = 1e-8
+class Beyond:
+    """What each arm's regression did not expect of each pair, with all seeds and without each."""
 
-        def objective(b):
-            margins = rows @ b
-            loss = weights @ (np.logaddexp(0, margins) - better * margins) + 0.5 * ridge @ b**2
-            return loss, rows.T @ (weights * (special.expit(margins) - better)) + ridge * b
+    def __init__(self, judged):
+        self.judged, self.pairs = judged, list(pairs(judged.runs))
+        seed = {known: place for place, known in enumerate(judged.seeds)}
+        self.seeds = np.array([[seed[one["seed"]], seed[other["seed"]]] for one, other, *_ in self.pairs]).reshape(-1, 2)
+        self.families = np.array([one["family"] for one, *_ in self.pairs])
+        self.weights = np.array([abs(difference) for *_, difference in self.pairs])
+        self.residuals = [self.without(left_out) for left_out in [None, *range(len(judged.seeds))]]
 
-        def hessian(b):
-            p = special.expit(rows @ b)
-            return (rows.T * (weights * p * (1 - p))) @ rows + np.diag(ridge)
+    def without(self, left_out):
+        """By pair: whether the first seed fares better, less what the regression expects; NaN for pairs that are left out."""
+        runs = [run for run in self.judged.runs if left_out is None or run["seed"] != self.judged.seeds[left_out]]
+        kept = np.flatnonzero((self.seeds != (-1 if left_out is None else left_out)).all(1))
+        found = np.full(len(self.pairs), np.nan)
+        for arm in self.judged.arms:
+            own = [run for run in runs if run["arm"] == arm]
+            ranks = {}
+            for task in range(max([len(run["health"]) for run in own], default=0)):
+                values = stats.rankdata([run["health"][task] for run in own]) - 1
+                ranks[task] = {run["seed"]: rank / max(len(own) - 1, 1) for run, rank in zip(own, values)}
+            places = [place for place in kept if self.pairs[place][0]["arm"] == arm]
+            if places:
+                found[places] = unexpected([self.pairs[place] for place in places], ranks)
+        return found
 
-        b = optimize.minimize(objective, np.zeros(rows.shape[1]), jac=True, hess=hessian, method="trust-exact",
-                              options={"gtol": 1e-9, "maxiter": 500}).x
-        expected = special.expit(rows @ b)
-        found += [(*pair, right - p) for pair, right, p in zip(own, better, expected)]
-    return found
+    def added(self, indicator, sums):
+        """How much oftener an indicator orders rightly than was expected: with all seeds, and without each."""
+        task = np.array([task for _, _, task, _ in self.pairs])
+        of = lambda which: np.array([indicator[pair[which]["arm"]][self.seeds[place, which], task[place]]
+                                     for place, pair in enumerate(self.pairs)])
+        with np.errstate(invalid="ignore"):
+            x, y = of(0), of(1)
+            known, sign = ~np.isnan(x) & ~np.isnan(y), np.where(x == y, 0.0, np.where(x > y, 1.0, -1.0))
 
+        def score(copy, residuals):
+            told = directions({family: each for family, each in copy.items() if each[1] > 1e-12})
+            towards = np.array([told.get(family, 0) for family in self.families])
+            counts = known & ~np.isnan(residuals)
+            total = (self.weights * towards * sign * residuals)[counts].sum() / self.weights[counts].sum()
+            return 0.0 if abs(total) < 1e-7 else total
 
-def added(runs, column, unexpected):
-    told = directions(sums(runs, column))
-    total = whole = 0.0
-    for one, other, task, difference, residual in unexpected:
-        x, y = one["columns"][column][task], other["columns"][column][task]
-        if np.isnan(x) or np.isnan(y):
-            continue
-        whole += abs(difference)
-        total += abs(difference) * (told[one["family"]] * np.sign(x - y) if x != y else 0.0) * residual
-    score = total / whole if whole > 0 else np.nan
-    return 0.0 if abs(score) < 1e-7 else score
-
-
-def jackknife(full, copies, null):
-    n = len(copies)
-    error = np.sqrt((n - 1) / n * np.sum((np.array(copies) - np.mean(copies)) ** 2))
-    if not error > 1e-12 * np.max(np.abs(copies)):
-        return full, np.nan, np.nan, np.nan
-    half = error * stats.t.ppf(0.975, n - 1)
-    p = 2 * stats.t.sf(abs(full - null) / error, n - 1) if n >= 5 else np.nan
-    return full, full - half, full + half, p
+        every = np.arange(len(self.judged.seeds))
+        sets = [every] + [np.delete(every, seed) for seed in every]
+        copies = [{f: each[:, kept][:, :, kept].sum((1, 2)) for f, each in sums.items()} for kept in sets]
+        scores = [score(copy, residuals) for copy, residuals in zip(copies, self.residuals)]
+        return Effect(scores[0], np.array(scores[1:]))
 
 
-def statistics(row, runs, without, unexpected):
+def unexpected(own, ranks):
+    """Whether the first seed of each pair of an arm fares better, less what a regression on present health expects."""
+    rows = np.array([features(one, other, task, ranks) for one, other, task, _ in own])
+    better = np.array([float(difference > 0) for *_, difference in own])
+    weights = np.array([abs(difference) for *_, difference in own])
+    weights = weights / weights.mean()
+    scale = np.sqrt(np.mean(rows**2, axis=0))
+    rows = rows / np.where(scale > 0, scale, 1.0)
+    ridge = np.ones(rows.shape[1])
+    ridge[[4, 7]] = 1e-8
+
+    def objective(b):
+        margins = rows @ b
+        loss = weights @ (np.logaddexp(0, margins) - better * margins) + 0.5 * ridge @ b**2
+        return loss, rows.T @ (weights * (special.expit(margins) - better)) + ridge * b
+
+    def hessian(b):
+        p = special.expit(rows @ b)
+        return (rows.T * (weights * p * (1 - p))) @ rows + np.diag(ridge)
+
+    b = optimize.minimize(objective, np.zeros(rows.shape[1]), jac=True, hess=hessian, method="trust-exact",
+                          options={"gtol": 1e-9, "maxiter": 500}).x
+    return better - special.expit(rows @ b)
+
+
+def collapsed(health):
+    """0 where a task is one of at least two in a row with a health below .5, 1 elsewhere."""
+    below = health < 0.5
+    beside = np.zeros_like(below)
+    beside[:, 1:] |= below[:, :-1]
+    beside[:, :-1] |= below[:, 1:]
+    return np.where(np.isnan(health), np.nan, 1.0 - (below & beside))
+
+
+def statistics(row, judged, reacting, beyond):
     """The numbers of a row; none of a column that the runs do not have."""
-    column = row["indicator"]
-    if column not in runs[0]["columns"]:
+    name = row["indicator"]
+    if name not in judged.runs[0]["columns"]:
         return {}
-    found = [sums(some, column) for some in [runs, *without]]
+    column = judged.column(name)
+    sums = judged.pairs(column)
     ours = {}
 
-    def add(name, null, within, scores, p=None):
-        point, low, high, ours_p = jackknife(scores[0], scores[1:], null)
-        ours.update({name: point, f"{name}_low": np.clip(low, *within), f"{name}_high": np.clip(high, *within)})
+    def add(name, effect, within=(0, 1), null=0.5, p=None):
+        low, high = effect.interval(within)
+        ours.update({name: effect.point, f"{name}_low": low, f"{name}_high": high})
         if p:
-            ours[p] = ours_p
+            ours[p] = effect.p(null)
 
-    add("concordance", 0.5, (0, 1), [concordance(some) for some in found], "p")
-    add("concordance_by_family", 0.5, (0, 1), [by_family(some) for some in found])
+    add("concordance", judged.copies(read_as_others_teach, sums), p="p")
+    add("concordance_by_family", judged.copies(mean_of_families, sums))
     if row["theory_loss_follows"]:
-        add("concordance_by_theory", 0.5, (0, 1), [by_theory(some, row["theory_loss_follows"]) for some in found])
-    if unexpected:
-        scores = [added(some, column, residual) for some, residual in zip([runs, *without], unexpected)]
-        add("added", 0.0, (-1, 1), scores, "p_added")
-    told = directions(found[0])
+        high = row["theory_loss_follows"] == "low"
+        add("concordance_by_theory", judged.copies(lambda each: read_one_way(each, high), sums))
+    if beyond:
+        add("added", beyond.added(column, sums), (-1, 1), 0.0, "p_added")
+    otherwise = {
+        "three_tasks_ahead": judged.pairs(column, ahead=3),
+        "five_tasks_ahead": judged.pairs(column, ahead=5),
+        "apart_by_05": judged.pairs(column, at_least=0.05),
+        "alike_within_02": judged.pairs(column, near=0.02),
+        "of_collapse": judged.pairs(column, {arm: collapsed(health) for arm, health in judged.health.items()}),
+        "any_rows": judged.any_rows(column),
+    }
+    for companion, pairs_of_it in otherwise.items():
+        add(f"concordance_{companion}", judged.copies(read_as_others_teach, pairs_of_it))
+    if reacting.runs:
+        add("concordance_reacting", reacting.copies(read_as_others_teach, reacting.pairs(reacting.column(name))))
+    told = directions({family: each.sum((1, 2)) for family, each in sums.items()})
     ours["families_read_high_as_good"] = float(sum(direction > 0 for direction in told.values()))
     ours["families_with_direction"] = float(sum(direction != 0 for direction in told.values()))
     return ours
@@ -321,15 +349,13 @@ def statistics(row, runs, without, unexpected):
 def main():
     folders, table = arguments(sys.argv[1:], "ordering.csv")
     chance, _, runs = read_sweeps(folders)
-    runs = with_health(runs, chance)
+    judged, reacting = Judged(with_health(runs, chance)), Judged(with_health(runs, chance, reacting=True))
+    runs = judged.runs
     if not runs:
         sys.exit(f"error: {folders[0]} has no finished run at a constant rate that could be judged")
-    seeds = sorted({run["seed"] for run in runs})
-    without = [[run for run in runs if run["seed"] != seed] for seed in seeds]
-    enough = len(seeds) >= 10
-    unexpected = [residuals(some) for some in [runs, *without]] if enough else []
+    beyond = Beyond(judged) if len(judged.seeds) >= 10 else None
     rows = list(csv.DictReader(open(table)))
-    found = {row["indicator"]: statistics(row, runs, without, unexpected) for row in rows}
+    found = {row["indicator"]: statistics(row, judged, reacting, beyond) for row in rows}
     # The column of noise is the program's own.
     values = {name: np.concatenate([run["columns"].get(name, run["health"]) for run in runs]) for name in found}
     values["noise"] = np.array([np.inf])

@@ -1,8 +1,9 @@
-"""Claims (a), (b) and (b'): which of two seeds of an arm will fare better?"""
+"""Claims (a), (b), (b') and (b''): which of two seeds of an arm will fare better?"""
 
 import numpy as np
 from scipy import stats
 
+from claims.figures import figures_bound
 from claims.findings import FEWEST, LEVEL, Effect, Finding, holm
 
 EXCHANGES = 7_999
@@ -35,18 +36,34 @@ class Judged:
     def is_present(self, name):
         return any(np.isfinite(values).any() or np.isinf(values).any() for values in self.column(name).values())
 
-    def pairs(self, indicator):
+    def pairs(self, indicator, health=None, ahead=1, at_least=0.0, near=np.inf):
         """By family, seed by seed: the weight of the pairs that high values order rightly, and of all pairs."""
+        n, health = len(self.seeds), self.health if health is None else health
+        found = {family: np.zeros((2, n, n)) for family in self.families}
+        for arm in self.arms:
+            later, now = health[arm][:, ahead:], indicator[arm][:, :-ahead]
+            apart = later[:, None] - later[None]
+            known = ~np.isnan(apart) & ~np.isnan(now)[:, None] & ~np.isnan(now)[None] & (np.abs(apart) >= at_least)
+            if np.isfinite(near):
+                present = health[arm][:, :-ahead]
+                known &= np.abs(present[:, None] - present[None]) <= near
+            found[self.family[arm]] += [np.triu(sums, 1) for sums in weigh(now[:, None], now[None], apart, known)]
+        return found
+
+    def any_rows(self, indicator):
+        """The same over all rows of an arm, whatever their tasks and seeds."""
         n = len(self.seeds)
         found = {family: np.zeros((2, n, n)) for family in self.families}
         for arm in self.arms:
             later, now = self.health[arm][:, 1:], indicator[arm][:, :-1]
-            apart = later[:, None] - later[None]
-            known = ~np.isnan(apart) & ~np.isnan(now)[:, None] & ~np.isnan(now)[None]
-            weight = np.where(known, np.abs(apart), 0.0)
-            higher = np.where(now[:, None] > now[None], 1.0, np.where(now[:, None] < now[None], 0.0, 0.5))
-            right = np.where(apart > 0, higher, 1 - higher)
-            found[self.family[arm]] += [np.triu((weight * right).sum(2), 1), np.triu(weight.sum(2), 1)]
+            for ahead in range(1 - later.shape[1], later.shape[1]):
+                # A row, and another so many tasks later.
+                mine, theirs = (slice(0, -ahead), slice(ahead, None)) if ahead > 0 else (slice(-ahead, None), slice(0, ahead or None))
+                apart = later[:, None, mine] - later[None, :, theirs]
+                x, y = now[:, None, mine], now[None, :, theirs]
+                sums = weigh(x, y, apart, ~np.isnan(apart) & ~np.isnan(x) & ~np.isnan(y))
+                # Of two rows of one run, each pair once.
+                found[self.family[arm]] += [np.triu(each, 0 if ahead > 0 else 1) for each in sums]
         return found
 
     def copies(self, statistic, *pairs):
@@ -54,6 +71,13 @@ class Judged:
         every = np.arange(len(self.seeds))
         of = lambda kept: statistic(*[{f: sums[:, kept][:, :, kept].sum((1, 2)) for f, sums in p.items()} for p in pairs])
         return Effect(of(every), np.array([of(np.delete(every, seed)) for seed in every]))
+
+
+def weigh(x, y, apart, known):
+    """Summed over tasks: the weight of pairs in which the higher value goes with the better health, and of all."""
+    weight = np.where(known, np.abs(apart), 0.0)
+    higher = np.where(x > y, 1.0, np.where(x < y, 0.0, 0.5))
+    return (weight * np.where(apart > 0, higher, 1 - higher)).sum(2), weight.sum(2)
 
 
 def share(right, whole):
@@ -151,20 +175,26 @@ def single_indicators(judged, indicators, generator):
 def combined_bound(claim, judged, indicators):
     combined = "step_over_combined_bound"
     rivals = ["step_over_noise_bound", "step_over_volatility_bound"]
-    if claim == "b'":
-        rivals = [name for name, _, role in indicators if role == "rejected"] + ["online_accuracy"]
+    singles = [name for name, _, role in indicators if role == "rejected"] + ["online_accuracy"]
     formulas = [run["options"]["schedule"].get("bounds") for run in judged.runs]
     titles = {name: title for name, title, _ in indicators}
+    if claim == "b'":
+        rivals = singles
+    elif claim == "b''":
+        combined, rivals = "step_over_figures_bound", [rivals[0], "step_over_curvature_term", *singles]
+        titles["step_over_curvature_term"] = "step / curvature term"
+        for run in judged.runs:
+            run["columns"].update(figures_bound(run))
     if not judged.is_present(combined):
         return
     for rival in filter(judged.is_present, rivals):
-        if any(formula != formulas[0] for formula in formulas):
+        if claim != "b''" and any(formula != formulas[0] for formula in formulas):
             yield Finding(claim, titles[rival])
             continue
         ours, theirs = judged.column(combined), judged.column(rival)
         for arm in judged.arms:
             undefined = np.isnan(ours[arm]) | np.isnan(theirs[arm])
             ours[arm][undefined] = theirs[arm][undefined] = np.nan
-        read = read_as_others_teach if claim == "b'" else lambda sums: read_one_way(sums, False)
+        read = read_as_others_teach if rival in singles else lambda sums: read_one_way(sums, False)
         ahead = lambda mine, other: read_one_way(mine, False) - read(other)
         yield Finding(claim, f"over {titles[rival]}", judged.copies(ahead, judged.pairs(ours), judged.pairs(theirs)))

@@ -9,6 +9,7 @@ CLAIMS = {
     "a": (0.5, 0.0, (0, 1), False),
     "b": (0.0, MARGIN, (-1, 1), False),
     "b'": (0.0, MARGIN, (-1, 1), False),
+    "b''": (0.0, MARGIN, (-1, 1), False),
     "c": (0.0, MARGIN, (-1, 1), False),
     "c'": (0.0, MARGIN, (-1, 1), False),
     "c''": (0.0, MARGIN, (-1, 1), False),

@@ -16,6 +16,9 @@ use super::run_state::RunState;
 /// Why there are no rates to replay, in one sentence.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReplayError {
+    /// There is no sweep.
+    #[error("{} is no folder that `trainability sweep` wrote: sweep.json is missing", .0.display())]
+    NoSweep(PathBuf),
     /// No run that has finished was steered by a schedule that takes decisions.
     #[error(
         "{} holds no two finished seeds of an arm whose schedule takes decisions: expected a sweep of one such as paper, \
@@ -75,8 +78,11 @@ struct Recorded {
 /// `learning_rate`: the geometric mean, over the arm's other finished seeds, of what their `controls.csv` has there.
 ///
 /// # Errors
-/// There is no such arm, seeds of one were measured at different updates, or a file cannot be read or written.
+/// There is no sweep or no such arm, seeds of one were measured at different updates, or a file cannot be read or written.
 pub(crate) fn write_rates(results: &Path, schedules: Option<&[String]>) -> Result<Vec<Replayable>, ReplayError> {
+    if !results.join("sweep.json").exists() {
+        return Err(ReplayError::NoSweep(results.to_owned()));
+    }
     let mut arms: BTreeMap<[String; 2], Vec<(u64, PathBuf)>> = BTreeMap::new();
     for folder in run_folders(results) {
         match RunState::of(&folder)? {
@@ -133,7 +139,7 @@ fn labels(folder: &Path) -> [String; 2] {
 fn read(folder: PathBuf, seed: u64) -> Result<Recorded, ReplayError> {
     let path = folder.join("controls.csv");
     let file = File::open(&path).map_err(|source| Damage::Unreadable { path: path.clone(), source })?;
-    let layers = read_traces(&path, file, &[])?;
+    let layers = read_traces(&path, file, &[], &[])?;
     Ok(Recorded { folder, seed, layers })
 }
 

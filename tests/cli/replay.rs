@@ -81,7 +81,7 @@ fn what_has_no_mean_is_refused_or_left_out() {
     let work = Workdir::new();
     work.refuse(
         &["replay", "nowhere"],
-        &["nowhere holds no two finished seeds of an arm whose schedule takes decisions"],
+        &["nowhere is no folder that `trainability sweep` wrote: sweep.json is missing"],
     );
     work.experiment(&[("seeds", json!(2)), ("schedules", json!(["constant", "paper", "as_run"]))]);
     work.sweep("out", &["--only", "*/constant/*"]).succeeded();

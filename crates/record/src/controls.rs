@@ -63,6 +63,8 @@ pub fn control_columns(values: impl IntoIterator<Item = &'static str>) -> Vec<&'
 pub struct LayerSeries {
     /// The layer's name.
     pub layer: String,
+    /// The task of each, counted from 0.
+    pub tasks: Vec<usize>,
     /// Updates, counted from 1 over the whole run.
     pub updates: Vec<u64>,
     /// The learning rate at each, before the schedule acted.
@@ -84,6 +86,7 @@ impl LayerSeries {
             let mut kept = kept.iter();
             values.retain(|_| kept.next().is_some_and(|kept| *kept));
         }
+        keep(&mut self.tasks, &kept);
         keep(&mut self.updates, &kept);
         keep(&mut self.learning_rates, &kept);
         self.columns.values_mut().for_each(|values| keep(values, &kept));
@@ -95,13 +98,20 @@ const MOST_LAYERS: usize = 1000;
 const MOST_CHARACTERS: usize = 80;
 
 /// Reads the bytes of a `controls.csv`, layer by layer in the order in which they first appear, with the `wanted` of its
-/// columns; `path` is for messages.
+/// columns, and with those of the `optional` that it has; `path` is for messages.
 ///
 /// # Errors
 /// The bytes cannot be read, a column is missing or there twice, a row is not one of `controls.csv`, or there are too many
 /// layers.
-pub fn read_traces(path: &Path, bytes: impl Read, wanted: &[&str]) -> Result<Vec<LayerSeries>, TableError> {
+pub fn read_traces(
+    path: &Path,
+    bytes: impl Read,
+    wanted: &[&str],
+    optional: &[&str],
+) -> Result<Vec<LayerSeries>, TableError> {
     let mut file = ControlFile::open(path, bytes)?;
+    let has = |name: &&&str| file.names.iter().any(|known| known == **name);
+    let wanted: Vec<&str> = wanted.iter().chain(optional.iter().filter(has)).copied().collect();
     let places: Vec<usize> = wanted.iter().map(|name| file.place(name)).collect::<Result<_, _>>()?;
     let mut traces: Vec<LayerSeries> = Vec::new();
     while let Some(row) = file.next()? {
@@ -116,10 +126,12 @@ pub fn read_traces(path: &Path, bytes: impl Read, wanted: &[&str]) -> Result<Vec
         }
         let place = known.unwrap_or_else(|| {
             let columns = wanted.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
-            traces.push(LayerSeries { layer: row.layer, updates: Vec::new(), learning_rates: Vec::new(), columns });
+            let (layer, tasks) = (row.layer, Vec::new());
+            traces.push(LayerSeries { layer, tasks, updates: Vec::new(), learning_rates: Vec::new(), columns });
             traces.len() - 1
         });
         let trace = &mut traces[place];
+        trace.tasks.push(row.task);
         trace.updates.push(row.update);
         trace.learning_rates.push(row.learning_rate);
         for (name, place) in wanted.iter().zip(&places) {

@@ -10,6 +10,7 @@
 mod combine;
 mod error;
 mod evidence;
+mod figures_bound;
 mod groups;
 pub mod plot;
 #[cfg(feature = "program")]

@@ -11,6 +11,7 @@ use trainability_record::tasks::{field, read_tasks};
 use trainability_record::{Glossary, RunRecord, Status};
 
 use crate::evidence::Evidence;
+use crate::figures_bound::ALSO_READ;
 use crate::plot::panels;
 use crate::results::{RecordedRun, RecordedSweep, traced_columns};
 use crate::selected::Selected;
@@ -85,7 +86,7 @@ pub fn run_record(bytes: &[u8]) {
 
 /// The traces that a report reads.
 fn traces(bytes: &[u8]) -> Result<Vec<LayerSeries>, TableError> {
-    read_traces(Path::new("controls.csv"), bytes, &traced_columns(&Glossary::format2()))
+    read_traces(Path::new("controls.csv"), bytes, &traced_columns(&Glossary::format2()), &ALSO_READ)
 }
 
 /// Everything that a report computes and writes, but for the pixels.

@@ -10,6 +10,7 @@ use trainability_record::sweep::read_sweep;
 use trainability_record::tasks::read_tasks;
 use trainability_record::{Damage, Glossary, RunRecord, Status, read_record};
 
+use crate::figures_bound::{ALSO_READ, take_columns};
 use crate::results_error::ResultsError;
 use crate::series::{Arm, Series};
 
@@ -53,7 +54,9 @@ impl RecordedRun {
                 let open =
                     |path: &Path| fs::File::open(path).map_err(|source| ResultsError::Io { path: path.into(), source });
                 self.series.columns = read_tasks(&tasks, open(&tasks)?)?;
-                self.traces = read_traces(&controls, open(&controls)?, wanted)?;
+                self.traces = read_traces(&controls, open(&controls)?, wanted, &ALSO_READ)?;
+                let tasks = self.series.online_accuracy().len();
+                self.series.columns.extend(take_columns(&mut self.traces, &record.options, tasks));
             }
             Err(damage) => self.damage = Some(left_out(damage)?),
         }

@@ -111,7 +111,12 @@ pub fn write_request(request: &Request, out: &mut dyn Write) -> Result<ReportFil
     };
     make_folder(results_dir)?;
     make_folder(plots_dir)?;
-    files::write_csv(&report.summary, &Vec::from_iter(evidence.summaries.iter().map(CsvLine::of_arm)))?;
+    files::write_csv(
+        &report.summary,
+        &Vec::from_iter(
+            evidence.summaries.iter().map(|summary| CsvLine::of_arm(summary, evidence.onset(&summary.arm))),
+        ),
+    )?;
     files::write_csv(&report.ordering, &Vec::from_iter(evidence.ordering.iter().map(CsvLine::of_ordering)))?;
     files::write_csv(&report.predictiveness, &Vec::from_iter(evidence.scores.iter().map(CsvLine::of_score)))?;
     files::write_csv(&report.claims, &Vec::from_iter(evidence.judgements.iter().flat_map(CsvLine::of_judgement)))?;

@@ -31,12 +31,14 @@ pub struct PairRule {
     pub at_least: f64,
     /// The largest difference in present health.
     pub now_within: f64,
+    /// Whether an arm's rows are paired whatever their tasks and seeds, those of one run too: not matched, so that age helps.
+    pub any_rows: bool,
 }
 
 impl Default for PairRule {
     /// The next task, and every pair.
     fn default() -> Self {
-        PairRule { horizon: 1, at_least: 0.0, now_within: f64::INFINITY }
+        PairRule { horizon: 1, at_least: 0.0, now_within: f64::INFINITY, any_rows: false }
     }
 }
 
@@ -142,13 +144,17 @@ impl Concordance {
                 part += usize::from(at(&one.indicator, task).is_none());
             }
             found.missing = Share { part: found.missing.part + part, whole: found.missing.whole + whole };
-            for other in courses[place + 1..].iter().filter(|other| other.arm == one.arm && other.seed != one.seed) {
-                let (sums, pairs) = between(one, other, rule);
+            let mut add = |(sums, pairs): (PairSums, usize), seeds: &[usize]| {
                 found.pairs += pairs;
                 let family = &mut found.families[one.family];
                 family.whole.add(sums);
-                family.of_seed[one.seed].add(sums);
-                family.of_seed[other.seed].add(sums);
+                seeds.iter().for_each(|seed| family.of_seed[*seed].add(sums));
+            };
+            if rule.any_rows {
+                add(within(one, rule), &[one.seed]);
+            }
+            for other in courses[place + 1..].iter().filter(|other| other.arm == one.arm && other.seed != one.seed) {
+                add(between(one, other, rule), &[one.seed, other.seed]);
             }
         }
         found
@@ -262,34 +268,55 @@ pub(crate) fn at(values: &[Option<f64>], task: usize) -> Option<f64> {
     values.get(task).copied().flatten().filter(|value| !value.is_nan())
 }
 
-/// The pairs of two seeds over all tasks, and their number.
+/// The pairs of two seeds, and their number: at the same task, or at any.
 fn between(one: &SeedCourse, other: &SeedCourse, rule: PairRule) -> (PairSums, usize) {
-    let (mut sums, mut pairs) = (PairSums::default(), 0);
-    for task in 0..one.health.len().min(other.health.len()) {
-        let both =
-            |values: fn(&SeedCourse) -> &[Option<f64>], task| Some((at(values(one), task)?, at(values(other), task)?));
-        let later = both(|course| &course.health, task + rule.horizon);
-        let (Some((x, y)), Some((mine, theirs))) = (both(|course| &course.indicator, task), later) else { continue };
-        if rule.now_within.is_finite() {
-            let near = |(a, b): (f64, f64)| (a - b).abs() <= rule.now_within;
-            if !both(|course| &course.health, task).is_some_and(near) {
-                continue;
-            }
-        }
-        let weight = (mine - theirs).abs();
-        if weight < rule.at_least || weight == 0.0 {
-            continue;
-        }
-        pairs += 1;
-        sums.all += weight;
-        if x == y {
-            sums.tied += weight;
-            sums.concordant += 0.5 * weight;
-        } else if (x > y) == (mine > theirs) {
-            sums.concordant += weight;
+    let mut found = (PairSums::default(), 0);
+    for task in 0..one.health.len() {
+        let tasks = if rule.any_rows { 0..other.health.len() } else { task..task + 1 };
+        tasks.for_each(|at_other| add_pair(&mut found, (one, task), (other, at_other), rule));
+    }
+    found
+}
+
+/// The pairs of one run's rows, and their number.
+fn within(run: &SeedCourse, rule: PairRule) -> (PairSums, usize) {
+    let mut found = (PairSums::default(), 0);
+    for task in 0..run.health.len() {
+        (task + 1..run.health.len()).for_each(|later| add_pair(&mut found, (run, task), (run, later), rule));
+    }
+    found
+}
+
+/// Adds the pair of two rows, a run at a task each, if it counts.
+fn add_pair(
+    (sums, pairs): &mut (PairSums, usize),
+    (one, task): (&SeedCourse, usize),
+    (other, at_other): (&SeedCourse, usize),
+    rule: PairRule,
+) {
+    let both = |values: fn(&SeedCourse) -> &[Option<f64>], ahead| {
+        Some((at(values(one), task + ahead)?, at(values(other), at_other + ahead)?))
+    };
+    let later = both(|course| &course.health, rule.horizon);
+    let (Some((x, y)), Some((mine, theirs))) = (both(|course| &course.indicator, 0), later) else { return };
+    if rule.now_within.is_finite() {
+        let near = |(a, b): (f64, f64)| (a - b).abs() <= rule.now_within;
+        if !both(|course| &course.health, 0).is_some_and(near) {
+            return;
         }
     }
-    (sums, pairs)
+    let weight = (mine - theirs).abs();
+    if weight < rule.at_least || weight == 0.0 {
+        return;
+    }
+    *pairs += 1;
+    sums.all += weight;
+    if x == y {
+        sums.tied += weight;
+        sums.concordant += 0.5 * weight;
+    } else if (x > y) == (mine > theirs) {
+        sums.concordant += weight;
+    }
 }
 
 #[cfg(test)]
@@ -385,6 +412,16 @@ mod tests {
         assert_eq!(Concordance::of(&alone, PairRule::default()).oriented().err(), Some(Undefined::SingleFamily));
     }
 
+    /// Health that falls is foretold by the clock wherever rows of other tasks are compared.
+    #[test]
+    fn unmatched_a_clock_orders() {
+        let clock = [0.0, 1.0, 2.0, 3.0];
+        let of = |arm: usize, seed: usize| course(arm, arm, seed, &clock, &[0.9, 0.7, 0.5, 0.3]);
+        let courses = [of(0, 0), of(0, 1), of(1, 0), of(1, 1)];
+        let rule = PairRule { any_rows: true, ..PairRule::default() };
+        assert_eq!(Concordance::of(&courses, rule).value(Orientation::AsOthersTeach, None), Ok(1.0));
+    }
+
     fn courses() -> impl Strategy<Value = Vec<SeedCourse>> {
         let value = || prop_oneof![6 => (0..6).prop_map(|v| Some(f64::from(v) / 4.0)), 1 => Just(None)];
         let row = move || prop::collection::vec((value(), value()), 5);
@@ -425,6 +462,31 @@ mod tests {
                     expected.1 += own.all;
                 }
                 prop_assert!(close(oriented.score.point, expected.0 / expected.1));
+            }
+        }
+
+        /// Rows of an arm whatever their tasks: every two rows by the definition, with all seeds and without one.
+        #[test]
+        fn unmatched_equals_the_definition(courses in courses(), horizon in 1..3_usize) {
+            let found = Concordance::of(&courses, PairRule { horizon, any_rows: true, ..PairRule::default() });
+            for without in [None, Some(0), Some(4)] {
+                let kept = courses.iter().filter(|c| Some(c.seed) != without);
+                let rows: Vec<(usize, f64, f64)> = kept
+                    .flat_map(|c| (0..5).map(move |k| (c, k)))
+                    .filter_map(|(c, k)| Some((c.arm, c.indicator[k]?, (*c.health.get(k + horizon)?)?)))
+                    .collect();
+                let (mut concordant, mut all) = (0.0, 0.0);
+                for (arm, x, mine) in &rows {
+                    for (_, y, theirs) in rows.iter().filter(|row| row.0 == *arm) {
+                        let agreement = (x.partial_cmp(y).unwrap() as i32) * (mine.partial_cmp(theirs).unwrap() as i32);
+                        concordant += (mine - theirs).abs() * (0.5 + 0.5 * f64::from(agreement));
+                        all += (mine - theirs).abs();
+                    }
+                }
+                match found.total(without).concordance() {
+                    Ok(ours) => prop_assert!((ours - concordant / all).abs() < 1e-9),
+                    Err(_) => prop_assert!(all < 1e-9),
+                }
             }
         }
 

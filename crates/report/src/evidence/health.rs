@@ -21,7 +21,8 @@ const LEAST_TO_LOSE: f64 = 0.05;
 /// The parts that are near copies of each other, and count as one method where methods are the units.
 const DECAYS: [&str; 4] = ["l2_adam", "l2_loss", "adamw", "l2_init"];
 
-/// The runs that predictiveness is judged on: all at constant rates, for a schedule reacts to the very statistics that are judged.
+/// Runs with what they are worth at each task. Predictiveness is judged on those at constant rates, for a schedule reacts to the very
+/// statistics that are judged.
 pub(crate) struct HealthyArms<'a> {
     /// Each run with its health at each task.
     pub runs: Vec<HealthyRun<'a>>,
@@ -50,23 +51,44 @@ pub(crate) struct HealthyRun<'a> {
     pub arm: usize,
     /// (accuracy - chance) / (ceiling - chance) at each task.
     pub health: Vec<Option<f64>>,
+    /// The accuracy of fresh networks of its method, or of its arm's first tasks.
+    pub ceiling: f64,
 }
 
 impl<'a> HealthyArms<'a> {
     /// The finished runs at constant rates that do not start afresh at every task; `chance` is one over the number of classes.
     pub(crate) fn of(sweep: &'a RecordedSweep, chance: f64) -> Self {
+        Self::under(sweep, chance, is_constant)
+    }
+
+    /// The finished runs whose schedule reacts to what is measured.
+    pub(crate) fn reacting(sweep: &'a RecordedSweep, chance: f64) -> Self {
+        Self::under(sweep, chance, |run| run.record.as_ref().is_some_and(|record| record.scheduled))
+    }
+
+    /// The finished runs under any schedule.
+    pub(crate) fn all(sweep: &'a RecordedSweep, chance: f64) -> Self {
+        Self::under(sweep, chance, |_| true)
+    }
+
+    fn under(sweep: &'a RecordedSweep, chance: f64, is_wanted: fn(&RecordedRun) -> bool) -> Self {
         let keys = grid_keys(sweep.provenance.as_ref());
         // The columns of runs whose bounds have other options are not to be compared, whatever the label.
         let mut by_arm: BTreeMap<(&Arm, String), Vec<&RecordedRun>> = BTreeMap::new();
         let (fresh, kept): (Vec<&RecordedRun>, Vec<&RecordedRun>) =
-            sweep.finished().filter(|run| is_constant(run)).partition(|run| is_ceiling(run, &keys));
-        for run in kept {
+            sweep.finished().partition(|run| is_ceiling(run, &keys));
+        let fresh: Vec<&RecordedRun> = fresh.into_iter().filter(|run| is_constant(run)).collect();
+        for run in kept.into_iter().filter(|run| is_wanted(run)) {
             by_arm.entry((&run.arm, formula(run).map_or_else(String::new, Value::to_string))).or_default().push(run);
         }
         let (mut healthy, mut judged) = (Vec::new(), Judged::default());
         for ((arm, _), runs) in by_arm {
             let own = ceiling_of_fresh_runs(runs[0], &fresh, &keys);
-            let Some(ceiling) = own.or_else(|| first_task(&runs)) else { continue };
+            // A schedule changes the rate of the first task, too: what was to be lost is known at the constant rate alone.
+            let at_constant_rate = || is_constant(runs[0]).then(|| first_task(&runs)).flatten();
+            let Some(ceiling) = own.or_else(at_constant_rate).or_else(|| first_task_of_control(sweep, runs[0])) else {
+                continue;
+            };
             if ceiling - chance < LEAST_TO_LOSE {
                 judged.left_out.push(arm.clone());
                 continue;
@@ -86,6 +108,7 @@ impl<'a> HealthyArms<'a> {
                 family,
                 arm: number,
                 health: run.series.online_accuracy().iter().map(of_accuracy).collect(),
+                ceiling,
             }));
         }
         HealthyArms { runs: healthy, judged }
@@ -108,6 +131,14 @@ fn formula(run: &RecordedRun) -> Option<&Value> {
 fn first_task(runs: &[&RecordedRun]) -> Option<f64> {
     let firsts: Vec<f64> = runs.iter().filter_map(|run| *run.series.online_accuracy().first()?).collect();
     mean(&firsts).ok()
+}
+
+/// The same of the arm of its method at its constant base rate.
+fn first_task_of_control(sweep: &RecordedSweep, run: &RecordedRun) -> Option<f64> {
+    let control = |other: &&RecordedRun| {
+        other.arm.method == run.arm.method && other.arm.schedule == CONTROL && same_setting(run, other)
+    };
+    first_task(&sweep.finished().filter(control).collect::<Vec<_>>())
 }
 
 /// Whether the run's rates never change.
@@ -134,7 +165,8 @@ fn family(parts: &[String]) -> String {
 /// The mean online accuracy over all tasks of the runs of the same parts and `reset`, at the same constant rate and setting.
 fn ceiling_of_fresh_runs(run: &RecordedRun, fresh: &[&RecordedRun], keys: &[String]) -> Option<f64> {
     let own = fresh.iter().filter(|other| {
-        is_ceiling_of(other, run, keys) && other.arm.schedule == run.arm.schedule && same_setting(run, other)
+        let schedule = if is_constant(run) { &run.arm.schedule } else { CONTROL };
+        is_ceiling_of(other, run, keys) && other.arm.schedule == schedule && same_setting(run, other)
     });
     let accuracies: Vec<f64> = own.filter_map(|run| defined_mean(run.series.online_accuracy())).collect();
     mean(&accuracies).ok()

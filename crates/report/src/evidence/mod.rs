@@ -12,6 +12,7 @@ use crate::evidence::claims::judge;
 use crate::evidence::claims::roles::{ScheduleRole, roles};
 use crate::evidence::comparison::{ArmSummary, compare_arms};
 use crate::evidence::health::{HealthyArms, Judged, families};
+use crate::evidence::onset::{Onset, onsets};
 use crate::evidence::ordering::{Ordering, order_indicators};
 use crate::evidence::outcomes::EventOptions;
 use crate::evidence::predictiveness::{Predictiveness, PredictivenessOptions, score_indicators};
@@ -27,6 +28,7 @@ pub(crate) mod claims;
 pub(crate) mod comparison;
 pub(crate) mod gain;
 pub(crate) mod health;
+pub(crate) mod onset;
 pub(crate) mod ordering;
 pub(crate) mod outcomes;
 pub(crate) mod pairs;
@@ -61,6 +63,8 @@ pub(crate) struct Evidence {
     pub judged: Judged,
     /// Which indicator orders seeds by how they will fare, and which adds to what present health says.
     pub ordering: Vec<Ordering>,
+    /// When the runs of each arm lose trainability, whatever their schedule.
+    pub onsets: Vec<Onset>,
     /// How far rounding moves the runs of arms that have replicates, which enter nothing else.
     pub rounding: Vec<Rounding>,
     /// How well each indicator of the glossary foretells, horizon by horizon.
@@ -107,11 +111,12 @@ impl Evidence {
         let options = sweep.finished().filter_map(|run| run.record.as_ref()).map(|record| &record.options);
         let classes = sweep.provenance.iter().chain(options).find_map(|value| lookup(value, "classes")?.as_f64());
         let roles = roles(&sweep);
-        let (judged, ordering, judgements) = {
-            let arms = HealthyArms::of(&sweep, classes.map_or(0.0, |classes| 1.0 / classes));
-            let ordering = order_indicators(&arms, &sweep.glossary.indicators);
+        let (judged, ordering, judgements, onsets) = {
+            let chance = classes.map_or(0.0, |classes| 1.0 / classes);
+            let (arms, reacting) = (HealthyArms::of(&sweep, chance), HealthyArms::reacting(&sweep, chance));
+            let ordering = order_indicators(&arms, &reacting, &sweep.glossary.indicators);
             let judgements = judge(&sweep, &arms, &series, &roles, &event.families);
-            (arms.judged, ordering, judgements)
+            (arms.judged, ordering, judgements, onsets(&HealthyArms::all(&sweep, chance), first_task))
         };
         Self {
             sweep,
@@ -125,6 +130,7 @@ impl Evidence {
             judgements,
             judged,
             ordering,
+            onsets,
             rounding,
             scores,
             event,
@@ -134,6 +140,11 @@ impl Evidence {
             cautions,
             first_task,
         }
+    }
+
+    /// When the runs of an arm lose trainability; arms that have no ceiling, or are one, have no onset.
+    pub(crate) fn onset(&self, arm: &Arm) -> Option<&Onset> {
+        self.onsets.iter().find(|onset| onset.arm == *arm)
     }
 
     /// The finished runs of an arm, by seed.

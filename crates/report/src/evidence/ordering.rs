@@ -14,6 +14,7 @@ use trainability_stats::paired_tests::{benjamini_hochberg, holm_defined};
 use trainability_stats::{Estimate, Interval, Share, Undefined};
 
 use crate::evidence::health::{HealthyArms, HealthyRun};
+use crate::evidence::onset::{COLLAPSE, lost};
 
 /// The level of both endpoints, after correction.
 pub(crate) const LEVEL: f64 = 0.05;
@@ -77,7 +78,7 @@ pub(crate) struct Ordering {
     pub missing: Share,
     /// Pairs of seeds at a task.
     pub pairs: usize,
-    /// Companions of the primary, without a p.
+    /// Companions of the primary, without a p, by the last part of their column.
     pub companions: Vec<(&'static str, Result<Estimate, Undefined>)>,
     /// The smallest distance from one half that as many seeds find in 80 % of cases, uncorrected.
     pub detectable: Result<f64, Undefined>,
@@ -109,8 +110,13 @@ pub(crate) fn noise_column() -> DescribedIndicator {
     }
 }
 
-/// Scores every column of the glossary that has a value anywhere, and the column of noise, in this order.
-pub(crate) fn order_indicators(arms: &HealthyArms<'_>, indicators: &[DescribedIndicator]) -> Vec<Ordering> {
+/// Scores every column of the glossary that has a value anywhere, and the column of noise, in this order. The runs whose schedule
+/// reacts to what is measured are a companion of their own.
+pub(crate) fn order_indicators(
+    arms: &HealthyArms<'_>,
+    reacting: &HealthyArms<'_>,
+    indicators: &[DescribedIndicator],
+) -> Vec<Ordering> {
     let columns: Vec<(DescribedIndicator, Vec<SeedCourse>)> = indicators
         .iter()
         .cloned()
@@ -157,7 +163,7 @@ pub(crate) fn order_indicators(arms: &HealthyArms<'_>, indicators: &[DescribedIn
             tied: concordance.tied(),
             missing: concordance.missing,
             pairs: concordance.pairs,
-            companions: companions(&columns[place].1),
+            companions: companions(&columns[place].1, &courses(reacting, &columns[place].0.name)),
             detectable: oriented
                 .map_err(|reason| *reason)
                 .and_then(|oriented| oriented.score.smallest_detectable(LEVEL)),
@@ -175,8 +181,8 @@ fn by_family(concordance: &Concordance, names: &[String]) -> Vec<(String, Estima
     named.map(|((name, score), p)| ((*name).clone(), score.estimate(Interval::SHARE), p)).collect()
 }
 
-/// Further horizons, and pairs that are far apart later or alike now.
-fn companions(courses: &[SeedCourse]) -> Vec<(&'static str, Result<Estimate, Undefined>)> {
+/// Further horizons, pairs that are far apart later or alike now, and who has collapsed; then what is not matched, and what reacts.
+fn companions(courses: &[SeedCourse], reacting: &[SeedCourse]) -> Vec<(&'static str, Result<Estimate, Undefined>)> {
     let usual = PairRule::default();
     let rules = [
         ("three_tasks_ahead", PairRule { horizon: 3, ..usual }),
@@ -184,11 +190,23 @@ fn companions(courses: &[SeedCourse]) -> Vec<(&'static str, Result<Estimate, Und
         ("apart_by_05", PairRule { at_least: 0.05, ..usual }),
         ("alike_within_02", PairRule { now_within: 0.02, ..usual }),
     ];
-    let score = |(name, rule)| {
-        let oriented = Concordance::of(courses, rule).oriented();
-        (name, oriented.map(|oriented| oriented.score.estimate(Interval::SHARE)))
+    let score = |courses: &[SeedCourse], rule| {
+        Concordance::of(courses, rule).oriented().map(|oriented| oriented.score.estimate(Interval::SHARE))
     };
-    rules.map(score).into()
+    let mut found: Vec<_> = rules.into_iter().map(|(name, rule)| (name, score(courses, rule))).collect();
+    found.push(("of_collapse", score(&of_collapse(courses), usual)));
+    found.push(("any_rows", score(courses, PairRule { any_rows: true, ..usual })));
+    found.push(("reacting", score(reacting, usual)));
+    found
+}
+
+/// The same courses with the state of collapse in place of health: 0 in it, 1 out of it.
+fn of_collapse(courses: &[SeedCourse]) -> Vec<SeedCourse> {
+    let state = |course: &SeedCourse| SeedCourse {
+        health: lost(&course.health, COLLAPSE).into_iter().map(|lost| Some(f64::from(!lost?))).collect(),
+        ..course.clone()
+    };
+    courses.iter().map(state).collect()
 }
 
 /// For each column, the place of the first that has the same values everywhere: copies are tested once.

@@ -8,6 +8,7 @@ use trainability_stats::paired_tests::sign_flip_floor;
 
 use crate::evidence::claims::claim::{Finding, Judgement, LEVEL, Verdict};
 use crate::evidence::comparison::ArmSummary;
+use crate::evidence::onset::{FirstTask, Onset};
 use crate::evidence::ordering::Ordering;
 use crate::evidence::outcomes::Reference;
 use crate::evidence::predictiveness::Predictiveness;
@@ -113,8 +114,8 @@ impl CsvLine {
         line.with_note()
     }
 
-    /// A line of `summary.csv`: one arm. See [`ArmSummary`] for the definitions.
-    pub(crate) fn of_arm(summary: &ArmSummary) -> Self {
+    /// A line of `summary.csv`: one arm. See [`ArmSummary`] and [`Onset`] for the definitions.
+    pub(crate) fn of_arm(summary: &ArmSummary, onset: Option<&Onset>) -> Self {
         let mut line = Self::default();
         line.text("method", &summary.arm.method);
         line.text("schedule", &summary.arm.schedule);
@@ -140,6 +141,13 @@ impl CsvLine {
         let tested = summary.gain.p_sign_flip.and(summary.gain.difference);
         line.number("p_sign_flip_floor", tested.ok().map(|difference| sign_flip_floor(difference.n())));
         line.count("diverged", summary.diverged);
+        line.number("ceiling", onset.map(|onset| onset.ceiling));
+        for (name, first) in
+            [("loss", onset.map(|onset| &onset.loss)), ("collapse", onset.map(|onset| &onset.collapse))]
+        {
+            line.count_if_any(&format!("runs_with_{name}"), first.map(|first| first.runs.part));
+            line.count_if_any(&format!("median_task_of_{name}"), first.and_then(FirstTask::median));
+        }
         line.with_note()
     }
 
@@ -196,6 +204,11 @@ impl CsvLine {
 
     fn count(&mut self, column: &str, count: usize) {
         self.fields.push((column.to_owned(), CsvField::Count(count)));
+    }
+
+    /// Adds how many there are where that is known, else an empty field.
+    fn count_if_any(&mut self, column: &str, count: Option<usize>) {
+        self.fields.push((column.to_owned(), count.map_or(CsvField::Number(None), CsvField::Count)));
     }
 
     fn number(&mut self, column: &str, number: Option<f64>) {

@@ -285,7 +285,7 @@ fn the_reset_arm_is_the_reference_and_is_not_scored() {
 }
 
 fn summary_row(summary: &ArmSummary) -> SummaryRow {
-    read(&[CsvLine::of_arm(summary)]).remove(0)
+    read(&[CsvLine::of_arm(summary, None)]).remove(0)
 }
 
 fn near(left: f64, right: f64) -> bool {

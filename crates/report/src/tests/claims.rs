@@ -15,6 +15,7 @@ use crate::evidence::claims::trajectory::Trajectory;
 use crate::evidence::claims::{CLAIMS, examine};
 use crate::evidence::gain::scores_by_arm;
 use crate::evidence::health::{HealthyArms, families};
+use crate::figures_bound::{STEP_OVER_CURVATURE_TERM, STEP_OVER_FIGURES_BOUND};
 use crate::results::{RecordedRun, RecordedSweep};
 use crate::series::{Arm, Series};
 
@@ -167,6 +168,28 @@ fn the_combined_bound_wins_loses_or_is_the_same() {
     // Noise that is a thousandth of the differences between seeds: the same order.
     assert_eq!(verdict(&judged(0.0, 1e-6, blunt), "b"), Verdict::Negligible);
     assert_eq!(verdict(&super::claims::judged(&falling(6, |_| vec![]), &[]), "b"), Verdict::NotTested);
+}
+
+/// The bound with the weight of the figures is a claim of its own: parts first, then single indicators and accuracy.
+#[test]
+fn the_bound_of_the_figures_is_judged_beside() {
+    let columns = |_: &str| {
+        vec![
+            (STEP_OVER_FIGURES_BOUND, -1.0, 0.9),
+            (STEP_OVER_CURVATURE_TERM, -1.0, 0.9),
+            ("step_over_noise_bound", -1.0, 0.01),
+            ("sharpness", -1.0, 0.9),
+        ]
+    };
+    let judgements = judged(&falling(10, columns), &["sharpness"]);
+    let judgement = on(&judgements, "b''");
+    assert_eq!(judgement.verdict, Verdict::Refuted, "{judgement:?}");
+    let subjects: Vec<&str> = judgement.findings.iter().map(|finding| finding.subject.as_str()).collect();
+    assert_eq!(
+        subjects,
+        ["over step_over_noise_bound", "over step / curvature term", "over sharpness", "over online_accuracy"]
+    );
+    assert_eq!(verdict(&judgements, "b"), Verdict::NotTested, "the runs' own bound is another");
 }
 
 /// Four seeds that agree decide nothing.

@@ -85,6 +85,10 @@ fn columns() -> Glossary {
     Glossary { indicators: roles.map(|(name, role)| indicator(name, role)).into(), ..Glossary::default() }
 }
 
+fn scores(sweep: &RecordedSweep, indicators: &[DescribedIndicator]) -> Vec<Ordering> {
+    order_indicators(&HealthyArms::of(sweep, 0.1), &HealthyArms::reacting(sweep, 0.1), indicators)
+}
+
 fn of<'a>(scores: &'a [Ordering], name: &str) -> &'a Ordering {
     scores.iter().find(|score| score.indicator.name == name).unwrap()
 }
@@ -94,7 +98,7 @@ fn of<'a>(scores: &'a [Ordering], name: &str) -> &'a Ordering {
 fn theory_has_a_direction_of_its_own() {
     let sweep = sweep(true);
     let with = |loss_follows| DescribedIndicator { loss_follows, ..indicator("fate", "compared") };
-    let score = |loss_follows| order_indicators(&HealthyArms::of(&sweep, 0.1), &[with(loss_follows)]).remove(0);
+    let score = |loss_follows| scores(&sweep, &[with(loss_follows)]).remove(0);
     let [low, high] = [Level::Low, Level::High].map(|level| score(Some(level)).by_theory.unwrap().unwrap());
     let learnt = score(None);
     assert!(learnt.by_theory.is_none(), "theory says nothing");
@@ -109,7 +113,7 @@ fn theory_has_a_direction_of_its_own() {
 #[test]
 fn each_column_is_called_what_it_is() {
     let sweep = sweep(true);
-    let scores = order_indicators(&HealthyArms::of(&sweep, 0.1), &columns().indicators);
+    let scores = scores(&sweep, &columns().indicators);
     let power = |name: &str| of(&scores, name).power();
     assert_eq!(power("fate"), Power::Predicts, "{:?}", of(&scores, "fate"));
     assert_eq!(power("online_accuracy"), Power::Orders, "{:?}", of(&scores, "online_accuracy"));
@@ -129,6 +133,43 @@ fn each_column_is_called_what_it_is() {
     assert!(corrected("online_accuracy") <= tested * order + 1e-15);
 }
 
+fn companion(score: &Ordering, name: &str) -> f64 {
+    score.companions.iter().find(|(known, _)| *known == name).unwrap().1.unwrap().point()
+}
+
+/// What is told beside the primary: age helps where rows are not matched, who has collapsed is foretold by fate, and arms that react
+/// stand apart.
+#[test]
+fn companions_are_what_they_are_called() {
+    let mut sweep = sweep(true);
+    let reacting = |run: &&mut RecordedRun| run.arm.schedule == "paper";
+    sweep.runs.iter_mut().filter(reacting).for_each(|run| run.record.as_mut().unwrap().scheduled = true);
+    // Under the scheduler the column says the opposite.
+    for run in sweep.runs.iter_mut().filter(reacting) {
+        let flip = |value: &mut Option<f64>| *value = value.map(|value| -value);
+        run.series.columns.get_mut("fate").unwrap().iter_mut().for_each(flip);
+    }
+    // Two families collapse.
+    for run in sweep.runs.iter_mut().filter(|run| run.arm.method == "wasserstein") {
+        let deeper = |value: &mut Option<f64>| *value = value.map(|value| 0.5 - 2.4 * (0.5 - value));
+        run.series.columns.get_mut("online_accuracy").unwrap().iter_mut().for_each(deeper);
+    }
+    let found = scores(&sweep, &columns().indicators);
+    let (age, fate) = (of(&found, "task_age"), of(&found, "fate"));
+    assert_eq!(age.concordance.unwrap().point(), 0.5);
+    assert!(companion(age, "any_rows") > 0.8, "everything falls with age: {age:?}");
+    assert!(companion(fate, "of_collapse") > 0.8 && companion(fate, "of_collapse") < 1.0, "{fate:?}");
+    assert!(companion(fate, "reacting") > 0.8, "the direction is learnt from the reacting arms themselves: {fate:?}");
+    let arms = HealthyArms::reacting(&sweep, 0.1);
+    assert!(!arms.runs.is_empty() && arms.runs.iter().all(|run| run.run.arm.schedule == "paper"));
+    // Its ceiling is that of fresh networks at the constant rate, or that of the constant arm's first task.
+    let ceiling = |arms: &HealthyArms<'_>, name: &str| {
+        arms.runs.iter().find(|run| run.run.arm.method == name).map(|run| run.ceiling).unwrap()
+    };
+    let constant = HealthyArms::of(&sweep, 0.1);
+    assert!(["relu", "crelu"].iter().all(|name| ceiling(&arms, name) == ceiling(&constant, name)));
+}
+
 /// The column that only knows the method scores high where all arms are thrown together: that was taken for foresight.
 #[test]
 fn what_tells_methods_apart_passes_the_pooled_auroc_and_not_this() {
@@ -138,7 +179,7 @@ fn what_tells_methods_apart_passes_the_pooled_auroc_and_not_this() {
     let pooled = score_indicators(&series, &columns().indicators, &options);
     let pooled = pooled.iter().find(|score| score.indicator.name == "only_the_method").unwrap();
     assert!(pooled.auroc_oriented().unwrap().interval().unwrap().low > 0.6, "{:?}", pooled.auroc_oriented());
-    let scores = order_indicators(&HealthyArms::of(&sweep, 0.1), &columns().indicators);
+    let scores = scores(&sweep, &columns().indicators);
     let matched = of(&scores, "only_the_method").concordance.unwrap();
     assert!(matched.interval().unwrap().contains(0.5), "{matched}");
 }

@@ -68,13 +68,14 @@ fn every_row_of_controls_csv() {
         let read = read_rows(&path, &bytes[..]).unwrap();
         let shown = |rows: &[ControlRow]| rows.iter().map(|row| format!("{row:?}")).collect::<Vec<_>>();
         assert_eq!(shown(&read), shown(&rows), "Debug tells -0.0 from 0.0");
-        let traces = read_traces(&path, &bytes[..], &["combined_bound"]).unwrap();
+        let traces = read_traces(&path, &bytes[..], &["combined_bound"], &["nowhere"]).unwrap();
         assert_eq!(traces.iter().map(|trace| trace.updates.len()).sum::<usize>(), rows.len());
         for trace in traces {
             let rows = rows.iter().filter(|row| row.layer == trace.layer);
             for (place, row) in rows.enumerate() {
-                let (update, rate) = (trace.updates[place], trace.learning_rates[place]);
-                assert_eq!((update, rate.to_bits()), (row.update, row.learning_rate.to_bits()));
+                let (task, update, rate) = (trace.tasks[place], trace.updates[place], trace.learning_rates[place]);
+                assert_eq!((task, update, rate.to_bits()), (row.task, row.update, row.learning_rate.to_bits()));
+                assert!(trace.column("nowhere").is_empty());
                 assert_eq!(bits(Some(trace.column("combined_bound")[place])), bits(row.value("combined_bound")));
             }
         }

@@ -144,6 +144,14 @@ pub(super) struct SummaryRow {
     pub(super) p_sign_flip_floor: Option<f64>,
     /// Diverged seeds, which no other number counts.
     pub(super) diverged: usize,
+    /// The accuracy of fresh networks, or of first tasks, against which health is measured.
+    pub(super) ceiling: Option<f64>,
+    /// Runs whose health falls below .9 for two tasks in a row, and the median of the first of these tasks, counted from 1.
+    pub(super) runs_with_loss: Option<usize>,
+    pub(super) median_task_of_loss: Option<usize>,
+    /// The same below .5.
+    pub(super) runs_with_collapse: Option<usize>,
+    pub(super) median_task_of_collapse: Option<usize>,
     /// Which of the numbers are undefined, and why.
     pub(super) note: String,
 }

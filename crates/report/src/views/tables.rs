@@ -7,6 +7,7 @@ use trainability_stats::{Estimate, Share, Undefined};
 use crate::evidence::Evidence;
 use crate::evidence::claims::claim::LEVEL;
 use crate::evidence::health::Judged;
+use crate::evidence::onset::{COLLAPSE, LOSS};
 use crate::evidence::ordering::Ordering;
 use crate::evidence::outcomes::Reference;
 use crate::evidence::predictiveness::ranked;
@@ -28,9 +29,12 @@ pub(crate) const WARNING: &str = "Pooled over arms: warning, and gain over what 
 pub(crate) fn all(evidence: &Evidence) -> Vec<Table> {
     let mut tables = vec![claims::verdicts(evidence)];
     if !evidence.ordering.is_empty() {
-        tables.push(ordering(evidence));
+        tables.extend([ordering(evidence), companions(evidence)]);
     }
     tables.extend([accuracy(evidence), gains(evidence)]);
+    if !evidence.onsets.is_empty() {
+        tables.push(onsets(evidence));
+    }
     if evidence.compared_schedules.len() > 1 {
         tables.push(schedules(evidence));
     }
@@ -63,6 +67,29 @@ pub(crate) fn accuracy(evidence: &Evidence) -> Table {
         ];
         cells.extend(tested.then(|| share(&summary.mean_test_accuracy)));
         table.push(cells, evidence.is_ceiling(&summary.arm.method));
+    }
+    table
+}
+
+/// When trainability is lost, arm by arm.
+fn onsets(evidence: &Evidence) -> Table {
+    let note = format!(
+        "The first of two tasks in a row in which the accuracy is below {LOSS} (loss) and below {COLLAPSE} (collapse) of the ceiling,          both above chance: the accuracy of fresh networks of the same method, or of the first task at its constant rate. In so          many of the runs, at which task: the median over these, and the earliest to the latest. Described, and no endpoint."
+    );
+    let headings = ["method", "schedule", "#ceiling", "#loss", "#at task", "#collapse", "#at task"];
+    let mut table = Table::new("When trainability is lost", &note, &headings);
+    for summary in &evidence.summaries {
+        let Some(onset) = evidence.onset(&summary.arm) else { continue };
+        let mut cells = vec![onset.arm.method.clone(), onset.arm.schedule.clone(), format!("{:.3}", onset.ceiling)];
+        for first in [&onset.loss, &onset.collapse] {
+            let Share { part, whole } = first.runs;
+            cells.push(format!("{part} of {whole}"));
+            let ends = first.tasks.first().zip(first.tasks.last());
+            cells.push(first.median().zip(ends).map_or("–".into(), |(median, (first, last))| {
+                if first == last { median.to_string() } else { format!("{median} ({first} to {last})") }
+            }));
+        }
+        table.push(cells, false);
     }
     table
 }
@@ -201,10 +228,7 @@ pub(crate) fn ordering(evidence: &Evidence) -> Table {
     }
     let headings = ["indicator", "verdict", "#concordance", "#p", "#added", "#p added", "#good", "#theory", "#ties"];
     let mut table = Table::new("Which indicator orders, and which predicts", &note, &headings);
-    let mut scores: Vec<&Ordering> = evidence.ordering.iter().collect();
-    let rank = |score: &Ordering| (score.power() as u8, score.concordance.map_or(1.0, |estimate| -estimate.point()));
-    scores.sort_by(|one, other| rank(one).partial_cmp(&rank(other)).unwrap_or(std::cmp::Ordering::Equal));
-    for score in scores {
+    for score in best_first(evidence) {
         let Share { part, whole } = score.high_is_good;
         let cells = vec![
             score.indicator.title.clone(),
@@ -217,6 +241,46 @@ pub(crate) fn ordering(evidence: &Evidence) -> Table {
             score.by_theory.and_then(Result::ok).map_or("–".into(), |theory| format!("{:.2}", theory.point())),
             score.tied.map_or("–".into(), |tied| format!("{:.0} %", 100.0 * tied)),
         ];
+        table.push(cells, score.indicator.role == IndicatorRole::Trivial);
+    }
+    table
+}
+
+/// The scores of all indicators: what predicts, then what orders, and so on, the highest concordance first.
+fn best_first(evidence: &Evidence) -> Vec<&Ordering> {
+    let mut scores: Vec<&Ordering> = evidence.ordering.iter().collect();
+    let rank = |score: &Ordering| (score.power() as u8, score.concordance.map_or(1.0, |estimate| -estimate.point()));
+    scores.sort_by(|one, other| rank(one).partial_cmp(&rank(other)).unwrap_or(std::cmp::Ordering::Equal));
+    scores
+}
+
+/// The matched concordance beside others that it might have been.
+fn companions(evidence: &Evidence) -> Table {
+    let note = "None of these is tested. Families: the mean over families of methods, each with equal weight. 3 and 5 ahead: tasks \
+                looked ahead, where the first column looks one ahead. Far: pairs that come out at least .05 of (ceiling - chance) apart. \
+                Near: pairs within .02 of each other now. Collapse: which of the two will have collapsed. Not matched: rows of one arm \
+                whatever their tasks and seeds, where age helps, as task age's own value shows. Reacting: the same as the first column, in the \
+                arms whose schedule reacts to what is measured; they are not judged. ordering.csv has the intervals.";
+    let headings = [
+        "indicator",
+        "#next task",
+        "#families",
+        "#3 ahead",
+        "#5 ahead",
+        "#far",
+        "#near",
+        "#collapse",
+        "#not\nmatched",
+        "#reacting",
+    ];
+    let mut table = Table::new("The concordance, counted otherwise", note, &headings);
+    for score in best_first(evidence) {
+        let companions = score.companions.iter().map(|(_, estimate)| estimate);
+        let point = |estimate: &Result<Estimate, Undefined>| {
+            estimate.map_or("–".into(), |estimate| format!("{:.2}", estimate.point()))
+        };
+        let estimates = [&score.concordance, &score.by_family].into_iter().chain(companions);
+        let cells = [score.indicator.title.clone()].into_iter().chain(estimates.map(point)).collect();
         table.push(cells, score.indicator.role == IndicatorRole::Trivial);
     }
     table

@@ -28,10 +28,11 @@ mod single_indicators;
 pub(crate) mod trajectory;
 
 /// Every claim, in the report's order.
-pub(crate) const CLAIMS: [&Claim; 8] = [
+pub(crate) const CLAIMS: [&Claim; 9] = [
     &single_indicators::CLAIM,
     &combined_bound::AGAINST_PARTS,
     &combined_bound::AGAINST_SINGLES,
+    &combined_bound::OF_FIGURES,
     &own_constant::CLAIM,
     &every_control::CLAIM,
     &open_loop::CLAIM,

@@ -173,6 +173,7 @@ mod tests {
             [(EFFECTIVE_STEP, vec![1.0, 2.0, 3.0, f64::NAN, 4.0]), (COMBINED, vec![2.0, 1.0, f64::INFINITY, 1.0, 3.0])];
         let trace = LayerSeries {
             layer: "fc1".into(),
+            tasks: vec![0; 5],
             updates: (1..=5).collect(),
             learning_rates: vec![0.1; 5],
             columns: columns
