@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use trainability_record::controls::LayerSeries;
 
-use crate::results::EFFECTIVE_STEP;
+use crate::series::EFFECTIVE_STEP;
 
 /// The largest step over that bound in any layer, as a column a task.
 pub(crate) const STEP_OVER_FIGURES_BOUND: &str = "step_over_figures_bound";

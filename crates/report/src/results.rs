@@ -12,10 +12,7 @@ use trainability_record::{Damage, Glossary, RunRecord, Status, read_record};
 
 use crate::figures_bound::{ALSO_READ, take_columns};
 use crate::results_error::ResultsError;
-use crate::series::{Arm, Series};
-
-/// The column of the effective step in `controls.csv`.
-pub(crate) const EFFECTIVE_STEP: &str = "effective_step";
+use crate::series::{Arm, EFFECTIVE_STEP, Series};
 
 /// One run's folder.
 #[derive(Clone, Debug)]

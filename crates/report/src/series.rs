@@ -11,6 +11,8 @@ pub(crate) const CEILING: &str = "reset";
 /// The schedule that other schedules of the same method are compared with: `constant` without options, at the run's base
 /// rate. A constant rate of another value has another label, and is an arm like any other.
 pub(crate) const CONTROL: &str = "constant";
+/// The column of the effective step in `controls.csv`.
+pub(crate) const EFFECTIVE_STEP: &str = "effective_step";
 
 /// The identity of an arm: everything but the seed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,7 +7,8 @@ use crate::evidence::Evidence;
 use crate::evidence::claims::roles::ScheduleRole;
 use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot, line_values};
 use crate::plot::style::{STEP_PEN, bound_pen};
-use crate::results::{EFFECTIVE_STEP, RecordedRun};
+use crate::results::RecordedRun;
+use crate::series::EFFECTIVE_STEP;
 use crate::views::figures::figure::{Drawing, Figure, panel_height, update_axis};
 use crate::wording::seeds;
 
