@@ -77,7 +77,7 @@ impl ProbeArguments {
         tch::set_num_threads(1);
         let reading = Reading {
             method: MethodPlan::with_activation(self.activation.as_deref(), &self.method, "the command line")?,
-            adam: AdamOptions { beta1: self.beta1, beta2: self.beta2, epsilon: self.epsilon },
+            adam: AdamOptions { beta1: self.beta1, beta2: self.beta2, epsilon: self.epsilon, beta_ramp: None },
             learning_rate: self.learning_rate,
             precision: self.precision,
             device: self

@@ -96,6 +96,9 @@ pub struct Experiment {
     /// Lists of values by key path; the sweep runs their product.
     #[serde(default)]
     pub grid: BTreeMap<String, Vec<Value>>,
+    /// Patterns of runs such as `l2_adam/*/seed-0` that are trained before all others, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub first: Vec<String>,
     /// Where it came from, for messages.
     #[serde(skip)]
     pub(super) path: String,

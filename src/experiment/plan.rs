@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use globset::{Glob, GlobMatcher};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use trainability_record::label;
@@ -86,6 +87,11 @@ impl Plan {
         for _ in &seeds {
             runs.extend(arms.iter_mut().filter_map(Iterator::next));
         }
+        let first = patterns(&experiment)?;
+        // Stable, so that each pattern's runs and the others keep their order.
+        runs.sort_by_cached_key(|run| {
+            first.iter().position(|pattern| pattern.is_match(run.name())).unwrap_or(first.len())
+        });
         Ok(Plan { name: experiment.name.clone(), experiment, runs })
     }
 
@@ -93,6 +99,15 @@ impl Plan {
     pub fn updates(&self) -> u64 {
         self.runs.iter().map(RunPlan::updates).sum()
     }
+}
+
+/// The patterns of the runs that come first.
+fn patterns(experiment: &Experiment) -> Result<Vec<GlobMatcher>, ConfigError> {
+    let compile = |(index, pattern): (usize, &String)| {
+        let refused = |_| experiment.refuse(&format!("first[{index}]"), pattern, "a pattern such as l2_adam/*/seed-0");
+        Ok(Glob::new(pattern).map_err(refused)?.compile_matcher())
+    };
+    experiment.first.iter().enumerate().map(compile).collect()
 }
 
 /// What may differ between the arms of a sweep: keys, and sections with all of theirs.

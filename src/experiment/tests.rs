@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{Experiment, ImageFacts, Plan};
 use crate::data::ImageShape;
 use crate::model::NetworkKind;
+use crate::run::RunPlan;
 
 fn plan(network: Value, grid: Value, shape: Option<[usize; 3]>) -> Result<Plan, String> {
     plan_of(network, json!("relu"), grid, shape)
@@ -105,4 +106,26 @@ fn what_cannot_be_is_refused_in_one_sentence() {
         assert!(plan_of(json!({}), method, none(), DIGITS).is_ok());
     }
     refuse(json!({}), json!({ "network.kind": ["mlp", "convolutional"] }), DIGITS, "an experiment for each kind");
+}
+
+#[test]
+fn what_comes_first_is_trained_first_and_the_rest_keeps_its_order() {
+    let names = |first: Value| {
+        let experiment = json!({
+            "stream": { "tasks": 2, "epochs": 1 }, "methods": ["relu", "crelu"], "schedules": ["constant", "cosine"],
+            "seeds": 2, "first": first
+        });
+        let experiment = Experiment::from_value(experiment, "a.json", "a").map_err(|error| error.to_string())?;
+        let plan = Plan::new(experiment, &ImageFacts::bare(1000, "none")).map_err(|error| error.to_string())?;
+        Ok::<_, String>(plan.runs.iter().map(RunPlan::name).collect::<Vec<_>>())
+    };
+    let usual = names(json!([])).unwrap();
+    assert_eq!(&usual[..2], ["relu/constant/seed-0", "relu/cosine/seed-0"]);
+    let found = names(json!(["crelu/cosine/*", "*/constant/seed-1", "nowhere/*"])).unwrap();
+    let expected = ["crelu/cosine/seed-0", "crelu/cosine/seed-1", "relu/constant/seed-1", "crelu/constant/seed-1"];
+    assert_eq!(&found[..4], expected);
+    let rest: Vec<&String> = usual.iter().filter(|name| !expected.contains(&name.as_str())).collect();
+    assert_eq!(found[4..].iter().collect::<Vec<_>>(), rest);
+    let message = names(json!(["relu/*", "["])).unwrap_err();
+    assert!(message.contains("`first[1]` is [, expected a pattern such as l2_adam/*/seed-0"), "{message}");
 }

@@ -110,6 +110,7 @@ impl Learner {
         let mut seconds = Seconds::new();
         let start = Instant::now();
         self.schedule.begin_update(progress);
+        self.optimizer.begin_update(progress.share_of_epochs());
         let measures = self.probe.is_due(self.updates);
         let pass = self.model.training_pass(inputs.into());
         let accuracy = correct(&pass.logits, labels) as f64 / labels.size()[0] as f64;

@@ -11,6 +11,7 @@ use trainability_tensor::slices::{Float, on_host, view, view_mut};
 use trainability_tensor::{Gradients, Layer, Role, State, StateError, Stateful, for_float};
 
 use super::adam_update::{AdamOptions, AdamStep, Corrections, update, update_restarted};
+use super::beta_ramp::BetaRamp;
 use super::definition::{
     DecayFactors, EffectiveStep, Optimizer, OptimizerKind, OptimizerOptions, SharpnessScale, Sums,
 };
@@ -29,7 +30,7 @@ impl OptimizerOptions for AdamOptions {
         if !(self.epsilon > 0.0 && self.epsilon.is_finite()) {
             return Err(OptionError::new("epsilon", self.epsilon, "a finite number above 0"));
         }
-        Ok(())
+        self.beta_ramp.map_or(Ok(()), BetaRamp::check)
     }
 
     fn build(&self, weight_decay: WeightDecay, layers: &[Layer]) -> Box<dyn Optimizer> {
@@ -58,7 +59,10 @@ pub struct Adam {
     weight_decay: WeightDecay,
     steps: u64,
     moments: Vec<Vec<Moments>>,
-    corrections: Corrections,
+    /// One a layer, whose decays may differ.
+    corrections: Vec<Corrections>,
+    /// Of the epochs of the present task, those that are over.
+    share_of_epochs: f64,
 }
 
 impl Adam {
@@ -75,23 +79,51 @@ impl Adam {
             moments.collect()
         };
         let moments = layers.iter().map(empty).collect();
-        Adam { options, weight_decay, steps: 0, moments, corrections: Corrections::default() }
+        let corrections = layers.iter().map(|_| Corrections::default()).collect();
+        Adam { options, weight_decay, steps: 0, moments, corrections, share_of_epochs: 0.0 }
+    }
+
+    /// The constants that a layer has at present.
+    fn of_layer(&self, layer: usize) -> AdamOptions {
+        self.options.of_layer(layer, self.share_of_epochs)
+    }
+
+    /// 1 - beta1^t and 1 - beta2^t of a layer.
+    fn bias_corrections(&self, layer: usize) -> [f64; 2] {
+        let AdamOptions { beta1, beta2, .. } = self.of_layer(layer);
+        [beta1, beta2].map(|beta| 1.0 - beta.powf(self.steps as f64))
+    }
+
+    /// Groups of these layers that follow each other and have the same decays: one, but for where a ramp ends.
+    fn alike(&self, layers: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let end = self.options.beta_ramp.map_or(0, |ramp| ramp.layers).clamp(layers.start, layers.end);
+        [layers.start..end, end..layers.end].into_iter().filter(|group| !group.is_empty())
     }
 
     /// sqrt(mean(v) / (1 - beta2^t)) over the weights of some layers; undefined before the first step.
     fn second_moment_rms(&self, layers: Range<usize>) -> Option<f64> {
-        let correction = 1.0 - self.options.beta2.powf(self.steps as f64);
-        let weights = self.moments[layers].iter().flatten().filter(|moments| moments.role == Role::Weight);
-        let (mut sum, mut count) = (0.0, 0);
-        for Moments { second, .. } in weights {
-            sum += second.sum(Kind::Double).double_value(&[]);
-            count += second.numel();
+        let (mut mean, mut all) = (0.0, 0);
+        for group in self.alike(layers) {
+            let [_, correction] = self.bias_corrections(group.start);
+            let weights = self.moments[group].iter().flatten().filter(|moments| moments.role == Role::Weight);
+            let (mut sum, mut count) = (0.0, 0);
+            for Moments { second, .. } in weights {
+                sum += second.sum(Kind::Double).double_value(&[]);
+                count += second.numel();
+            }
+            // The mean over the groups so far.
+            all += count;
+            mean += (sum / count as f64 / correction - mean) * (count as f64 / all as f64);
         }
-        (self.steps > 0).then(|| (sum / count as f64 / correction).sqrt())
+        (self.steps > 0).then(|| mean.sqrt())
     }
 }
 
 impl Optimizer for Adam {
+    fn begin_update(&mut self, share_of_epochs: f64) {
+        self.share_of_epochs = share_of_epochs;
+    }
+
     fn step(
         &mut self,
         layers: &mut [Layer],
@@ -100,19 +132,20 @@ impl Optimizer for Adam {
         summarise: bool,
     ) -> Option<UpdateSummary> {
         self.steps += 1;
-        if self.moments.iter().flatten().any(|moments| moments.restarts.is_some()) {
-            self.corrections.extend(self.options, self.steps);
-        }
         let mut sums = Sums::default();
         for (index, layer) in layers.iter_mut().enumerate() {
             let learning_rate = learning_rates[index];
             let decay = DecayFactors::of(self.weight_decay, learning_rate);
-            let step = AdamStep { options: self.options, learning_rate, decay, count: self.steps };
+            let step = AdamStep { options: self.of_layer(index), learning_rate, decay, count: self.steps };
+            let corrections = &mut self.corrections[index];
+            if self.moments[index].iter().any(|moments| moments.restarts.is_some()) {
+                corrections.extend(step.options, self.steps);
+            }
             let parameters = layer.parameters.iter_mut().zip(&mut self.moments[index]).zip(&gradients[index]);
             for ((parameter, moments), gradient) in parameters {
                 sums.of_step(&mut parameter.value, summarise, |value| {
                     if on_host(value) {
-                        for_float!(value, update_tensor(value, gradient, moments, step, &self.corrections));
+                        for_float!(value, update_tensor(value, gradient, moments, step, corrections));
                     } else {
                         update_elsewhere(value, gradient, moments, step);
                     }
@@ -147,24 +180,31 @@ impl Optimizer for Adam {
     }
 
     /// lr / ((1 - beta1^t) (v_rms + eps)), or the mean of that with each element's own root of v (docs/method.md,
-    /// equations (5) and (6)).
+    /// equations (5) and (6)). Of layers whose decays differ, the mean over parameters of what each layer's lr / (1 - beta1^t) is.
     fn effective_step(&self, layers: Range<usize>, learning_rate: f64, form: EffectiveStep) -> Option<f64> {
-        let AdamOptions { beta1, beta2, epsilon } = self.options;
+        let epsilon = self.options.epsilon;
         let v_rms = self.second_moment_rms(layers.clone())?;
-        let learning_rate = learning_rate / (1.0 - beta1.powf(self.steps as f64));
-        match form {
-            EffectiveStep::Rms => Some(learning_rate / (v_rms + epsilon)),
-            EffectiveStep::Elementwise => {
-                let correction = 1.0 - beta2.powf(self.steps as f64);
-                let (mut sum, mut count) = (0.0, 0);
-                for moments in self.moments[layers].iter().flatten() {
-                    let root = (moments.second.to_kind(Kind::Double) / correction).sqrt() + epsilon;
-                    sum += root.reciprocal().sum(Kind::Double).double_value(&[]);
-                    count += moments.second.numel();
+        let (mut mean, mut all) = (0.0, 0);
+        for group in self.alike(layers) {
+            let [first, second] = self.bias_corrections(group.start);
+            let learning_rate = learning_rate / first;
+            let moments = || self.moments[group.clone()].iter().flatten();
+            let count: usize = moments().map(|moments| moments.second.numel()).sum();
+            let step = match form {
+                EffectiveStep::Rms => learning_rate / (v_rms + epsilon),
+                EffectiveStep::Elementwise => {
+                    let mut sum = 0.0;
+                    for moments in moments() {
+                        let root = (moments.second.to_kind(Kind::Double) / second).sqrt() + epsilon;
+                        sum += root.reciprocal().sum(Kind::Double).double_value(&[]);
+                    }
+                    learning_rate * sum / count as f64
                 }
-                Some(learning_rate * sum / count as f64)
-            }
+            };
+            all += count;
+            mean += (step - mean) * (count as f64 / all as f64);
         }
+        Some(mean)
     }
 
     /// lr / (v_rms + eps) (docs/method.md, equations (8) and (9)).
@@ -206,7 +246,7 @@ fn update_tensor<T: Float>(
 /// The same by tensor operations, wherever the tensors are.
 fn update_elsewhere(value: &mut Tensor, gradient: &Tensor, moments: &mut Moments, step: AdamStep) {
     let _guard = tch::no_grad_guard();
-    let AdamOptions { beta1, beta2, epsilon } = step.options;
+    let AdamOptions { beta1, beta2, epsilon, .. } = step.options;
     let gradient = gradient + &*value * step.decay.coupled;
     let Moments { first, second, restarts, .. } = moments;
     let _ = first.g_mul_scalar_(beta1).g_add_(&(&gradient * (1.0 - beta1)));

@@ -6,8 +6,10 @@
 use multiversion::multiversion;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use trainability_tensor::slices::Float;
 
+use super::beta_ramp::BetaRamp;
 use super::definition::DecayFactors;
 
 /// Adam's constants.
@@ -20,11 +22,30 @@ pub struct AdamOptions {
     pub beta2: f64,
     /// Added to the square root of the second moment.
     pub epsilon: f64,
+    /// Decays that change within each task: `off`, `paper` (those behind the figures of arXiv 2509.19698), or an object with
+    /// their end values `beta1` and `beta2` and the number of `layers`, counted from the first.
+    // What is not there is not written, so that it changes no hash.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "super::beta_ramp::read")]
+    #[schemars(with = "Value", extend("default" = "off"))]
+    pub beta_ramp: Option<BetaRamp>,
+}
+
+impl AdamOptions {
+    /// The same with the decays that the layer has after this share of its task's epochs.
+    pub(super) fn of_layer(self, layer: usize, share: f64) -> AdamOptions {
+        match self.beta_ramp.filter(|ramp| layer < ramp.layers) {
+            None => self,
+            Some(ramp) => {
+                let [beta1, beta2] = ramp.at(share, [self.beta1, self.beta2]);
+                AdamOptions { beta1, beta2, ..self }
+            }
+        }
+    }
 }
 
 impl Default for AdamOptions {
     fn default() -> Self {
-        AdamOptions { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+        AdamOptions { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, beta_ramp: None }
     }
 }
 
@@ -43,7 +64,7 @@ pub(super) struct AdamStep {
 /// numbers, as those of dead units do, become zero: what they would still do to a weight is far below its last bit.
 #[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 pub(super) fn update<T: Float>(value: &mut [T], gradient: &[T], first: &mut [T], second: &mut [T], step: AdamStep) {
-    let AdamOptions { beta1, beta2, epsilon } = step.options;
+    let AdamOptions { beta1, beta2, epsilon, .. } = step.options;
     let correction1 = 1.0 - beta1.powf(step.count as f64);
     let correction2 = 1.0 - beta2.powf(step.count as f64);
     let (coupled, shrink) = (T::of(step.decay.coupled), T::of(step.decay.shrink));
@@ -62,19 +83,26 @@ pub(super) fn update<T: Float>(value: &mut [T], gradient: &[T], first: &mut [T],
 /// The two bias corrections by age, 1 - beta1^n and the root of 1 - beta2^n for n = 0, 1, .., as far as they have been
 /// needed, and no further than where both are 1.
 #[derive(Debug, Default)]
-pub(super) struct Corrections(Vec<[f64; 2]>);
+pub(super) struct Corrections {
+    betas: [f64; 2],
+    by_age: Vec<[f64; 2]>,
+}
 
 impl Corrections {
-    /// Makes sure of all ages up to `age`.
+    /// Makes sure of all ages up to `age`, for the decays of these options.
     pub(super) fn extend(&mut self, options: AdamOptions, age: u64) {
-        while self.0.len() as u64 <= age && self.0.last() != Some(&[1.0, 1.0]) {
-            let age = self.0.len() as f64;
-            self.0.push([1.0 - options.beta1.powf(age), (1.0 - options.beta2.powf(age)).sqrt()]);
+        let AdamOptions { beta1, beta2, .. } = options;
+        if self.betas != [beta1, beta2] {
+            *self = Corrections { betas: [beta1, beta2], by_age: Vec::new() };
+        }
+        while self.by_age.len() as u64 <= age && self.by_age.last() != Some(&[1.0, 1.0]) {
+            let age = self.by_age.len() as f64;
+            self.by_age.push([1.0 - beta1.powf(age), (1.0 - beta2.powf(age)).sqrt()]);
         }
     }
 
     fn of(&self, age: i64) -> [f64; 2] {
-        self.0[(age as usize).min(self.0.len() - 1)]
+        self.by_age[(age as usize).min(self.by_age.len() - 1)]
     }
 }
 
@@ -88,7 +116,7 @@ pub(super) fn update_restarted<T: Float>(
     step: AdamStep,
     corrections: &Corrections,
 ) {
-    let AdamOptions { beta1, beta2, epsilon } = step.options;
+    let AdamOptions { beta1, beta2, epsilon, .. } = step.options;
     let (coupled, shrink) = (T::of(step.decay.coupled), T::of(step.decay.shrink));
     let (keep1, take1) = (T::of(beta1), T::of(1.0 - beta1));
     let (keep2, take2) = (T::of(beta2), T::of(1.0 - beta2));

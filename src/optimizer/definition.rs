@@ -41,6 +41,9 @@ pub enum SharpnessScale {
 
 /// Turns gradients into updates, with a learning rate for each layer and a memory of its own.
 pub trait Optimizer: Stateful + Debug + Send {
+    /// Told before an update, and before its measurement, which share of the epochs of its task is over: 0 to below 1.
+    fn begin_update(&mut self, _share_of_epochs: f64) {}
+
     /// Updates all parameters, layer l with `learning_rates[l]`; sums up the update if it is asked to.
     fn step(
         &mut self,

@@ -4,6 +4,7 @@
 
 mod adam;
 mod adam_update;
+mod beta_ramp;
 mod definition;
 mod registry;
 mod sgd;
@@ -13,6 +14,7 @@ mod tests;
 
 pub use adam::Adam;
 pub use adam_update::AdamOptions;
+pub use beta_ramp::BetaRamp;
 pub use definition::EffectiveStep;
 pub use definition::Optimizer;
 pub use definition::OptimizerFactory;

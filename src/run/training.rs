@@ -152,6 +152,7 @@ impl Run {
             task: self.task as u64,
             update_in_task: self.update_in_task,
             updates_in_task: lengths.updates_of(self.task),
+            updates_in_epoch: lengths.updates_per_epoch(),
         };
         let controls = self.update(progress)?;
         self.update_in_task += 1;

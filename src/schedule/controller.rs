@@ -269,7 +269,14 @@ mod tests {
     const START: Start = Start { learning_rate: 1.0, layers: 1 };
 
     fn at(update_in_task: u64) -> Progress {
-        Progress { update: 500 + update_in_task, updates: 1000, task: 5, update_in_task, updates_in_task: 100 }
+        Progress {
+            update: 500 + update_in_task,
+            updates: 1000,
+            task: 5,
+            update_in_task,
+            updates_in_task: 100,
+            updates_in_epoch: 1,
+        }
     }
 
     fn act(options: ControlOptions, effective_step: Option<f64>, bound: Option<f64>, update: u64) -> (Action, f64) {

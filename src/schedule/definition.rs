@@ -25,13 +25,27 @@ pub struct Progress {
     pub update_in_task: u64,
     /// Updates of its task.
     pub updates_in_task: u64,
+    /// Updates of an epoch of it; 1 where there are none.
+    pub updates_in_epoch: u64,
 }
 
 impl Progress {
-    /// An update, counted from 0 over a run of equally long tasks.
+    /// The share of its task's epochs that is over: 0 to below 1.
+    pub(crate) fn share_of_epochs(self) -> f64 {
+        (self.update_in_task - self.update_in_task % self.updates_in_epoch) as f64 / self.updates_in_task as f64
+    }
+
+    /// An update, counted from 0 over a run of equally long tasks without epochs.
     pub fn in_tasks(update: u64, tasks: u64, updates_in_task: u64) -> Progress {
         let (task, update_in_task) = (update / updates_in_task, update % updates_in_task);
-        Progress { update, updates: tasks * updates_in_task, task, update_in_task, updates_in_task }
+        Progress {
+            update,
+            updates: tasks * updates_in_task,
+            task,
+            update_in_task,
+            updates_in_task,
+            updates_in_epoch: 1,
+        }
     }
 
     /// An update, counted from 0, of a run that is one task of so many.

@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     fn progress() -> Progress {
-        Progress { update: 10, updates: 100, task: 0, update_in_task: 10, updates_in_task: 100 }
+        Progress::in_tasks(10, 1, 100)
     }
 
     /// The effective step is 300 times the rate.

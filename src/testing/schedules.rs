@@ -19,8 +19,7 @@ pub(crate) fn schedule(name: &str, own: Value) -> Result<Box<dyn Schedule>, Sche
 
 /// Where an update stands in a run of tasks of equal length.
 pub(crate) fn at(update: u64, tasks: u64, updates_in_task: u64) -> Progress {
-    let (task, update_in_task) = (update / updates_in_task, update % updates_in_task);
-    Progress { update, updates: tasks * updates_in_task, task, update_in_task, updates_in_task }
+    Progress::in_tasks(update, tasks, updates_in_task)
 }
 
 /// The rate of every update of a run, the same for both layers.

@@ -9,7 +9,7 @@ use super::{gradients, layers};
 use crate::optimizer::{Adam, AdamOptions, Optimizer};
 use crate::testing::networks::moments;
 
-const OPTIONS: AdamOptions = AdamOptions { beta1: 0.9, beta2: 0.99, epsilon: 1e-6 };
+const OPTIONS: AdamOptions = AdamOptions { beta1: 0.9, beta2: 0.99, epsilon: 1e-6, beta_ramp: None };
 
 /// Trains a copy of the parameters by libtorch's optimizer on the same gradients.
 fn compare(kind: Kind, decay: WeightDecay, tolerance: f64) {
@@ -21,7 +21,7 @@ fn compare(kind: Kind, decay: WeightDecay, tolerance: f64) {
         .flat_map(|layer| &layer.parameters)
         .map(|p| store.root().add(&p.name.replace('.', "_"), p.value.detach().copy(), true))
         .collect();
-    let AdamOptions { beta1, beta2, epsilon } = OPTIONS;
+    let AdamOptions { beta1, beta2, epsilon, .. } = OPTIONS;
     let mut reference = match decay {
         WeightDecay::None => nn::adam(beta1, beta2, 0.0).eps(epsilon).build(&store, 0.01),
         WeightDecay::Coupled(wd) => nn::adam(beta1, beta2, wd).eps(epsilon).build(&store, 0.01),
@@ -63,7 +63,7 @@ impl Scalar {
             WeightDecay::Coupled(coefficient) => (gradient + coefficient * theta, 1.0),
             WeightDecay::Decoupled(coefficient) => (gradient, 1.0 - rate * coefficient),
         };
-        let AdamOptions { beta1, beta2, epsilon } = OPTIONS;
+        let AdamOptions { beta1, beta2, epsilon, .. } = OPTIONS;
         self.steps += 1;
         self.first = beta1 * self.first + (1.0 - beta1) * gradient;
         self.second = beta2 * self.second + (1.0 - beta2) * gradient * gradient;

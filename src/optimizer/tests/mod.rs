@@ -6,6 +6,7 @@ use trainability_tensor::{Generator, Layer, LinearMap, Parameter};
 use super::definition;
 
 mod adam;
+mod beta_ramp;
 mod registry;
 mod sgd;
 pub(super) mod sign;

@@ -13,7 +13,7 @@ use crate::probe::{LayerStatistics, Probe, UpdateView};
 use crate::testing::networks::{chain, disturb, logits, numbers, traced};
 
 /// Far from the usual constants, so that a correction or an epsilon left out shows.
-pub(super) const ADAM: AdamOptions = AdamOptions { beta1: 0.8, beta2: 0.95, epsilon: 3e-3 };
+pub(super) const ADAM: AdamOptions = AdamOptions { beta1: 0.8, beta2: 0.95, epsilon: 3e-3, beta_ramp: None };
 
 /// A real training with the moments kept a second time in plain numbers.
 pub(super) struct Training {

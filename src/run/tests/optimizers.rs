@@ -52,6 +52,27 @@ fn every_optimizer_goes_on_with_the_same_bits_and_is_not_disturbed_by_measuremen
     }
 }
 
+/// A ramp follows from where the update stands in its task, whatever interrupted the run; and it changes the first layer's steps.
+#[test]
+fn a_ramp_of_decays_goes_on_with_the_same_bits() {
+    let set = images(IMAGES, [1, 4, 4], 0);
+    let plan = |ramp: &str, network: &str| {
+        let settings = json!({
+            "training": { "learning_rate": 0.01, "beta_ramp": ramp }, "methods": ["redo+l2_adam"],
+            "schedules": [{ "name": "debiased", "scope": network }], "measure": { "interval": 2, "window": 3 }
+        });
+        plans(&ImageFacts::bare(IMAGES, "none"), &[&settings]).remove(0)
+    };
+    for scope in ["layer", "network"] {
+        goes_on_with_the_same_bits(&set, &plan("paper", scope), [1, 5, 14]);
+        let tasks = |ramp| finish(&mut Run::new(&plan(ramp, scope), &set).unwrap()).0;
+        assert_ne!(tasks("paper"), tasks("off"), "the ramp does something");
+    }
+    let record = &plan("paper", "layer").options["training"];
+    assert_eq!(record["beta_ramp"]["beta2"], 0.8745, "every record has it: {record}");
+    assert!(plan("off", "layer").options["training"].get("beta_ramp").is_none());
+}
+
 #[test]
 fn a_grid_compares_optimizers_each_with_options_of_its_own() {
     let planned = |training: Value| {

@@ -64,7 +64,7 @@ fn the_networks_statistics_and_bound_equal_a_slow_computation() {
     let mut generator = Generator::named("test", 1);
     let shape = Shape { inputs: 6, convolutions: None, hidden: vec![5, 4], outputs: 3, kind: Kind::Double };
     let mut network = Chain::new(shape, Box::new(Relu), Device::Cpu, &mut generator);
-    let options = AdamOptions { beta1: 0.8, beta2: 0.9, epsilon: 1e-3 };
+    let options = AdamOptions { beta1: 0.8, beta2: 0.9, epsilon: 1e-3, beta_ramp: None };
     let mut optimizer = Adam::new(options, WeightDecay::None, network.layers());
     let probe = |form: &str| {
         let options =
