@@ -22,6 +22,7 @@ CLASSES = WIDTHS[-1]
 PENALTY = 1e-3
 POWER_ITERATIONS = 100
 RANK_SAMPLES = 100
+SCALE = 60_000
 
 
 def network():
@@ -69,6 +70,21 @@ class Peer:
             optimizer.step()
 
         return update
+
+    def steps_at_scale(self):
+        """The median of an update out of 60,000 images, and an epoch of them in a random order."""
+        model, images = network(), torch.rand(SCALE, WIDTHS[0])
+        labels = torch.randint(CLASSES, (SCALE,))
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+        times = []
+        for epoch in range(2):
+            for rows in torch.randperm(SCALE).split(BATCH):
+                start = time.perf_counter()
+                optimizer.zero_grad()
+                self.loss(model(images[rows]), labels[rows]).backward()
+                optimizer.step()
+                times.append(1e3 * (time.perf_counter() - start))
+        return statistics.median(times), sum(times) / 2
 
     def noise(self, model):
         """Per-sample gradient variance, a backward pass for each sample."""
@@ -139,12 +155,15 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(0)
     peer, model = Peer(), network()
+    step_at_scale, epoch_at_scale = peer.steps_at_scale()
     result = {
         "torch": torch.__version__,
         "step_adam_fused": median_ms(400, peer.step(fused=True), 50),
         "step_adam": median_ms(400, peer.step(), 50),
         "step_wasserstein": median_ms(60, peer.step(wasserstein), 10),
         "step_spectral": median_ms(200, peer.step(spectral), 20),
+        "step_of_60000": step_at_scale,
+        "epoch_of_60000": epoch_at_scale,
         "noise_loop": median_ms(2, lambda: peer.noise(model)),
         f"sharpness_layers_{POWER_ITERATIONS}": median_ms(3, lambda: peer.sharpness_of_layers(model)),
         f"sharpness_network_{POWER_ITERATIONS}": median_ms(3, lambda: peer.sharpness(model, list(model.parameters()))),

@@ -52,8 +52,24 @@ pub(crate) fn measure() -> Result<()> {
     result["task_end"] = json!(sharpness + rank);
     result["task_end_sharpness"] = json!(sharpness);
     result["task_end_rank"] = json!(rank);
+    let set = at_scale(set);
+    let setting = Setting { images: set.count, ..Setting::default() };
+    for (name, interval) in [("", 0), ("_measured", 40)] {
+        let mut run = run(&Setting { interval, ..setting.clone() }, &set)?;
+        let updates = Updates::until(&mut run, |done| done.all() == 2 * set.count.div_ceil(setting.batch))?;
+        result[format!("epoch_of_60000{name}")] = json!(updates.total() / 2.0);
+        if interval == 0 {
+            result["step_of_60000"] = json!(updates.update());
+        }
+    }
     println!("{result}");
     Ok(())
+}
+
+/// As many images as MNIST has, each where no other is in memory: those of the set twelve times.
+fn at_scale(set: ImageSet) -> ImageSet {
+    let times = 60_000 / set.count;
+    ImageSet { images: set.images.repeat(times), labels: set.labels.repeat(times), count: times * set.count, ..set }
 }
 
 /// A run that has learnt its first task and begun the second.

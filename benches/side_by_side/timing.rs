@@ -42,6 +42,16 @@ impl Updates {
         (self.plain.len(), self.measured.len())
     }
 
+    /// How many updates there are of both kinds.
+    pub(crate) fn all(&self) -> usize {
+        self.plain.len() + self.measured.len()
+    }
+
+    /// What all of them took.
+    pub(crate) fn total(&self) -> f64 {
+        self.plain.iter().chain(&self.measured).sum()
+    }
+
     /// The median of a plain update.
     pub(crate) fn update(&self) -> f64 {
         median(&self.plain)
