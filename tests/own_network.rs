@@ -132,7 +132,7 @@ impl Batch {
 
 fn update(learner: &mut Learner, Batch { inputs, labels }: &Batch) -> Vec<LayerMeasurement> {
     let progress = Progress::in_tasks(learner.updates(), 2, 2);
-    let made = learner.update(inputs, labels, progress, Task { inputs, labels }).unwrap();
+    let made = learner.update(inputs, labels, progress, Task { inputs, chosen: None, labels }).unwrap();
     made.measured.map_or(Vec::new(), |measured| measured.layers)
 }
 

@@ -1,6 +1,7 @@
 //! `trainability data`.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -8,7 +9,7 @@ use clap::Args;
 
 use crate::data::{SETS, load_with_test};
 
-/// Tell which image sets there are: where they lie, how many images, and their checksum.
+/// Tell which image sets there are and what of them is in the cache; of one set, how many images it has and their checksum.
 #[derive(Debug, Args)]
 pub(super) struct Data {
     /// One set [default: all]
@@ -37,12 +38,20 @@ impl Data {
         for set in SETS {
             println!("{:13} {}", set.name, set.about);
             let place = match (set.folder(), set.command) {
-                (Some(folder), _) if folder.is_dir() => format!("in {}", folder.display()),
-                (_, Some(command)) => format!("not there yet: `{command}` brings it"),
+                (Some(folder), _) if folder.is_dir() => {
+                    format!("in the cache, {:.0} MB: {}", size(&folder) as f64 / 1e6, folder.display())
+                }
+                (_, Some(command)) => format!("not in the cache: `{command}` brings it, {}", set.size),
                 (_, None) => "in the folder that data.folder names".to_owned(),
             };
             println!("{:13} {place}", "");
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Bytes of the files in a folder.
+fn size(folder: &Path) -> u64 {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
 }

@@ -84,6 +84,7 @@ fn read_batch(
     if records.is_empty() || !rest.is_empty() {
         return Err(DataError::CifarLength { path: path.to_owned(), found: bytes.len(), record: RECORD });
     }
+    images.reserve_exact(records.len() * PIXELS);
     for (index, [label, pixels @ ..]) in records.iter().enumerate() {
         if *label >= classes {
             return Err(DataError::LabelOutOfRange { path: path.to_owned(), index, label: *label, classes });

@@ -36,7 +36,15 @@ pub enum DataError {
         /// Where it should be.
         folder: PathBuf,
         /// The command that brings it.
-        command: String,
+        command: &'static str,
+    },
+    /// A set that was fetched is no longer whole.
+    #[error("{problem}; `{command}` brings it anew")]
+    Damaged {
+        /// What is wrong with it.
+        problem: Box<DataError>,
+        /// The command that brings it.
+        command: &'static str,
     },
     /// There is no such folder.
     #[error("there is no folder {folder}, which should hold the files {names}")]

@@ -3,10 +3,11 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use super::cifar::TEST_BATCH_FILE;
 use super::image_set::TEST_IMAGE_FILES;
 use super::{DataError, ImageSet};
 
-/// A named set. To add one, add its entry to [`sets`].
+/// A named set. To add one, add its entry to [`SETS`].
 #[derive(Debug)]
 pub struct SetEntry {
     /// The name that configurations use.
@@ -21,11 +22,29 @@ pub struct SetEntry {
     pub test_checksum: Option<&'static str>,
     /// The command that brings it into the cache; none where the user names the folder.
     pub command: Option<&'static str>,
-    /// Makes the set out of a folder: the set's name, the folder, the number of classes.
-    pub read: fn(&str, &Path, u8) -> Result<ImageSet, DataError>,
-    /// The same for its test images, if the folder has any.
-    pub read_test: fn(&str, &Path, u8) -> Result<Option<ImageSet>, DataError>,
+    /// What that takes; empty where the user names the folder.
+    pub size: &'static str,
+    /// How it is read.
+    pub(super) format: &'static Format,
 }
+
+/// How a set is read out of a folder.
+#[derive(Debug)]
+pub(super) struct Format {
+    /// Makes the set: its name, the folder, the number of classes.
+    read: fn(&str, &Path, u8) -> Result<ImageSet, DataError>,
+    /// The same for its test images, if the folder has any.
+    read_test: fn(&str, &Path, u8) -> Result<Option<ImageSet>, DataError>,
+    /// The names that the file of the test images may have.
+    test_files: &'static [&'static str],
+}
+
+const IDX: Format =
+    Format { read: ImageSet::read_idx, read_test: ImageSet::read_idx_test, test_files: &TEST_IMAGE_FILES };
+const CIFAR: Format =
+    Format { read: ImageSet::read_cifar, read_test: ImageSet::read_cifar_test, test_files: &[TEST_BATCH_FILE] };
+/// The same without test images.
+const IDX_ALONE: Format = Format { read: ImageSet::read_idx, read_test: |_, _, _| Ok(None), test_files: &[] };
 
 /// Every named set.
 pub const SETS: &[SetEntry] = &[
@@ -36,8 +55,18 @@ pub const SETS: &[SetEntry] = &[
         checksum: Some("a0b84bcd607f7d99458c7cf2bd5b1f2eaa8e5b8d62daba0006c6cd2af3671428"),
         test_checksum: None,
         command: Some("make setup"),
-        read: ImageSet::read_idx,
-        read_test: |_, _, _| Ok(None),
+        size: "1 MB to fetch, 4 MB on the disk",
+        format: &IDX_ALONE,
+    },
+    SetEntry {
+        name: "mnist",
+        about: "60,000 handwritten digits and 10,000 more for testing, 28 x 28",
+        classes: 10,
+        checksum: Some("350642d0ee3d76a5422a5c548d6d51114226d25154a2aaf6abb988de82a86bf6"),
+        test_checksum: Some("58fa498e26ed6fcffe100cecf5e7562c356f199c9965153a6f1d9f271e0f2a8f"),
+        command: Some("make data NAME=mnist"),
+        size: "11 MB to fetch, 55 MB on the disk",
+        format: &IDX,
     },
     SetEntry {
         name: "fashion-mnist",
@@ -46,8 +75,18 @@ pub const SETS: &[SetEntry] = &[
         checksum: Some("872f15cdf31675936580804ffc4f4c3934d551f3045c99cec9cf7dedc1b9acbb"),
         test_checksum: Some("e6fff34b10163cd6d66c6f45c35ec5f5d92f0292fc5056f33975a180357bbfb3"),
         command: Some("make data NAME=fashion-mnist"),
-        read: ImageSet::read_idx,
-        read_test: ImageSet::read_idx_test,
+        size: "31 MB to fetch, 55 MB on the disk",
+        format: &IDX,
+    },
+    SetEntry {
+        name: "cifar-10",
+        about: "50,000 photographs of things and animals and 10,000 more for testing, 32 x 32 in 3 colours",
+        classes: 10,
+        checksum: Some("c216c40f1e8d15cd4fb1ace4d44630176e0e5c7c76da7b403756dd7957d2f728"),
+        test_checksum: Some("29575399b6d8dbc009a84490fcfde956b15c62d182d55db30128d9a7d6b90d68"),
+        command: Some("make data NAME=cifar-10"),
+        size: "139 MB to fetch, 184 MB on the disk",
+        format: &CIFAR,
     },
     SetEntry {
         name: "idx",
@@ -56,18 +95,18 @@ pub const SETS: &[SetEntry] = &[
         checksum: None,
         test_checksum: None,
         command: None,
-        read: ImageSet::read_idx,
-        read_test: ImageSet::read_idx_test,
+        size: "",
+        format: &IDX,
     },
     SetEntry {
-        name: "cifar-10",
-        about: "a folder with data_batch_1.bin to data_batch_5.bin, the binary version of CIFAR-10",
+        name: "cifar-binary",
+        about: "any folder with data_batch_1.bin to data_batch_5.bin in the binary format of CIFAR-10",
         classes: 10,
         checksum: None,
         test_checksum: None,
         command: None,
-        read: ImageSet::read_cifar,
-        read_test: ImageSet::read_cifar_test,
+        size: "",
+        format: &CIFAR,
     },
 ];
 
@@ -92,8 +131,8 @@ pub(crate) fn cache_folder() -> Option<PathBuf> {
 /// # Errors
 /// The name is unknown, the set is not there or not whole, or its content is not what its name promises.
 pub fn load(name: &str, folder: Option<&Path>) -> Result<ImageSet, DataError> {
-    let (entry, folder) = locate(name, folder)?;
-    entry.read_whole(&folder)
+    let place = Place::of(name, folder)?;
+    place.read().map_err(|error| place.explained(error))
 }
 
 /// The same with its test images, where it has any.
@@ -101,63 +140,74 @@ pub fn load(name: &str, folder: Option<&Path>) -> Result<ImageSet, DataError> {
 /// # Errors
 /// As [`load`], of the test images too.
 pub(crate) fn load_with_test(name: &str, folder: Option<&Path>) -> Result<ImageSet, DataError> {
-    let (entry, folder) = locate(name, folder)?;
-    let set = entry.read_whole(&folder)?;
-    let Some(test) = (entry.read_test)(name, &folder, entry.classes)? else {
-        let names = TEST_IMAGE_FILES.join(" or ");
-        let lacking = DataError::MissingFile { folder, wanted: "test images", names };
-        return if entry.test_checksum.is_some() { Err(lacking) } else { Ok(set) };
-    };
-    entry.check(&folder, "test images", &test, entry.test_checksum)?;
-    set.with_test(test)
+    let place = Place::of(name, folder)?;
+    place.read_with_test().map_err(|error| place.explained(error))
 }
 
-/// The entry of that name, and the folder in which its set lies.
-fn locate(name: &str, folder: Option<&Path>) -> Result<(&'static SetEntry, PathBuf), DataError> {
-    let Some(entry) = SETS.iter().find(|entry| entry.name == name) else {
-        let known = SETS.iter().map(|entry| format!("`{}`", entry.name)).collect::<Vec<_>>().join(", ");
-        return Err(DataError::UnknownSet { name: name.to_owned(), known });
-    };
-    let own = || name.to_owned();
-    let folder = match (folder, entry.command) {
-        (Some(folder), _) => folder.to_owned(),
-        (None, None) => return Err(DataError::FolderNeeded { name: own() }),
-        (None, Some(command)) => {
-            let folder = entry.folder().ok_or_else(|| DataError::NoCache { name: own() })?;
-            if !folder.is_dir() {
-                return Err(DataError::Missing { name: own(), folder, command: command.to_owned() });
-            }
-            folder
+/// A set and where it lies.
+struct Place {
+    entry: &'static SetEntry,
+    folder: PathBuf,
+    /// Whether the user has named the folder.
+    own: bool,
+}
+
+impl Place {
+    fn of(name: &str, folder: Option<&Path>) -> Result<Place, DataError> {
+        let Some(entry) = SETS.iter().find(|entry| entry.name == name) else {
+            let known = SETS.iter().map(|entry| format!("`{}`", entry.name)).collect::<Vec<_>>().join(", ");
+            return Err(DataError::UnknownSet { name: name.to_owned(), known });
+        };
+        let name = || name.to_owned();
+        if let Some(folder) = folder {
+            return Ok(Place { entry, folder: folder.to_owned(), own: true });
         }
-    };
-    Ok((entry, folder))
-}
+        let Some(command) = entry.command else { return Err(DataError::FolderNeeded { name: name() }) };
+        let folder = entry.folder().ok_or_else(|| DataError::NoCache { name: name() })?;
+        if !folder.is_dir() {
+            return Err(DataError::Missing { name: name(), folder, command });
+        }
+        Ok(Place { entry, folder, own: false })
+    }
 
-impl SetEntry {
-    fn read_whole(&self, folder: &Path) -> Result<ImageSet, DataError> {
-        let set = (self.read)(self.name, folder, self.classes)?;
-        self.check(folder, "images", &set, self.checksum)?;
+    fn read(&self) -> Result<ImageSet, DataError> {
+        let set = (self.entry.format.read)(self.entry.name, &self.folder, self.entry.classes)?;
+        self.check("images", &set, self.entry.checksum)?;
         Ok(set)
     }
 
+    fn read_with_test(&self) -> Result<ImageSet, DataError> {
+        let (entry, set) = (self.entry, self.read()?);
+        let Some(test) = (entry.format.read_test)(entry.name, &self.folder, entry.classes)? else {
+            let (folder, names) = (self.folder.clone(), entry.format.test_files.join(" or "));
+            let lacking = DataError::MissingFile { folder, wanted: "test images", names };
+            return if entry.test_checksum.is_some() { Err(lacking) } else { Ok(set) };
+        };
+        self.check("test images", &test, entry.test_checksum)?;
+        set.with_test(test)
+    }
+
     /// Compares a part of the set with its checksum, if that is known.
-    fn check(
-        &self,
-        folder: &Path,
-        part: &'static str,
-        set: &ImageSet,
-        expected: Option<&'static str>,
-    ) -> Result<(), DataError> {
+    fn check(&self, part: &'static str, set: &ImageSet, expected: Option<&'static str>) -> Result<(), DataError> {
         match expected {
             Some(expected) if set.checksum != expected => Err(DataError::Checksum {
-                name: self.name.to_owned(),
+                name: self.entry.name.to_owned(),
                 part,
-                folder: folder.to_owned(),
+                folder: self.folder.clone(),
                 found: set.checksum.clone(),
                 expected,
-                command: self.command.unwrap_or_default(),
+                command: self.entry.command.unwrap_or_default(),
             }),
             _ => Ok(()),
+        }
+    }
+
+    /// What is wrong with a set in the cache, with the command that brings it anew.
+    fn explained(&self, problem: DataError) -> DataError {
+        match (problem, self.entry.command) {
+            (problem @ DataError::Checksum { .. }, _) => problem,
+            (problem, Some(command)) if !self.own => DataError::Damaged { problem: Box::new(problem), command },
+            (problem, _) => problem,
         }
     }
 }

@@ -201,7 +201,8 @@ fn what_is_missing_is_named() {
     assert_contains(&message(&empty), &["has no images", "train-images-idx3-ubyte", ".gz"]);
     fs::write(empty.path().join(IMAGE_FILES[0]), images().encode()).unwrap();
     assert_contains(&message(&empty), &["has no labels", "train-labels-idx1-ubyte"]);
-    assert_contains(&load("mnist", None).unwrap_err().to_string(), &["`mnist`", "`mnist-5k`", "`idx`"]);
+    let unknown = load("minst", None).unwrap_err().to_string();
+    assert_contains(&unknown, &["`minst`", "`mnist-5k`", "`mnist`", "`fashion-mnist`", "`cifar-10`", "`idx`"]);
     assert_contains(&load("idx", None).unwrap_err().to_string(), &["`idx` needs a folder"]);
 }
 
@@ -244,14 +245,14 @@ fn cifar() -> TempDir {
 #[test]
 fn cifar_batches_are_read_in_their_order_colour_by_colour() {
     let folder = cifar();
-    let set = load("cifar-10", Some(folder.path())).unwrap();
+    let set = load("cifar-binary", Some(folder.path())).unwrap();
     assert_eq!((set.count, set.channels, set.rows, set.columns, set.classes), (6, 3, 32, 32, 10));
     assert_eq!(set.labels, [0, 9, 1, 2, 3, 4]);
     assert_eq!(set.images.len(), 6 * 3072);
     assert_eq!([set.images[3072], set.images[3072 + 1024], set.images[3072 + 2048]], [7, 8, 9]);
     assert_eq!([set.images[5 * 3072 + 1023], set.images[5 * 3072 + 1024], set.images[6 * 3072 - 1]], [4, 100, 200]);
     fs::write(folder.path().join(BATCH_FILES[4]), record(4, [4, 100, 201])).unwrap();
-    assert_ne!(load("cifar-10", Some(folder.path())).unwrap().checksum, set.checksum);
+    assert_ne!(load("cifar-binary", Some(folder.path())).unwrap().checksum, set.checksum);
 }
 
 #[test]
@@ -259,7 +260,7 @@ fn cifar_batches_that_are_damaged_or_missing_are_refused() {
     let folder = cifar();
     let path = folder.path().join(BATCH_FILES[2]);
     let refuse = |parts: &[&str]| {
-        let message = load("cifar-10", Some(folder.path())).unwrap_err().to_string();
+        let message = load("cifar-binary", Some(folder.path())).unwrap_err().to_string();
         assert_contains(&message, parts);
         assert!(message.contains(folder.path().to_str().unwrap()) && !message.contains('\n'), "{message}");
     };
@@ -274,8 +275,9 @@ fn cifar_batches_that_are_damaged_or_missing_are_refused() {
     refuse(&["has no batch", "called data_batch_3.bin"]);
     fs::create_dir(&path).unwrap();
     refuse(&["has no batch", "called data_batch_3.bin"]);
-    assert_contains(&load("cifar-10", None).unwrap_err().to_string(), &["`cifar-10` needs a folder", "`data.folder`"]);
-    let nowhere = load("cifar-10", Some(&path.join("nowhere"))).unwrap_err().to_string();
+    let unnamed = load("cifar-binary", None).unwrap_err().to_string();
+    assert_contains(&unnamed, &["`cifar-binary` needs a folder", "`data.folder`"]);
+    let nowhere = load("cifar-binary", Some(&path.join("nowhere"))).unwrap_err().to_string();
     assert_contains(&nowhere, &["there is no folder", "data_batch_1.bin to data_batch_5.bin"]);
 }
 
@@ -313,25 +315,34 @@ fn test_images_are_read_where_they_are_and_are_of_the_sets_shape() {
 #[test]
 fn the_test_batch_of_cifar_is_read_where_it_is_asked_for() {
     let folder = cifar();
-    let refusal = load_with_test("cifar-10", Some(folder.path())).unwrap_err().to_string();
+    let refusal = load_with_test("cifar-binary", Some(folder.path())).unwrap_err().to_string();
     assert_contains(&refusal, &[TEST_BATCH_FILE, "a multiple of 3073"]);
     fs::write(folder.path().join(TEST_BATCH_FILE), record(5, [1, 2, 3])).unwrap();
-    let test = load_with_test("cifar-10", Some(folder.path())).unwrap().test.unwrap();
+    let test = load_with_test("cifar-binary", Some(folder.path())).unwrap().test.unwrap();
     assert_eq!((test.count, test.labels, test.images[1024]), (1, vec![5], 2));
     fs::remove_file(folder.path().join(TEST_BATCH_FILE)).unwrap();
-    assert!(load_with_test("cifar-10", Some(folder.path())).unwrap().test.is_none());
+    assert!(load_with_test("cifar-binary", Some(folder.path())).unwrap().test.is_none());
 }
 
 #[test]
-fn a_pinned_set_lacks_no_part() {
-    let folder = folder(&images().encode(), &labels().encode());
-    let refusal = load_with_test("fashion-mnist", Some(folder.path())).unwrap_err().to_string();
-    assert_contains(&refusal, &["SHA-256", "`fashion-mnist`", "`make data NAME=fashion-mnist`"]);
-    // Where it was fetched.
-    if SETS.iter().find(|set| set.name == "fashion-mnist").and_then(|set| set.folder()).is_some_and(|f| f.is_dir()) {
-        let set = load_with_test("fashion-mnist", None).unwrap();
-        let test = set.test.as_ref().unwrap();
-        assert_eq!((set.count, test.count, set.rows, set.columns, set.classes), (60_000, 10_000, 28, 28, 10));
+fn a_pinned_set_has_its_own_content_and_lacks_no_part() {
+    let digits = folder(&images().encode(), &labels().encode());
+    for (name, folder) in [("mnist", &digits), ("fashion-mnist", &digits), ("cifar-10", &cifar())] {
+        let refusal = load_with_test(name, Some(folder.path())).unwrap_err().to_string();
+        let (of_set, command) = (format!("those of `{name}` have"), format!("`make data NAME={name}`"));
+        assert_contains(&refusal, &["the images in", "SHA-256", &of_set, &command]);
+    }
+    // Where they were fetched.
+    for (name, count, channels, side) in
+        [("mnist", 60_000, 1, 28), ("fashion-mnist", 60_000, 1, 28), ("cifar-10", 50_000, 3, 32)]
+    {
+        let entry = SETS.iter().find(|set| set.name == name).unwrap();
+        if entry.folder().is_some_and(|folder| folder.is_dir()) {
+            let set = load_with_test(name, None).unwrap();
+            let test = set.test.as_ref().unwrap();
+            assert_eq!((set.count, test.count, set.classes), (count, 10_000, 10), "{name}");
+            assert_eq!((set.channels, set.rows, set.columns), (channels, side, side), "{name}");
+        }
     }
 }
 

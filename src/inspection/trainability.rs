@@ -101,7 +101,7 @@ fn learn(mut learner: Learner, mut stream: Stream, epochs: usize) -> Curve {
             let batch = stream.next_minibatch();
             let progress = Progress::in_one_task(learner.updates(), stream.lengths().updates());
             let inputs = Inputs::Dense(stream.images().index_select(0, &batch.rows));
-            let whole = Task { inputs: stream.images(), labels: stream.labels() };
+            let whole = Task { inputs: stream.images(), chosen: stream.chosen(), labels: stream.labels() };
             let Ok(update) = learner.update(inputs, &batch.labels, progress, whole) else { return curve };
             of_epoch += update.accuracy;
         }

@@ -40,8 +40,7 @@ impl Learner {
 
     /// Reads the indicators of a task's start or end on its first inputs, as many as `measure.probe_images` says.
     pub(crate) fn read_indicators(&mut self, when: When, task: Task) -> Vec<(&'static str, Option<f64>)> {
-        let count = task.inputs.size()[0].min(self.measure.probe_images as i64);
-        let (inputs, labels) = (task.inputs.narrow(0, 0, count), task.labels.narrow(0, 0, count));
+        let (inputs, labels) = task.beginning(self.measure.probe_images);
         let mut pass = Pass::evaluation();
         let loss = cross_entropy(&self.model.forward(&inputs, &mut pass), &labels);
         let graph = pass.into_trace(self.model.layers());

@@ -53,9 +53,9 @@ impl Network for InTraining<'_> {
 
     fn hidden_activations(&self, samples: usize) -> Vec<Tensor> {
         let _guard = tch::no_grad_guard();
-        let count = self.task.inputs.size()[0].min(samples as i64);
+        let (inputs, _) = self.task.beginning(samples);
         let mut pass = Pass::evaluation();
-        let _logits = self.model.forward(&self.task.inputs.narrow(0, 0, count), &mut pass);
+        let _logits = self.model.forward(&inputs, &mut pass);
         let trace = pass.into_trace(self.model.layers());
         trace.into_iter().filter_map(|layer| layer.features).map(|features| features.detach()).collect()
     }

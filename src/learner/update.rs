@@ -16,10 +16,33 @@ use crate::schedule::{Action, Bounds, Progress, Scope};
 /// A task's training set, which some interventions and indicators look at.
 #[derive(Clone, Copy, Debug)]
 pub struct Task<'a> {
-    /// N x inputs.
+    /// M x inputs.
     pub inputs: &'a Tensor,
+    /// Which of them the training set is, in its order, N, Int64; none where it is all of them as they lie.
+    pub chosen: Option<&'a Tensor>,
     /// N, Int64.
     pub labels: &'a Tensor,
+}
+
+impl Task<'_> {
+    /// How many inputs the training set has.
+    pub(crate) fn count(&self) -> i64 {
+        self.labels.size()[0]
+    }
+
+    /// `length` inputs and labels of the training set, from the `first` on.
+    pub(crate) fn part(&self, first: i64, length: i64) -> (Tensor, Tensor) {
+        let inputs = match self.chosen {
+            None => self.inputs.narrow(0, first, length),
+            Some(chosen) => self.inputs.index_select(0, &chosen.narrow(0, first, length)),
+        };
+        (inputs, self.labels.narrow(0, first, length))
+    }
+
+    /// The first of both, at most `count`.
+    pub(super) fn beginning(&self, count: usize) -> (Tensor, Tensor) {
+        self.part(0, self.count().min(count as i64))
+    }
 }
 
 /// What happened at an update.

@@ -13,8 +13,8 @@ const LEAST_BATCH: usize = 64;
 /// The images of a task, and how minibatches of them are best multiplied.
 #[derive(Debug)]
 pub struct TaskImages {
-    /// None where the first layer takes images as they are.
-    batch_size: Option<usize>,
+    /// Whether the background is left out, if there is one.
+    leaves_out: bool,
     dense: Tensor,
     sparse: Option<Arc<SparseImages>>,
 }
@@ -23,16 +23,29 @@ impl TaskImages {
     /// From N x features, for minibatches of that size and a first layer that is dense, or for a model that takes images as
     /// they are, which needs no size.
     pub fn new(images: &Tensor, batch_size: Option<usize>) -> TaskImages {
-        let large = batch_size.is_some_and(|size| size >= LEAST_BATCH);
-        let sparse = large.then(|| SparseImages::of(images)).flatten().map(Arc::new);
-        TaskImages { batch_size, dense: images.shallow_clone(), sparse }
+        TaskImages::leaving_out(images, TaskImages::leaves_out(batch_size))
+    }
+
+    /// From images, and the same without their background, which others may hold too.
+    pub(crate) fn shared(dense: Tensor, sparse: Option<Arc<SparseImages>>, leaves_out: bool) -> TaskImages {
+        TaskImages { leaves_out, dense, sparse }
+    }
+
+    /// Whether minibatches of that size are faster without a background.
+    pub(crate) fn leaves_out(batch_size: Option<usize>) -> bool {
+        batch_size.is_some_and(|size| size >= LEAST_BATCH)
+    }
+
+    fn leaving_out(images: &Tensor, leaves_out: bool) -> TaskImages {
+        let sparse = leaves_out.then(|| SparseImages::of(images)).flatten().map(Arc::new);
+        TaskImages { leaves_out, dense: images.shallow_clone(), sparse }
     }
 
     /// Takes these images up, if they are others than before. Images are known by their memory, and this holds on to it, so
     /// that no others come to the same place.
     pub fn follow(&mut self, images: &Tensor) {
         if self.dense.data_ptr() != images.data_ptr() {
-            *self = TaskImages::new(images, self.batch_size);
+            *self = TaskImages::leaving_out(images, self.leaves_out);
         }
     }
 

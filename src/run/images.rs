@@ -1,59 +1,160 @@
-//! The images of a run, out of a set.
+//! The images of runs, out of a set. The runs of a sweep share them.
+//!
+//! A run on the whole set takes the set as it lies in its files, normalised once for all runs, and keeps no more of its own
+//! than the order in which its seed draws it. A run on a part of the set takes that part, already in its order, as does every
+//! run of the same seed; it is dropped when nobody has it any more and another seed's is asked for.
+
+use std::cell::OnceCell;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tch::{Device, Kind, Tensor};
 use trainability_tensor::Generator;
+use trainability_tensor::sparse_images::SparseImages;
 
 use crate::data::ImageSet;
+
+/// Images that are normalised at once, which bounds the memory.
+const CHUNK: usize = 1024;
 
 /// The seed's choice of `count` images in a random order, count x features, normalised by the mean and the standard
 /// deviation over all pixels of the whole set, so that equal images are equal inputs whatever the seed.
 pub fn select_images(set: &ImageSet, count: usize, kind: Kind, seed: u64) -> Tensor {
-    normalised(set, set, &order(set, seed).narrow(0, 0, count as i64), kind)
+    SharedImages::of(set).normalised(Part::Drawn { first: 0, count, seed }, kind)
 }
 
-/// The true classes of the same images, count, Int64.
-pub(crate) fn select_classes(set: &ImageSet, count: usize, seed: u64) -> Tensor {
-    classes(set, &order(set, seed).narrow(0, 0, count as i64))
+/// Which images of a set.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Part {
+    /// All that are trained on, in the order of their files.
+    Whole,
+    /// Its test images, in the order of their files.
+    Test,
+    /// Some of a seed's order of all images, from `first` on.
+    Drawn { first: usize, count: usize, seed: u64 },
 }
 
-/// Images that nobody trains on.
+impl Part {
+    fn seed(self) -> Option<u64> {
+        if let Part::Drawn { seed, .. } = self { Some(seed) } else { None }
+    }
+}
+
+/// The images of a set for all runs of a process.
 #[derive(Debug)]
-pub(super) struct HeldOutImages {
-    /// M x features, normalised as the training images are.
-    pub images: Tensor,
-    /// Their true classes, M, Int64.
-    pub classes: Tensor,
+pub(crate) struct SharedImages<'a> {
+    set: &'a ImageSet,
+    mean: f64,
+    deviation: f64,
+    made: Mutex<Vec<Made>>,
 }
 
-impl HeldOutImages {
-    /// The set's own test images, or else the last `count` in the seed's order, of which [`select_images`] takes the first:
-    /// what is trained on does not depend on whether some are held out. None where there are neither.
-    pub(super) fn select(set: &ImageSet, count: Option<usize>, kind: Kind, seed: u64) -> Option<HeldOutImages> {
-        let (from, chosen) = match (&set.test, count) {
-            (Some(test), _) => (test.as_ref(), Tensor::from_slice(&(0..test.count as i64).collect::<Vec<_>>())),
-            (None, Some(count)) => (set, order(set, seed).narrow(0, (set.count - count) as i64, count as i64)),
-            (None, None) => return None,
-        };
-        Some(HeldOutImages { images: normalised(set, from, &chosen, kind), classes: classes(from, &chosen) })
+/// Images in memory.
+#[derive(Debug)]
+struct Made {
+    part: Part,
+    kind: Kind,
+    device: Device,
+    dense: Tensor,
+    /// The same without their background, if they have one, once a run has asked for it.
+    sparse: OnceCell<Option<Arc<SparseImages>>>,
+    /// The runs that have taken them.
+    users: Weak<()>,
+}
+
+/// The images of a run.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// M x features, normalised.
+    pub(super) images: Tensor,
+    /// The same without their background, if it was asked for and they have one.
+    pub(super) sparse: Option<Arc<SparseImages>>,
+    /// Which of the images, in the run's order, N, Int64; none where it is all of them as they lie.
+    pub(super) chosen: Option<Tensor>,
+    /// Their true classes, N, Int64.
+    pub(super) classes: Tensor,
+    /// As long as it is there, other runs find the same images in memory.
+    pub(super) users: Arc<()>,
+}
+
+impl<'a> SharedImages<'a> {
+    /// Those of a set, none of them in memory yet.
+    pub(crate) fn of(set: &'a ImageSet) -> SharedImages<'a> {
+        let (mean, deviation) = moments(&set.images);
+        SharedImages { set, mean, deviation, made: Mutex::default() }
     }
 
-    /// The same images on a device.
-    pub(super) fn to_device(&self, device: Device) -> HeldOutImages {
-        HeldOutImages { images: self.images.to_device(device), classes: self.classes.to_device(device) }
+    /// The set.
+    pub(crate) fn set(&self) -> &'a ImageSet {
+        self.set
+    }
+
+    /// The images that a run of that seed trains on; `sparse`: without their background, if there is one.
+    pub(super) fn training(&self, count: usize, seed: u64, kind: Kind, device: Device, sparse: bool) -> Taken {
+        let order = order(self.set, seed).narrow(0, 0, count as i64);
+        let whole = count == self.set.count;
+        let part = if whole { Part::Whole } else { Part::Drawn { first: 0, count, seed } };
+        let classes = classes(self.set, &order).to_device(device);
+        Taken { chosen: whole.then(|| order.to_device(device)), ..self.take(part, classes, kind, device, sparse) }
+    }
+
+    /// Images that nobody trains on: the set's own test images, or else the last `count` in the seed's order, of which a run
+    /// trains on the first: what is trained on does not depend on whether some are held out. None where there are neither.
+    pub(super) fn held_out(&self, count: Option<usize>, seed: u64, kind: Kind, device: Device) -> Option<Taken> {
+        let (part, classes) = match (&self.set.test, count) {
+            (Some(test), _) => (Part::Test, Tensor::from_slice(&test.labels).to_kind(Kind::Int64)),
+            (None, Some(count)) => {
+                let first = self.set.count - count;
+                let drawn = order(self.set, seed).narrow(0, first as i64, count as i64);
+                (Part::Drawn { first, count, seed }, classes(self.set, &drawn))
+            }
+            (None, None) => return None,
+        };
+        Some(self.take(part, classes.to_device(device), kind, device, false))
+    }
+
+    /// The images of a part, made if they are not there.
+    fn take(&self, part: Part, classes: Tensor, kind: Kind, device: Device, sparse: bool) -> Taken {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = |made: &Made| (made.part, made.kind, made.device) == (part, kind, device);
+        made.retain(|made| made.users.strong_count() > 0 || [None, part.seed()].contains(&made.part.seed()));
+        let place = made.iter().position(wanted).unwrap_or_else(|| {
+            let dense = self.normalised(part, kind).to_device(device);
+            made.push(Made { part, kind, device, dense, sparse: OnceCell::new(), users: Weak::new() });
+            made.len() - 1
+        });
+        let found = &mut made[place];
+        let users = found.users.upgrade().unwrap_or_default();
+        found.users = Arc::downgrade(&users);
+        let without = || SparseImages::of(&found.dense).map(Arc::new);
+        let sparse = if sparse { found.sparse.get_or_init(without).clone() } else { None };
+        Taken { images: found.dense.shallow_clone(), sparse, chosen: None, classes, users }
+    }
+
+    /// The images of a part, normalised by the moments of the images that are trained on.
+    fn normalised(&self, part: Part, kind: Kind) -> Tensor {
+        let from = if part == Part::Test { self.set.test.as_deref().unwrap_or(self.set) } else { self.set };
+        let rows: Vec<i64> = match part {
+            Part::Whole | Part::Test => (0..from.count as i64).collect(),
+            Part::Drawn { first, count, seed } => {
+                let drawn = order(self.set, seed).narrow(0, first as i64, count as i64);
+                Vec::try_from(drawn).expect("an order is a list of numbers")
+            }
+        };
+        let features = from.shape().features();
+        let result = Tensor::empty([rows.len() as i64, features as i64], (kind, Device::Cpu));
+        for (chunk, rows) in (0..).step_by(CHUNK).zip(rows.chunks(CHUNK)) {
+            let pixels = rows.iter().map(|&row| &from.images[row as usize * features..][..features]);
+            let pixels = Tensor::from_slice(&pixels.collect::<Vec<_>>().concat()).to_kind(Kind::Double);
+            let values = ((pixels - self.mean) / self.deviation).to_kind(kind);
+            result.narrow(0, chunk, rows.len() as i64).copy_(&values.view([-1, features as i64]));
+        }
+        result
     }
 }
 
 /// The seed's order of all images.
 fn order(set: &ImageSet, seed: u64) -> Tensor {
     Generator::named("images", seed).permutation(set.count)
-}
-
-/// Some images of a set, normalised by the moments of `by`.
-fn normalised(by: &ImageSet, set: &ImageSet, chosen: &Tensor, kind: Kind) -> Tensor {
-    let (mean, deviation) = moments(&by.images);
-    let features = set.shape().features() as i64;
-    let all = Tensor::from_slice(&set.images).view([set.count as i64, features]);
-    ((all.index_select(0, chosen).to_kind(Kind::Double) - mean) / deviation).to_kind(kind)
 }
 
 fn classes(set: &ImageSet, chosen: &Tensor) -> Tensor {
@@ -69,79 +170,4 @@ fn moments(pixels: &[u8]) -> (f64, f64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_whole_set_has_mean_zero_and_deviation_one_and_a_seed_takes_some_of_it() {
-        let pixels: Vec<u8> = (0..200).map(|index| (index * 7 % 256) as u8).collect();
-        let set = ImageSet {
-            name: "synthetic".to_owned(),
-            images: pixels,
-            count: 50,
-            rows: 2,
-            columns: 2,
-            channels: 1,
-            labels: vec![0; 50],
-            classes: 10,
-            checksum: String::new(),
-            test: None,
-        };
-        let all = select_images(&set, 50, Kind::Double, 3);
-        assert!(all.mean(Kind::Double).double_value(&[]).abs() < 1e-12);
-        assert!((all.std(false).double_value(&[]) - 1.0).abs() < 1e-12);
-        let some = select_images(&set, 20, Kind::Double, 3);
-        assert_eq!(some, all.narrow(0, 0, 20));
-        assert_ne!(some, select_images(&set, 20, Kind::Double, 4));
-    }
-
-    /// Images of one pixel that tells which they are, and the class beside it.
-    fn numbered(count: usize, first: u8) -> ImageSet {
-        ImageSet {
-            name: "numbered".to_owned(),
-            images: (first..).take(count).collect(),
-            count,
-            rows: 1,
-            columns: 1,
-            channels: 1,
-            labels: (first..).take(count).map(|number| number % 10).collect(),
-            classes: 10,
-            checksum: String::new(),
-            test: None,
-        }
-    }
-
-    /// Which images of the set these are.
-    fn numbers(set: &ImageSet, images: &Tensor) -> Vec<i64> {
-        let (mean, deviation) = moments(&set.images);
-        Vec::try_from((images * deviation + mean).round().to_kind(Kind::Int64).view(-1)).unwrap()
-    }
-
-    #[test]
-    fn held_out_images_are_others_than_those_that_are_trained_on() {
-        let set = numbered(30, 0);
-        let train = numbers(&set, &select_images(&set, 20, Kind::Double, 5));
-        let held_out = HeldOutImages::select(&set, Some(10), Kind::Double, 5).unwrap();
-        let test = numbers(&set, &held_out.images);
-        let mut all = [train.clone(), test.clone()].concat();
-        all.sort_unstable();
-        assert_eq!(all, (0..30).collect::<Vec<_>>());
-        let of = |numbers: &[i64]| numbers.iter().map(|number| number % 10).collect::<Vec<_>>();
-        assert_eq!(Vec::<i64>::try_from(&held_out.classes).unwrap(), of(&test));
-        assert_eq!(Vec::<i64>::try_from(&select_classes(&set, 20, 5)).unwrap(), of(&train));
-        assert!(HeldOutImages::select(&set, None, Kind::Double, 5).is_none());
-    }
-
-    #[test]
-    fn test_images_of_the_set_are_all_used_and_normalised_as_its_training_images() {
-        let set = numbered(30, 0).with_test(numbered(7, 100)).unwrap();
-        let held_out = HeldOutImages::select(&set, None, Kind::Double, 5).unwrap();
-        assert_eq!(numbers(&set, &held_out.images), (100..107).collect::<Vec<_>>());
-        assert_eq!(Vec::<i64>::try_from(&held_out.classes).unwrap(), (0..7).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn images_of_one_colour_are_zeros() {
-        assert_eq!(moments(&[7; 12]), (7.0, 1.0));
-    }
-}
+mod tests;

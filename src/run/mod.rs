@@ -17,6 +17,7 @@ pub(crate) use catalogue::catalogue;
 pub use catalogue::of_method;
 pub use columns::columns;
 pub use device::DeviceOption;
+pub(crate) use images::SharedImages;
 pub use images::select_images;
 pub use plan::{MethodPlan, RunPlan};
 pub(crate) use summary::TaskSummary;

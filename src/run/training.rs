@@ -1,6 +1,7 @@
 //! One run: a learner on a stream of tasks, update by update.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use trainability_baselines::indicator::When;
@@ -9,7 +10,7 @@ use trainability_record::{ControlRow, TaskRow};
 use trainability_tensor::{Generator, State, StateError, Stateful};
 
 use super::columns::control_row;
-use super::images::{HeldOutImages, select_classes, select_images};
+use super::images::{SharedImages, Taken};
 use super::plan::RunPlan;
 use super::replicate::perturb;
 use super::summary::TaskSummary;
@@ -47,9 +48,11 @@ pub struct Advance {
 /// Everything that a run carries from one update to the next.
 #[derive(Debug)]
 pub struct Run {
-    stream: Stream,
-    images: TaskImages,
-    held_out: Option<HeldOutImages>,
+    pub(super) stream: Stream,
+    pub(super) images: TaskImages,
+    /// As long as it is there, other runs find the same images in memory.
+    _users: Arc<()>,
+    held_out: Option<Taken>,
     learner: Learner,
     /// Whether the learner is told that a task begins.
     announces: bool,
@@ -65,22 +68,27 @@ impl Run {
     /// # Errors
     /// A method or a schedule that the network or the optimizer cannot serve.
     pub fn new(plan: &RunPlan, set: &ImageSet) -> Result<Run, LearnerError> {
+        Run::sharing(plan, &SharedImages::of(set))
+    }
+
+    /// The same with images that other runs take too.
+    ///
+    /// # Errors
+    /// As [`Run::new`].
+    pub(crate) fn sharing(plan: &RunPlan, images: &SharedImages) -> Result<Run, LearnerError> {
         let kind = plan.training.precision.kind();
         let device = plan
             .device
             .device()
             .unwrap_or_else(|expected| panic!("the device is {}, expected {expected}", plan.device));
-        let images = select_images(set, plan.images(), kind, plan.seed).to_device(device);
+        let (set, stream) = (images.set(), plan.stream.kind());
         let method = plan.method.build();
         let shape = plan.shape(set, &method);
+        let begins_dense = shape.convolutions.is_none();
         let Method { activation, normalization, rules, .. } = method;
         let mut initialisation = Generator::named("initialisation", plan.seed);
         let mut model = Chain::with_normalization(shape, activation, normalization, device, &mut initialisation);
         perturb(model.layers_mut(), plan.training.replicate);
-        let true_labels = plan.stream.kind().true_labels;
-        let held_out =
-            true_labels.then(|| HeldOutImages::select(set, plan.data.test_images, kind, plan.seed)).flatten();
-        let begins_dense = model.shape().convolutions.is_none();
         let options = LearnerOptions {
             rules,
             optimizer: plan.training.optimizer_factory(),
@@ -90,20 +98,28 @@ impl Run {
             measure: plan.measure,
             seed: plan.seed,
         };
+        let learner = Learner::new(Box::new(model), initialisation, options)?;
+        let leaves_out = TaskImages::leaves_out(begins_dense.then_some(plan.training.batch_size));
+        // Tasks with another order of pixels have images of their own.
+        let sparse = leaves_out && !stream.permutes_pixels;
+        let taken = images.training(plan.images(), plan.seed, kind, device, sparse);
+        let held_out = || images.held_out(plan.data.test_images, plan.seed, kind, device);
         Ok(Run {
-            learner: Learner::new(Box::new(model), initialisation, options)?,
-            images: TaskImages::new(&images, begins_dense.then_some(plan.training.batch_size)),
+            learner,
+            images: TaskImages::shared(taken.images.shallow_clone(), taken.sparse, leaves_out),
+            _users: taken.users,
+            held_out: stream.true_labels.then(held_out).flatten(),
             stream: Stream::new(StreamStart {
-                kind: plan.stream.kind(),
-                true_classes: select_classes(set, plan.images(), plan.seed).to_device(device),
-                images,
+                kind: stream,
+                images: taken.images,
+                chosen: taken.chosen,
+                true_classes: taken.classes,
                 classes: i64::from(set.classes),
                 lengths: plan.lengths(),
                 fraction: plan.stream.fraction,
                 composition: plan.stream.composition(),
                 seed: plan.seed,
             }),
-            held_out: held_out.map(|held_out| held_out.to_device(device)),
             announces: plan.stream.announce_boundaries,
             task: 0,
             update_in_task: 0,
@@ -194,10 +210,9 @@ impl Run {
 
     fn end_task(&mut self) -> Result<TaskRow, RunDiverged> {
         let start = Instant::now();
-        let (images, labels) = (self.stream.images(), self.stream.labels());
-        let (final_accuracy, final_loss) = self.learner.evaluate(images.size()[0], |first, length| {
-            (images.narrow(0, first, length), labels.narrow(0, first, length))
-        });
+        let task = task_of(&self.stream);
+        let (final_accuracy, final_loss) =
+            self.learner.evaluate(task.count(), |first, length| task.part(first, length));
         self.count_seconds("forward_backward", start);
         if !final_loss.is_finite() {
             return Err(self.diverged("the loss over the task", final_loss, self.learner.updates()));
@@ -265,7 +280,7 @@ impl Run {
 }
 
 fn task_of(stream: &Stream) -> Task<'_> {
-    Task { inputs: stream.images(), labels: stream.labels() }
+    Task { inputs: stream.images(), chosen: stream.chosen(), labels: stream.labels() }
 }
 
 impl Stateful for Run {

@@ -24,9 +24,11 @@ pub struct Composition {
 pub struct StreamStart {
     /// The kind.
     pub kind: &'static StreamKind,
-    /// N x features, normalised.
+    /// M x features, normalised. Others may hold them too: nobody writes to them.
     pub images: Tensor,
-    /// The true class of each image, N, Int64.
+    /// Which of them the tasks are about, in this order, N, Int64; none where it is all of them as they lie.
+    pub chosen: Option<Tensor>,
+    /// The true class of each of these, N, Int64.
     pub true_classes: Tensor,
     /// How many classes there are.
     pub classes: i64,
@@ -47,6 +49,7 @@ impl StreamStart {
             kind: &random_labels::KIND,
             true_classes: Tensor::zeros([images.size()[0]], (Kind::Int64, images.device())),
             images,
+            chosen: None,
             classes,
             lengths,
             fraction: 1.0,
@@ -80,8 +83,10 @@ pub struct Stream {
     material: Material,
     composition: Composition,
     lengths: Lengths,
-    /// The images as they are, N x features.
+    /// The images as they are, M x features.
     originals: Tensor,
+    /// Which of them this is about, N, Int64, if not all as they lie.
+    chosen: Option<Tensor>,
     true_classes: Tensor,
     source: Generator,
     order_generator: Generator,
@@ -95,9 +100,9 @@ pub struct Stream {
     task: Option<DrawnTask>,
     /// The task before, while there is a transition from it.
     before: Option<DrawnTask>,
-    /// The task's images, N x features.
+    /// The task's images, M x features.
     images: Tensor,
-    /// The task's images and below them the same as the task before showed them, 2N x features, while there is a transition
+    /// The task's images and below them the same as the task before showed them, 2M x features, while there is a transition
     /// between orders of pixels.
     stack: Option<Tensor>,
 }
@@ -105,8 +110,8 @@ pub struct Stream {
 impl Stream {
     /// The stream before its first task.
     pub fn new(start: StreamStart) -> Stream {
-        let StreamStart { kind, images, true_classes, classes, lengths, fraction, composition, seed } = start;
-        let [count, features] = [0, 1].map(|axis| images.size()[axis] as usize);
+        let StreamStart { kind, images, chosen, true_classes, classes, lengths, fraction, composition, seed } = start;
+        let (count, features) = (true_classes.size()[0] as usize, images.size()[1] as usize);
         let material = Material { images: count, features, classes, fraction, seed };
         Stream {
             kind,
@@ -124,6 +129,7 @@ impl Stream {
             before: None,
             images: images.shallow_clone(),
             originals: images,
+            chosen,
             stack: None,
         }
     }
@@ -169,14 +175,16 @@ impl Stream {
         let first = place * self.lengths.batch_size();
         let length = self.lengths.batch_size().min(count - first);
         let device = self.originals.device();
-        let rows = self.order.narrow(0, first as i64, length as i64).to_device(device);
-        let labels = self.labels().index_select(0, &rows);
+        let places = self.order.narrow(0, first as i64, length as i64).to_device(device);
+        let labels = self.labels().index_select(0, &places);
         let share = self.old_share();
         let old = (share > 0.0).then(|| self.transition_generator.events(length, share).to_device(device));
         self.given += 1;
+        let rows = self.chosen.as_ref().map(|chosen| chosen.index_select(0, &places));
+        let rows = rows.unwrap_or_else(|| places.shallow_clone());
         let Some((old, before)) = old.zip(self.before.as_ref()) else { return Minibatch { rows, labels } };
-        let labels = before.labels.index_select(0, &rows).where_self(&old, &labels);
-        let below = old.to_kind(Kind::Int64) * count as i64;
+        let labels = before.labels.index_select(0, &places).where_self(&old, &labels);
+        let below = old.to_kind(Kind::Int64) * self.originals.size()[0];
         Minibatch { rows: if self.stack.is_some() { rows + below } else { rows }, labels }
     }
 
@@ -210,9 +218,11 @@ impl Stream {
         self.images = match &self.before {
             None => content.show(&self.originals),
             Some(before) => {
-                let count = self.material.images as i64;
-                let size = [2 * count, self.material.features as i64];
-                let stack = Tensor::empty(size, (self.originals.kind(), self.originals.device()));
+                let count = self.originals.size()[0];
+                let stack = Tensor::empty(
+                    [2 * count, self.originals.size()[1]],
+                    (self.originals.kind(), self.originals.device()),
+                );
                 stack.narrow(0, 0, count).copy_(&content.show(&self.originals));
                 stack.narrow(0, count, count).copy_(&before.content.show(&self.originals));
                 let images = stack.narrow(0, 0, count);
@@ -226,12 +236,17 @@ impl Stream {
         DrawnTask { labels: content.labels(&self.true_classes).to_device(self.originals.device()), content }
     }
 
-    /// All images as the task shows them, N x features. Nobody writes to them: other images are another tensor.
+    /// The images as the task shows them, M x features. Nobody writes to them: other images are another tensor.
     pub fn images(&self) -> &Tensor {
         &self.images
     }
 
-    /// The labels of all images in this task, N.
+    /// Which of them the task is about, in the order of its labels, N, Int64; none where it is all as they lie.
+    pub(crate) fn chosen(&self) -> Option<&Tensor> {
+        self.chosen.as_ref()
+    }
+
+    /// The labels of the images that the task is about, N.
     ///
     /// # Panics
     /// Before the first task.
@@ -239,7 +254,7 @@ impl Stream {
         &self.task.as_ref().expect("a task has begun").labels
     }
 
-    /// The images that the rows of minibatches point to: those of the task, N x features, followed by those of the task
+    /// The images that the rows of minibatches point to: those of the task, M x features, followed by those of the task
     /// before while there is a transition between orders of pixels. Other images are another tensor.
     pub(crate) fn minibatch_images(&self) -> &Tensor {
         self.stack.as_ref().unwrap_or(&self.images)

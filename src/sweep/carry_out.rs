@@ -17,7 +17,7 @@ use super::run_state::{NextStep, RunState};
 use super::{execute, fork, memory};
 use crate::data::ImageSet;
 use crate::experiment::Plan;
-use crate::run::RunPlan;
+use crate::run::{RunPlan, SharedImages};
 
 /// What became of the runs.
 #[derive(Debug, Default)]
@@ -179,13 +179,14 @@ fn train_all<'a>(
     let single_threaded = |_| tch::set_num_threads(1);
     let jobs = options.jobs.min(left.len().max(1));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).start_handler(single_threaded).build()?;
+    let images = SharedImages::of(set);
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     // Each thread takes the next run of the plan, in its order, so that whole seeds are complete early.
     let work = |_: rayon::BroadcastContext| {
         let mut ended = Vec::new();
         while !stop.load(Ordering::Relaxed) && options.signals.stop().is_none() {
             let Some(&run) = left.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-            let record = execute::execute(run, set, &folder.run(run), options, listener);
+            let record = execute::execute(run, &images, &folder.run(run), options, listener);
             listener.ended(run, &record);
             if options.fail_fast && !matches!(record.status, Status::Finished | Status::Running) {
                 stop.store(true, Ordering::Relaxed);

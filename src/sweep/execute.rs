@@ -14,10 +14,9 @@ use trainability_tensor::{State, StateError};
 use super::listener::Listener;
 use super::options::SweepOptions;
 use super::run_state::checkpoint_path;
-use crate::data::ImageSet;
 use crate::learner::LearnerError;
 use crate::run::checkpoint::{self, CheckpointError};
-use crate::run::{Run, RunPlan, columns};
+use crate::run::{Run, RunPlan, SharedImages, columns};
 
 /// Rows that may wait for the end of a task, in bytes.
 const MOST_WAITING: usize = 1 << 20;
@@ -47,13 +46,13 @@ enum RunError {
 /// Carries a run out and returns its record, which is on disk as well wherever the disk allowed it.
 pub(super) fn execute(
     plan: &RunPlan,
-    set: &ImageSet,
+    images: &SharedImages,
     folder: &Path,
     options: &SweepOptions,
     listener: &dyn Listener,
 ) -> RunRecord {
     let mut record = RunRecord::begun(&plan.hash, &plan.method.label, &plan.schedule, plan.seed, plan.options.clone());
-    let attempt = catch_unwind(AssertUnwindSafe(|| train(plan, set, folder, options, listener, &mut record)));
+    let attempt = catch_unwind(AssertUnwindSafe(|| train(plan, images, folder, options, listener, &mut record)));
     match attempt {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
@@ -102,7 +101,7 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
 
 fn train(
     plan: &RunPlan,
-    set: &ImageSet,
+    images: &SharedImages,
     folder: &Path,
     options: &SweepOptions,
     listener: &dyn Listener,
@@ -111,7 +110,7 @@ fn train(
     let start = Instant::now();
     let signals = &options.signals;
     let unwritable = |source| RunError::Unwritable { folder: folder.to_owned(), source };
-    let Beginning { mut run, mut recorder, seconds: earlier, resumptions } = begin(plan, set, folder, listener)?;
+    let Beginning { mut run, mut recorder, seconds: earlier, resumptions } = begin(plan, images, folder, listener)?;
     record.resumptions = resumptions;
     listener.updated(run.learner().updates());
     note(&run, start, &earlier, record);
@@ -176,10 +175,10 @@ struct Beginning {
     resumptions: u64,
 }
 
-fn begin(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener) -> Result<Beginning, RunError> {
+fn begin(plan: &RunPlan, images: &SharedImages, folder: &Path, listener: &dyn Listener) -> Result<Beginning, RunError> {
     remove_unfinished_files(folder);
     if checkpoint_path(folder).exists() {
-        match resume(plan, set, folder) {
+        match resume(plan, images, folder) {
             Ok(resumed) => return Ok(resumed),
             // The same options give the same bytes, so that nothing but time is lost.
             Err(error) => {
@@ -190,7 +189,7 @@ fn begin(plan: &RunPlan, set: &ImageSet, folder: &Path, listener: &dyn Listener)
     }
     let recorder = Recorder::create(folder, &columns())
         .map_err(|source| RunError::Unwritable { folder: folder.to_owned(), source })?;
-    Ok(Beginning { run: Run::new(plan, set)?, recorder, seconds: BTreeMap::new(), resumptions: 0 })
+    Ok(Beginning { run: Run::sharing(plan, images)?, recorder, seconds: BTreeMap::new(), resumptions: 0 })
 }
 
 /// Removes what a killed process had begun to write under a temporary name, which begins with a dot.
@@ -203,13 +202,13 @@ fn remove_unfinished_files(folder: &Path) {
     }
 }
 
-fn resume(plan: &RunPlan, set: &ImageSet, folder: &Path) -> Result<Beginning, RunError> {
+fn resume(plan: &RunPlan, images: &SharedImages, folder: &Path) -> Result<Beginning, RunError> {
     let state = checkpoint::read(&checkpoint_path(folder))?;
     let hash: String = state.value("configuration_hash")?;
     if hash != plan.hash {
         return Err(RunError::OtherOptions);
     }
-    let mut run = Run::new(plan, set)?;
+    let mut run = Run::sharing(plan, images)?;
     state.restore_part("run", &mut run)?;
     let recorder = Recorder::resume(folder, &columns(), &state.value("recorder")?)?;
     let resumptions = state.value::<u64>("resumptions")? + 1;

@@ -41,7 +41,7 @@ fn a_gradient_is_clipped_with_its_penalties() {
     };
     let before = values(&learner);
     let (inputs, labels) = (generator.uniform(&[20, 5], 2.0, Kind::Double), generator.labels(20, 3));
-    let task = Task { inputs: &inputs, labels: &labels };
+    let task = Task { inputs: &inputs, chosen: None, labels: &labels };
     learner.update(&inputs, &labels, Progress::in_tasks(0, 1, 1), task).unwrap();
     let length: f64 = values(&learner).iter().zip(&before).map(|(new, old)| (new - old).powi(2)).sum();
     assert!((length.sqrt() / (0.5 * 1e-3) - 1.0).abs() < 1e-9, "{}", length.sqrt());

@@ -82,7 +82,7 @@ impl Trained {
     /// What surgery reaches of it.
     pub(super) fn in_training(&mut self) -> InTraining<'_> {
         InTraining {
-            task: Task { inputs: &self.images, labels: &self.labels },
+            task: Task { inputs: &self.images, chosen: None, labels: &self.labels },
             model: &mut self.network,
             optimizer: &mut self.optimizer,
             initialisation: &mut self.initialisation,

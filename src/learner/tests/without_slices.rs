@@ -50,7 +50,7 @@ fn train(parts: &[&str], optimizer: &str, convolutional: bool) -> (Vec<Tensor>, 
     let mut learner = Learner::new(Box::new(chain), initialisation, options).unwrap();
     let mut generator = Generator::named("batch", 3);
     let (inputs, labels) = (generator.uniform(&[20, 25], 1.5, Kind::Double), generator.labels(20, 3));
-    let task = Task { inputs: &inputs, labels: &labels };
+    let task = Task { inputs: &inputs, chosen: None, labels: &labels };
     learner.begin_task(1, task);
     let mut measured = Vec::new();
     for update in 0..UPDATES {

@@ -19,6 +19,7 @@ mod optimizers;
 mod replay;
 mod replicate;
 mod schedules;
+mod sharing;
 mod streams;
 
 fn images() -> ImageSet {

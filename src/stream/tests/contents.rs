@@ -24,6 +24,7 @@ pub(super) fn start(kind: &str, count: usize, tasks: usize, composition: Composi
     StreamStart {
         kind: crate::stream::stream(kind).unwrap(),
         images: pixels(count),
+        chosen: None,
         true_classes: Tensor::from_slice(&true_classes(count)),
         classes: CLASSES,
         lengths: Lengths::equal(tasks, 2, count, 4),
@@ -200,6 +201,7 @@ fn variants() -> Vec<StreamStart> {
 fn copy(start: &StreamStart) -> StreamStart {
     StreamStart {
         images: start.images.copy(),
+        chosen: start.chosen.as_ref().map(Tensor::copy),
         true_classes: start.true_classes.copy(),
         lengths: start.lengths.clone(),
         ..*start
@@ -275,5 +277,43 @@ fn damaged_states_are_refused() {
         }
         assert!(refusal(&|state| state.put_value("begun", &4)).contains("`begun` is 4, expected at most 3"));
         assert!(refusal(&|state| state.put_value("given", &7)).contains("`given` is 7, expected at most 6"));
+    }
+}
+
+/// All that a stream shows and calls, of all its tasks.
+fn everything(start: StreamStart) -> Vec<(Vec<i64>, Vec<i64>)> {
+    let mut stream = Stream::new(start);
+    let mut all = Vec::new();
+    for task in 0..stream.lengths().tasks() {
+        stream.begin_task();
+        let images =
+            stream.chosen().map_or_else(|| stream.images().copy(), |chosen| stream.images().index_select(0, chosen));
+        all.push((whole(&images), whole(stream.labels())));
+        for _ in 0..updates(&stream, task) {
+            let batch = stream.next_minibatch();
+            all.push(shown(&stream, &batch));
+        }
+    }
+    all
+}
+
+#[test]
+fn images_that_are_chosen_out_of_others_are_those_that_lie_in_this_order() {
+    for kind in ["random_labels", "label_permutation", "pixel_permutation"] {
+        for composition in [Composition::default(), Composition { recurring: 2, transition: 0.7 }] {
+            for chosen in [[3, 0, 7, 9, 1, 2, 8, 4, 6, 5].as_slice(), &[9, 2, 4, 3, 0, 7]] {
+                let chosen = Tensor::from_slice(chosen);
+                let classes = Tensor::from_slice(&true_classes(IMAGES)).index_select(0, &chosen);
+                let begin = |images: Tensor, chosen: Option<Tensor>| StreamStart {
+                    images,
+                    chosen,
+                    true_classes: classes.shallow_clone(),
+                    lengths: Lengths::equal(3, 2, classes.size()[0] as usize, 4),
+                    ..start(kind, IMAGES, 3, composition)
+                };
+                let in_order = begin(pixels(IMAGES).index_select(0, &chosen), None);
+                assert_eq!(everything(begin(pixels(IMAGES), Some(chosen))), everything(in_order), "{kind}");
+            }
+        }
     }
 }

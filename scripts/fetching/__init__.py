@@ -1,0 +1,1 @@
+"""What `scripts/setup.py` fetches image sets with; Python's standard library only."""
