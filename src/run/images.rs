@@ -3,7 +3,58 @@
 use tch::{Device, Kind, Tensor};
 use trainability_tensor::Generator;
 
+use super::plan::RunPlan;
 use crate::data::ImageSet;
+
+/// What a run takes from the set.
+#[derive(Debug)]
+pub(crate) struct RunImages {
+    /// N x features, normalised.
+    pub(super) images: Tensor,
+    /// Their true classes, N, Int64.
+    pub(super) classes: Tensor,
+    /// Images that nobody trains on, where the stream's labels say something of them.
+    pub(super) held_out: Option<HeldOutImages>,
+}
+
+impl RunImages {
+    /// The choice of the plan's seed.
+    pub(crate) fn select(plan: &RunPlan, set: &ImageSet) -> RunImages {
+        let kind = plan.training.precision.kind();
+        let true_labels = plan.stream.kind().true_labels;
+        RunImages {
+            images: select_images(set, plan.images(), kind, plan.seed),
+            classes: select_classes(set, plan.images(), plan.seed),
+            held_out: true_labels.then(|| HeldOutImages::select(set, plan.data.test_images, kind, plan.seed)).flatten(),
+        }
+    }
+
+    /// The same tensors once more: nobody writes to them.
+    pub(crate) fn share(&self) -> RunImages {
+        self.to_device(self.images.device())
+    }
+
+    /// The same images on a device.
+    pub(super) fn to_device(&self, device: Device) -> RunImages {
+        RunImages {
+            images: self.images.to_device(device),
+            classes: self.classes.to_device(device),
+            held_out: self.held_out.as_ref().map(|held_out| held_out.to_device(device)),
+        }
+    }
+
+    /// How many are trained on and how many are held out.
+    pub(super) fn counts(&self) -> [i64; 2] {
+        [self.images.size()[0], self.held_out.as_ref().map_or(0, |held_out| held_out.images.size()[0])]
+    }
+
+    /// Bytes of all of them.
+    pub(crate) fn bytes(&self) -> usize {
+        let held_out = self.held_out.iter().flat_map(|held_out| [&held_out.images, &held_out.classes]);
+        let tensors = [&self.images, &self.classes].into_iter().chain(held_out);
+        tensors.map(|tensor| tensor.numel() * tensor.kind().elt_size_in_bytes()).sum()
+    }
+}
 
 /// The seed's choice of `count` images in a random order, count x features, normalised by the mean and the standard
 /// deviation over all pixels of the whole set, so that equal images are equal inputs whatever the seed.
@@ -38,7 +89,7 @@ impl HeldOutImages {
     }
 
     /// The same images on a device.
-    pub(super) fn to_device(&self, device: Device) -> HeldOutImages {
+    fn to_device(&self, device: Device) -> HeldOutImages {
         HeldOutImages { images: self.images.to_device(device), classes: self.classes.to_device(device) }
     }
 }

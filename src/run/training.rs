@@ -9,7 +9,7 @@ use trainability_record::{ControlRow, TaskRow};
 use trainability_tensor::{Generator, State, StateError, Stateful};
 
 use super::columns::control_row;
-use super::images::{HeldOutImages, select_classes, select_images};
+use super::images::{HeldOutImages, RunImages};
 use super::plan::RunPlan;
 use super::replicate::perturb;
 use super::summary::TaskSummary;
@@ -65,21 +65,22 @@ impl Run {
     /// # Errors
     /// A method or a schedule that the network or the optimizer cannot serve.
     pub fn new(plan: &RunPlan, set: &ImageSet) -> Result<Run, LearnerError> {
-        let kind = plan.training.precision.kind();
+        Run::with_images(plan, set, RunImages::select(plan, set))
+    }
+
+    /// The same with images that have been taken from the set already.
+    pub(super) fn with_images(plan: &RunPlan, set: &ImageSet, images: RunImages) -> Result<Run, LearnerError> {
         let device = plan
             .device
             .device()
             .unwrap_or_else(|expected| panic!("the device is {}, expected {expected}", plan.device));
-        let images = select_images(set, plan.images(), kind, plan.seed).to_device(device);
+        let RunImages { images, classes, held_out } = images.to_device(device);
         let method = plan.method.build();
         let shape = plan.shape(set, &method);
         let Method { activation, normalization, rules, .. } = method;
         let mut initialisation = Generator::named("initialisation", plan.seed);
         let mut model = Chain::with_normalization(shape, activation, normalization, device, &mut initialisation);
         perturb(model.layers_mut(), plan.training.replicate);
-        let true_labels = plan.stream.kind().true_labels;
-        let held_out =
-            true_labels.then(|| HeldOutImages::select(set, plan.data.test_images, kind, plan.seed)).flatten();
         let begins_dense = model.shape().convolutions.is_none();
         let options = LearnerOptions {
             rules,
@@ -95,7 +96,7 @@ impl Run {
             images: TaskImages::new(&images, begins_dense.then_some(plan.training.batch_size)),
             stream: Stream::new(StreamStart {
                 kind: plan.stream.kind(),
-                true_classes: select_classes(set, plan.images(), plan.seed).to_device(device),
+                true_classes: classes,
                 images,
                 classes: i64::from(set.classes),
                 lengths: plan.lengths(),
@@ -103,7 +104,7 @@ impl Run {
                 composition: plan.stream.composition(),
                 seed: plan.seed,
             }),
-            held_out: held_out.map(|held_out| held_out.to_device(device)),
+            held_out,
             announces: plan.stream.announce_boundaries,
             task: 0,
             update_in_task: 0,
@@ -145,22 +146,14 @@ impl Run {
         if self.update_in_task == 0 {
             self.begin_task();
         }
-        let lengths = self.stream.lengths();
-        let progress = Progress {
-            update: self.learner.updates(),
-            updates: lengths.updates(),
-            task: self.task as u64,
-            update_in_task: self.update_in_task,
-            updates_in_task: lengths.updates_of(self.task),
-        };
-        let controls = self.update(progress)?;
-        self.update_in_task += 1;
-        let is_last = self.update_in_task == progress.updates_in_task;
-        let task = if is_last { Some(self.end_task()?) } else { None };
+        let controls = self.update()?;
+        let is_last = self.update_in_task == self.stream.lengths().updates_of(self.task);
+        let task = if is_last { Some(self.end_task(i64::MAX)?) } else { None };
         Ok(Advance { controls, task })
     }
 
-    fn begin_task(&mut self) {
+    /// What belongs before a task's first update.
+    pub(super) fn begin_task(&mut self) {
         self.summary = TaskSummary::default();
         self.stream.begin_task();
         if self.announces && self.task > 0 {
@@ -172,7 +165,16 @@ impl Run {
         self.read_indicators(When::TaskStart);
     }
 
-    fn update(&mut self, progress: Progress) -> Result<Vec<ControlRow>, RunDiverged> {
+    /// The next update of the task.
+    pub(super) fn update(&mut self) -> Result<Vec<ControlRow>, RunDiverged> {
+        let lengths = self.stream.lengths();
+        let progress = Progress {
+            update: self.learner.updates(),
+            updates: lengths.updates(),
+            task: self.task as u64,
+            update_in_task: self.update_in_task,
+            updates_in_task: lengths.updates_of(self.task),
+        };
         let start = Instant::now();
         let batch = self.stream.next_minibatch();
         self.images.follow(self.stream.minibatch_images());
@@ -181,6 +183,7 @@ impl Run {
         let update = self.learner.update(inputs, &batch.labels, progress, task_of(&self.stream));
         let update =
             update.map_err(|diverged| self.diverged("the loss", diverged.value, self.learner.updates() + 1))?;
+        self.update_in_task += 1;
         self.summary.add_accuracy(update.accuracy);
         for (part, seconds) in update.seconds {
             *self.seconds.entry(part).or_default() += seconds;
@@ -191,10 +194,11 @@ impl Run {
         Ok(measured.layers.into_iter().map(|layer| control_row(self.task, self.learner.updates(), layer)).collect())
     }
 
-    fn end_task(&mut self) -> Result<TaskRow, RunDiverged> {
+    /// What belongs after a task's last update. Of all images, and of those that are held out, the first `most` are evaluated.
+    pub(super) fn end_task(&mut self, most: i64) -> Result<TaskRow, RunDiverged> {
         let start = Instant::now();
         let (images, labels) = (self.stream.images(), self.stream.labels());
-        let (final_accuracy, final_loss) = self.learner.evaluate(images.size()[0], |first, length| {
+        let (final_accuracy, final_loss) = self.learner.evaluate(images.size()[0].min(most), |first, length| {
             (images.narrow(0, first, length), labels.narrow(0, first, length))
         });
         self.count_seconds("forward_backward", start);
@@ -203,7 +207,7 @@ impl Run {
         }
         self.read_indicators(When::TaskEnd);
         let start = Instant::now();
-        let test_accuracy = self.test_accuracy();
+        let test_accuracy = self.test_accuracy(most);
         self.count_seconds("forward_backward", start);
         let updates = self.learner.updates();
         let row = self.summary.row(self.task, updates, final_accuracy, final_loss, test_accuracy);
@@ -219,12 +223,12 @@ impl Run {
         self.count_seconds("indicators", start);
     }
 
-    /// Accuracy on images that nobody trains on, as the task shows and names them; none where there are none, or where
-    /// labels say nothing of other images.
-    fn test_accuracy(&self) -> Option<f64> {
+    /// Accuracy on the first `most` images that nobody trains on, as the task shows and names them; none where there are none,
+    /// or where labels say nothing of other images.
+    fn test_accuracy(&self, most: i64) -> Option<f64> {
         let (held_out, content) = self.held_out.as_ref().zip(self.stream.content())?;
         let labels = content.labels_of_others(&held_out.classes)?;
-        let (accuracy, _) = self.learner.evaluate(labels.size()[0], |first, length| {
+        let (accuracy, _) = self.learner.evaluate(labels.size()[0].min(most), |first, length| {
             (content.show(&held_out.images.narrow(0, first, length)), labels.narrow(0, first, length))
         });
         Some(accuracy)
