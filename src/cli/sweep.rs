@@ -11,7 +11,7 @@ use trainability_record::label;
 use crate::data::{load, load_with_test};
 use crate::experiment::{Experiment, ImageFacts, MOST_SEEDS, Plan, same_arms};
 use crate::run::{DeviceOption, RunPlan};
-use crate::sweep::{ProgressDisplay, Signals, SweepOptions, SweepOutcome, carry_out, choose};
+use crate::sweep::{ProgressDisplay, Signals, SweepOptions, SweepOutcome, carry_out, choose, foresee};
 
 /// Train every method under every schedule with every seed of an experiment. Calling again goes on: what is unfinished
 /// continues from its checkpoint, what is finished is left alone, and a run whose files are damaged is done again. A run
@@ -48,7 +48,8 @@ pub(crate) struct Sweep {
     /// A run writes a checkpoint when its last is this old
     #[arg(long, value_name = "SECONDS", default_value = "60")]
     checkpoint_every: String,
-    /// Print the runs and their number of updates, and do nothing
+    /// Print the runs with their number of updates, measure in some seconds what they will cost (hours on this machine,
+    /// memory, disk), and train none of them
     #[arg(long)]
     dry_run: bool,
     /// Start no further run once one has failed
@@ -83,10 +84,6 @@ impl Sweep {
         for sentence in same_arms(&chosen) {
             eprintln!("note: {sentence}");
         }
-        if self.dry_run {
-            list(&chosen);
-            return Ok(ExitCode::SUCCESS);
-        }
         let own = self.out.unwrap_or_else(|| PathBuf::from("results").join(&plan.name));
         let (out, fork_of) = match &self.fork {
             None => (own, None),
@@ -100,8 +97,21 @@ impl Sweep {
             retry_failed: self.retry_failed,
             fork_of,
             checkpoint_every,
-            signals: Signals::listen()?,
+            signals: if self.dry_run { Signals::default() } else { Signals::listen()? },
         };
+        if self.dry_run {
+            list(&chosen);
+            let (left, estimate) = foresee(&plan, &set, &options)?;
+            if left < chosen.len() {
+                println!("{left} of them are left to be trained");
+            }
+            match estimate {
+                Some(estimate) => print!("\n{estimate}"),
+                None if left > 0 => println!("\ntheir cost cannot be measured, since none of them trains"),
+                None => {}
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
         let outcome = carry_out(&plan, &set, &options, &ProgressDisplay::default())?;
         Ok(conclude(&outcome, &options))
     }

@@ -11,7 +11,9 @@ use tch::{Device, Kind, Tensor};
 use trainability_tensor::Generator;
 use trainability_tensor::sparse_images::SparseImages;
 
+use super::plan::RunPlan;
 use crate::data::ImageSet;
+use crate::model::TaskImages;
 
 /// Images that are normalised at once, which bounds the memory.
 const CHUNK: usize = 1024;
@@ -61,7 +63,27 @@ struct Made {
     users: Weak<()>,
 }
 
-/// The images of a run.
+/// What a run takes from the set.
+#[derive(Debug)]
+pub(crate) struct RunImages {
+    /// The images that it trains on.
+    pub(super) training: Taken,
+    /// Images that nobody trains on, where the stream's labels say something of them.
+    pub(super) held_out: Option<Taken>,
+    /// Whether its minibatches leave the background out, if there is one.
+    pub(super) leaves_out: bool,
+}
+
+impl RunImages {
+    /// Bytes of all of them as they are, without the background's absence.
+    pub(crate) fn bytes(&self) -> usize {
+        let all = [Some(&self.training), self.held_out.as_ref()].into_iter().flatten();
+        let tensors = all.flat_map(|taken| [&taken.images, &taken.classes]);
+        tensors.map(|tensor| tensor.numel() * tensor.kind().elt_size_in_bytes()).sum()
+    }
+}
+
+/// Images out of the set.
 #[derive(Debug)]
 pub(super) struct Taken {
     /// M x features, normalised.
@@ -86,6 +108,28 @@ impl<'a> SharedImages<'a> {
     /// The set.
     pub(crate) fn set(&self) -> &'a ImageSet {
         self.set
+    }
+
+    /// Those of a run, on that device.
+    pub(crate) fn of_run(&self, plan: &RunPlan, device: Device) -> RunImages {
+        let (kind, stream) = (plan.training.precision.kind(), plan.stream.kind());
+        let begins_dense = plan.network.channels.is_none();
+        let leaves_out = TaskImages::leaves_out(begins_dense.then_some(plan.training.batch_size));
+        // Tasks with another order of pixels have images of their own.
+        let sparse = leaves_out && !stream.permutes_pixels;
+        let held_out = || self.held_out(plan.data.test_images, plan.seed, kind, device);
+        RunImages {
+            training: self.training(plan.images(), plan.seed, kind, device, sparse),
+            held_out: stream.true_labels.then(held_out).flatten(),
+            leaves_out,
+        }
+    }
+
+    /// How many images a run trains on, and how many it holds out.
+    pub(super) fn counts(&self, plan: &RunPlan) -> [usize; 2] {
+        let own = self.set.test.as_ref().map(|test| test.count);
+        let held_out = own.or(plan.data.test_images).filter(|_| plan.stream.kind().true_labels);
+        [plan.images(), held_out.unwrap_or(0)]
     }
 
     /// The images that a run of that seed trains on; `sparse`: without their background, if there is one.

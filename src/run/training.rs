@@ -10,7 +10,7 @@ use trainability_record::{ControlRow, TaskRow};
 use trainability_tensor::{Generator, State, StateError, Stateful};
 
 use super::columns::control_row;
-use super::images::{SharedImages, Taken};
+use super::images::{RunImages, SharedImages, Taken};
 use super::plan::RunPlan;
 use super::replicate::perturb;
 use super::summary::TaskSummary;
@@ -76,15 +76,13 @@ impl Run {
     /// # Errors
     /// As [`Run::new`].
     pub(crate) fn sharing(plan: &RunPlan, images: &SharedImages) -> Result<Run, LearnerError> {
-        let kind = plan.training.precision.kind();
         let device = plan
             .device
             .device()
             .unwrap_or_else(|expected| panic!("the device is {}, expected {expected}", plan.device));
-        let (set, stream) = (images.set(), plan.stream.kind());
+        let set = images.set();
         let method = plan.method.build();
         let shape = plan.shape(set, &method);
-        let begins_dense = shape.convolutions.is_none();
         let Method { activation, normalization, rules, .. } = method;
         let mut initialisation = Generator::named("initialisation", plan.seed);
         let mut model = Chain::with_normalization(shape, activation, normalization, device, &mut initialisation);
@@ -99,18 +97,14 @@ impl Run {
             seed: plan.seed,
         };
         let learner = Learner::new(Box::new(model), initialisation, options)?;
-        let leaves_out = TaskImages::leaves_out(begins_dense.then_some(plan.training.batch_size));
-        // Tasks with another order of pixels have images of their own.
-        let sparse = leaves_out && !stream.permutes_pixels;
-        let taken = images.training(plan.images(), plan.seed, kind, device, sparse);
-        let held_out = || images.held_out(plan.data.test_images, plan.seed, kind, device);
+        let RunImages { training: taken, held_out, leaves_out } = images.of_run(plan, device);
         Ok(Run {
             learner,
             images: TaskImages::shared(taken.images.shallow_clone(), taken.sparse, leaves_out),
             _users: taken.users,
-            held_out: stream.true_labels.then(held_out).flatten(),
+            held_out,
             stream: Stream::new(StreamStart {
-                kind: stream,
+                kind: plan.stream.kind(),
                 images: taken.images,
                 chosen: taken.chosen,
                 true_classes: taken.classes,
@@ -161,23 +155,14 @@ impl Run {
         if self.update_in_task == 0 {
             self.begin_task();
         }
-        let lengths = self.stream.lengths();
-        let progress = Progress {
-            update: self.learner.updates(),
-            updates: lengths.updates(),
-            task: self.task as u64,
-            update_in_task: self.update_in_task,
-            updates_in_task: lengths.updates_of(self.task),
-            updates_in_epoch: lengths.updates_per_epoch(),
-        };
-        let controls = self.update(progress)?;
-        self.update_in_task += 1;
-        let is_last = self.update_in_task == progress.updates_in_task;
-        let task = if is_last { Some(self.end_task()?) } else { None };
+        let controls = self.update()?;
+        let is_last = self.update_in_task == self.stream.lengths().updates_of(self.task);
+        let task = if is_last { Some(self.end_task(i64::MAX)?) } else { None };
         Ok(Advance { controls, task })
     }
 
-    fn begin_task(&mut self) {
+    /// What belongs before a task's first update.
+    pub(super) fn begin_task(&mut self) {
         self.summary = TaskSummary::default();
         self.stream.begin_task();
         if self.announces && self.task > 0 {
@@ -189,7 +174,17 @@ impl Run {
         self.read_indicators(When::TaskStart);
     }
 
-    fn update(&mut self, progress: Progress) -> Result<Vec<ControlRow>, RunDiverged> {
+    /// The next update of the task.
+    pub(super) fn update(&mut self) -> Result<Vec<ControlRow>, RunDiverged> {
+        let lengths = self.stream.lengths();
+        let progress = Progress {
+            update: self.learner.updates(),
+            updates: lengths.updates(),
+            task: self.task as u64,
+            update_in_task: self.update_in_task,
+            updates_in_task: lengths.updates_of(self.task),
+            updates_in_epoch: lengths.updates_per_epoch(),
+        };
         let start = Instant::now();
         let batch = self.stream.next_minibatch();
         self.images.follow(self.stream.minibatch_images());
@@ -198,6 +193,7 @@ impl Run {
         let update = self.learner.update(inputs, &batch.labels, progress, task_of(&self.stream));
         let update =
             update.map_err(|diverged| self.diverged("the loss", diverged.value, self.learner.updates() + 1))?;
+        self.update_in_task += 1;
         self.summary.add_accuracy(update.accuracy);
         for (part, seconds) in update.seconds {
             *self.seconds.entry(part).or_default() += seconds;
@@ -208,18 +204,19 @@ impl Run {
         Ok(measured.layers.into_iter().map(|layer| control_row(self.task, self.learner.updates(), layer)).collect())
     }
 
-    fn end_task(&mut self) -> Result<TaskRow, RunDiverged> {
+    /// What belongs after a task's last update. Of all images, and of those that are held out, the first `most` are evaluated.
+    pub(super) fn end_task(&mut self, most: i64) -> Result<TaskRow, RunDiverged> {
         let start = Instant::now();
         let task = task_of(&self.stream);
         let (final_accuracy, final_loss) =
-            self.learner.evaluate(task.count(), |first, length| task.part(first, length));
+            self.learner.evaluate(task.count().min(most), |first, length| task.part(first, length));
         self.count_seconds("forward_backward", start);
         if !final_loss.is_finite() {
             return Err(self.diverged("the loss over the task", final_loss, self.learner.updates()));
         }
         self.read_indicators(When::TaskEnd);
         let start = Instant::now();
-        let test_accuracy = self.test_accuracy();
+        let test_accuracy = self.test_accuracy(most);
         self.count_seconds("forward_backward", start);
         let updates = self.learner.updates();
         let row = self.summary.row(self.task, updates, final_accuracy, final_loss, test_accuracy);
@@ -235,12 +232,12 @@ impl Run {
         self.count_seconds("indicators", start);
     }
 
-    /// Accuracy on images that nobody trains on, as the task shows and names them; none where there are none, or where
-    /// labels say nothing of other images.
-    fn test_accuracy(&self) -> Option<f64> {
+    /// Accuracy on the first `most` images that nobody trains on, as the task shows and names them; none where there are none,
+    /// or where labels say nothing of other images.
+    fn test_accuracy(&self, most: i64) -> Option<f64> {
         let (held_out, content) = self.held_out.as_ref().zip(self.stream.content())?;
         let labels = content.labels_of_others(&held_out.classes)?;
-        let (accuracy, _) = self.learner.evaluate(labels.size()[0], |first, length| {
+        let (accuracy, _) = self.learner.evaluate(labels.size()[0].min(most), |first, length| {
             (content.show(&held_out.images.narrow(0, first, length)), labels.narrow(0, first, length))
         });
         Some(accuracy)

@@ -8,13 +8,14 @@ use globset::Glob;
 use trainability_record::digest::{Digest, read_json, write_json};
 use trainability_record::{Status, read_record};
 
+use super::cost::{self, Estimate, Left, Occasion};
 use super::error::SweepError;
 use super::folder::SweepFolder;
 use super::listener::Listener;
 use super::options::SweepOptions;
 use super::provenance::Provenance;
-use super::run_state::{NextStep, RunState};
-use super::{execute, fork, memory};
+use super::run_state::{NextStep, RunState, checkpoint_path};
+use super::{execute, fork};
 use crate::data::ImageSet;
 use crate::experiment::Plan;
 use crate::run::{RunPlan, SharedImages};
@@ -75,7 +76,7 @@ pub fn carry_out(
     let jobs = options.jobs.min(chosen.len());
     let unfinished: Vec<&RunPlan> =
         chosen.iter().copied().filter(|run| !is_finished(&options.out.join("runs").join(run.name()))).collect();
-    memory::check(&unfinished, set, jobs, memory::available())?;
+    cost::refuse_hopeless(&unfinished, set, jobs)?;
     let sources = options.fork_of.as_deref().map_or(Ok(Vec::new()), fork::sources)?;
     let folder = SweepFolder::open(&options.out)?;
     folder.check(plan)?;
@@ -83,6 +84,14 @@ pub fn carry_out(
     let (mut outcome, left) = select(&folder, &chosen, options.retry_failed, listener);
     let updates = left.iter().map(|run| run.updates()).sum();
     listener.begin(left.len(), updates, outcome.skipped);
+    let places: Vec<Left> = left.iter().map(|run| left_of(run, &folder.run(run))).collect();
+    match cost::estimate(&places, set, options.jobs, Occasion::InPassing, &options.signals) {
+        Ok(estimate) => estimate.iter().for_each(|estimate| listener.estimated(&estimate.totals())),
+        Err(error) => {
+            listener.end();
+            return Err(error.into());
+        }
+    }
     let sweep_file = options.out.join("sweep.json");
     let earlier = read_json(&sweep_file, Digest::Optional);
     match &earlier {
@@ -113,6 +122,42 @@ pub fn carry_out(
         }
     }
     Ok(outcome)
+}
+
+/// How many runs a call of [`carry_out`] would train, and what they will cost, if that can be measured. Nothing is written.
+///
+/// # Errors
+/// The pattern chooses nothing, there is nothing to fork, or the runs do not fit into memory.
+pub(crate) fn foresee(
+    plan: &Plan,
+    set: &ImageSet,
+    options: &SweepOptions,
+) -> Result<(usize, Option<Estimate>), SweepError> {
+    let chosen = choose(plan, options.only.as_deref())?;
+    let sources = options.fork_of.as_deref().map_or(Ok(Vec::new()), fork::sources)?;
+    let kept = fork::finished(&sources, &Unheard);
+    let place = |run: &RunPlan| options.out.join("runs").join(run.name());
+    let is_left = |run: &RunPlan| match RunState::of(&place(run)) {
+        Ok(RunState::Open(None)) if kept.contains_key(&run.hash) => false,
+        Ok(state) => matches!(state.step(options.retry_failed), NextStep::GoOn(_) | NextStep::Anew(_)),
+        Err(_) => false,
+    };
+    let left: Vec<&RunPlan> = chosen.into_iter().filter(|run| is_left(run)).collect();
+    cost::refuse_hopeless(&left, set, options.jobs)?;
+    let left: Vec<Left> = left.iter().map(|run| left_of(run, &place(run))).collect();
+    Ok((left.len(), cost::estimate(&left, set, options.jobs, Occasion::Asked, &options.signals)?))
+}
+
+/// A listener that is told and does not tell.
+struct Unheard;
+
+impl Listener for Unheard {}
+
+/// How far a run is that has work left: where its checkpoint is, which its record is written with.
+fn left_of<'a>(run: &'a RunPlan, folder: &Path) -> Left<'a> {
+    let record = if checkpoint_path(folder).exists() { read_record(folder).ok().flatten() } else { None };
+    let (tasks, updates) = record.map_or((0, 0), |record| (record.tasks, record.updates));
+    Left { run, tasks, updates }
 }
 
 /// Whether a run's record says that it is finished, its files unseen.

@@ -63,7 +63,7 @@ pub(super) fn execute(
             let message = panic_message(panic.as_ref());
             record.status = Status::Failed;
             // libtorch throws where the system has no memory: that may be otherwise another time.
-            record.fault = !message.contains("allocate memory");
+            record.fault = !wants_memory(&message);
             record.error = Some(fault(&message, &record));
         }
     }
@@ -89,9 +89,14 @@ fn fault(message: &str, record: &RunRecord) -> String {
     )
 }
 
+/// Whether a panic's message is libtorch's where the system has no memory.
+pub(super) fn wants_memory(message: &str) -> bool {
+    message.contains("allocate memory")
+}
+
 /// The first line of a panic's message, or of libtorch's: to that it adds the addresses of its functions, with line breaks
 /// that `tch` has escaped.
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+pub(super) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
     let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string())).unwrap_or_default();
     let text = text.split_once("Torch(\"").map_or(text.as_str(), |(_, thrown)| thrown);

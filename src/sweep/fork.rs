@@ -35,16 +35,7 @@ pub(super) fn keep(
     runs: &[&RunPlan],
     listener: &dyn Listener,
 ) -> Result<usize, SweepError> {
-    let mut finished: HashMap<String, (&PathBuf, RunRecord)> = HashMap::new();
-    for place in sources {
-        match read_record(place) {
-            Ok(Some(record)) if record.status == Status::Finished => {
-                finished.insert(record.configuration_hash.clone(), (place, record));
-            }
-            Ok(_) => {}
-            Err(damage) => listener.noticed(&format!("{} is not kept: {damage}", place.display())),
-        }
-    }
+    let finished = finished(sources, listener);
     let mut kept = 0;
     for run in runs.iter().filter(|run| !folder.run(run).exists()) {
         let Some((place, record)) = finished.get(&run.hash) else { continue };
@@ -56,6 +47,24 @@ pub(super) fn keep(
         kept += 1;
     }
     Ok(kept)
+}
+
+/// The finished runs among `sources`, by the hash of their options.
+pub(super) fn finished<'a>(
+    sources: &'a [PathBuf],
+    listener: &dyn Listener,
+) -> HashMap<String, (&'a PathBuf, RunRecord)> {
+    let mut finished = HashMap::new();
+    for place in sources {
+        match read_record(place) {
+            Ok(Some(record)) if record.status == Status::Finished => {
+                finished.insert(record.configuration_hash.clone(), (place, record));
+            }
+            Ok(_) => {}
+            Err(damage) => listener.noticed(&format!("{} is not kept: {damage}", place.display())),
+        }
+    }
+    finished
 }
 
 /// Copies one run: its folder appears under its name when it is complete.

@@ -8,6 +8,8 @@ use crate::run::RunPlan;
 pub trait Listener: Sync {
     /// The sweep begins: how many runs and updates are left, and how many runs were finished before.
     fn begin(&self, _left: usize, _updates: u64, _finished: usize) {}
+    /// What the runs that are left will cost, in lines to be shown.
+    fn estimated(&self, _totals: &str) {}
     /// Updates were made.
     fn updated(&self, _updates: u64) {}
     /// Something is not as it should be; the sentence also says how it is dealt with.

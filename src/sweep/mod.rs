@@ -2,13 +2,14 @@
 //! disturb the others.
 
 mod carry_out;
+mod cost;
 mod error;
 mod execute;
 mod folder;
 mod fork;
 pub mod glossary;
 mod listener;
-pub mod memory;
+mod memory;
 mod options;
 mod progress;
 mod provenance;
@@ -17,6 +18,7 @@ mod run_state;
 mod signals;
 mod survey;
 
+pub(crate) use carry_out::foresee;
 pub use carry_out::{SweepOutcome, carry_out, choose};
 pub use error::SweepError;
 pub use listener::Listener;

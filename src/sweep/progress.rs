@@ -39,6 +39,10 @@ impl Listener for ProgressDisplay {
         self.bar.inc(updates);
     }
 
+    fn estimated(&self, totals: &str) {
+        self.noticed(totals);
+    }
+
     fn noticed(&self, sentence: &str) {
         if self.bar.is_hidden() {
             eprintln!("{sentence}");

@@ -3,6 +3,8 @@
 mod bad_experiment;
 mod bad_surroundings;
 mod checkout;
+#[cfg(unix)]
+mod cost;
 mod data;
 mod failures;
 mod files;

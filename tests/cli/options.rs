@@ -65,7 +65,9 @@ fn a_dry_run_lists_the_runs_and_writes_nothing() {
     let updates = |name: &str| format!("{name}  {UPDATES} updates\n");
     let names = ["relu/constant/seed-4", "relu/paper/seed-4", "relu/constant/seed-7", "relu/paper/seed-7"];
     let expected = names.map(updates).concat() + &format!("4 runs, {} updates\n", 4 * UPDATES);
-    assert_eq!((said.stdout, said.stderr), (expected, String::new()));
+    let (plan, cost) = said.stdout.split_once("\n\n").unwrap();
+    assert_eq!((format!("{plan}\n"), said.stderr), (expected, String::new()));
+    assert_contains(cost, &["4 108", "relu", "about", "disk"]);
     assert_eq!(work.snapshot(""), before);
 }
 
