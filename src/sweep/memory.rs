@@ -140,7 +140,9 @@ pub(super) fn together(needs: &[(f64, &RunPlan)], jobs: usize) -> f64 {
 /// # Errors
 /// In a sentence: what they need, what there is, and what would fit.
 pub(super) fn check(needs: &[(f64, &RunPlan)], jobs: usize, available: f64) -> Result<(), MemoryError> {
-    let Some(&(most, run)) = needs.iter().max_by(|a, b| a.0.total_cmp(&b.0)) else { return Ok(()) };
+    let Some(&(most, run)) = needs.iter().reduce(|most, need| if need.0 > most.0 { need } else { most }) else {
+        return Ok(());
+    };
     let jobs = jobs.min(needs.len());
     let fitting = (1..=jobs).take_while(|&jobs| together(needs, jobs) <= available).count();
     match fitting {

@@ -58,8 +58,8 @@ fn the_smoke_sweep_runs_every_schedule_and_the_controls_sweep_asks_what_it_says(
     }
     let constants = ["0.0001", "0.0003", "0.0005"].map(|rate| format!("constant-learning_rate={rate}"));
     let expected = ["linear", "exponential", "cosine", "step", "warmup_stable_decay", "debiased", "paper", "as_run"];
-    let expected =
-        [&["constant"], &constants.each_ref().map(String::as_str)[..], &expected, &["floor_only", "cooling_only"]];
+    const LAST: [&str; 4] = ["floor_only", "cooling_only", "paper-limit=noise", "as_run-limit=noise"];
+    let expected = [&["constant"], &constants.each_ref().map(String::as_str)[..], &expected, &LAST];
     assert_eq!(labels("controls.json"), expected.concat());
 }
 

@@ -40,6 +40,8 @@ pub(super) struct Measurement {
     pub(super) kinds: Vec<Option<Measured>>,
     /// Bytes that the process takes without any run, if the system tells.
     pub(super) base: Option<f64>,
+    /// The most bytes that it had with several kinds at once, which runs of the sweep may be as well.
+    pub(super) at_once: Option<f64>,
     /// What runs share.
     pub(super) images: SetUp,
 }
@@ -109,6 +111,7 @@ pub(super) fn measure(
     // Every thread is at work to the end: what places are left over go to kinds that come once more.
     let of_job =
         |job: usize| (0..rounds).map(|round| found[(round * jobs + job) % found.len()]).collect::<Vec<usize>>();
+    let gauge = Gauge::begin();
     let rehearsed: Vec<(usize, Option<Parts>)> = quietly(|| {
         scope(|scope| {
             let begin = |own: Vec<usize>| scope.spawn(move || at_once(kinds, shared, own, rehearsal));
@@ -116,6 +119,8 @@ pub(super) fn measure(
             threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
         })
     });
+    let may_meet = found.iter().all(|&kind| kinds[kind].runs.len() >= jobs.div_ceil(found.len()));
+    measurement.at_once = gauge.filter(|_| may_meet).and_then(|gauge| Some(gauge.before() + gauge.most()?));
     for kind in found {
         let parts: Vec<Parts> = rehearsed.iter().filter(|of| of.0 == kind).filter_map(|of| of.1).collect();
         if let (Some(measured), Some(mean)) = (&mut measurement.kinds[kind], Parts::mean(&parts)) {
@@ -174,7 +179,8 @@ fn measure_alone(
 ) -> Result<(Measurement, Vec<Held>), MemoryError> {
     tch::set_num_threads(1);
     let mut held: Vec<Held> = Vec::new();
-    let mut measurement = Measurement { kinds: vec![None; kinds.len()], base: None, images: SetUp::default() };
+    let images = SetUp::default();
+    let mut measurement = Measurement { kinds: vec![None; kinds.len()], base: None, at_once: None, images };
     for (count, index) in order(kinds).into_iter().enumerate() {
         let late = start.elapsed().as_secs_f64() > SHARE_ALONE * limits.seconds;
         if limits.signals.stop().is_some() || (count > 0 && late) {

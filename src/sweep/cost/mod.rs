@@ -142,14 +142,13 @@ fn put_together(measurement: &Measurement, kinds: &[Kind], left: &[Left], jobs: 
     lines.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
     let needs = needs(measurement, kinds, left);
     let is_known = measurement.kinds.iter().flatten().all(|found| found.memory.is_some());
+    let alone = measurement.base.filter(|_| is_known);
+    let together = alone.map(|base| base + measurement.images.bytes + memory::together(&needs, jobs));
     Some(Estimate {
         lines,
         jobs,
         seconds: measurement.images.seconds + until_all_are_over(seconds, jobs),
-        memory: measurement
-            .base
-            .filter(|_| is_known)
-            .map(|base| base + measurement.images.bytes + memory::together(&needs, jobs)),
+        memory: together.map(|bytes| bytes.max(measurement.at_once.unwrap_or_default())),
         disk,
         checkpoints: jobs as f64 * checkpoints,
         unmeasured: measurement.kinds.iter().filter(|found| found.is_none()).count(),
@@ -183,14 +182,20 @@ mod tests {
         // Two seeds of two methods, 18 updates each, in the order relu, crelu, relu, crelu.
         of_plan(&json!({ "methods": ["relu", "crelu"], "seeds": 2 }), |kinds, left, _| {
             let images = SetUp { seconds: 10.0, bytes: 70.0 };
-            let measurement =
-                Measurement { kinds: vec![measured(1.0, 300.0), measured(2.0, 500.0)], base: Some(1000.0), images };
+            let measurement = Measurement {
+                kinds: vec![measured(1.0, 300.0), measured(2.0, 500.0)],
+                base: Some(1000.0),
+                at_once: None,
+                images,
+            };
             let estimate = put_together(&measurement, kinds, left, 2).unwrap();
             let line = |label: &str, seconds| Line { label: label.to_owned(), runs: 2, updates: 36, seconds };
             assert_eq!(estimate.lines, [line("crelu", 72.0), line("relu", 36.0)]);
             // 10 for the images; 18 and 36 seconds, then 18 more after the first, and 36 after that.
             assert_eq!((estimate.seconds, estimate.jobs, estimate.unmeasured), (10.0 + 36.0 + 36.0, 2, 0));
             assert_eq!(estimate.memory, Some(1000.0 + 70.0 + 2.0 * 500.0));
+            let measurement = Measurement { at_once: Some(2500.0), ..measurement };
+            assert_eq!(put_together(&measurement, kinds, left, 2).unwrap().memory, Some(2500.0));
             let records: usize = left.iter().map(|left| 2000 + left.run.options.to_string().len()).sum();
             assert_eq!((estimate.disk, estimate.checkpoints), (4.0 * 3.0 * 100.0 + records as f64, 2e6));
         });
@@ -199,8 +204,8 @@ mod tests {
     #[test]
     fn memory_is_refused_with_what_fits() {
         of_plan(&json!({ "methods": ["relu", "crelu"], "seeds": 2 }), |kinds, left, set| {
-            let kinds_of = vec![measured(1.0, 300.0), measured(2.0, 500.0)];
-            let measurement = Measurement { kinds: kinds_of, base: None, images: SetUp::default() };
+            let found = vec![measured(1.0, 300.0), measured(2.0, 500.0)];
+            let measurement = Measurement { kinds: found, base: None, at_once: Some(1e9), images: SetUp::default() };
             let needs = needs(&measurement, kinds, left);
             let refused = |jobs, available| memory::check(&needs, jobs, available).unwrap_err().to_string();
             memory::check(&needs, 3, 1300.0).unwrap();
@@ -225,7 +230,7 @@ mod tests {
             assert_eq!(seconds(Occasion::InPassing, 1e12), None);
             assert_eq!(seconds(Occasion::InPassing, 10.0 * kinds[0].least), Some(0.0));
         });
-        let long = json!({ "stream": { "tasks": 1000, "epochs": 1000 } });
+        let long = json!({ "stream": { "tasks": 1000, "epochs": 100 } });
         of_plan(&long, |kinds, left, _| {
             let seconds = |jobs| Occasion::InPassing.seconds(kinds, left, jobs, 1e12).unwrap();
             assert!(seconds(1) == 2.0 * seconds(2) && seconds(1) > 0.2, "{}", seconds(1));
