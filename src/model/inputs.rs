@@ -15,8 +15,8 @@ const LEAST_BATCH: usize = 64;
 pub struct TaskImages {
     /// Whether the background is left out, if there is one.
     leaves_out: bool,
-    dense: Tensor,
-    sparse: Option<Arc<SparseImages>>,
+    pub(crate) dense: Tensor,
+    pub(crate) sparse: Option<Arc<SparseImages>>,
 }
 
 impl TaskImages {
@@ -52,11 +52,12 @@ impl TaskImages {
     /// The images `rows` (B, Int64).
     pub fn inputs(&self, rows: &Tensor) -> Inputs {
         match &self.sparse {
-            Some(sparse) => Inputs::Sparse {
-                images: self.dense.shallow_clone(),
-                sparse: Arc::clone(sparse),
-                rows: rows.contiguous(),
-            },
+            Some(sparse) => {
+                let rows = rows.contiguous();
+                // SAFETY: nothing writes to the rows of a minibatch.
+                let batch = sparse.batch(unsafe { view(&rows) });
+                Inputs::Sparse { images: self.dense.shallow_clone(), rows, batch }
+            }
             None => Inputs::Dense(self.dense.index_select(0, rows)),
         }
     }
@@ -71,10 +72,10 @@ pub enum Inputs {
     Sparse {
         /// All images of the task, N x features.
         images: Tensor,
-        /// The same without their background.
-        sparse: Arc<SparseImages>,
         /// Which of them, B, Int64.
         rows: Tensor,
+        /// The same without their background.
+        batch: SparseImages,
     },
 }
 
@@ -97,8 +98,7 @@ impl Inputs {
     pub(super) fn linear(&self, layer: &Layer) -> Tensor {
         match self {
             Inputs::Dense(images) => no_grad(|| layer.forward(images)),
-            // SAFETY: nothing writes to the rows of a minibatch.
-            Inputs::Sparse { sparse, rows, .. } => sparse.linear(unsafe { view(rows) }, layer),
+            Inputs::Sparse { batch, .. } => batch.linear(layer),
         }
     }
 
@@ -106,8 +106,7 @@ impl Inputs {
     pub(super) fn weight_gradient(&self, delta: &Tensor) -> Tensor {
         match self {
             Inputs::Dense(images) => delta.tr().mm(images),
-            // SAFETY: as above.
-            Inputs::Sparse { sparse, rows, .. } => sparse.weight_gradient(unsafe { view(rows) }, delta),
+            Inputs::Sparse { batch, .. } => batch.weight_gradient(delta),
         }
     }
 }

@@ -46,7 +46,7 @@ impl Lists {
     }
 }
 
-/// The images of a task without their background, f32.
+/// Images without their background, f32: those of a task, or those of a minibatch.
 #[derive(Debug)]
 pub struct SparseImages {
     features: usize,
@@ -83,10 +83,30 @@ impl SparseImages {
         Some(SparseImages { features, background, blocks: blocks.collect() })
     }
 
-    /// The layer's pre-activation x W^T + b of the images `rows` (B), B x out.
-    pub fn linear(&self, rows: &[i64], layer: &Layer) -> Tensor {
-        let units = layer.weight().size()[0] as usize;
-        let mut result = Tensor::empty([rows.len() as i64, units as i64], (Kind::Float, layer.weight().device()));
+    /// The images `rows`, in this order. They are read again and again, and lie apart in what may be a hundred megabytes:
+    /// copied side by side, they are fetched once, several at a time.
+    pub fn batch(&self, rows: &[i64]) -> SparseImages {
+        let blocks = self.blocks.iter().map(|block| {
+            let lists = || rows.iter().map(|&row| block.get(row as usize));
+            let mut batch = Lists { starts: vec![0], entries: Vec::with_capacity(lists().map(<[Entry]>::len).sum()) };
+            for list in lists() {
+                batch.entries.extend_from_slice(list);
+                batch.starts.push(batch.entries.len());
+            }
+            batch
+        });
+        SparseImages { features: self.features, background: self.background, blocks: blocks.collect() }
+    }
+
+    /// How many there are, N.
+    fn count(&self) -> usize {
+        self.blocks[0].starts.len() - 1
+    }
+
+    /// The layer's pre-activation x W^T + b, N x out.
+    pub fn linear(&self, layer: &Layer) -> Tensor {
+        let (count, units) = (self.count(), layer.weight().size()[0] as usize);
+        let mut result = Tensor::empty([count as i64, units as i64], (Kind::Float, layer.weight().device()));
         let bias = layer.bias().expect("a layer of a network has a bias");
         // SAFETY: parameters are only read, and the result is new.
         let (weight, bias, out) =
@@ -96,7 +116,7 @@ impl SparseImages {
             let width = UNITS.min(units - first);
             let mut start = ZERO;
             start.0[..width].copy_from_slice(&bias[first..first + width]);
-            let mut sums = vec![start; rows.len()];
+            let mut sums = vec![start; count];
             for (block, lists) in self.blocks.iter().enumerate() {
                 let from = block * PIXELS;
                 let panel = &mut panel[..PIXELS.min(self.features - from)];
@@ -105,7 +125,7 @@ impl SparseImages {
                         *lane = weight[(first + unit) * self.features + from + pixel];
                     }
                 }
-                let lists: Vec<&[Entry]> = rows.iter().map(|&row| lists.get(row as usize)).collect();
+                let lists: Vec<&[Entry]> = (0..count).map(|image| lists.get(image)).collect();
                 add_products(self.background, &lists, panel, &mut sums);
             }
             for (row, sum) in out.chunks_exact_mut(units).zip(&sums) {
@@ -115,16 +135,16 @@ impl SparseImages {
         result
     }
 
-    /// delta^T x, out x features, of the images `rows` (B) with the gradient delta at the pre-activation, B x out.
-    pub fn weight_gradient(&self, rows: &[i64], delta: &Tensor) -> Tensor {
+    /// delta^T x, out x features, with the gradient delta at the pre-activation, N x out.
+    pub fn weight_gradient(&self, delta: &Tensor) -> Tensor {
         let delta = delta.contiguous();
         let units = delta.size()[1] as usize;
         let mut result = Tensor::empty([units as i64, self.features as i64], (Kind::Float, delta.device()));
         // SAFETY: delta is only read, and the result is new.
         let (delta, out) = unsafe { (view::<f32>(&delta), view_mut::<f32>(&mut result)) };
-        let columns = self.columns(rows);
+        let columns = self.columns();
         let lists: Vec<&[Entry]> = (0..self.features).map(|pixel| columns.get(pixel)).collect();
-        let mut panel = vec![ZERO; rows.len()];
+        let mut panel = vec![ZERO; self.count()];
         for first in (0..units).step_by(UNITS) {
             let width = UNITS.min(units - first);
             for (lanes, row) in panel.iter_mut().zip(delta.chunks_exact(units)) {
@@ -145,27 +165,27 @@ impl SparseImages {
         result
     }
 
-    /// For each pixel a list of those among the images `rows` that differ there, by their place in `rows`.
-    fn columns(&self, rows: &[i64]) -> Lists {
+    /// For each pixel a list of the images that differ there.
+    fn columns(&self) -> Lists {
         let mut starts = vec![0; self.features + 1];
-        self.for_each_entry(rows, |pixel, _| starts[pixel + 1] += 1);
+        self.for_each_entry(|pixel, _| starts[pixel + 1] += 1);
         for pixel in 0..self.features {
             starts[pixel + 1] += starts[pixel];
         }
         let mut entries = vec![Entry::default(); starts[self.features]];
         let mut next = starts.clone();
-        self.for_each_entry(rows, |pixel, entry| {
+        self.for_each_entry(|pixel, entry| {
             entries[next[pixel]] = entry;
             next[pixel] += 1;
         });
         Lists { starts, entries }
     }
 
-    /// Visits what differs in the images `rows`, in their order at every pixel, indexed by place in `rows`.
-    fn for_each_entry(&self, rows: &[i64], mut visit: impl FnMut(usize, Entry)) {
+    /// Visits what differs, in the order of the images at every pixel, indexed by image.
+    fn for_each_entry(&self, mut visit: impl FnMut(usize, Entry)) {
         for (block, lists) in self.blocks.iter().enumerate() {
-            for (&row, sample) in rows.iter().zip(0..) {
-                for &Entry { index, value } in lists.get(row as usize) {
+            for (image, sample) in (0..self.count()).zip(0..) {
+                for &Entry { index, value } in lists.get(image) {
                     visit(block * PIXELS + index as usize, Entry { index: sample, value });
                 }
             }

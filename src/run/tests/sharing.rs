@@ -3,20 +3,18 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tch::Tensor;
+use trainability_tensor::sparse_images::SparseImages;
 
 use super::{digits, plans_of};
 use crate::data::ImageSet;
-use crate::model::Inputs;
 use crate::run::{Run, SharedImages};
 use crate::testing::runs::{begin, finish, first_difference};
 
 /// Where a run's images lie, and what is left of them without their background.
-fn memory(run: &Run) -> (usize, *const u8) {
-    let inputs = run.images.inputs(&Tensor::from_slice(&[0i64]));
-    let Inputs::Sparse { images, sparse, .. } = inputs else { panic!("most pixels are background") };
-    assert_eq!(images.data_ptr(), run.stream.images().data_ptr());
-    (images.data_ptr() as usize, Arc::as_ptr(&sparse).cast())
+fn memory(run: &Run) -> (usize, *const SparseImages) {
+    let images = run.images.dense.data_ptr();
+    assert_eq!(images, run.stream.images().data_ptr());
+    (images as usize, Arc::as_ptr(run.images.sparse.as_ref().expect("most pixels are background")))
 }
 
 fn settings(images: Option<usize>) -> Value {

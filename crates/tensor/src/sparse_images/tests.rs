@@ -37,7 +37,8 @@ fn products_agree_with_dense_ones_in_double_precision() {
         let rows: Vec<i64> = (0..samples).map(|sample| (sample * 7 + 20) % 40).collect();
         let chosen = wide(&images.index_select(0, &Tensor::from_slice(&rows)));
 
-        let found = sparse.linear(&rows, &layer);
+        let batch = sparse.batch(&rows);
+        let found = batch.linear(&layer);
         let expected = chosen.mm(&wide(layer.weight()).tr()) + wide(layer.bias().unwrap());
         let close = |found: &Tensor, expected: &Tensor| {
             let distance = (wide(found) - expected).abs().max().double_value(&[]);
@@ -48,7 +49,7 @@ fn products_agree_with_dense_ones_in_double_precision() {
 
         // Back-propagated deltas come in whatever layout autograd leaves them.
         let delta = generator.uniform(&[units, samples], 1.0, Kind::Float).tr();
-        close(&sparse.weight_gradient(&rows, &delta), &wide(&delta).tr().mm(&chosen));
+        close(&batch.weight_gradient(&delta), &wide(&delta).tr().mm(&chosen));
     }
 }
 
@@ -61,7 +62,7 @@ fn bits_are_those_of_one_multiplication_and_one_addition_after_the_other() {
     let layer = layer(70, 90, &mut generator);
     let (weight, bias) = (vector(layer.weight()), vector(layer.bias().unwrap()));
     let rows: Vec<i64> = (0..30).rev().collect();
-    let found = vector(&sparse.linear(&rows, &layer));
+    let found = vector(&sparse.batch(&rows).linear(&layer));
     for (sample, &row) in rows.iter().enumerate() {
         let image = vector(&images.get(row));
         for unit in 0..70 {
@@ -75,7 +76,7 @@ fn bits_are_those_of_one_multiplication_and_one_addition_after_the_other() {
             assert_eq!(found[sample * 70 + unit].to_bits(), sum.to_bits(), "sample {sample}, unit {unit}");
         }
     }
-    assert_eq!(vector(&sparse.linear(&rows[4..5], &layer)), found[4 * 70..5 * 70]);
+    assert_eq!(vector(&sparse.batch(&rows[4..5]).linear(&layer)), found[4 * 70..5 * 70]);
 }
 
 #[test]
@@ -86,7 +87,7 @@ fn images_of_one_colour_are_all_background() {
     assert!(sparse.blocks.iter().all(|lists| lists.entries.is_empty()));
     let layer = layer(3, 20, &mut generator);
     let expected = images.narrow(0, 0, 2).linear(layer.weight(), layer.bias());
-    assert!(sparse.linear(&[5, 0], &layer).allclose(&expected, 1e-5, 1e-5, false));
+    assert!(sparse.batch(&[5, 0]).linear(&layer).allclose(&expected, 1e-5, 1e-5, false));
 }
 
 #[test]
