@@ -143,7 +143,7 @@ def compare(rows, table):
                 continue
             apart = abs(ours - theirs) if not np.isnan(ours - theirs) else np.inf
             worst[name] = max(worst.get(name, (0.0, key)), (apart, key))
-            if not apart <= ABSOLUTE * (name != "p") + RELATIVE * abs(theirs):
+            if not apart <= (1e-12 if name == "p" else ABSOLUTE) + RELATIVE * abs(theirs):
                 wrong.append(f"{key}: {name} is {theirs}, here {ours}")
     for name, (apart, (claim, of)) in worst.items():
         print(f"{name}: at most {apart:.1e} apart ({' '.join([claim, of]).strip()})")
