@@ -25,12 +25,12 @@ pub struct SetEntry {
     /// What that takes; empty where the user names the folder.
     pub size: &'static str,
     /// How it is read.
-    pub(super) format: &'static Format,
+    pub(super) format: &'static FileFormat,
 }
 
 /// How a set is read out of a folder.
 #[derive(Debug)]
-pub(super) struct Format {
+pub(super) struct FileFormat {
     /// Makes the set: its name, the folder, the number of classes.
     read: fn(&str, &Path, u8) -> Result<ImageSet, DataError>,
     /// The same for its test images, if the folder has any.
@@ -39,12 +39,12 @@ pub(super) struct Format {
     test_files: &'static [&'static str],
 }
 
-const IDX: Format =
-    Format { read: ImageSet::read_idx, read_test: ImageSet::read_idx_test, test_files: &TEST_IMAGE_FILES };
-const CIFAR: Format =
-    Format { read: ImageSet::read_cifar, read_test: ImageSet::read_cifar_test, test_files: &[TEST_BATCH_FILE] };
+const IDX: FileFormat =
+    FileFormat { read: ImageSet::read_idx, read_test: ImageSet::read_idx_test, test_files: &TEST_IMAGE_FILES };
+const CIFAR: FileFormat =
+    FileFormat { read: ImageSet::read_cifar, read_test: ImageSet::read_cifar_test, test_files: &[TEST_BATCH_FILE] };
 /// The same without test images.
-const IDX_ALONE: Format = Format { read: ImageSet::read_idx, read_test: |_, _, _| Ok(None), test_files: &[] };
+const IDX_ALONE: FileFormat = FileFormat { read: ImageSet::read_idx, read_test: |_, _, _| Ok(None), test_files: &[] };
 
 /// Every named set.
 pub const SETS: &[SetEntry] = &[

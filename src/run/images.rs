@@ -21,12 +21,12 @@ const CHUNK: usize = 1024;
 /// The seed's choice of `count` images in a random order, count x features, normalised by the mean and the standard
 /// deviation over all pixels of the whole set, so that equal images are equal inputs whatever the seed.
 pub fn select_images(set: &ImageSet, count: usize, kind: Kind, seed: u64) -> Tensor {
-    SharedImages::of(set).normalised(Part::Drawn { first: 0, count, seed }, kind)
+    SharedImages::of(set).normalised(ImageChoice::Drawn { first: 0, count, seed }, kind)
 }
 
 /// Which images of a set.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Part {
+enum ImageChoice {
     /// All that are trained on, in the order of their files.
     Whole,
     /// Its test images, in the order of their files.
@@ -35,9 +35,9 @@ enum Part {
     Drawn { first: usize, count: usize, seed: u64 },
 }
 
-impl Part {
+impl ImageChoice {
     fn seed(self) -> Option<u64> {
-        if let Part::Drawn { seed, .. } = self { Some(seed) } else { None }
+        if let ImageChoice::Drawn { seed, .. } = self { Some(seed) } else { None }
     }
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct SharedImages<'a> {
 /// Images in memory.
 #[derive(Debug)]
 struct Made {
-    part: Part,
+    part: ImageChoice,
     kind: Kind,
     device: Device,
     dense: Tensor,
@@ -136,7 +136,7 @@ impl<'a> SharedImages<'a> {
     pub(super) fn training(&self, count: usize, seed: u64, kind: Kind, device: Device, sparse: bool) -> Taken {
         let order = order(self.set, seed).narrow(0, 0, count as i64);
         let whole = count == self.set.count;
-        let part = if whole { Part::Whole } else { Part::Drawn { first: 0, count, seed } };
+        let part = if whole { ImageChoice::Whole } else { ImageChoice::Drawn { first: 0, count, seed } };
         let classes = classes(self.set, &order).to_device(device);
         Taken { chosen: whole.then(|| order.to_device(device)), ..self.take(part, classes, kind, device, sparse) }
     }
@@ -145,11 +145,11 @@ impl<'a> SharedImages<'a> {
     /// trains on the first: what is trained on does not depend on whether some are held out. None where there are neither.
     pub(super) fn held_out(&self, count: Option<usize>, seed: u64, kind: Kind, device: Device) -> Option<Taken> {
         let (part, classes) = match (&self.set.test, count) {
-            (Some(test), _) => (Part::Test, Tensor::from_slice(&test.labels).to_kind(Kind::Int64)),
+            (Some(test), _) => (ImageChoice::Test, Tensor::from_slice(&test.labels).to_kind(Kind::Int64)),
             (None, Some(count)) => {
                 let first = self.set.count - count;
                 let drawn = order(self.set, seed).narrow(0, first as i64, count as i64);
-                (Part::Drawn { first, count, seed }, classes(self.set, &drawn))
+                (ImageChoice::Drawn { first, count, seed }, classes(self.set, &drawn))
             }
             (None, None) => return None,
         };
@@ -157,7 +157,7 @@ impl<'a> SharedImages<'a> {
     }
 
     /// The images of a part, made if they are not there.
-    fn take(&self, part: Part, classes: Tensor, kind: Kind, device: Device, sparse: bool) -> Taken {
+    fn take(&self, part: ImageChoice, classes: Tensor, kind: Kind, device: Device, sparse: bool) -> Taken {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = |made: &Made| (made.part, made.kind, made.device) == (part, kind, device);
         made.retain(|made| made.users.strong_count() > 0 || [None, part.seed()].contains(&made.part.seed()));
@@ -175,11 +175,11 @@ impl<'a> SharedImages<'a> {
     }
 
     /// The images of a part, normalised by the moments of the images that are trained on.
-    fn normalised(&self, part: Part, kind: Kind) -> Tensor {
-        let from = if part == Part::Test { self.set.test.as_deref().unwrap_or(self.set) } else { self.set };
+    fn normalised(&self, part: ImageChoice, kind: Kind) -> Tensor {
+        let from = if part == ImageChoice::Test { self.set.test.as_deref().unwrap_or(self.set) } else { self.set };
         let rows: Vec<i64> = match part {
-            Part::Whole | Part::Test => (0..from.count as i64).collect(),
-            Part::Drawn { first, count, seed } => {
+            ImageChoice::Whole | ImageChoice::Test => (0..from.count as i64).collect(),
+            ImageChoice::Drawn { first, count, seed } => {
                 let drawn = order(self.set, seed).narrow(0, first as i64, count as i64);
                 Vec::try_from(drawn).expect("an order is a list of numbers")
             }

@@ -72,9 +72,9 @@ const LEAST_MEASURED: usize = 2;
 
 /// The seconds of one sort of work.
 #[derive(Debug, Default)]
-struct Seconds(Vec<f64>);
+struct Samples(Vec<f64>);
 
-impl Seconds {
+impl Samples {
     /// The mean of all but the first, in which memory is taken up and caches are cold.
     fn mean(&self) -> Option<f64> {
         let settled = if self.0.len() > 1 { &self.0[1..] } else { &self.0 };
@@ -85,15 +85,15 @@ impl Seconds {
 /// Every sort of work of a run.
 #[derive(Debug, Default)]
 struct Timings {
-    begins: Seconds,
+    begins: Samples,
     /// A task's first update, which may lay its images out.
-    firsts: Seconds,
+    firsts: Samples,
     /// Updates with a whole minibatch.
-    whole: Seconds,
+    whole: Samples,
     /// Updates with an epoch's shorter last minibatch.
-    short: Seconds,
-    measured: Seconds,
-    ends: Seconds,
+    short: Samples,
+    measured: Samples,
+    ends: Samples,
 }
 
 impl Timings {
@@ -202,8 +202,8 @@ mod tests {
     use crate::experiment::ImageFacts;
     use crate::testing::runs::{begin, finish, images, plans};
 
-    fn seconds(values: &[f64]) -> Seconds {
-        Seconds(values.to_vec())
+    fn seconds(values: &[f64]) -> Samples {
+        Samples(values.to_vec())
     }
 
     #[test]

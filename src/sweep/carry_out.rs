@@ -8,7 +8,7 @@ use globset::Glob;
 use trainability_record::digest::{Digest, read_json, write_json};
 use trainability_record::{Status, read_record};
 
-use super::cost::{self, Estimate, Left, Occasion};
+use super::cost::{self, Cost, Left, Occasion};
 use super::error::SweepError;
 use super::folder::SweepFolder;
 use super::listener::Listener;
@@ -132,7 +132,7 @@ pub(crate) fn foresee(
     plan: &Plan,
     set: &ImageSet,
     options: &SweepOptions,
-) -> Result<(usize, Option<Estimate>), SweepError> {
+) -> Result<(usize, Option<Cost>), SweepError> {
     let chosen = choose(plan, options.only.as_deref())?;
     let sources = options.fork_of.as_deref().map_or(Ok(Vec::new()), fork::sources)?;
     let kept = fork::finished(&sources, &Unheard);

@@ -70,6 +70,6 @@ fn a_sweep_that_takes_a_while_says_how_long_and_what_is_left_after_a_stop() {
 #[test]
 fn what_cannot_be_measured_is_said() {
     let work = Workdir::new();
-    work.experiment(&[("training", json!({ "optimizer": "sgd", "learning_rate": 1e30 }))]);
+    work.experiment(&[("training", json!({ "optimizer": "sgd", "batch_size": 20, "learning_rate": 1e30 }))]);
     work.sweep("out", &["--dry-run"]).succeeded().tells(&["2 runs", "their cost cannot be measured"]);
 }

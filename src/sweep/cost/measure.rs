@@ -26,7 +26,7 @@ const SHARE_ALONE: f64 = 0.4;
 
 /// What was measured of a kind.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Measured {
+pub(super) struct KindCost {
     /// What its parts take.
     pub(super) parts: Parts,
     /// The most bytes that a run takes beside its images, if the system tells.
@@ -37,7 +37,7 @@ pub(super) struct Measured {
 #[derive(Debug)]
 pub(super) struct Measurement {
     /// Each kind; none where there was no time for it, or its runs cannot be.
-    pub(super) kinds: Vec<Option<Measured>>,
+    pub(super) kinds: Vec<Option<KindCost>>,
     /// Bytes that the process takes without any run, if the system tells.
     pub(super) base: Option<f64>,
     /// The most bytes that it had with several kinds at once, which runs of the sweep may be as well.
@@ -70,13 +70,13 @@ pub(super) struct Limits<'a> {
 impl Measurement {
     /// What is known of a kind: what was measured of it, or else of the kind with the most similar work, scaled by what is
     /// known of both beforehand.
-    pub(super) fn of(&self, kinds: &[Kind], index: usize) -> Option<Measured> {
+    pub(super) fn of(&self, kinds: &[Kind], index: usize) -> Option<KindCost> {
         let distance = |other: &usize| (kinds[index].work / kinds[*other].work).ln().abs();
         let measured = (0..kinds.len()).filter(|&other| self.kinds[other].is_some());
         let nearest =
             measured.min_by(|a, b| (*a != index).cmp(&(*b != index)).then(distance(a).total_cmp(&distance(b))))?;
         let (work, least) = (kinds[index].work / kinds[nearest].work, kinds[index].least / kinds[nearest].least);
-        self.kinds[nearest].map(|found| Measured {
+        self.kinds[nearest].map(|found| KindCost {
             parts: found.parts.scaled(work, least),
             memory: found.memory.map(|bytes| bytes * least),
         })
@@ -221,7 +221,7 @@ fn in_small(plan: &RunPlan) -> RunPlan {
     small
 }
 
-fn one_alone(plan: &RunPlan, shared: &SharedImages, held: &mut Vec<Held>, most: &mut SetUp) -> Option<Measured> {
+fn one_alone(plan: &RunPlan, shared: &SharedImages, held: &mut Vec<Held>, most: &mut SetUp) -> Option<KindCost> {
     if held.iter().all(|held| held.key != key(plan)) {
         let (gauge, start) = (Gauge::begin(), Instant::now());
         let images = shared.of_run(plan, plan.device.device().ok()?);
@@ -233,7 +233,7 @@ fn one_alone(plan: &RunPlan, shared: &SharedImages, held: &mut Vec<Held>, most: 
     let gauge = Gauge::begin();
     let parts = rehearse(plan, shared, BRIEFLY)?;
     let memory = gauge.and_then(|gauge| gauge.most()).map(|rest| rest + KEPT);
-    Some(Measured { parts, memory })
+    Some(KindCost { parts, memory })
 }
 
 /// Does some work whose panics nobody hears of.
@@ -282,7 +282,7 @@ mod tests {
                 let measurement = measure(kinds, set, limits(jobs, 60.0, f64::INFINITY), check).unwrap();
                 assert!(checked.into_inner());
                 for (index, found) in measurement.kinds.iter().enumerate() {
-                    let Measured { parts, memory } = found.unwrap();
+                    let KindCost { parts, memory } = found.unwrap();
                     let Parts { set_up, task, plain, measured, .. } = parts;
                     let seconds = [measurement.images.seconds, set_up, task, plain, measured];
                     assert!(seconds.iter().all(|part| *part > 0.0 && part.is_finite()), "{parts:?}");

@@ -13,7 +13,7 @@ use crate::data::ImageSet;
 use crate::run::{RunPlan, SharedImages};
 use estimate::until_all_are_over;
 use kind::{Kind, kinds};
-use measure::{Limits, Measured, Measurement, measure};
+use measure::{KindCost, Limits, Measurement, measure};
 
 /// What a kind of runs costs.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +27,7 @@ struct Line {
 
 /// What runs will cost on this machine.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Estimate {
+pub(crate) struct Cost {
     /// Kinds of runs, those that take longest first.
     lines: Vec<Line>,
     jobs: usize,
@@ -102,7 +102,7 @@ pub(super) fn estimate(
     jobs: usize,
     occasion: Occasion,
     signals: &Signals,
-) -> Result<Option<Estimate>, MemoryError> {
+) -> Result<Option<Cost>, MemoryError> {
     let (kinds, jobs, available) = (kinds(left, set), jobs.min(left.len()), memory::available());
     let Some(seconds) = occasion.seconds(&kinds, left, jobs, available).filter(|_| !left.is_empty()) else {
         return Ok(None);
@@ -122,11 +122,11 @@ fn needs<'a>(measurement: &Measurement, kinds: &[Kind], left: &[Left<'a>]) -> Ve
     kinds.iter().enumerate().flat_map(of_kind).collect()
 }
 
-fn put_together(measurement: &Measurement, kinds: &[Kind], left: &[Left], jobs: usize) -> Option<Estimate> {
+fn put_together(measurement: &Measurement, kinds: &[Kind], left: &[Left], jobs: usize) -> Option<Cost> {
     let mut lines = Vec::new();
     let (mut seconds, mut disk, mut checkpoints) = (vec![0.0; left.len()], 0.0, 0.0_f64);
     for (index, kind) in kinds.iter().enumerate() {
-        let Measured { parts, .. } = measurement.of(kinds, index)?;
+        let KindCost { parts, .. } = measurement.of(kinds, index)?;
         for &run in &kind.runs {
             seconds[run] = estimate::seconds(&parts, &left[run]);
             disk += estimate::bytes(&parts, &left[run]);
@@ -144,7 +144,7 @@ fn put_together(measurement: &Measurement, kinds: &[Kind], left: &[Left], jobs: 
     let is_known = measurement.kinds.iter().flatten().all(|found| found.memory.is_some());
     let alone = measurement.base.filter(|_| is_known);
     let together = alone.map(|base| base + measurement.images.bytes + memory::together(&needs, jobs));
-    Some(Estimate {
+    Some(Cost {
         lines,
         jobs,
         seconds: measurement.images.seconds + until_all_are_over(seconds, jobs),
@@ -172,9 +172,9 @@ mod tests {
         test(&kinds(&left, &set), &left, &set);
     }
 
-    fn measured(plain: f64, memory: f64) -> Option<Measured> {
+    fn measured(plain: f64, memory: f64) -> Option<KindCost> {
         let parts = Parts { plain, measured: plain, task_row: 100.0, checkpoint: 1e6, ..Parts::default() };
-        Some(Measured { parts, memory: Some(memory) })
+        Some(KindCost { parts, memory: Some(memory) })
     }
 
     #[test]

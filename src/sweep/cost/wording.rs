@@ -5,7 +5,7 @@ use std::fmt;
 use indicatif::HumanCount;
 use jiff::{RoundMode, SignedDuration, Unit, Zoned, ZonedRound};
 
-use super::{Estimate, Line};
+use super::{Cost, Line};
 use crate::sweep::memory::gigabytes;
 
 /// Kinds that have a line of their own.
@@ -49,7 +49,7 @@ fn till(now: &Zoned, seconds: f64) -> Option<String> {
     Some(format!("{}{day}", end.strftime("%H:%M")))
 }
 
-impl Estimate {
+impl Cost {
     /// Time, and in a second line memory and disk.
     pub(crate) fn totals(&self) -> String {
         self.totals_at(&Zoned::now())
@@ -77,7 +77,7 @@ impl fmt::Display for Line {
     }
 }
 
-impl fmt::Display for Estimate {
+impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let [runs, updates, each, time] = ["runs", "updates", "ms each", "on one core"];
         writeln!(f, "{runs:>5}  {updates:>13}  {each:>9}  {time:>12}  kind of run, measured now")?;
@@ -110,8 +110,8 @@ mod tests {
         Line { label: label.to_owned(), runs: 120, updates: 1_200_000_000, seconds }
     }
 
-    fn estimate(lines: Vec<Line>, seconds: f64) -> Estimate {
-        Estimate { lines, jobs: 2, seconds, memory: Some(1.24e9), disk: 1.2e8, checkpoints: 6.4e6, unmeasured: 0 }
+    fn estimate(lines: Vec<Line>, seconds: f64) -> Cost {
+        Cost { lines, jobs: 2, seconds, memory: Some(1.24e9), disk: 1.2e8, checkpoints: 6.4e6, unmeasured: 0 }
     }
 
     fn thursday(hour: i8, minute: i8) -> Zoned {
@@ -144,13 +144,13 @@ mod tests {
     #[test]
     fn totals_are_two_lines() {
         let now = thursday(11, 18);
-        let said = |estimate: &Estimate| estimate.totals_at(&now);
+        let said = |estimate: &Cost| estimate.totals_at(&now);
         let several = estimate(Vec::new(), 11_500.0);
         assert_eq!(
             said(&several),
             "about 3.2 hours with 2 jobs, till about 14:30\nmemory 1.2 GB, disk 120 MB and 6 MB on the way"
         );
-        let one = Estimate { jobs: 1, seconds: 12.0, memory: None, ..several };
+        let one = Cost { jobs: 1, seconds: 12.0, memory: None, ..several };
         assert_eq!(said(&one), "about 12 seconds with 1 job\ndisk 120 MB and 6 MB on the way");
     }
 
@@ -168,7 +168,7 @@ mod tests {
         assert!(of(30).to_string().contains(sum), "{}", of(30));
         let expected = "  120  1,200,000,000       0.03    11.1 hours  crelu";
         assert_eq!(line("crelu", 40_000.0).to_string(), expected);
-        let partly = Estimate { unmeasured: 3, ..of(2) }.to_string();
+        let partly = Cost { unmeasured: 3, ..of(2) }.to_string();
         assert!(partly.contains("3 kinds are taken to be like the most similar of those"), "{partly}");
     }
 }
