@@ -77,7 +77,7 @@ report: build ## write the report of a finished sweep again (SWEEP=decide)
 
 # Some systems have a NAME of their own in the environment.
 SET := $(if $(filter command,$(origin NAME)),$(NAME))
-data: $(if $(SET),,build) ## tell which image sets there are (NAME=fashion-mnist: fetch that set into the cache, once)
+data: $(if $(SET),,build) ## tell which image sets there are (NAME=mnist, fashion-mnist or cifar-10: fetch that set, once)
 	@$(if $(SET),$(PYTHON) scripts/setup.py --data $(SET),$(PROGRAM) data)
 
 bench: setup ## measure the speed, side by side with PyTorch where there is one (BENCH=quick: the steps alone)

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataOptions {
-    /// The image set; `trainability data` lists them.
+    /// The image set: `mnist-5k`, `mnist`, `fashion-mnist`, `cifar-10`, or `idx` and `cifar-binary` for files of one's own;
+    /// `trainability data` lists them, and `make data NAME=mnist` brings one.
     pub set: String,
-    /// The folder with the files of a set that is read from one (`idx`, `cifar-10`).
+    /// The folder with the files of a set that is read from one (`idx`, `cifar-binary`).
     pub folder: Option<PathBuf>,
     /// How many images to use; the run's seed draws them. By default all of them.
     pub images: Option<usize>,

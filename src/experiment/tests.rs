@@ -44,13 +44,18 @@ fn defaults_follow_the_kind_and_those_of_a_perceptron_are_written_as_ever() {
 }
 
 #[test]
-fn the_example_on_cifar_is_an_experiment() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/cifar.json");
+fn the_examples_on_cifar_are_experiments() {
     let shape = Some(ImageShape { channels: 3, rows: 32, columns: 32 });
     let facts = ImageFacts { shape, ..ImageFacts::bare(50_000, "none") };
-    let plan = Plan::new(Experiment::load(&path, &[]).unwrap(), &facts).unwrap();
-    assert_eq!(plan.runs.len(), 27);
-    assert!(plan.runs.iter().all(|run| run.images() == 2560 && run.network.kind == NetworkKind::Convolutional));
+    for (name, kind) in [("cifar", "random_labels"), ("cifar-permuted", "label_permutation")] {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("configs/{name}.json"));
+        let plan = Plan::new(Experiment::load(&path, &[]).unwrap(), &facts).unwrap();
+        assert_eq!(plan.runs.len(), 36);
+        for run in plan.runs {
+            assert_eq!((run.images(), run.stream.kind.as_str(), run.updates()), (50_000, kind, 5 * 30 * 196));
+            assert_eq!(run.network.kind, NetworkKind::Convolutional);
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::data::ImageSet;
 use crate::run::RunPlan;
@@ -41,16 +41,8 @@ pub(super) struct Kind<'a> {
 }
 
 /// Options on which no part of a run depends: how often each is done is another matter.
-const INDIFFERENT: [&str; 8] = [
-    "/seed",
-    "/stream/tasks",
-    "/stream/epochs",
-    "/stream/length_spread",
-    "/stream/recurring",
-    "/training/learning_rate",
-    "/training/replicate",
-    "/schedule",
-];
+const INDIFFERENT: [&str; 6] =
+    ["/seed", "/stream/tasks", "/stream/epochs", "/stream/length_spread", "/stream/recurring", "/schedule"];
 
 /// What the cost of a run's parts depends on, as text.
 fn key(run: &RunPlan) -> String {
@@ -62,6 +54,8 @@ fn key(run: &RunPlan) -> String {
             *value = Value::Null;
         }
     }
+    // An optimizer's constants take no time.
+    options["training"] = json!([run.training.optimizer, run.training.batch_size, run.training.precision]);
     // Measured and other updates are told apart, unless there is nothing to tell.
     options["measure"]["interval"] = (run.measure.interval > 0).into();
     options["method"]["parts"].as_array_mut().into_iter().flatten().for_each(|part| {
