@@ -26,7 +26,7 @@ pub struct AdamOptions {
     /// their end values `beta1` and `beta2` and the number of `layers`, counted from the first.
     // What is not there is not written, so that it changes no hash.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "super::beta_ramp::read")]
-    #[schemars(with = "Value", extend("default" = "off"))]
+    #[schemars(with = "Value", extend("default" = "off", "type" = ["string", "object"]))]
     pub beta_ramp: Option<BetaRamp>,
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use trainability_baselines::options::OptionError;
 
 /// Both decays of the first layers change within each task, linearly in the epoch, from Adam's own to these, which the epoch
-/// after the last would have; at the next task they are Adam's own again (docs/method.md, equation (42)).
+/// after the last would have; at the next task they are Adam's own again (docs/method.md, section 4).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct BetaRamp {
