@@ -205,7 +205,7 @@ fn unknown_names() {
     refuse(&[("methods", methods)], &["`methods[1]` is \"waserstein\"", "one of relu", "did you mean wasserstein?"]);
     refuse(&[("methods", json!(["relu+foo"]))], &["`methods[0]` is \"foo\"", "one of relu"]);
     refuse(&[("schedules", json!(["papr"]))], &["`schedules[0]` is \"papr\"", "did you mean paper?"]);
-    refuse(&[("data.set", json!("mnist"))], &["`data`", "no image set `mnist`", "`mnist-5k`", "`idx`"]);
+    refuse(&[("data.set", json!("mnists"))], &["`data`", "no image set `mnists`", "`mnist-5k`", "`idx`"]);
 }
 
 #[test]

@@ -58,7 +58,11 @@ fn a_sweep_that_takes_a_while_says_how_long_and_what_is_left_after_a_stop() {
     let time = lines.next().unwrap();
     assert!(time.starts_with("about ") && time.contains(" with 1 job"), "{time}");
     assert!(lines.next().unwrap().contains("disk "));
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    let begun = work.path("out/runs/relu/constant/seed-0/tasks.csv.partial");
+    while !begun.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(500));
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     lines.for_each(drop);
     assert_eq!(child.wait().unwrap().code(), Some(130));

@@ -67,6 +67,7 @@ fn a_set_that_was_not_fetched_or_is_damaged_says_which_command_brings_it() {
         told(&["sweep", "tiny.json"], &[&["at `data`"], &missing[..]].concat());
     }
     work.write("cache/data/mnist/train-images-idx3-ubyte", [0, 0, 8, 3]);
+    work.write("cache/data/mnist/train-labels-idx1-ubyte", [0, 0, 8, 1]);
     told(&["data", "mnist"], &["train-images-idx3-ubyte ends after 4 bytes", "`make data NAME=mnist` brings it anew"]);
     work.write("cache/data/cifar-10/data_batch_1.bin", [0; 3073]);
     told(&["data", "cifar-10"], &["has no batch", "data_batch_2.bin; `make data NAME=cifar-10` brings it anew"]);

@@ -208,6 +208,6 @@ fn data_tells_what_a_set_is() {
     let said = work.run(&["data", "idx", "--folder", "images"]).succeeded();
     assert_contains(&said.stdout, &["idx: 48 images of 4 x 4 pixels, 10 classes", "SHA-256"]);
     work.run(&["data"]).succeeded().tells(&["mnist-5k", "idx"]);
-    work.refuse(&["data", "mnist"], &["no image set `mnist`", "`mnist-5k`", "`idx`"]);
+    work.refuse(&["data", "mnists"], &["no image set `mnists`", "`mnist-5k`", "`idx`"]);
     work.refuse(&["data", "idx"], &["`idx` needs a folder", "--folder"]);
 }
