@@ -9,7 +9,7 @@ use clap::Args;
 use crate::sweep::survey;
 use trainability_record::text::printable;
 
-/// Tell what of a sweep is done, running, failed and left, and how long the rest will take.
+/// Tell what of a sweep is done, running, failed and left, how far each unfinished run is, and how long the rest will take.
 #[derive(Debug, Args)]
 pub(super) struct StatusArguments {
     /// The sweep's folder

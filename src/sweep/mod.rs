@@ -26,5 +26,5 @@ pub use options::SweepOptions;
 pub(crate) use progress::ProgressDisplay;
 pub(crate) use replay::write_rates;
 pub use signals::Signals;
-pub use survey::{Survey, survey};
+pub(crate) use survey::survey;
 pub use trainability_record::read_record;

@@ -6,21 +6,26 @@ use std::path::Path;
 
 use rayon::prelude::*;
 use serde_json::Value;
+use trainability_record::RunRecord;
 use trainability_record::digest::{Damage, Digest, read_json};
+use trainability_record::partial::whole_rows;
 use trainability_record::run::{Status, run_folders};
+use trainability_record::tasks::read_tasks;
 
 use super::error::SweepError;
 use super::run_state::RunState;
 
 /// The state of a sweep's runs.
 #[derive(Debug)]
-pub struct Survey {
+pub(crate) struct Survey {
     /// Runs that the sweep has.
     pub planned: usize,
     /// Runs that were begun, by status.
     pub counts: BTreeMap<&'static str, usize>,
     /// Names of the runs that failed or diverged or are damaged, with the reason.
     pub failed: Vec<(String, String)>,
+    /// Names of the runs that are under way or were interrupted, with how far they have come.
+    pub unfinished: Vec<(String, String)>,
     /// Seconds that the rest will take at the pace of the finished runs; unknown before one has finished.
     pub seconds_left: Option<f64>,
 }
@@ -29,7 +34,7 @@ pub struct Survey {
 ///
 /// # Errors
 /// There is no sweep in the folder, or its `sweep.json` is damaged.
-pub fn survey(results: &Path) -> Result<Survey, SweepError> {
+pub(crate) fn survey(results: &Path) -> Result<Survey, SweepError> {
     let path = results.join("sweep.json");
     let sweep = match read_json(&path, Digest::Optional) {
         Ok(sweep) => sweep,
@@ -39,7 +44,7 @@ pub fn survey(results: &Path) -> Result<Survey, SweepError> {
     let count = |key: &str| sweep.get(key).and_then(Value::as_u64).map(|count| count as usize);
     let (planned, jobs) = (count("runs").unwrap_or(0), count("jobs").unwrap_or(1));
     let mut counts = BTreeMap::new();
-    let (mut failed, mut records) = (Vec::new(), Vec::new());
+    let (mut failed, mut unfinished, mut records) = (Vec::new(), Vec::new(), Vec::new());
     let folders = run_folders(results);
     let looked_at: Vec<_> = folders.par_iter().map(|folder| RunState::of(folder)).collect();
     for (folder, state) in folders.iter().zip(looked_at) {
@@ -61,6 +66,9 @@ pub fn survey(results: &Path) -> Result<Survey, SweepError> {
                     Status::Failed => "failed",
                 };
                 let reason = record.error.clone();
+                if record.status == Status::Running {
+                    unfinished.push((name(), so_far(folder, &record)));
+                }
                 records.push(record);
                 (status, reason)
             }
@@ -76,7 +84,27 @@ pub fn survey(results: &Path) -> Result<Survey, SweepError> {
     let over = records.iter().filter(|record| record.status != Status::Running).count();
     let mean = finished.iter().sum::<f64>() / finished.len() as f64;
     let seconds_left = mean.is_finite().then(|| mean * planned.saturating_sub(over) as f64 / jobs.max(1) as f64);
-    Ok(Survey { planned, counts, failed, seconds_left })
+    Ok(Survey { planned, counts, failed, unfinished, seconds_left })
+}
+
+/// How far a run has come: what its rows say, which are ahead of its record.
+fn so_far(folder: &Path, record: &RunRecord) -> String {
+    let path = folder.join("tasks.csv.partial");
+    let rows = match whole_rows(folder, "tasks.csv") {
+        Ok(rows) if rows.is_empty() => Ok(BTreeMap::new()),
+        Ok(rows) => read_tasks(&path, &rows[..]).map_err(|error| error.to_string()),
+        Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
+    };
+    let columns = match rows {
+        Ok(columns) => columns,
+        Err(reason) => return reason,
+    };
+    let accuracies = columns.get("online_accuracy").map_or(&[][..], Vec::as_slice);
+    let planned = record.options.pointer("/stream/tasks").and_then(Value::as_u64);
+    let of = planned.map_or_else(String::new, |planned| format!(" of {planned}"));
+    let last = accuracies.last().copied().flatten();
+    let last = last.map_or_else(String::new, |accuracy| format!(", accuracy of the last {accuracy:.3}"));
+    format!("{}{of} tasks done{last}", accuracies.len())
 }
 
 impl fmt::Display for Survey {
@@ -91,9 +119,6 @@ impl fmt::Display for Survey {
             Some(seconds) if seconds > 0.0 => write!(f, "; about {:.0} minutes left", (seconds / 60.0).ceil())?,
             _ => {}
         }
-        for (name, error) in &self.failed {
-            write!(f, "\n{name}: {error}")?;
-        }
-        Ok(())
+        self.unfinished.iter().chain(&self.failed).try_for_each(|(name, told)| write!(f, "\n{name}: {told}"))
     }
 }

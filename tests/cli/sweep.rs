@@ -7,7 +7,7 @@ use trainability::run::{Run, checkpoint, columns};
 use trainability_record::{Recorder, Status};
 use trainability_tensor::State;
 
-use super::workdir::{MEASURED, Snapshot, UPDATES, Workdir};
+use super::workdir::{MEASURED, Snapshot, UPDATES, Workdir, assert_contains};
 
 /// Columns of `tasks.csv` that training alone decides.
 const TRAINED: [&str; 5] = ["task", "updates", "online_accuracy", "final_accuracy", "final_loss"];
@@ -136,4 +136,37 @@ fn an_interrupted_run_goes_on_from_its_checkpoint_or_starts_again_and_ends_with_
         let left = names(work.snapshot(&format!("{out}/runs")));
         assert_eq!(left, names(work.snapshot("whole/runs")), "nothing is left over");
     }
+}
+
+#[test]
+fn a_run_that_has_not_finished_can_be_looked_at_and_is_left_as_it_is() {
+    let work = Workdir::new();
+    work.sweep("whole", &[]).succeeded();
+    interrupt(&work, "out", "relu/paper/seed-0", 14, true);
+    work.write("out/sweep.json", work.read("whole/sweep.json"));
+    let before = work.snapshot("out");
+    let tasks = work.read("whole/runs/relu/paper/seed-0/tasks.csv");
+    let accuracy: f64 = tasks.lines().nth(1).unwrap().split(',').nth(2).unwrap().parse().unwrap();
+    let last = format!("relu/paper/seed-0: 1 of 3 tasks done, accuracy of the last {accuracy:.3}");
+    work.run(&["status", "out"]).succeeded().tells(&["2 runs: 1 running or interrupted, 1 not begun", &last]);
+    assert_eq!(work.snapshot("out"), before);
+    let said = work.run(&["report", "out", "--plots", "plots", "--against", "paper"]).succeeded();
+    let row = format!("relu paper 0 1 of 3 {accuracy:.3}");
+    assert_contains(
+        &said.stdout,
+        &["No run has finished yet", "Unfinished runs", &row, "No arm of these is among the runs."],
+    );
+    assert!(work.path("plots/online_accuracy.png").is_file() && work.path("out/against.csv").is_file());
+    assert!(!work.path("out/summary.csv").exists());
+    let mut after = work.snapshot("out");
+    after.retain(|path, _| before.contains_key(path));
+    assert_eq!(after, before, "what the run will go on from is untouched");
+
+    // Beside a run that has finished it is no more than a line.
+    work.sweep("out", &["--only", "relu/constant/*"]).succeeded();
+    let said = work.run(&["report", "out", "--plots", "plots"]).succeeded();
+    assert_contains(&said.stdout, &["Verdicts on the paper", "Unfinished runs", &row]);
+    assert_eq!(work.read("out/summary.csv").lines().count(), 1 + 1);
+    work.sweep("out", &[]).succeeded();
+    assert_eq!(work.rows("out", "relu/paper/seed-0"), work.rows("whole", "relu/paper/seed-0"));
 }

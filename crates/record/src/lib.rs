@@ -9,14 +9,15 @@
 //!
 //! JSON files end with a digest of all else that they hold ([`digest`]); the CSV files of a run that is over have their
 //! checksums in its `run.json`. A file is written under a temporary name and renamed, so that it is complete or absent;
-//! the CSV files grow under the name of a `.partial` ([`recorder`]). Numbers read back to the same bits, and an undefined
-//! value is an empty field.
+//! the CSV files grow under the name of a `.partial` ([`recorder`]), and can be looked at while they do ([`partial`]). Numbers
+//! read back to the same bits, and an undefined value is an empty field.
 
 pub mod atomic;
 pub mod controls;
 pub mod digest;
 pub mod glossary;
 pub mod label;
+pub mod partial;
 pub mod recorder;
 pub mod run;
 pub mod sweep;

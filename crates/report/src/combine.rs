@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::error::{Refusal, demand};
+use crate::refusal::{Refusal, demand};
 use crate::results::{RecordedRun, RecordedSweep};
 use crate::selected::Selected;
 use crate::setting::leaves;

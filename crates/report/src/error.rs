@@ -1,42 +1,13 @@
 //! Why there is no report, in one sentence with its causes.
 
-use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
 
 use trainability_record::atomic::WriteError;
 
 use crate::plot::canvas::DrawError;
+use crate::refusal::Refusal;
 use crate::results_error::ResultsError;
-
-/// Something was asked for that cannot be: what, and what would be right.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Refusal(String);
-
-impl Refusal {
-    pub(crate) fn new(sentence: impl Display) -> Refusal {
-        Refusal(sentence.to_string())
-    }
-}
-
-/// Returns a refusal.
-macro_rules! refuse {
-    ($($sentence:tt)*) => {
-        return Err($crate::error::Refusal::new(format_args!($($sentence)*)).into())
-    };
-}
-
-/// Returns a refusal unless a condition holds.
-macro_rules! demand {
-    ($condition:expr, $($sentence:tt)*) => {
-        if !$condition {
-            $crate::error::refuse!($($sentence)*);
-        }
-    };
-}
-
-pub(crate) use {demand, refuse};
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]

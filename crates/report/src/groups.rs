@@ -1,8 +1,8 @@
 //! `--group-by`: the same report, its arms set apart by what they have under a key, and the indicators scored on each
 //! group by itself.
 
-use crate::error::{Refusal, demand, refuse};
 use crate::evidence::Evidence;
+use crate::refusal::{Refusal, demand, refuse};
 use crate::results::{RecordedRun, RecordedSweep};
 use crate::selected::Selected;
 use crate::selection::{no_such_key, values_of};

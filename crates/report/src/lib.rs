@@ -17,6 +17,7 @@ pub mod plot;
 pub mod program;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod readers;
+mod refusal;
 mod results;
 mod results_error;
 mod selected;
@@ -30,7 +31,8 @@ mod wording;
 mod write;
 mod writers;
 
-pub use error::{Refusal, ReportError};
+pub use error::ReportError;
+pub use refusal::Refusal;
 pub use results_error::ResultsError;
 pub use selection::Filter;
 pub use views::table::Table;

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use trainability_record::label;
 
-use crate::error::{Refusal, ReportError, refuse};
+use crate::error::ReportError;
+use crate::refusal::{Refusal, refuse};
 use crate::results::folder_name;
 use crate::selection::Filter;
 use crate::write::{Format, Request, write_request};
 
 /// Print the tables of a sweep, and write summary.csv, predictiveness.csv, claims.csv, report.md, report.html and the
-/// figures. Several sweeps are compared in one report.
+/// figures. Several sweeps are compared in one report. Runs that have not finished are shown, and count for nothing.
 #[derive(Debug, Args)]
 pub struct ReportArguments {
     /// The sweep's folder, or those of several sweeps
@@ -32,6 +33,9 @@ pub struct ReportArguments {
     /// Set the arms apart by what they have under a key: method, schedule, or an option such as training.learning_rate
     #[arg(long, value_name = "KEY")]
     group_by: Option<String>,
+    /// Hold the runs against what a paper reports: `paper` is arXiv 2509.19698, and a JSON file has the numbers of another
+    #[arg(long, value_name = "PAPER")]
+    against: Option<String>,
     /// How the tables are printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -68,8 +72,15 @@ impl ReportArguments {
                 None => name,
             })
         });
-        let request =
-            Request { results: self.results, out, plots, format: self.format, filters, group_by: self.group_by };
+        let request = Request {
+            results: self.results,
+            out,
+            plots,
+            format: self.format,
+            filters,
+            group_by: self.group_by,
+            against: self.against,
+        };
         write_request(&request, &mut Reader(io::stdout().lock()))?;
         Ok(())
     }

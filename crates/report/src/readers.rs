@@ -11,13 +11,15 @@ use trainability_record::tasks::{field, read_tasks};
 use trainability_record::{Glossary, RunRecord, Status};
 
 use crate::evidence::Evidence;
+use crate::evidence::against::Against;
+use crate::evidence::against::paper::Paper;
 use crate::figures_bound::ALSO_READ;
 use crate::plot::panels;
 use crate::results::{RecordedRun, RecordedSweep, traced_columns};
 use crate::selected::Selected;
 use crate::series::{Arm, Series};
 use crate::views::figures::FIGURES;
-use crate::views::{contents, tables, warnings};
+use crate::views::{contents, warnings};
 use crate::writers::{html, markdown, terminal};
 
 /// A target: its name, which is that of its folder of seeds, and the function.
@@ -26,7 +28,8 @@ pub(crate) type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// All of them.
 #[cfg(test)]
-pub(crate) const TARGETS: [FuzzTarget; 3] = [("tasks", tasks), ("controls", controls), ("run_record", run_record)];
+pub(crate) const TARGETS: [FuzzTarget; 4] =
+    [("tasks", tasks), ("controls", controls), ("run_record", run_record), ("paper", paper)];
 
 /// `tasks.csv`.
 pub fn tasks(bytes: &[u8]) {
@@ -84,6 +87,33 @@ pub fn run_record(bytes: &[u8]) {
     }
 }
 
+/// The file of a paper's numbers, beside two seeds and a run that has not finished.
+pub fn paper(bytes: &[u8]) {
+    let Ok(paper) = Paper::parse("paper.json", bytes) else { return };
+    let options = json!({
+        "training": { "learning_rate": 0.001 },
+        "stream": { "tasks": 3 },
+        "method": { "parts": [{ "name": "crelu", "options": { "match_parameters": false } }] },
+        "schedule": { "name": "constant" },
+    });
+    let runs = (0..3).map(|seed| {
+        let mut run = run("crelu", "constant", read_tasks(Path::new("tasks.csv"), TASKS).unwrap(), CONTROLS);
+        let status = if seed == 2 { Status::Running } else { Status::Finished };
+        let record = RunRecord { status, options: options.clone(), ..finished("crelu", "constant") };
+        (run.seed, run.series.seed, run.record) = (seed, seed, Some(record));
+        run
+    });
+    let sweep = RecordedSweep {
+        name: "fuzz".to_owned(),
+        glossary: Glossary::format2(),
+        runs: runs.collect(),
+        ..Default::default()
+    };
+    let mut evidence = Evidence::of(Selected { sweep, ..Selected::default() });
+    evidence.against = Against::of(paper, &evidence.sweep, 0).ok();
+    written(&evidence);
+}
+
 /// The traces that a report reads.
 fn traces(bytes: &[u8]) -> Result<Vec<LayerSeries>, TableError> {
     read_traces(Path::new("controls.csv"), bytes, &traced_columns(&Glossary::format2()), &ALSO_READ)
@@ -92,18 +122,22 @@ fn traces(bytes: &[u8]) -> Result<Vec<LayerSeries>, TableError> {
 /// Everything that a report computes and writes, but for the pixels.
 fn report(runs: Vec<RecordedRun>, provenance: Option<Value>) {
     let sweep = RecordedSweep { name: "fuzz".to_owned(), provenance, glossary: Glossary::format2(), runs };
-    let evidence = Evidence::of(Selected { sweep, ..Selected::default() });
-    let (warnings, tables) = (warnings::all(&evidence), tables::all(&evidence));
+    written(&Evidence::of(Selected { sweep, ..Selected::default() }));
+}
+
+/// Everything that is written of the evidence, but for the pixels.
+fn written(evidence: &Evidence) {
+    let (warnings, tables) = (warnings::all(evidence), contents::tables(evidence, &[]));
     let mut printed = Vec::new();
     tables.iter().for_each(|table| terminal::table(&mut printed, table).unwrap());
     terminal::list(&mut printed, "Warnings", &warnings).unwrap();
-    let document = contents::document(&evidence, &warnings, tables, &[]);
+    let document = contents::document(evidence, &warnings, tables, &[]);
     let texts = [String::from_utf8(printed).unwrap(), markdown::render(&document, "."), html::render(&document)];
     for text in texts {
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
         assert!(!text.contains('\u{202e}'));
     }
-    for drawing in FIGURES.iter().flat_map(|figure| (figure.draw)(&evidence)) {
+    for drawing in FIGURES.iter().flat_map(|figure| (figure.draw)(evidence)) {
         panels::height(&drawing.plot);
         for axis in drawing.plot.panels.iter().flat_map(|panel| [&panel.x, &panel.y]) {
             assert!(axis.ticks(10).len() <= 200, "{axis:?}");

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use trainability_record::controls::{LayerSeries, read_traces};
+use trainability_record::partial::whole_rows;
 use trainability_record::sweep::read_sweep;
+use trainability_record::table::TableError;
 use trainability_record::tasks::read_tasks;
-use trainability_record::{Damage, Glossary, RunRecord, Status, read_record};
+use trainability_record::{CSV_FILES, Damage, Glossary, RunRecord, Status, read_record};
 
 use crate::figures_bound::{ALSO_READ, take_columns};
 use crate::results_error::ResultsError;
@@ -27,9 +29,9 @@ pub(crate) struct RecordedRun {
     pub record: Option<RunRecord>,
     /// Why what the run wrote is not to be used, in a sentence.
     pub damage: Option<String>,
-    /// `tasks.csv`, a value a task, for finished runs; empty otherwise.
+    /// `tasks.csv`, a value a task, as far as the run has come; empty unless it has finished or goes on.
     pub series: Series,
-    /// `controls.csv` by layer, for finished runs; empty otherwise.
+    /// `controls.csv` by layer, likewise.
     pub traces: Vec<LayerSeries>,
 }
 
@@ -39,12 +41,25 @@ impl RecordedRun {
         self.status() == Some(Status::Finished) && self.damage.is_none()
     }
 
-    /// Reads the numbers of a finished run.
+    /// Whether the run is under way or was interrupted, and so may be looked at, but counts for nothing.
+    pub(crate) fn unfinished(&self) -> bool {
+        self.status() == Some(Status::Running) && self.damage.is_none()
+    }
+
+    /// The tasks that it has rows of.
+    pub(crate) fn tasks(&self) -> usize {
+        self.series.online_accuracy().len()
+    }
+
+    /// Reads the numbers of a run that has finished or goes on.
     fn read_numbers(&mut self, root: &Path, wanted: &[&str]) -> Result<(), ResultsError> {
         let place = root.join(&self.folder);
-        let Some(record) = self.record.as_ref().filter(|record| record.status == Status::Finished) else {
-            return Ok(());
-        };
+        let Some(record) = &self.record else { return Ok(()) };
+        match record.status {
+            Status::Running => return self.read_rows_so_far(&place, wanted),
+            Status::Finished => {}
+            Status::Diverged | Status::Failed => return Ok(()),
+        }
         match record.verify(&place) {
             Ok(()) => {
                 let (tasks, controls) = (place.join("tasks.csv"), place.join("controls.csv"));
@@ -56,6 +71,32 @@ impl RecordedRun {
                 self.series.columns.extend(take_columns(&mut self.traces, &record.options, tasks));
             }
             Err(damage) => self.damage = Some(left_out(damage)?),
+        }
+        Ok(())
+    }
+
+    /// Reads what a run that has not finished has written. Rows that no run can have written are damage.
+    fn read_rows_so_far(&mut self, place: &Path, wanted: &[&str]) -> Result<(), ResultsError> {
+        let [tasks, controls] = CSV_FILES.map(|name| place.join(format!("{name}.partial")));
+        let rows = |path: &Path, name| {
+            whole_rows(place, name).map_err(|source| ResultsError::Io { path: path.to_owned(), source })
+        };
+        let (task_rows, control_rows) = (rows(&tasks, CSV_FILES[0])?, rows(&controls, CSV_FILES[1])?);
+        let read = || {
+            let columns = if task_rows.is_empty() { BTreeMap::new() } else { read_tasks(&tasks, &task_rows[..])? };
+            let traces = if control_rows.is_empty() {
+                Vec::new()
+            } else {
+                read_traces(&controls, &control_rows[..], wanted, &[])?
+            };
+            Ok::<_, TableError>((columns, traces))
+        };
+        match read() {
+            Ok((columns, _)) if !follow_each_other(columns.get("task").map_or(&[], Vec::as_slice)) => {
+                self.damage = Some(format!("{}: its tasks do not follow each other", tasks.display()));
+            }
+            Ok((columns, traces)) => (self.series.columns, self.traces) = (columns, traces),
+            Err(error) => self.damage = Some(error.to_string()),
         }
         Ok(())
     }
@@ -86,7 +127,7 @@ pub(crate) struct RecordedSweep {
 
 impl RecordedSweep {
     /// Reads the records of a sweep's runs, from which it can be told which runs are wanted; their numbers come by
-    /// [`RecordedSweep::read_numbers`]. Runs that have not finished, failed, diverged or are damaged have none.
+    /// [`RecordedSweep::read_numbers`]. Runs that failed, diverged or are damaged have none.
     ///
     /// # Errors
     /// When there is no sweep, only its summaries are left, `sweep.json` is damaged, or a file cannot be read.
@@ -114,13 +155,18 @@ impl RecordedSweep {
         Ok(sweep)
     }
 
-    /// Reads the numbers of the finished runs, after [`RecordedSweep::survey`] of the same folder.
+    /// Reads the numbers of the runs that have finished or go on, after [`RecordedSweep::survey`] of the same folder.
     ///
     /// # Errors
     /// When a file cannot be read, or is not what it should be.
     pub(crate) fn read_numbers(&mut self, folder: &Path) -> Result<(), ResultsError> {
         let wanted = traced_columns(&self.glossary);
         self.runs.par_iter_mut().try_for_each(|run| run.read_numbers(folder, &wanted))
+    }
+
+    /// The runs that are under way or were interrupted, as far as they have come.
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = &RecordedRun> {
+        self.runs.iter().filter(|run| run.unfinished())
     }
 
     /// The runs that are complete.
@@ -224,6 +270,11 @@ fn load_run(root: &Path, place: &Path) -> Result<RecordedRun, ResultsError> {
     };
     let series = Series { arm: arm.clone(), seed, columns: BTreeMap::new() };
     Ok(RecordedRun { folder: place.to_owned(), arm, seed, record, damage, series, traces: Vec::new() })
+}
+
+/// Whether these are the numbers of tasks from the first, 0, on.
+fn follow_each_other(tasks: &[Option<f64>]) -> bool {
+    tasks.iter().zip(0..).all(|(task, place)| *task == Some(f64::from(place)))
 }
 
 /// Why a run is left out; what cannot be read at all ends the report.

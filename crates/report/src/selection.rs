@@ -8,7 +8,8 @@ use globset::{Glob, GlobMatcher};
 use trainability_record::label::nearest;
 
 use crate::combine;
-use crate::error::{Refusal, ReportError, demand, refuse};
+use crate::error::ReportError;
+use crate::refusal::{Refusal, demand, refuse};
 use crate::results::{RecordedRun, RecordedSweep};
 use crate::selected::Selected;
 use crate::series::CONTROL;
@@ -197,8 +198,8 @@ fn described(
 
 /// Keeps some tasks, both ends included.
 fn cut(selected: &mut Selected, first: usize, last: usize, filter: &str) -> Result<(), Refusal> {
-    let tasks = |run: &RecordedRun| run.series.online_accuracy().len();
-    let most = selected.sweep.finished().map(tasks).max().unwrap_or(0);
+    let tasks = RecordedRun::tasks;
+    let most = selected.sweep.runs.iter().map(tasks).max().unwrap_or(0);
     let (from, end) = (first - 1, last.min(selected.first_task + most));
     let from = from.max(selected.first_task);
     demand!(from < end, "--filter {filter} matches no task of the runs, which have {}", counted(most, "task"));

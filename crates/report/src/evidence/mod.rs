@@ -7,6 +7,7 @@ use trainability_stats::Interval;
 use trainability_stats::aggregate::mean;
 use trainability_stats::jackknife::mean_over_seeds;
 
+use crate::evidence::against::Against;
 use crate::evidence::claims::claim::Judgement;
 use crate::evidence::claims::judge;
 use crate::evidence::claims::roles::{ScheduleRole, roles};
@@ -24,6 +25,7 @@ use crate::series::{Arm, CONTROL, Series};
 use crate::setting::{grid_keys, is_ceiling, references};
 use crate::wording::distinct;
 
+pub(crate) mod against;
 pub(crate) mod claims;
 pub(crate) mod comparison;
 pub(crate) mod gain;
@@ -81,6 +83,8 @@ pub(crate) struct Evidence {
     pub cautions: Vec<String>,
     /// The first task that the runs' series begin with, counted from 0.
     pub first_task: usize,
+    /// A paper beside the sweep, where one was asked for.
+    pub against: Option<Against>,
 }
 
 impl Evidence {
@@ -139,6 +143,7 @@ impl Evidence {
             slice,
             cautions,
             first_task,
+            against: None,
         }
     }
 
@@ -150,6 +155,17 @@ impl Evidence {
     /// The finished runs of an arm, by seed.
     pub(crate) fn arm(&self, method: &str, schedule: &str) -> Vec<&RecordedRun> {
         self.sweep.finished().filter(|run| run.arm.method == method && run.arm.schedule == schedule).collect()
+    }
+
+    /// The runs of an arm that have not finished, by seed: they are shown, and enter nothing.
+    pub(crate) fn unfinished_arm(&self, method: &str, schedule: &str) -> Vec<&RecordedRun> {
+        self.sweep.unfinished().filter(|run| run.arm.method == method && run.arm.schedule == schedule).collect()
+    }
+
+    /// The schedules of finished runs, and after them those of unfinished ones alone.
+    pub(crate) fn shown_schedules(&self) -> Vec<String> {
+        let unfinished = self.sweep.unfinished().map(|run| run.arm.schedule.clone());
+        distinct(self.schedules.iter().cloned().chain(unfinished))
     }
 
     /// Every arm with a finished run, in the sweep's order.
@@ -214,7 +230,8 @@ impl Evidence {
 
     /// The layers of the methods' runs, in order of first appearance.
     pub(crate) fn layers(&self, methods: &[&String]) -> Vec<String> {
-        let runs = self.sweep.finished().filter(|run| methods.contains(&&run.arm.method));
+        let runs = self.sweep.finished().chain(self.sweep.unfinished());
+        let runs = runs.filter(|run| methods.contains(&&run.arm.method));
         distinct(runs.flat_map(|run| &run.traces).map(|trace| trace.layer.clone()))
     }
 
@@ -223,9 +240,14 @@ impl Evidence {
         self.series.iter().map(|series| series.online_accuracy().len()).max().unwrap_or(0)
     }
 
-    /// The last measured update of any run.
+    /// The most tasks of any run that figures show, unfinished ones included.
+    pub(crate) fn shown_tasks(&self) -> usize {
+        self.sweep.unfinished().map(RecordedRun::tasks).chain([self.tasks()]).max().unwrap_or(0)
+    }
+
+    /// The last measured update of any run, unfinished ones included.
     pub(crate) fn updates(&self) -> u64 {
-        let traces = self.sweep.finished().flat_map(|run| &run.traces);
+        let traces = self.sweep.finished().chain(self.sweep.unfinished()).flat_map(|run| &run.traces);
         traces.filter_map(|trace| trace.updates.last().copied()).max().unwrap_or(0)
     }
 

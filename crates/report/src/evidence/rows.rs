@@ -1,11 +1,15 @@
-//! The lines of `ordering.csv`, `predictiveness.csv`, `summary.csv` and `claims.csv`; `docs/results-format.md` describes every column.
+//! The lines of `ordering.csv`, `predictiveness.csv`, `summary.csv`, `claims.csv` and `against.csv`; `docs/results-format.md` describes every column.
 
 use serde::Serialize;
 use trainability_record::glossary::Level;
+use trainability_record::label::of_value;
 use trainability_stats::auroc::Direction;
 use trainability_stats::estimate::{Estimate, Share, Undefined, cells};
 use trainability_stats::paired_tests::sign_flip_floor;
 
+use crate::evidence::against::Against;
+use crate::evidence::against::comparison::{Missing, SideBySide, Standing};
+use crate::evidence::against::paper::ReportedAt;
 use crate::evidence::claims::claim::{Finding, Judgement, LEVEL, Verdict};
 use crate::evidence::comparison::ArmSummary;
 use crate::evidence::onset::{FirstTask, Onset};
@@ -188,6 +192,69 @@ impl CsvLine {
             line
         };
         [whole].into_iter().chain(findings.iter().map(of_finding)).collect()
+    }
+
+    /// A line of `against.csv`: a value of a paper, and what an arm has in its place.
+    pub(crate) fn of_comparison(against: &Against, comparison: &SideBySide) -> Self {
+        let report = against.report(comparison);
+        let mut line = Self::default();
+        line.text("paper", &against.paper.name);
+        line.text("where", &report.from);
+        let parts: Vec<&str> = report.method.iter().map(|(name, _)| name.as_str()).collect();
+        line.text("method", parts.join("+"));
+        line.text("schedule", &report.schedule);
+        line.number("learning_rate", Some(report.learning_rate));
+        let setting = report.setting.iter().map(|(key, value)| format!("{key}={}", of_value(value)));
+        line.text("setting", setting.collect::<Vec<_>>().join("; "));
+        line.text("quantity", &report.quantity);
+        line.text("layer", report.layer.as_deref().unwrap_or(""));
+        let (over, from, to, event) = match comparison.moment {
+            ReportedAt::Task(task) => ("", Some(task), Some(task), None),
+            ReportedAt::Updates(over, from, to) => (over.name(), Some(from), Some(to), None),
+            ReportedAt::Event(event) => ("", None, None, Some(event)),
+            ReportedAt::Run => ("", None, None, None),
+        };
+        line.text("moment", over);
+        line.count_if_any("first_task", from);
+        line.count_if_any("last_task", to);
+        line.count_if_any("event", event);
+        line.number("paper_value", Some(comparison.paper));
+        line.number("reading_error", Some(report.reading_error));
+        let arm = comparison.arm.as_ref();
+        line.text("arm_method", arm.map_or("", |arm| &*arm.arm.method));
+        line.text("arm_schedule", arm.map_or("", |arm| &*arm.arm.schedule));
+        let apart = arm.map_or(&[][..], |arm| &arm.apart).iter().map(|apart| apart.text.as_str());
+        line.text("arm_apart", apart.collect::<Vec<_>>().join("; "));
+        line.text(
+            "runs",
+            if arm.is_none() {
+                ""
+            } else if comparison.unfinished {
+                "unfinished"
+            } else {
+                "finished"
+            },
+        );
+        let ours = comparison.ours.as_ref().map_err(|_| Undefined::NoValues).copied();
+        line.count("n", ours.map_or(0, |ours| ours.n()));
+        line.interval("ours", &ours);
+        line.number("difference", comparison.difference());
+        line.number("spread", comparison.spread.ok().filter(|_| ours.is_ok() && !comparison.unfinished));
+        let (verdict, reached) = match &comparison.standing {
+            Standing::Within => ("within", None),
+            Standing::Outside => ("outside", None),
+            Standing::TooFewSeeds => ("too_few_seeds", None),
+            Standing::Unfinished => ("unfinished", None),
+            Standing::Missing(Missing::NotRun) => ("not_run", None),
+            Standing::Missing(Missing::NotReached { done, .. }) => ("not_reached", Some(*done)),
+            Standing::Missing(Missing::LeftOut) => ("left_out", None),
+            Standing::Missing(Missing::NotRecorded) => ("not_recorded", None),
+            Standing::Missing(Missing::Undefined) => ("undefined", None),
+        };
+        line.text("verdict", verdict);
+        line.count_if_any("tasks_done", reached);
+        line.text("note", &report.note);
+        line
     }
 
     fn seeds_needed(&mut self, seeds: Result<Option<usize>, Undefined>) {

@@ -29,6 +29,11 @@ impl Axis {
         Self { scale: Scale::Log, low, high }
     }
 
+    /// A logarithmic axis from 1 to this number of things, with a little air.
+    pub(crate) fn counts(most: usize) -> Self {
+        Self { scale: Scale::Counts, low: 0.9, high: most.max(2) as f64 * 1.25 }
+    }
+
     /// A logarithmic axis that holds all positive values with a little air; 0.1 to 10 when there are none.
     pub fn log_around(values: impl IntoIterator<Item = f64>) -> Self {
         match extent(values.into_iter().filter(|v| *v > 0.0)) {
@@ -46,8 +51,8 @@ impl Axis {
     pub(crate) fn position(&self, value: f64) -> f64 {
         match &self.scale {
             Scale::Linear => (value - self.low) / (self.high - self.low),
-            Scale::Log if value <= 0.0 => 0.0,
-            Scale::Log => (value / self.low).ln() / (self.high / self.low).ln(),
+            Scale::Log | Scale::Counts if value <= 0.0 => 0.0,
+            Scale::Log | Scale::Counts => (value / self.low).ln() / (self.high / self.low).ln(),
             Scale::Rows(_) => 1.0 - (value + 0.5) / self.places(),
             Scale::Columns(_) => (value + 0.5) / self.places(),
         }
@@ -58,6 +63,7 @@ impl Axis {
         match &self.scale {
             Scale::Linear => linear_ticks(self.low, self.high, wanted),
             Scale::Log => log_ticks(self.low, self.high, wanted),
+            Scale::Counts => count_ticks(self.low, self.high, wanted),
             Scale::Rows(rows) => named_ticks(rows.iter().map(|row| &row.label)),
             Scale::Columns(names) => named_ticks(names),
         }
@@ -68,7 +74,7 @@ impl Axis {
         match &self.scale {
             Scale::Rows(rows) => rows.len().max(1) as f64,
             Scale::Columns(names) => names.len().max(1) as f64,
-            Scale::Linear | Scale::Log => 1.0,
+            Scale::Linear | Scale::Log | Scale::Counts => 1.0,
         }
     }
 }
@@ -140,6 +146,16 @@ fn log_ticks(low: f64, high: f64, wanted: usize) -> Vec<Tick> {
         .map(|e| Tick { value: 10f64.powi(e), label: power(e) })
         .filter(|tick| within(&tick.value))
         .collect()
+}
+
+/// At 1, 2, 5, 10, 20, ..., or, where that is too many, at powers of ten.
+fn count_ticks(low: f64, high: f64, wanted: usize) -> Vec<Tick> {
+    let ticks = |steps: &[f64]| -> Vec<Tick> {
+        let values = (0..=high.log10().floor() as i32).flat_map(|e| steps.iter().map(move |m| m * 10f64.powi(e)));
+        let within = values.filter(|value| (low..=high).contains(value));
+        within.map(|value| Tick { value, label: plain(value, 0) }).collect()
+    };
+    Some(ticks(&[1.0, 2.0, 5.0])).filter(|ticks| ticks.len() <= wanted).unwrap_or_else(|| ticks(&[1.0]))
 }
 
 /// A power of ten as `10⁻³`.
@@ -231,6 +247,14 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn counts_are_written_out() {
+        assert_eq!(labels(&Axis::counts(40), 8), ["1", "2", "5", "10", "20", "50"]);
+        assert_eq!(labels(&Axis::counts(700), 4), ["1", "10", "100"]);
+        assert_eq!(labels(&Axis::counts(1), 8), ["1", "2"]);
+        assert!((Axis::counts(40).position(6.7) - 0.5).abs() < 0.01, "6 is halfway to 40");
     }
 
     #[test]

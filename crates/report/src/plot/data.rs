@@ -60,6 +60,8 @@ pub enum Scale {
     Linear,
     /// Equal ratios, equal distances. Values at or below zero lie on the lower edge.
     Log,
+    /// The same for numbers of things, with 1, 2, 5, 10, 20, ... written out.
+    Counts,
     /// Named rows from top to bottom at 0, 1, 2, ...
     Rows(Vec<Row>),
     /// Named columns from left to right at 0, 1, 2, ...; their names read upwards under the panel.

@@ -6,6 +6,7 @@ use trainability_record::RunRecord;
 use trainability_record::controls::read_rows;
 use trainability_record::tasks::read_tasks;
 
+use crate::evidence::against::paper::Paper;
 use crate::readers::{CONTROLS, TARGETS, TASKS};
 
 #[allow(dead_code, unreachable_pub, reason = "shared with the tests of the trainer")]
@@ -41,6 +42,11 @@ fn run_record() {
 }
 
 #[test]
+fn paper() {
+    damaged("paper");
+}
+
+#[test]
 fn every_seed_is_read_or_refused() {
     for (target, check) in TARGETS {
         let seeds = seeds(&folder(), target);
@@ -60,6 +66,7 @@ fn whole_seeds_are_accepted() {
             let accepted = match target {
                 "tasks" => read_tasks(path, &bytes[..]).is_ok(),
                 "controls" => read_rows(path, &bytes[..]).is_ok(),
+                "paper" => Paper::parse("seed", &bytes).is_ok(),
                 _ => name.contains("sweep") || serde_json::from_slice::<RunRecord>(&bytes).is_ok(),
             };
             assert!(accepted, "{target}/{name}");

@@ -1,5 +1,6 @@
 //! Tests over the whole of a report, and of its statistics on planted effects.
 
+mod against;
 mod analysis;
 mod book;
 mod claims;
@@ -12,6 +13,7 @@ mod report;
 mod round_trips;
 mod rows;
 pub(crate) mod synthetic;
+mod unfinished;
 mod warnings;
 mod what_is_left;
 mod worlds;

@@ -15,7 +15,7 @@ use crate::views::figures::FIGURES;
 use crate::writers::{html, markdown};
 
 /// One space between words, so that a phrase is found wherever a table breaks its line.
-fn flat(text: &str) -> String {
+pub(super) fn flat(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -80,6 +80,7 @@ fn assert_the_images_of_every_figure(files: &[PathBuf], report: &str) {
             }
             ("mirrored_decay", found) => assert_eq!(found, 2, "for both forms of the scheduler"),
             ("claims", found) => assert_eq!(found, 4, "for each claim that has runs"),
+            ("against", found) => assert_eq!(found, 0, "nobody asked for a paper"),
             (name, 0) => {
                 assert!(!figure.absent.is_empty() && report.contains(&markdown::escape(figure.absent)), "{name}")
             }

@@ -262,15 +262,19 @@ pub(super) fn write(
     format: Format,
     out: &mut dyn Write,
 ) -> Result<ReportFiles, ReportError> {
-    let request = Request {
+    write_request(&request(results, plots, format), out)
+}
+
+fn request(results: &Path, plots: &Path, format: Format) -> Request {
+    Request {
         results: vec![results.to_owned()],
         out: results.to_owned(),
         plots: plots.to_owned(),
         format,
         filters: Vec::new(),
         group_by: None,
-    };
-    write_request(&request, out)
+        against: None,
+    }
 }
 
 /// A folder with a sweep in `results/quick`, and the report's terminal output and files.
@@ -295,9 +299,36 @@ impl Workplace {
     }
 
     pub(super) fn report(&self) -> (Result<ReportFiles, ReportError>, String) {
+        self.report_with(|_| {})
+    }
+
+    /// A report that was asked for with more than the sweep's name.
+    pub(super) fn report_with(&self, ask: impl FnOnce(&mut Request)) -> (Result<ReportFiles, ReportError>, String) {
         let mut terminal = Vec::new();
-        let files = write(&self.results(), &self.plots(), Format::Terminal, &mut terminal);
+        let mut request = request(&self.results(), &self.plots(), Format::Terminal);
+        ask(&mut request);
+        let files = write_request(&request, &mut terminal);
         (files, String::from_utf8(terminal).unwrap())
+    }
+
+    /// What a run leaves that was stopped after so many tasks, with the begin of a row that it was writing.
+    pub(super) fn interrupt(&self, (method, schedule, seed): (&str, &str, u64), tasks: usize) {
+        self.edit_record(method, schedule, seed, |record| {
+            (record.status, record.tasks) = (Status::Running, tasks.saturating_sub(1));
+            record.options["stream"]["tasks"] = 6.into();
+        });
+        let folder = run_folder(&self.results(), method, schedule, seed);
+        for name in ["tasks.csv", "controls.csv"] {
+            let text = fs::read_to_string(folder.join(name)).unwrap();
+            let is_done =
+                |line: &&str| line.split(',').next().unwrap().parse::<usize>().is_ok_and(|task| task >= tasks);
+            let mut kept: String =
+                text.lines().take_while(|line| !is_done(line)).flat_map(|line| [line, "\n"]).collect();
+            let next = text.lines().find(is_done).unwrap_or_default();
+            kept.push_str(&next[..next.len() / 2]);
+            fs::write(folder.join(format!("{name}.partial")), kept).unwrap();
+            fs::remove_file(folder.join(name)).unwrap();
+        }
     }
 
     pub(super) fn edit_record(&self, method: &str, schedule: &str, seed: u64, edit: impl FnOnce(&mut RunRecord)) {

@@ -21,6 +21,14 @@ pub fn table(out: &mut dyn Write, table: &Table) -> io::Result<()> {
     Ok(())
 }
 
+/// Prints a paragraph.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub(crate) fn paragraph(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    writeln!(out, "{}\n", fill(text, "", ""))
+}
+
 /// Prints sentences as a list under a heading, or nothing if there are none.
 ///
 /// # Errors

@@ -1,9 +1,10 @@
 //! What a figure of the report is, and what the figures share.
 
-use crate::evidence::Evidence;
-use crate::plot::data::{Axis, Key, Plot};
-use crate::plot::style::schedule_pen;
-use crate::wording::seeds;
+use crate::evidence::{Evidence, across_seeds};
+use crate::plot::data::{Axis, Key, Pen, Plot};
+use crate::plot::style::{INK, schedule_pen};
+use crate::results::RecordedRun;
+use crate::wording::{counted, seeds};
 
 /// A figure: what it is called, how it is read, and how it comes out of the evidence.
 #[derive(Clone, Copy)]
@@ -33,9 +34,36 @@ pub(crate) fn figure_n(evidence: &Evidence) -> String {
     format!("n = {} an arm", seeds(&evidence.seeds()))
 }
 
-/// The keys of all schedules.
+/// The keys of all schedules that are shown, and of how unfinished runs are drawn.
 pub(crate) fn schedule_keys(evidence: &Evidence) -> Vec<Key> {
-    evidence.schedules.iter().map(|name| Key::line(name, schedule_pen(name, &evidence.schedules))).collect()
+    let schedules = evidence.shown_schedules();
+    let keys = schedules.iter().map(|name| Key::line(name, schedule_pen(name, &schedules)));
+    keys.chain(unfinished_key(evidence)).collect()
+}
+
+/// The key of how unfinished runs are drawn, where there are any.
+pub(crate) fn unfinished_key(evidence: &Evidence) -> Option<Key> {
+    let any = evidence.sweep.unfinished().any(|run| run.tasks() > 0);
+    any.then(|| Key::line("unfinished", unfinished_pen(Pen::solid(INK, 1.0))))
+}
+
+/// How an unfinished run is drawn where its arm has this pen: thin, and in dashes.
+pub(crate) fn unfinished_pen(pen: Pen) -> Pen {
+    Pen { width: 2.5, dashed: true, ..pen }
+}
+
+/// A run's accuracy by task, counted from 1.
+pub(crate) fn accuracy_of(evidence: &Evidence, run: &RecordedRun) -> Vec<(f64, f64)> {
+    evidence.mean_curve(&across_seeds(&[run], "online_accuracy"))
+}
+
+/// What a subtitle says of unfinished runs; nothing where there are none.
+pub(crate) fn unfinished_note(evidence: &Evidence) -> String {
+    match evidence.sweep.unfinished().filter(|run| run.tasks() > 0).count() {
+        0 => String::new(),
+        1 => " The thin dashed line is a run that has not finished, and no part of n.".to_owned(),
+        runs => format!(" Thin dashed lines are {} that have not finished, and no part of n.", counted(runs, "run")),
+    }
 }
 
 /// The height of panels: what is usual in a grid, but enough for the y label where there is but one row.
@@ -51,7 +79,7 @@ pub(crate) fn share_axis() -> Axis {
 /// The x axis of figures by task, counted from 1.
 pub(crate) fn task_axis(evidence: &Evidence) -> Axis {
     let first = evidence.first_task as f64;
-    Axis::linear(first + 0.5, first + evidence.tasks().max(1) as f64 + 0.5)
+    Axis::linear(first + 0.5, first + evidence.shown_tasks().max(1) as f64 + 0.5)
 }
 
 /// The x axis of figures by update.

@@ -7,7 +7,10 @@ use crate::plot::data::{Axis, Mark, Panel, Pen, Plot, line_values};
 use crate::plot::style::schedule_pen;
 use crate::results::RecordedRun;
 use crate::series::CONTROL;
-use crate::views::figures::figure::{Drawing, Figure, figure_n, panel_height, schedule_keys, update_axis};
+use crate::views::figures::figure::{
+    Drawing, Figure, figure_n, panel_height, schedule_keys, unfinished_note, unfinished_pen, update_axis,
+};
+use crate::wording::distinct;
 
 /// The registry's entry.
 pub(super) const FIGURE: Figure = Figure {
@@ -24,11 +27,16 @@ pub(super) const FIGURE: Figure = Figure {
 const MOST_POINTS: usize = 600;
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
-    let scheduled =
-        |method: &&String| evidence.schedules.iter().filter(|s| !evidence.arm(method, s).is_empty()).count() > 1;
-    let mut methods: Vec<_> = evidence.methods.iter().filter(scheduled).collect();
+    let schedules = evidence.shown_schedules();
+    let unfinished = |method: &str, schedule: &str| evidence.unfinished_arm(method, schedule);
+    let was_run = |method: &str, schedule: &str| {
+        !evidence.arm(method, schedule).is_empty() || !unfinished(method, schedule).is_empty()
+    };
+    let all = distinct(evidence.methods.iter().chain(evidence.sweep.unfinished().map(|run| &run.arm.method)));
+    let scheduled = |method: &&String| schedules.iter().filter(|schedule| was_run(method, schedule)).count() > 1;
+    let mut methods: Vec<_> = all.iter().copied().filter(scheduled).collect();
     if methods.is_empty() {
-        methods = evidence.methods.iter().collect();
+        methods = all;
     }
     let layers = evidence.layers(&methods);
     let mut panels = Vec::new();
@@ -39,7 +47,12 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
                 pens: vec![schedule_pen(schedule, &evidence.schedules)],
                 control: schedule == CONTROL,
             });
-            let marks = lines(curves);
+            let so_far = schedules.iter().flat_map(|schedule| {
+                let pen = unfinished_pen(schedule_pen(schedule, &schedules));
+                let curve = move |run| RateCurve { points: mean_rate(&[run], layer), pens: vec![pen], control: false };
+                unfinished(method, schedule).into_iter().map(curve)
+            });
+            let marks = lines(curves.chain(so_far));
             let title = format!("{method} · {layer}");
             panels.push(Panel { title, x: update_axis(evidence), marks, ..Panel::default() });
         }
@@ -48,7 +61,7 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     panels.iter_mut().for_each(|panel| panel.y = y.clone());
     let plot = Plot {
         title: FIGURE.title.into(),
-        subtitle: format!("Geometric mean over seeds. {}.", figure_n(evidence)),
+        subtitle: format!("Geometric mean over seeds. {}.{}", figure_n(evidence), unfinished_note(evidence)),
         legend: schedule_keys(evidence),
         columns: layers.len().max(1),
         panel_height: panel_height(panels.len(), layers.len(), 190.0),

@@ -13,6 +13,7 @@ use crate::plot::picture::{Picture, render};
 use crate::views::figures::figure::{Drawing, Figure};
 
 mod abscissa;
+mod against;
 mod at_a_glance;
 mod claims;
 mod cost;
@@ -45,12 +46,18 @@ pub(crate) const FIGURES: &[Figure] = &[
     predictiveness::FIGURE,
     within_run_correlation::FIGURE,
     cost::FIGURE,
+    against::FIGURE,
 ];
 
 /// The first picture of a report.
 pub(crate) const AT_A_GLANCE: &str = at_a_glance::FIGURE.name;
 /// The figures that show what claims rest on.
 pub(crate) const OF_CLAIMS: [&str; 2] = [claims::FIGURE.name, rejected_indicators::FIGURE.name];
+
+/// The figures beside a paper's values.
+pub(crate) const AGAINST: &str = against::FIGURE.name;
+/// The figures that show unfinished runs: all that there are of a sweep of which none has finished.
+const OF_UNFINISHED: [&str; 3] = [online_accuracy::FIGURE.name, learning_rate::FIGURE.name, AGAINST];
 
 /// A figure with its finished images.
 pub(crate) struct Drawn {
@@ -78,7 +85,8 @@ pub(crate) fn draw_all(evidence: &Evidence, groups: &[Group]) -> Result<Vec<Draw
         let pictures = drawings.map(|drawing| render(&drawing.plot, file_name(figure.name, &drawing.suffix)));
         Ok(Drawn { figure: *figure, pictures: pictures.collect::<Result<_, _>>()? })
     };
-    FIGURES.par_iter().map(draw).collect()
+    let is_wanted = |figure: &&Figure| !evidence.series.is_empty() || OF_UNFINISHED.contains(&figure.name);
+    FIGURES.par_iter().filter(is_wanted).map(draw).collect()
 }
 
 /// The same figure of one group's runs.

@@ -3,7 +3,12 @@
 use crate::evidence::{Evidence, across_seeds};
 use crate::plot::data::{Key, Mark, Panel, Pen, Plot};
 use crate::plot::style::{REFERENCE, schedule_pen};
-use crate::views::figures::figure::{Drawing, Figure, figure_n, panel_height, schedule_keys, share_axis, task_axis};
+use crate::results::RecordedRun;
+use crate::setting::{is_ceiling, is_ceiling_of, same_setting};
+use crate::views::figures::figure::{
+    Drawing, Figure, accuracy_of, figure_n, panel_height, schedule_keys, share_axis, task_axis, unfinished_note,
+    unfinished_pen,
+};
 
 /// The registry's entry.
 pub(super) const FIGURE: Figure = Figure {
@@ -24,10 +29,9 @@ const MOST_BANDS: usize = 6;
 pub(super) const CEILING_LABEL: &str = "reset at every task (ceiling)";
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
-    let methods = evidence.trained_methods();
-    let panels = methods.iter().map(|method| panel(evidence, method)).collect::<Vec<_>>();
+    let panels = methods(evidence).iter().map(|method| panel(evidence, method)).collect::<Vec<_>>();
     let mut legend = schedule_keys(evidence);
-    if !evidence.ceilings.is_empty() {
+    if !evidence.ceilings.is_empty() || evidence.sweep.unfinished().any(|run| is_ceiling(run, &evidence.grid_keys)) {
         legend.push(Key::line(CEILING_LABEL, ceiling_pen()));
     }
     if evidence.classes.is_some() {
@@ -43,7 +47,7 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     };
     let plot = Plot {
         title: FIGURE.title.into(),
-        subtitle: format!("{spread} {}.", figure_n(evidence)),
+        subtitle: format!("{spread} {}.{}", figure_n(evidence), unfinished_note(evidence)),
         legend,
         columns: panels.len().clamp(1, 3),
         panel_height: panel_height(panels.len(), 3, 330.0),
@@ -54,6 +58,27 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
         shared_y: true,
     };
     vec![Drawing { suffix: String::new(), plot }]
+}
+
+/// The methods that have a panel: those that keep their network, and what has not finished and is in no panel of these.
+fn methods(evidence: &Evidence) -> Vec<String> {
+    let mut methods: Vec<String> = evidence.trained_methods().into_iter().cloned().collect();
+    let (ceilings, others): (Vec<&RecordedRun>, Vec<&RecordedRun>) =
+        evidence.sweep.unfinished().partition(|run| is_ceiling(run, &evidence.grid_keys));
+    for run in others.into_iter().chain(ceilings) {
+        let is_shown = methods.iter().any(|method| *method == run.arm.method || is_its_ceiling(evidence, run, method));
+        if !is_shown {
+            methods.push(run.arm.method.clone());
+        }
+    }
+    methods
+}
+
+/// Whether a run is a ceiling of a method.
+fn is_its_ceiling(evidence: &Evidence, run: &RecordedRun, method: &str) -> bool {
+    let mut of_method = evidence.sweep.runs.iter().filter(|other| other.arm.method == method);
+    let is_of = |other: &RecordedRun| is_ceiling_of(run, other, &evidence.grid_keys) && same_setting(run, other);
+    is_ceiling(run, &evidence.grid_keys) && of_method.any(is_of)
 }
 
 pub(super) fn ceiling_pen() -> Pen {
@@ -87,6 +112,16 @@ fn panel(evidence: &Evidence, method: &str) -> Panel {
             }));
         }
         lines.push(Mark::Line { points: evidence.mean_curve(&values), pen });
+    }
+    for run in evidence.sweep.unfinished() {
+        let pen = if run.arm.method == method {
+            schedule_pen(&run.arm.schedule, &evidence.shown_schedules())
+        } else if is_its_ceiling(evidence, run, method) {
+            ceiling_pen()
+        } else {
+            continue;
+        };
+        lines.push(Mark::Line { points: accuracy_of(evidence, run), pen: unfinished_pen(pen) });
     }
     marks.extend(lines);
     Panel { title: method.into(), x: task_axis(evidence), y: share_axis(), marks, ..Panel::default() }
