@@ -1,5 +1,6 @@
 //! `trainability sweep`.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use trainability_record::label;
 use crate::data::{load, load_with_test};
 use crate::experiment::{Experiment, ImageFacts, MOST_SEEDS, Plan, same_arms};
 use crate::run::{DeviceOption, RunPlan};
-use crate::sweep::{ProgressDisplay, Signals, SweepOptions, SweepOutcome, carry_out, choose, foresee};
+use crate::sweep::{ProgressDisplay, Shard, Signals, SweepOptions, SweepOutcome, carry_out, choose, foresee};
 
 /// Train every method under every schedule with every seed of an experiment. Calling again goes on: what is unfinished
 /// continues from its checkpoint, what is finished is left alone, and a run whose files are damaged is done again. A run
@@ -32,6 +33,10 @@ pub(crate) struct Sweep {
     /// Only runs whose name METHOD/SCHEDULE/seed-N matches a pattern, such as 'relu/*/*'
     #[arg(long, value_name = "GLOB")]
     only: Option<String>,
+    /// Only the K-th of N shares of these runs, such as 3/16: N processes, on one machine or several, train them all in
+    /// one results folder
+    #[arg(long, value_name = "K/N", default_value = "1/1")]
+    shard: String,
     /// Seeds in place of the experiment's: a range such as 0..5, or a list such as 0,3,4
     #[arg(long, value_name = "SEEDS")]
     seeds: Option<String>,
@@ -75,6 +80,7 @@ impl Sweep {
         let Some(checkpoint_every) = seconds else {
             bail!("--checkpoint-every is {:?}, expected a number of seconds, 0 or above", self.checkpoint_every);
         };
+        let shard: Shard = self.shard.parse().context("--shard")?;
         let load = if experiment.asks_for_test_images() { load_with_test } else { load };
         let set = load(&experiment.data.set, experiment.data.folder.as_deref())
             .with_context(|| format!("{}: at `data`", self.config.display()))?;
@@ -93,6 +99,7 @@ impl Sweep {
             out,
             jobs,
             only: self.only,
+            shard,
             fail_fast: self.fail_fast,
             retry_failed: self.retry_failed,
             fork_of,
@@ -100,8 +107,8 @@ impl Sweep {
             signals: if self.dry_run { Signals::default() } else { Signals::listen()? },
         };
         if self.dry_run {
+            let (chosen, left, estimate) = foresee(&plan, &set, &options)?;
             list(&chosen);
-            let (left, estimate) = foresee(&plan, &set, &options)?;
             if left < chosen.len() {
                 println!("{left} of them are left to be trained");
             }
@@ -116,6 +123,9 @@ impl Sweep {
         Ok(conclude(&outcome, &options))
     }
 }
+
+/// Runs that are named at the end, of those that have not finished.
+const MOST_FAILED: usize = 40;
 
 fn list(runs: &[&RunPlan]) {
     for run in runs {
@@ -138,21 +148,31 @@ fn sibling(own: &Path, name: &str) -> Result<PathBuf> {
 
 fn conclude(outcome: &SweepOutcome, options: &SweepOptions) -> ExitCode {
     let SweepOutcome { skipped, finished, failed, repeatable, not_started, interrupted } = outcome;
-    println!("{finished} runs finished, {skipped} were finished before; results in {}", options.out.display());
-    for (name, reason) in failed {
-        println!("not finished: {name}: {reason}");
+    let mut lines =
+        vec![format!("{finished} runs finished, {skipped} were finished before; results in {}", options.out.display())];
+    let (shown, others) = failed.split_at(failed.len().min(MOST_FAILED));
+    lines.extend(shown.iter().map(|(name, reason)| format!("not finished: {name}: {reason}")));
+    if !others.is_empty() {
+        lines.push(format!("not finished: {} more, which `trainability status` counts", others.len()));
     }
     if *repeatable > 0 {
-        println!("{repeatable} of these would end the same way again: --retry-failed does them all the same");
+        lines
+            .push(format!("{repeatable} of these would end the same way again: --retry-failed does them all the same"));
     }
     if *not_started > 0 {
-        println!("{not_started} runs were not started");
+        lines.push(format!("{not_started} runs were not started"));
     }
-    if let Some(signal) = options.signals.stop() {
-        println!("{interrupted} runs were stopped with a checkpoint: the same command goes on from there");
-        return ExitCode::from(128 + signal);
+    let stop = options.signals.stop();
+    if stop.is_some() {
+        lines.push(format!("{interrupted} runs were stopped with a checkpoint: the same command goes on from there"));
     }
-    if outcome.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    // A terminal that was closed takes no lines, and the exit code is told all the same.
+    let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
+    match stop {
+        Some(signal) => ExitCode::from(128 + signal),
+        None if outcome.is_complete() => ExitCode::SUCCESS,
+        None => ExitCode::FAILURE,
+    }
 }
 
 /// `0..5` or `0,3,4`.

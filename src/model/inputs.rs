@@ -43,7 +43,7 @@ impl TaskImages {
 
     /// Takes these images up, if they are others than before. Images are known by their memory, and this holds on to it, so
     /// that no others come to the same place.
-    pub fn follow(&mut self, images: &Tensor) {
+    pub(crate) fn follow(&mut self, images: &Tensor) {
         if self.dense.data_ptr() != images.data_ptr() {
             *self = TaskImages::leaving_out(images, self.leaves_out);
         }

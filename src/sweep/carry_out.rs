@@ -11,10 +11,12 @@ use trainability_record::{Status, read_record};
 use super::cost::{self, Cost, Left, Occasion};
 use super::error::SweepError;
 use super::folder::SweepFolder;
+use super::lease::{TakenOver, others_at_work};
 use super::listener::Listener;
 use super::options::SweepOptions;
-use super::provenance::Provenance;
+use super::provenance::{Provenance, note_end};
 use super::run_state::{NextStep, RunState, checkpoint_path};
+use super::share::share;
 use super::{execute, fork};
 use crate::data::ImageSet;
 use crate::experiment::Plan;
@@ -44,7 +46,7 @@ impl SweepOutcome {
     }
 }
 
-/// The runs of a plan that a pattern chooses.
+/// The runs of a plan that a pattern chooses; of these the process's share may be only some.
 ///
 /// # Errors
 /// The pattern is none, or chooses nothing.
@@ -72,13 +74,14 @@ pub fn carry_out(
     options: &SweepOptions,
     listener: &dyn Listener,
 ) -> Result<SweepOutcome, SweepError> {
-    let chosen = choose(plan, options.only.as_deref())?;
+    let all = choose(plan, options.only.as_deref())?;
+    let chosen = share(&all, set, options.shard);
     let jobs = options.jobs.min(chosen.len());
     let unfinished: Vec<&RunPlan> =
         chosen.iter().copied().filter(|run| !is_finished(&options.out.join("runs").join(run.name()))).collect();
     cost::refuse_hopeless(&unfinished, set, jobs)?;
     let sources = options.fork_of.as_deref().map_or(Ok(Vec::new()), fork::sources)?;
-    let folder = SweepFolder::open(&options.out)?;
+    let folder = SweepFolder::open(&options.out, options.shard, &all, jobs, listener)?;
     folder.check(plan)?;
     let kept = fork::keep(&sources, &folder, &chosen, listener)?;
     let (mut outcome, left) = select(&folder, &chosen, options.retry_failed, listener);
@@ -104,13 +107,19 @@ pub fn carry_out(
         _ => {}
     }
     let fork = options.fork_of.as_deref().map(|source| (source, kept));
-    let mut provenance = Provenance::begin(plan, set, options, fork);
-    write_json(&sweep_file, &provenance)?;
+    let provenance = Provenance::begin(plan, set, options, fork);
+    // Of processes that share a sweep the first describes it, and the last notes its end.
+    let is_described = !options.shard.is_whole() && earlier.is_ok_and(|earlier| provenance.is_of(&earlier));
+    if !is_described {
+        write_json(&sweep_file, &provenance)?;
+    }
 
     let ended = train_all(&left, set, &folder, options, listener)?;
     listener.end();
-    provenance.end();
-    if let Err(error) = write_json(&sweep_file, &provenance) {
+    folder.lease().check().map_err(|TakenOver| SweepError::TakenOver)?;
+    if (options.shard.is_whole() || !others_at_work(&options.out))
+        && let Err(error) = note_end(&sweep_file)
+    {
         outcome.failed.push(("sweep.json".to_owned(), error.to_string()));
     }
     outcome.not_started = left.len() - ended.len();
@@ -124,16 +133,17 @@ pub fn carry_out(
     Ok(outcome)
 }
 
-/// How many runs a call of [`carry_out`] would train, and what they will cost, if that can be measured. Nothing is written.
+/// The runs that a call of [`carry_out`] is about, how many of them it would train, and what they will cost, if that can be
+/// measured. Nothing is written.
 ///
 /// # Errors
 /// The pattern chooses nothing, there is nothing to fork, or the runs do not fit into memory.
-pub(crate) fn foresee(
-    plan: &Plan,
+pub(crate) fn foresee<'a>(
+    plan: &'a Plan,
     set: &ImageSet,
     options: &SweepOptions,
-) -> Result<(usize, Option<Cost>), SweepError> {
-    let chosen = choose(plan, options.only.as_deref())?;
+) -> Result<(Vec<&'a RunPlan>, usize, Option<Cost>), SweepError> {
+    let chosen = share(&choose(plan, options.only.as_deref())?, set, options.shard);
     let sources = options.fork_of.as_deref().map_or(Ok(Vec::new()), fork::sources)?;
     let kept = fork::finished(&sources, &Unheard);
     let place = |run: &RunPlan| options.out.join("runs").join(run.name());
@@ -142,10 +152,11 @@ pub(crate) fn foresee(
         Ok(state) => matches!(state.step(options.retry_failed), NextStep::GoOn(_) | NextStep::Anew(_)),
         Err(_) => false,
     };
-    let left: Vec<&RunPlan> = chosen.into_iter().filter(|run| is_left(run)).collect();
+    let left: Vec<&RunPlan> = chosen.iter().copied().filter(|run| is_left(run)).collect();
     cost::refuse_hopeless(&left, set, options.jobs)?;
     let left: Vec<Left> = left.iter().map(|run| left_of(run, &place(run))).collect();
-    Ok((left.len(), cost::estimate(&left, set, options.jobs, Occasion::Asked, &options.signals)?))
+    let cost = cost::estimate(&left, set, options.jobs, Occasion::Asked, &options.signals)?;
+    Ok((chosen, left.len(), cost))
 }
 
 /// A listener that is told and does not tell.
@@ -231,7 +242,10 @@ fn train_all<'a>(
         let mut ended = Vec::new();
         while !stop.load(Ordering::Relaxed) && options.signals.stop().is_none() {
             let Some(&run) = left.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-            let record = execute::execute(run, &images, &folder.run(run), options, listener);
+            let Ok(record) = execute::execute(run, &images, folder, options, listener) else {
+                stop.store(true, Ordering::Relaxed);
+                break;
+            };
             listener.ended(run, &record);
             if options.fail_fast && !matches!(record.status, Status::Finished | Status::Running) {
                 stop.store(true, Ordering::Relaxed);

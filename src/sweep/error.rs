@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use trainability_record::Damage;
 use trainability_record::atomic::WriteError;
 
+use super::lease::TakenOver;
 use super::memory::MemoryError;
 
 /// Why a sweep cannot be carried out or looked at, in one sentence.
@@ -41,17 +42,17 @@ pub enum SweepError {
         /// What the system says.
         source: io::Error,
     },
-    /// The folder is locked by another process.
-    #[error("another sweep is at work in {}: wait for it, or choose another --out", .0.display())]
-    InUse(PathBuf),
-    /// The file system does not lock files.
-    #[error("cannot lock the results folder {}: {source}", .folder.display())]
-    Unlockable {
+    /// Another process is at work on the same runs.
+    #[error("another sweep is at work in {} ({by}): wait for it, or choose another --out", .folder.display())]
+    InUse {
         /// The sweep's folder.
         folder: PathBuf,
-        /// What the system says.
-        source: io::Error,
+        /// Which process, and where.
+        by: String,
     },
+    /// While this process slept, another took its place.
+    #[error("{TakenOver}")]
+    TakenOver,
     /// The folder holds a run that was made with other options than the plan's.
     #[error(
         "{} holds results of other options ({differences}): choose another --out, or --fork NEW_NAME to keep what still fits \

@@ -11,8 +11,11 @@ use trainability_record::atomic::WriteError;
 use trainability_record::{Recorder, RunRecord, Status};
 use trainability_tensor::{State, StateError};
 
+use super::folder::SweepFolder;
+use super::lease::{Lease, TakenOver};
 use super::listener::Listener;
 use super::options::SweepOptions;
+use super::panics::{panic_message, wants_memory};
 use super::run_state::checkpoint_path;
 use crate::learner::LearnerError;
 use crate::run::checkpoint::{self, CheckpointError};
@@ -41,18 +44,28 @@ enum RunError {
     Learner(#[from] LearnerError),
     #[error("it was made with other options")]
     OtherOptions,
+    #[error(transparent)]
+    TakenOver(#[from] TakenOver),
 }
 
 /// Carries a run out and returns its record, which is on disk as well wherever the disk allowed it.
+///
+/// # Errors
+/// The run is another process's by now; nothing was written since.
 pub(super) fn execute(
     plan: &RunPlan,
     images: &SharedImages,
-    folder: &Path,
+    folder: &SweepFolder,
     options: &SweepOptions,
     listener: &dyn Listener,
-) -> RunRecord {
+) -> Result<RunRecord, TakenOver> {
+    let (place, lease) = (folder.run(plan), folder.lease());
+    let folder = place.as_path();
+    lease.check()?;
+    lease.begin(plan.name());
     let mut record = RunRecord::begun(&plan.hash, &plan.method.label, &plan.schedule, plan.seed, plan.options.clone());
-    let attempt = catch_unwind(AssertUnwindSafe(|| train(plan, images, folder, options, listener, &mut record)));
+    let attempt =
+        catch_unwind(AssertUnwindSafe(|| train(plan, images, (folder, lease), options, listener, &mut record)));
     match attempt {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
@@ -67,6 +80,8 @@ pub(super) fn execute(
             record.error = Some(fault(&message, &record));
         }
     }
+    lease.end(&plan.name());
+    lease.check()?;
     if let Err(error) = record.write(folder) {
         let earlier = record.error.map(|earlier| format!("{earlier}; then ")).unwrap_or_default();
         record.status = Status::Failed;
@@ -76,7 +91,7 @@ pub(super) fn execute(
     if matches!(record.status, Status::Finished | Status::Diverged) {
         let _ = fs::remove_dir_all(folder.join("checkpoint"));
     }
-    record
+    Ok(record)
 }
 
 /// What is said of a run that a panic stopped; the record is of the last update that was made.
@@ -89,25 +104,10 @@ fn fault(message: &str, record: &RunRecord) -> String {
     )
 }
 
-/// Whether a panic's message is libtorch's where the system has no memory.
-pub(super) fn wants_memory(message: &str) -> bool {
-    message.contains("allocate memory")
-}
-
-/// The first line of a panic's message, or of libtorch's: to that it adds the addresses of its functions, with line breaks
-/// that `tch` has escaped.
-pub(super) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().cloned();
-    let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string())).unwrap_or_default();
-    let text = text.split_once("Torch(\"").map_or(text.as_str(), |(_, thrown)| thrown);
-    let first = text.split("\\n").flat_map(str::lines).map(str::trim).find(|line| !line.is_empty());
-    first.unwrap_or("no message").to_owned()
-}
-
 fn train(
     plan: &RunPlan,
     images: &SharedImages,
-    folder: &Path,
+    (folder, lease): (&Path, &Lease),
     options: &SweepOptions,
     listener: &dyn Listener,
     record: &mut RunRecord,
@@ -121,7 +121,6 @@ fn train(
     note(&run, start, &earlier, record);
     record.write(folder)?;
     let mut last_checkpoint = Instant::now();
-    let mut heard = signals.checkpoints();
     let mut divergence = None;
     while !run.is_over() {
         let advance = match run.advance() {
@@ -140,16 +139,15 @@ fn train(
         }
         if advance.task.is_some() || recorder.waiting() > MOST_WAITING {
             let writing = Instant::now();
+            lease.check()?;
             recorder.flush().map_err(unwritable)?;
             run.count_seconds("writing", writing);
         }
         let stop = signals.stop().is_some();
-        let requests = signals.checkpoints();
-        let asked = stop || requests != heard;
-        heard = requests;
         let due = last_checkpoint.elapsed() >= options.checkpoint_every;
-        if (asked || due) && !run.is_over() {
+        if (stop || due) && !run.is_over() {
             let writing = Instant::now();
+            lease.check()?;
             recorder.flush().map_err(unwritable)?;
             note(&run, start, &earlier, record);
             save(&run, &recorder, folder, record)?;
@@ -161,6 +159,7 @@ fn train(
             }
         }
     }
+    lease.check()?;
     let checksums = recorder.finish().map_err(unwritable)?;
     note(&run, start, &earlier, record);
     record.checksums = checksums.into_iter().collect();

@@ -1,50 +1,62 @@
-//! The folder of a sweep: where each run lives, what is there already, and the lock.
+//! The folder of a sweep: where each run lives, what is there already, and whose it is.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use trainability_record::read_record;
 
 use super::error::SweepError;
+use super::lease::{Lease, PACE, Unleased, Worker};
+use super::listener::Listener;
+use super::shard::Shard;
 use crate::experiment::Plan;
 use crate::run::RunPlan;
 
-/// A sweep's folder, locked for this process as long as this lives.
+/// A sweep's folder, of which a share is this process's as long as this lives.
 #[derive(Debug)]
 pub(super) struct SweepFolder {
     path: PathBuf,
-    _lock: File,
+    shard: Shard,
+    lease: Lease,
 }
 
 impl SweepFolder {
-    /// Opens or makes the folder and locks it.
+    /// Opens or makes the folder and claims a share of these runs in it.
     ///
     /// # Errors
-    /// It cannot be written, or another process is at work in it.
-    pub(super) fn open(path: &Path) -> Result<SweepFolder, SweepError> {
+    /// It cannot be written, or another process is at work on the share.
+    pub(super) fn open(
+        path: &Path,
+        shard: Shard,
+        runs: &[&RunPlan],
+        jobs: usize,
+        listener: &dyn Listener,
+    ) -> Result<SweepFolder, SweepError> {
         let folder = path.to_owned();
-        let made = fs::create_dir_all(path).and_then(|()| File::create(path.join(".lock")));
-        let lock = match made {
-            Ok(lock) => lock,
-            Err(source) => return Err(SweepError::Unwritable { folder, source }),
-        };
-        match lock.try_lock() {
-            Ok(()) => Ok(SweepFolder { path: folder, _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(SweepError::InUse(folder)),
-            Err(TryLockError::Error(source)) => Err(SweepError::Unlockable { folder, source }),
+        let waiting = |sentence: &str| listener.noticed(sentence);
+        match Lease::take(path, Worker::this(shard, digest_of(runs), jobs), PACE, &waiting) {
+            Ok(lease) => Ok(SweepFolder { path: folder, shard, lease }),
+            Err(Unleased::Held(by)) => Err(SweepError::InUse { folder, by }),
+            Err(Unleased::Unwritable(source)) => Err(SweepError::Unwritable { folder, source }),
         }
+    }
+
+    /// The claim on the share.
+    pub(super) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// A folder for what comes in from elsewhere, which no other process uses.
+    pub(super) fn incoming(&self) -> PathBuf {
+        self.path.join(format!("incoming-{}", self.shard.file_stem()))
     }
 
     /// The folder of a run.
     pub(super) fn run(&self, run: &RunPlan) -> PathBuf {
         self.path.join("runs").join(run.name())
-    }
-
-    /// The folder of the sweep.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Moves what a run left out of its way, to replaced/METHOD/SCHEDULE/seed-N.K, and tells where that is.
@@ -95,6 +107,15 @@ impl SweepFolder {
         }
         Ok(())
     }
+}
+
+/// What tells these runs from any others.
+fn digest_of(runs: &[&RunPlan]) -> String {
+    let mut digest = Sha256::new();
+    for run in runs {
+        digest.update(format!("{} {}\n", run.name(), run.hash));
+    }
+    hex::encode(digest.finalize())
 }
 
 /// The options that all seeds of an arm share. Each seed's replayed rates are a file of its own, so that their digest tells

@@ -74,7 +74,7 @@ fn copy(
     folder: &SweepFolder,
     run: &RunPlan,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let incoming = folder.path().join("incoming");
+    let incoming = folder.incoming();
     if incoming.exists() {
         fs::remove_dir_all(&incoming)?;
     }

@@ -182,7 +182,7 @@ mod tests {
     use tch::{Device, Kind, Tensor};
 
     use super::*;
-    use crate::sweep::execute::{panic_message, wants_memory};
+    use crate::sweep::panics::{panic_message, wants_memory};
 
     #[test]
     fn a_peak_is_found_that_has_passed() {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::shard::Shard;
 use super::signals::Signals;
 
 /// How a plan is carried out.
@@ -14,13 +15,15 @@ pub struct SweepOptions {
     pub jobs: usize,
     /// A pattern on `METHOD/SCHEDULE/seed-N` that chooses runs.
     pub only: Option<String>,
+    /// The share of the chosen runs that this process trains.
+    pub shard: Shard,
     /// Start no further run once one has failed.
     pub fail_fast: bool,
     /// Repeat, from the beginning, the runs that failed or diverged in earlier calls, and train no others.
     pub retry_failed: bool,
     /// The folder of a sweep whose finished runs are kept where their options still fit.
     pub fork_of: Option<PathBuf>,
-    /// A run writes a checkpoint when its last one is this old, and whenever a signal asks for it.
+    /// A run writes a checkpoint when its last one is this old, and when a signal asks it to stop.
     pub checkpoint_every: Duration,
     /// What may ask the sweep to stop.
     pub signals: Signals,

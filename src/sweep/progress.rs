@@ -1,6 +1,6 @@
 //! What a person sees of a sweep: a bar with the time left on a terminal, a line a run elsewhere.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -22,10 +22,15 @@ impl Default for ProgressDisplay {
     }
 }
 
+/// Writes a line to standard error. A terminal that was closed takes none, which is no reason to stop.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 impl Listener for ProgressDisplay {
     fn begin(&self, left: usize, updates: u64, finished: usize) {
         let skipped = if finished > 0 { format!(", {finished} were finished before") } else { String::new() };
-        eprintln!("{left} runs, {updates} updates{skipped}");
+        say(&format!("{left} runs, {updates} updates{skipped}"));
         if std::io::stderr().is_terminal() && left > 0 {
             let template = "{bar:40} {percent:>3} %  {pos} of {len} updates  {elapsed} passed, {eta} left  {msg}";
             let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -45,7 +50,7 @@ impl Listener for ProgressDisplay {
 
     fn noticed(&self, sentence: &str) {
         if self.bar.is_hidden() {
-            eprintln!("{sentence}");
+            say(sentence);
         } else {
             self.bar.println(sentence);
         }
@@ -60,7 +65,7 @@ impl Listener for ProgressDisplay {
             (_, error) => format!("{} failed: {}", run.name(), error.as_deref().unwrap_or("no reason recorded")),
         };
         match (self.bar.is_hidden(), record.status) {
-            (true, _) => eprintln!("{line}"),
+            (true, _) => say(&line),
             (false, Status::Finished) => self.bar.set_message(run.name()),
             (false, _) => self.bar.println(line),
         }
@@ -68,6 +73,6 @@ impl Listener for ProgressDisplay {
 
     fn end(&self) {
         self.bar.finish_and_clear();
-        eprintln!("swept in {}", HumanDuration(self.start.elapsed()));
+        say(&format!("swept in {}", HumanDuration(self.start.elapsed())));
     }
 }

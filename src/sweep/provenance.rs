@@ -7,8 +7,10 @@ use std::process::Command;
 use serde::Serialize;
 use serde_json::{Value, json};
 use trainability_record::Glossary;
+use trainability_record::digest::{Digest, read_json, write_json};
 use trainability_record::run::run_folders;
 
+use super::error::SweepError;
 use super::glossary::glossary;
 use super::options::SweepOptions;
 use crate::data::ImageSet;
@@ -78,10 +80,20 @@ impl Provenance {
         }
     }
 
-    /// Notes the end.
-    pub(super) fn end(&mut self) {
-        self.end = Some(jiff::Timestamp::now().to_string());
+    /// Whether an earlier `sweep.json` describes the same sweep.
+    pub(super) fn is_of(&self, earlier: &Value) -> bool {
+        earlier.get("experiment") == Some(&self.experiment) && earlier.get("runs") == Some(&json!(self.runs))
     }
+}
+
+/// Notes in `sweep.json` that the sweep has ended now.
+///
+/// # Errors
+/// The file is damaged, or cannot be written.
+pub(super) fn note_end(path: &Path) -> Result<(), SweepError> {
+    let mut provenance = read_json(path, Digest::Optional).map_err(SweepError::Changed)?;
+    provenance["end"] = jiff::Timestamp::now().to_string().into();
+    Ok(write_json(path, &provenance)?)
 }
 
 /// The runs of the plan, and those in the sweep's folder that it does not have.

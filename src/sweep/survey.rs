@@ -1,33 +1,64 @@
 //! How far a sweep is, from its files alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
+use std::time::SystemTime;
 
+use indicatif::{HumanCount, HumanDuration};
 use rayon::prelude::*;
+use serde::Serialize;
 use serde_json::Value;
-use trainability_record::RunRecord;
 use trainability_record::digest::{Damage, Digest, read_json};
 use trainability_record::partial::whole_rows;
-use trainability_record::run::{Status, run_folders};
+use trainability_record::run::{RECORD_FILE, Status, run_folders};
 use trainability_record::tasks::read_tasks;
+use trainability_record::{CSV_FILES, RunRecord};
 
 use super::error::SweepError;
+use super::lease::{SeenWorker, workers};
 use super::run_state::RunState;
 
 /// The state of a sweep's runs.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Survey {
     /// Runs that the sweep has.
     pub planned: usize,
-    /// Runs that were begun, by status.
+    /// Runs that were begun, by state: `finished`, `running`, `interrupted`, `diverged`, `failed`, `damaged`.
     pub counts: BTreeMap<&'static str, usize>,
-    /// Names of the runs that failed or diverged or are damaged, with the reason.
-    pub failed: Vec<(String, String)>,
-    /// Names of the runs that are under way or were interrupted, with how far they have come.
-    pub unfinished: Vec<(String, String)>,
-    /// Seconds that the rest will take at the pace of the finished runs; unknown before one has finished.
+    /// Runs of which there is nothing yet.
+    pub not_begun: usize,
+    /// Seconds that the rest will take at the pace of the finished runs, with as many at a time as now; unknown before one
+    /// has finished, and while nobody is at work.
     pub seconds_left: Option<f64>,
+    /// The processes that are at work, or died at it.
+    pub workers: Vec<SeenWorker>,
+    /// The runs that are under way or were interrupted.
+    pub unfinished: Vec<Unfinished>,
+    /// The runs that failed or diverged or are damaged.
+    pub failed: Vec<NotFinished>,
+}
+
+/// A run that is under way or was interrupted.
+#[derive(Debug, Serialize)]
+pub(crate) struct Unfinished {
+    run: String,
+    /// `running` or `interrupted`.
+    state: &'static str,
+    tasks: usize,
+    tasks_planned: Option<u64>,
+    last_accuracy: Option<f64>,
+    /// Why its rows cannot be read.
+    damage: Option<String>,
+}
+
+/// A run that failed or diverged or is damaged.
+#[derive(Debug, Serialize)]
+pub(crate) struct NotFinished {
+    run: String,
+    /// `failed`, `diverged` or `damaged`.
+    state: &'static str,
+    reason: String,
 }
 
 /// Looks through a sweep's folder.
@@ -41,15 +72,18 @@ pub(crate) fn survey(results: &Path) -> Result<Survey, SweepError> {
         Err(damage @ Damage::Changed { .. }) => return Err(SweepError::Changed(damage)),
         Err(source) => return Err(SweepError::NoSweep { folder: results.to_owned(), source }),
     };
-    let count = |key: &str| sweep.get(key).and_then(Value::as_u64).map(|count| count as usize);
-    let (planned, jobs) = (count("runs").unwrap_or(0), count("jobs").unwrap_or(1));
-    let mut counts = BTreeMap::new();
-    let (mut failed, mut unfinished, mut records) = (Vec::new(), Vec::new(), Vec::new());
+    let planned = sweep.get("runs").and_then(Value::as_u64).unwrap_or(0) as usize;
+    let workers = workers(results);
+    let alive = || workers.iter().filter(|seen| seen.is_alive);
+    let under_way: BTreeSet<&String> = alive().flat_map(|seen| &seen.worker.runs).collect();
     let folders = run_folders(results);
-    let looked_at: Vec<_> = folders.par_iter().map(|folder| RunState::of(folder)).collect();
+    let looked_at: Vec<_> = folders.par_iter().map(|folder| state_of(folder)).collect();
+
+    let (mut counts, mut failed, mut unfinished) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let (mut begun, mut over, mut seconds) = (0, 0, Vec::new());
     for (folder, state) in folders.iter().zip(looked_at) {
-        let name = || folder.strip_prefix(results.join("runs")).unwrap_or(folder).display().to_string();
-        let (status, reason) = match state {
+        let run = folder.strip_prefix(results.join("runs")).unwrap_or(folder).display().to_string();
+        let (state, reason) = match state {
             Ok(RunState::Damaged { damage, .. }) | Err(damage) => ("damaged", Some(damage.to_string())),
             // A folder in which nothing has been written yet.
             Ok(RunState::Open(None)) => continue,
@@ -59,66 +93,123 @@ pub(crate) fn survey(results: &Path) -> Result<Survey, SweepError> {
                 | RunState::Finished(record)
                 | RunState::Failed(record),
             ) => {
-                let status = match record.status {
-                    Status::Running => "running or interrupted",
+                over += usize::from(record.status != Status::Running);
+                let state = match record.status {
+                    Status::Running if under_way.contains(&run) => "running",
+                    Status::Running => "interrupted",
                     Status::Finished => "finished",
                     Status::Diverged => "diverged",
                     Status::Failed => "failed",
                 };
-                let reason = record.error.clone();
-                if record.status == Status::Running {
-                    unfinished.push((name(), so_far(folder, &record)));
+                match record.status {
+                    Status::Running => unfinished.push(so_far(folder, run.clone(), state, &record)),
+                    Status::Finished => seconds.extend(record.seconds.get("total")),
+                    Status::Diverged | Status::Failed => {}
                 }
-                records.push(record);
-                (status, reason)
+                (state, record.error)
             }
         };
-        *counts.entry(status).or_default() += 1;
-        failed.extend(reason.map(|reason| (name(), reason)));
+        begun += 1;
+        *counts.entry(state).or_default() += 1;
+        failed.extend(reason.map(|reason| NotFinished { run, state, reason }));
     }
-    let finished: Vec<f64> = records
-        .iter()
-        .filter(|record| record.status == Status::Finished)
-        .filter_map(|record| record.seconds.get("total").copied())
-        .collect();
-    let over = records.iter().filter(|record| record.status != Status::Running).count();
-    let mean = finished.iter().sum::<f64>() / finished.len() as f64;
-    let seconds_left = mean.is_finite().then(|| mean * planned.saturating_sub(over) as f64 / jobs.max(1) as f64);
-    Ok(Survey { planned, counts, failed, unfinished, seconds_left })
+    let (left, jobs) =
+        (planned.saturating_sub(over) as f64, alive().map(|seen| seen.worker.jobs).sum::<usize>() as f64);
+    let mean = seconds.iter().sum::<f64>() / seconds.len() as f64;
+    let seconds_left = Some(mean * left / jobs).filter(|seconds| seconds.is_finite());
+    let not_begun = planned.saturating_sub(begun);
+    Ok(Survey { planned, counts, not_begun, seconds_left, workers, unfinished, failed })
+}
+
+/// What the folder of a run says. Of a finished run, rows that have not been written since its record was are taken to be
+/// whole, so that thousands of runs are looked through in a moment; whoever uses them looks at all of them.
+fn state_of(folder: &Path) -> Result<RunState, Damage> {
+    let changed = |name: &str| folder.join(name).metadata().and_then(|file| file.modified()).ok();
+    let recorded = changed(RECORD_FILE);
+    let is_older = |changed: SystemTime| recorded.is_some_and(|recorded| changed <= recorded);
+    let are_older = CSV_FILES.iter().all(|name| changed(name).is_some_and(is_older));
+    match are_older.then(|| trainability_record::read_record(folder)) {
+        Some(Ok(Some(record))) if record.status == Status::Finished => Ok(RunState::Finished(record)),
+        _ => RunState::of(folder),
+    }
 }
 
 /// How far a run has come: what its rows say, which are ahead of its record.
-fn so_far(folder: &Path, record: &RunRecord) -> String {
+fn so_far(folder: &Path, run: String, state: &'static str, record: &RunRecord) -> Unfinished {
     let path = folder.join("tasks.csv.partial");
     let rows = match whole_rows(folder, "tasks.csv") {
         Ok(rows) if rows.is_empty() => Ok(BTreeMap::new()),
         Ok(rows) => read_tasks(&path, &rows[..]).map_err(|error| error.to_string()),
         Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
     };
-    let columns = match rows {
-        Ok(columns) => columns,
-        Err(reason) => return reason,
-    };
+    let (columns, damage) = rows.map_or_else(|reason| (BTreeMap::new(), Some(reason)), |columns| (columns, None));
     let accuracies = columns.get("online_accuracy").map_or(&[][..], Vec::as_slice);
-    let planned = record.options.pointer("/stream/tasks").and_then(Value::as_u64);
-    let of = planned.map_or_else(String::new, |planned| format!(" of {planned}"));
-    let last = accuracies.last().copied().flatten();
-    let last = last.map_or_else(String::new, |accuracy| format!(", accuracy of the last {accuracy:.3}"));
-    format!("{}{of} tasks done{last}", accuracies.len())
+    Unfinished {
+        run,
+        state,
+        tasks: accuracies.len(),
+        tasks_planned: record.options.pointer("/stream/tasks").and_then(Value::as_u64),
+        last_accuracy: accuracies.last().copied().flatten(),
+        damage,
+    }
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        if let Some(damage) = &self.damage {
+            return write!(f, "{}: {damage}", self.run);
+        }
+        let of = self.tasks_planned.map_or_else(String::new, |planned| format!(" of {planned}"));
+        let last = self.last_accuracy.map_or_else(String::new, |last| format!(", accuracy of the last {last:.3}"));
+        write!(f, "{} ({}): {}{of} tasks done{last}", self.run, self.state, self.tasks)
+    }
+}
+
+impl fmt::Display for NotFinished {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{} ({}): {}", self.run, self.state, self.reason)
+    }
+}
+
+impl fmt::Display for SeenWorker {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let last = HumanDuration(std::time::Duration::from_secs(self.seconds_silent));
+        match self.is_alive {
+            true => write!(f, "{}: at work, last sign of life {last} ago", self.worker.told()),
+            false => write!(f, "{}: dead, last sign of life {last} ago", self.worker.told()),
+        }
+    }
+}
+
+/// Entries of a list that are shown.
+const MOST_SHOWN: usize = 20;
+
+/// The first entries, a line each, and how many more of each state there are.
+fn write_list<T: fmt::Display>(f: &mut fmt::Formatter, list: &[T], state: impl Fn(&T) -> &'static str) -> fmt::Result {
+    let (shown, others) = list.split_at(list.len().min(MOST_SHOWN));
+    shown.iter().try_for_each(|entry| write!(f, "\n{entry}"))?;
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    others.iter().for_each(|entry| *counts.entry(state(entry)).or_default() += 1);
+    counts.iter().try_for_each(|(state, count)| write!(f, "\nand {} more {state}", HumanCount(*count)))
 }
 
 impl fmt::Display for Survey {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let begun: usize = self.counts.values().sum();
         write!(f, "{} runs: ", self.planned)?;
         for (name, count) in &self.counts {
             write!(f, "{count} {name}, ")?;
         }
-        write!(f, "{} not begun", self.planned.saturating_sub(begun))?;
+        write!(f, "{} not begun", self.not_begun)?;
+        let left =
+            self.not_begun + self.counts.get("interrupted").unwrap_or(&0) + self.counts.get("running").unwrap_or(&0);
         match self.seconds_left {
-            Some(seconds) if seconds > 0.0 => write!(f, "; about {:.0} minutes left", (seconds / 60.0).ceil())?,
-            _ => {}
+            _ if left == 0 => {}
+            Some(seconds) => write!(f, "; about {:.0} minutes left", (seconds / 60.0).ceil())?,
+            None if self.workers.iter().any(|seen| seen.is_alive) => {}
+            None => write!(f, "; nobody is at work")?,
         }
-        self.unfinished.iter().chain(&self.failed).try_for_each(|(name, told)| write!(f, "\n{name}: {told}"))
+        write_list(f, &self.workers, |seen| if seen.is_alive { "at work" } else { "dead" })?;
+        write_list(f, &self.unfinished, |run| run.state)?;
+        write_list(f, &self.failed, |run| run.state)
     }
 }

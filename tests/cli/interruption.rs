@@ -1,12 +1,13 @@
 //! Stopped by a signal at any moment, a sweep ends with the bytes of one that was let alone.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::json;
-use trainability_record::Status;
 
 use super::workdir::Workdir;
 
@@ -25,10 +26,15 @@ fn workplace() -> Workdir {
     work
 }
 
-fn start(work: &Workdir) -> Child {
+fn command(work: &Workdir) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_trainability"));
     program.args(["sweep", "tiny.json", "--out", "out", "--jobs", "2"]).current_dir(work.path(""));
-    program.env("OMP_NUM_THREADS", "1").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    program.env("OMP_NUM_THREADS", "1").stdout(Stdio::piped()).stderr(Stdio::piped());
+    program
+}
+
+fn start(work: &Workdir) -> Child {
+    command(work).spawn().unwrap()
 }
 
 /// Sends a signal by its name some time after the sweep has said that it is at work.
@@ -52,19 +58,84 @@ fn assert_whole(work: &Workdir) {
     }
 }
 
+/// Waits for the end of a sweep that a signal stopped, and looks at what it says and leaves.
+fn assert_stopped(work: &Workdir, child: Child, code: i32) {
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert!(said.contains("the same command goes on from there"), "{said}");
+    let stopped = RUNS.iter().filter(|run| work.path(format!("out/runs/{run}/checkpoint")).exists()).count();
+    assert!(stopped > 0, "the signals come long before the end");
+    assert!(!work.path("out/at-work").exists());
+}
+
 #[test]
-fn a_polite_signal_leaves_a_checkpoint_and_the_same_command_goes_on() {
+fn a_signal_leaves_a_checkpoint_and_the_same_command_goes_on() {
     let work = workplace();
-    for (round, (name, code)) in [("INT", 130), ("TERM", 143)].into_iter().enumerate() {
+    for (round, (name, code)) in
+        [("INT", 130), ("TERM", 143), ("HUP", 129), ("USR1", 138), ("USR2", 140), ("XCPU", 152)].into_iter().enumerate()
+    {
         let mut child = start(&work);
-        signal_at_work(&mut child, name, Duration::from_millis(100 + 150 * round as u64));
-        let output = child.wait_with_output().unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{said}");
-        assert!(said.contains("the same command goes on from there"), "{said}");
-        let stopped = RUNS.iter().filter(|run| work.path(format!("out/runs/{run}/checkpoint")).exists()).count();
-        assert!(stopped > 0, "the signals come long before the end");
+        signal_at_work(&mut child, name, Duration::from_millis(60 + 40 * round as u64));
+        assert_stopped(&work, child, code);
     }
+    work.sweep("out", &[]).succeeded();
+    assert_whole(&work);
+}
+
+#[test]
+fn what_a_process_was_started_to_ignore_it_ignores() {
+    let work = workplace();
+    let mut program = command(&work);
+    // SAFETY: a signal is ignored in the child, and nothing else happens.
+    unsafe {
+        std::os::unix::process::CommandExt::pre_exec(&mut program, || {
+            libc::signal(libc::SIGHUP, libc::SIG_IGN);
+            Ok(())
+        });
+    }
+    let mut child = program.spawn().unwrap();
+    signal_at_work(&mut child, "HUP", Duration::from_millis(50));
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(0));
+    assert_whole(&work);
+}
+
+#[test]
+fn a_terminal_that_is_closed_leaves_a_checkpoint() {
+    let work = workplace();
+    let (mut master, mut slave) = (0, 0);
+    let null = std::ptr::null_mut();
+    // SAFETY: the two numbers are there to be written, and nothing else is given.
+    assert_eq!(unsafe { libc::openpty(&mut master, &mut slave, null, std::ptr::null_mut(), std::ptr::null_mut()) }, 0);
+    // Whoever keeps the other side open, as a child would, keeps the terminal.
+    // SAFETY: flags of files that were opened just now.
+    [master, slave]
+        .iter()
+        .for_each(|&file| unsafe { assert_eq!(libc::fcntl(file, libc::F_SETFD, libc::FD_CLOEXEC), 0) });
+    // SAFETY: both were opened just now and are nobody else's.
+    let (master, slave) = unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
+    let mut program = command(&work);
+    let same = || Stdio::from(slave.try_clone().unwrap());
+    program.stdin(same()).stdout(same()).stderr(same());
+    // SAFETY: system calls alone, of which each is allowed between fork and exec.
+    unsafe {
+        std::os::unix::process::CommandExt::pre_exec(&mut program, || {
+            libc::setsid();
+            libc::ioctl(0, libc::TIOCSCTTY, 0);
+            Ok(())
+        });
+    }
+    let mut child = program.spawn().unwrap();
+    drop((program, slave));
+    let mut terminal = BufReader::new(File::from(master));
+    let mut line = String::new();
+    terminal.read_line(&mut line).unwrap();
+    assert!(line.contains(" updates"), "{line}");
+    sleep(Duration::from_millis(150));
+    drop(terminal);
+    assert_eq!(child.wait().unwrap().code(), Some(129));
+    assert!(RUNS.iter().any(|run| work.path(format!("out/runs/{run}/checkpoint")).exists()));
+    assert!(RUNS.iter().all(|run| work.record("out", run).error.is_none()));
     work.sweep("out", &[]).succeeded();
     assert_whole(&work);
 }
@@ -74,7 +145,7 @@ fn killed_again_and_again_it_ends_with_the_same_bytes() {
     let work = workplace();
     for round in 0..8 {
         let mut child = start(&work);
-        // Now and then a checkpoint is written first, which batch systems ask for.
+        // Now and then in the midst of a polite end.
         if round % 2 == 0 {
             signal_at_work(&mut child, "USR1", Duration::from_millis(60));
             sleep(Duration::from_millis(40));
@@ -85,16 +156,5 @@ fn killed_again_and_again_it_ends_with_the_same_bytes() {
         child.wait().unwrap();
     }
     work.sweep("out", &[]).succeeded();
-    assert_whole(&work);
-}
-
-#[test]
-fn a_request_for_a_checkpoint_is_heard_and_the_run_goes_on() {
-    let work = workplace();
-    let mut child = start(&work);
-    signal_at_work(&mut child, "USR1", Duration::from_millis(50));
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    assert!(RUNS.iter().all(|run| work.record("out", run).status == Status::Finished));
     assert_whole(&work);
 }

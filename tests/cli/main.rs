@@ -16,6 +16,7 @@ mod options;
 mod probe;
 mod replay;
 mod report;
+mod shards;
 mod sweep;
 #[path = "../common/workdir.rs"]
 mod workdir;

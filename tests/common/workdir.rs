@@ -156,7 +156,7 @@ impl Workdir {
         self.refuse(&[&["sweep", "tiny.json", "--out", "out"], arguments].concat(), parts);
     }
 
-    /// Everything below a folder except for the lock.
+    /// Everything below a folder.
     pub(crate) fn snapshot(&self, folder: &str) -> Snapshot {
         let mut found = Snapshot::new();
         collect(&self.path(folder), &self.path(folder), &mut found);
@@ -187,7 +187,7 @@ fn collect(root: &Path, folder: &Path, found: &mut Snapshot) {
         if path.is_dir() {
             found.insert(name, None);
             collect(root, &path, found);
-        } else if path.file_name().unwrap() != ".lock" {
+        } else {
             let changed = fs::metadata(&path).unwrap().modified().unwrap();
             found.insert(name, Some((fs::read(&path).unwrap(), changed)));
         }

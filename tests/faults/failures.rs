@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use tch::{Kind, Tensor};
 use trainability::run::RunPlan;
-use trainability::sweep::{Listener, Signals, SweepOptions, SweepOutcome, carry_out};
+use trainability::sweep::{Listener, Shard, Signals, SweepOptions, SweepOutcome, carry_out};
 use trainability_record::{RunRecord, Status};
 
 use super::workdir::{UPDATES, Workdir, assert_contains};
@@ -48,6 +48,7 @@ fn options(out: PathBuf) -> SweepOptions {
         out,
         jobs: 1,
         only: None,
+        shard: Shard::default(),
         fail_fast: false,
         retry_failed: false,
         fork_of: None,

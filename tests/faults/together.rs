@@ -9,11 +9,11 @@ fn the_second_of_two_is_refused_and_the_first_is_not_disturbed() {
     let mut first = Sweeping::start(&mut command(&work, "out", &["--jobs", "2"]));
     first.at_work();
     work.sweep("out", &[])
-        .failed_with(&["error: another sweep is at work in out: wait for it, or choose another --out"]);
+        .failed_with(&["error: another sweep is at work in out (process ", "): wait for it, or choose another --out"]);
     assert_eq!(first.output().status.code(), Some(0));
     assert_whole(&work, "out");
 
-    // A killed one leaves its lock file, and no lock.
+    // A killed one leaves its claim, which is known to be a dead process's.
     let mut killed = Sweeping::start(&mut command(&work, "killed", &["--jobs", "2"]));
     killed.at_work();
     killed.kill();

@@ -27,15 +27,15 @@ impl Left<'_> {
 }
 
 /// Runs of one kind.
-pub(super) struct Kind<'a> {
+pub(in crate::sweep) struct Kind<'a> {
     /// What it is called.
     pub(super) label: String,
     /// Its runs, by their place among all that are left.
-    pub(super) runs: Vec<usize>,
+    pub(in crate::sweep) runs: Vec<usize>,
     /// One of them.
     pub(super) example: &'a RunPlan,
     /// Multiplications of an update, roughly: what kinds that are not measured are compared by.
-    pub(super) work: f64,
+    pub(in crate::sweep) work: f64,
     /// Bytes that one of its runs takes in any case.
     pub(super) least: f64,
 }
@@ -77,7 +77,7 @@ fn work(run: &RunPlan, set: &ImageSet) -> f64 {
 }
 
 /// The kinds of the runs that are left, in the order of the plan.
-pub(super) fn kinds<'a>(left: &[Left<'a>], set: &ImageSet) -> Vec<Kind<'a>> {
+pub(in crate::sweep) fn kinds<'a>(left: &[Left<'a>], set: &ImageSet) -> Vec<Kind<'a>> {
     let mut kinds: Vec<Kind> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     for (index, left) in left.iter().enumerate() {

@@ -8,8 +8,8 @@ use std::time::Instant;
 use super::kind::Kind;
 use crate::learner::Precision;
 use crate::run::{Parts, Rehearsal, RunImages, RunPlan, SharedImages, rehearse};
-use crate::sweep::execute::{panic_message, wants_memory};
 use crate::sweep::memory::{self, Gauge, MemoryError};
+use crate::sweep::panics::{panic_message, wants_memory};
 use crate::sweep::signals::Signals;
 
 /// How a kind is rehearsed where its time does not count.

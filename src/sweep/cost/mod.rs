@@ -5,14 +5,13 @@ mod kind;
 mod measure;
 mod wording;
 
-pub(super) use kind::Left;
+pub(super) use kind::{Kind, Left, kinds};
 
 use super::memory::{self, MemoryError};
 use super::signals::Signals;
 use crate::data::ImageSet;
 use crate::run::{RunPlan, SharedImages};
 use estimate::until_all_are_over;
-use kind::{Kind, kinds};
 use measure::{KindCost, Limits, Measurement, measure};
 
 /// What a kind of runs costs.
