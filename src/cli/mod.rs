@@ -24,7 +24,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Sweep(sweep::Sweep),
+    Sweep(Box<sweep::Sweep>),
     Report(ReportArguments),
     Status(status::StatusArguments),
     Probe(Box<probe::ProbeArguments>),

@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use clap::Args;
+use anyhow::{Context, Result, anyhow, bail};
+use clap::{Args, ValueEnum};
 use trainability_record::label;
 
-use crate::data::{load, load_with_test};
-use crate::experiment::{Experiment, ImageFacts, MOST_SEEDS, Plan, same_arms};
-use crate::run::{DeviceOption, RunPlan};
-use crate::sweep::{ProgressDisplay, Shard, Signals, SweepOptions, SweepOutcome, carry_out, choose, foresee};
+use crate::data::{ImageSet, load, load_with_test};
+use crate::experiment::{Experiment, ImageFacts, MOST_SEEDS, Plan, SlurmOptions, same_arms};
+use crate::run::DeviceOption;
+use crate::sweep::{
+    Call, Foresight, ProgressDisplay, Shard, Signals, Submission, SweepOptions, SweepOutcome, carry_out, choose,
+    foresee,
+};
 
 /// Train every method under every schedule with every seed of an experiment. Calling again goes on: what is unfinished
 /// continues from its checkpoint, what is finished is left alone, and a run whose files are damaged is done again. A run
@@ -60,6 +63,18 @@ pub(crate) struct Sweep {
     /// Start no further run once one has failed
     #[arg(long)]
     fail_fast: bool,
+    /// Who trains: this process, or Slurm, which is handed an array of shards and a report that waits for them
+    #[arg(long, value_enum, default_value_t = Engine::Local)]
+    engine: Engine,
+    #[command(flatten)]
+    slurm: SlurmOptions,
+}
+
+/// Who carries a sweep out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    Local,
+    Slurm,
 }
 
 impl Sweep {
@@ -71,16 +86,31 @@ impl Sweep {
         if let Some(device) = self.device {
             experiment.device = device;
         }
-        let jobs = match self.jobs {
-            Some(0) => bail!("--jobs is 0, expected at least 1"),
-            Some(jobs) => jobs,
-            None => std::thread::available_parallelism().map_or(1, usize::from),
-        };
         let seconds = self.checkpoint_every.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let Some(checkpoint_every) = seconds else {
             bail!("--checkpoint-every is {:?}, expected a number of seconds, 0 or above", self.checkpoint_every);
         };
         let shard: Shard = self.shard.parse().context("--shard")?;
+        let engine = self.engine;
+        if engine == Engine::Local && !self.slurm.is_empty() {
+            bail!("--partition, --account, --time, --mem, --cpus, --array-limit and --shards are for --engine slurm");
+        }
+        if engine == Engine::Slurm && (self.fork.is_some() || self.jobs.is_some() || shard != Shard::default()) {
+            bail!(
+                "--engine slurm takes no --fork, --shard or --jobs: fork first, and --cpus are a shard's runs at the same time"
+            );
+        }
+        let slurm = self.slurm.clone().or(experiment.slurm.clone());
+        slurm.check().map_err(|wrong| {
+            anyhow!("--{} is {}, expected {}", wrong.key.replace('_', "-"), wrong.found, wrong.expected)
+        })?;
+        let jobs = match (self.jobs, engine) {
+            (Some(0), _) => bail!("--jobs is 0, expected at least 1"),
+            (Some(jobs), _) => jobs,
+            (None, Engine::Slurm) => slurm.cpus.unwrap_or(1),
+            (None, Engine::Local) => std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let arguments = self.arguments_of_a_shard();
         let load = if experiment.asks_for_test_images() { load_with_test } else { load };
         let set = load(&experiment.data.set, experiment.data.folder.as_deref())
             .with_context(|| format!("{}: at `data`", self.config.display()))?;
@@ -106,32 +136,73 @@ impl Sweep {
             checkpoint_every,
             signals: if self.dry_run { Signals::default() } else { Signals::listen()? },
         };
-        if self.dry_run {
-            let (chosen, left, estimate) = foresee(&plan, &set, &options)?;
-            list(&chosen);
-            if left < chosen.len() {
-                println!("{left} of them are left to be trained");
+        if engine == Engine::Slurm || self.dry_run {
+            let foresight = foresee(&plan, &set, &options)?;
+            if self.dry_run {
+                print!("{}", told(&foresight));
             }
-            match estimate {
-                Some(estimate) => print!("\n{estimate}"),
-                None if left > 0 => println!("\ntheir cost cannot be measured, since none of them trains"),
-                None => {}
+            if engine == Engine::Slurm {
+                let call = Call {
+                    name: &plan.name,
+                    out: &options.out,
+                    arguments: &arguments,
+                    retry_failed: options.retry_failed,
+                };
+                hand_over(&foresight, &slurm, &set, call, self.dry_run)?;
             }
             return Ok(ExitCode::SUCCESS);
         }
         let outcome = carry_out(&plan, &set, &options, &ProgressDisplay::default())?;
         Ok(conclude(&outcome, &options))
     }
+
+    /// What a shard of this sweep is called with, whoever calls it.
+    fn arguments_of_a_shard(&self) -> Vec<String> {
+        let valued = |name: &str, value: Option<String>| value.map(|value| format!("--{name}={value}"));
+        let set = self.set.iter().map(|setting| format!("--set={setting}"));
+        let others = [
+            valued("device", self.device.as_ref().map(ToString::to_string)),
+            valued("only", self.only.clone()),
+            valued("seeds", self.seeds.clone()),
+            valued("checkpoint-every", Some(self.checkpoint_every.clone())),
+            self.fail_fast.then(|| "--fail-fast".to_owned()),
+        ];
+        [self.config.display().to_string()].into_iter().chain(set).chain(others.into_iter().flatten()).collect()
+    }
 }
 
 /// Runs that are named at the end, of those that have not finished.
 const MOST_FAILED: usize = 40;
 
-fn list(runs: &[&RunPlan]) {
-    for run in runs {
-        println!("{}  {} updates", run.name(), run.updates());
+/// What a sweep would do, and what it would cost.
+fn told(Foresight { chosen, left, cost }: &Foresight) -> String {
+    let runs = chosen.iter().map(|run| format!("{}  {} updates\n", run.name(), run.updates()));
+    let updates = chosen.iter().map(|run| run.updates()).sum::<u64>();
+    let of_these = match left.len() {
+        all if all == chosen.len() => String::new(),
+        some => format!("{some} of them are left to be trained\n"),
+    };
+    let cost = match cost {
+        Some(cost) => format!("\n{cost}"),
+        None if !left.is_empty() => "\ntheir cost cannot be measured, since none of them trains\n".to_owned(),
+        None => String::new(),
+    };
+    format!("{}{} runs, {updates} updates\n{of_these}{cost}", runs.collect::<String>(), chosen.len())
+}
+
+/// Hands a sweep over to Slurm, or shows what would be.
+fn hand_over(foresight: &Foresight, slurm: &SlurmOptions, set: &ImageSet, call: Call, dry_run: bool) -> Result<()> {
+    if foresight.left.is_empty() {
+        let out = call.out.display();
+        println!("nothing is left to be handed over; `trainability status {out}` tells what has failed, if anything");
+        return Ok(());
     }
-    println!("{} runs, {} updates", runs.len(), runs.iter().map(|run| run.updates()).sum::<u64>());
+    let submission = Submission::new(foresight, slurm, set, call)?;
+    match dry_run {
+        true => print!("\n{}", submission.scripts()),
+        false => println!("{}; `trainability status {}` tells how it goes", submission.submit()?, call.out.display()),
+    }
+    Ok(())
 }
 
 /// The folder of that name beside a sweep's own.

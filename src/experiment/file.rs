@@ -12,6 +12,7 @@ use trainability_baselines::part::PartError;
 use trainability_record::label;
 
 use super::error::{ConfigError, short};
+use super::slurm::SlurmOptions;
 use super::{json, wording};
 use crate::data::DataOptions;
 use crate::learner::Training;
@@ -51,7 +52,8 @@ pub(crate) const MOST_SEEDS: usize = 10_000;
 /// The longest window that is kept in memory for each layer.
 const MOST_WINDOW: usize = 1_000_000;
 /// Sections that must be objects: serde would take a list as well, its values in the order of the keys.
-const SECTIONS: [&str; 7] = ["data", "stream", "network", "training", "measure", "measure/lanczos", "measure/spectrum"];
+const SECTIONS: [&str; 8] =
+    ["data", "stream", "network", "training", "measure", "measure/lanczos", "measure/spectrum", "slurm"];
 
 /// An experiment as it stands in its file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -99,6 +101,9 @@ pub struct Experiment {
     /// Patterns of runs such as `l2_adam/*/seed-0` that are trained before all others, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub first: Vec<String>,
+    /// What Slurm is asked for with `--engine slurm`.
+    #[serde(default, skip_serializing_if = "SlurmOptions::is_empty")]
+    pub(crate) slurm: SlurmOptions,
     /// Where it came from, for messages.
     #[serde(skip)]
     pub(super) path: String,
@@ -241,6 +246,7 @@ impl Experiment {
             self.refuse(&format!("{section}{}", error.key), error.found, error.expected)
         };
         self.check_own().map_err(|error| refuse("", error))?;
+        self.slurm.check().map_err(|error| refuse("slurm.", error))?;
         self.stream.check().map_err(|error| refuse("stream.", error))?;
         self.network.check().map_err(|error| refuse("network.", error))
     }

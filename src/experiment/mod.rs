@@ -8,6 +8,7 @@ mod method;
 mod plan;
 mod same_arms;
 mod schedule;
+mod slurm;
 mod wording;
 
 #[cfg(test)]
@@ -18,3 +19,4 @@ pub use file::Experiment;
 pub(crate) use file::MOST_SEEDS;
 pub use plan::{ImageFacts, Plan};
 pub(crate) use same_arms::same_arms;
+pub(crate) use slurm::SlurmOptions;

@@ -10,7 +10,7 @@ use trainability_record::{Status, read_record};
 
 use super::cost::{self, Cost, Left, Occasion};
 use super::error::SweepError;
-use super::folder::SweepFolder;
+use super::folder::{SweepFolder, check_options};
 use super::lease::{TakenOver, others_at_work};
 use super::listener::Listener;
 use super::options::SweepOptions;
@@ -82,7 +82,7 @@ pub fn carry_out(
     cost::refuse_hopeless(&unfinished, set, jobs)?;
     let sources = options.fork_of.as_deref().map_or(Ok(Vec::new()), fork::sources)?;
     let folder = SweepFolder::open(&options.out, options.shard, &all, jobs, listener)?;
-    folder.check(plan)?;
+    check_options(&options.out, plan)?;
     let kept = fork::keep(&sources, &folder, &chosen, listener)?;
     let (mut outcome, left) = select(&folder, &chosen, options.retry_failed, listener);
     let updates = left.iter().map(|run| run.updates()).sum();
@@ -133,18 +133,24 @@ pub fn carry_out(
     Ok(outcome)
 }
 
-/// The runs that a call of [`carry_out`] is about, how many of them it would train, and what they will cost, if that can be
-/// measured. Nothing is written.
+/// What a call of [`carry_out`] would do.
+pub(crate) struct Foresight<'a> {
+    /// The runs that it is about.
+    pub(crate) chosen: Vec<&'a RunPlan>,
+    /// Those of them that it would train.
+    pub(crate) left: Vec<&'a RunPlan>,
+    /// What they will cost, if that can be measured.
+    pub(crate) cost: Option<Cost>,
+}
+
+/// Foresees what a call of [`carry_out`] would do. Nothing is written.
 ///
 /// # Errors
 /// The pattern chooses nothing, there is nothing to fork, or the runs do not fit into memory.
-pub(crate) fn foresee<'a>(
-    plan: &'a Plan,
-    set: &ImageSet,
-    options: &SweepOptions,
-) -> Result<(Vec<&'a RunPlan>, usize, Option<Cost>), SweepError> {
+pub(crate) fn foresee<'a>(plan: &'a Plan, set: &ImageSet, options: &SweepOptions) -> Result<Foresight<'a>, SweepError> {
     let chosen = share(&choose(plan, options.only.as_deref())?, set, options.shard);
     let sources = options.fork_of.as_deref().map_or(Ok(Vec::new()), fork::sources)?;
+    check_options(&options.out, plan)?;
     let kept = fork::finished(&sources, &Unheard);
     let place = |run: &RunPlan| options.out.join("runs").join(run.name());
     let is_left = |run: &RunPlan| match RunState::of(&place(run)) {
@@ -154,9 +160,9 @@ pub(crate) fn foresee<'a>(
     };
     let left: Vec<&RunPlan> = chosen.iter().copied().filter(|run| is_left(run)).collect();
     cost::refuse_hopeless(&left, set, options.jobs)?;
-    let left: Vec<Left> = left.iter().map(|run| left_of(run, &place(run))).collect();
-    let cost = cost::estimate(&left, set, options.jobs, Occasion::Asked, &options.signals)?;
-    Ok((chosen, left.len(), cost))
+    let places: Vec<Left> = left.iter().map(|run| left_of(run, &place(run))).collect();
+    let cost = cost::estimate(&places, set, options.jobs, Occasion::Asked, &options.signals)?;
+    Ok(Foresight { chosen, left, cost })
 }
 
 /// A listener that is told and does not tell.

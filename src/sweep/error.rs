@@ -94,6 +94,9 @@ pub enum SweepError {
     /// The system does not let the process listen to signals.
     #[error("cannot listen to signals: {0}")]
     Signals(#[source] io::Error),
+    /// Slurm did not take the job.
+    #[error("{0}")]
+    Slurm(String),
     /// There is no `sweep.json` that can be read.
     #[error("{} is no folder that `trainability sweep` wrote: {source}", .folder.display())]
     NoSweep {

@@ -75,38 +75,39 @@ impl SweepFolder {
             Err(source) => Err(SweepError::Move { from, to, source }),
         }
     }
+}
 
-    /// Makes sure that what is there already was made with the plan's options, in every arm that the plan names and
-    /// for every seed: an arm of two kinds of runs would be no arm.
-    ///
-    /// # Errors
-    /// A run is there that was made with other options: nothing is overwritten.
-    pub(super) fn check(&self, plan: &Plan) -> Result<(), SweepError> {
-        let mut arms: BTreeMap<Option<PathBuf>, Vec<&RunPlan>> = BTreeMap::new();
-        for run in &plan.runs {
-            arms.entry(self.run(run).parent().map(Path::to_owned)).or_default().push(run);
-        }
-        for (arm, runs) in arms {
-            let entries = arm.as_deref().and_then(|arm| fs::read_dir(arm).ok()).into_iter().flatten().flatten();
-            let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-            folders.sort();
-            for folder in folders {
-                // What is damaged says nothing of its options, and is not kept anyway.
-                let Ok(Some(record)) = read_record(&folder) else { continue };
-                let own = runs.iter().find(|run| run.seed == record.seed);
-                let Some(run) = own.or(runs.first()) else { continue };
-                let [old, new] = [&record.options, &run.options].map(|options| of_the_arm(options, own.is_none()));
-                let mut differences = differences(&old, &new, "");
-                if own.is_some() && record.configuration_hash != run.hash && differences.is_empty() {
-                    differences.push("its hash is of other options than it lists".to_owned());
-                }
-                if !differences.is_empty() {
-                    return Err(SweepError::OtherOptions { run: folder, differences: differences.join(", ") });
-                }
+/// Makes sure that what is in a sweep's folder already was made with the plan's options, in every arm that the plan names
+/// and for every seed: an arm of two kinds of runs would be no arm.
+///
+/// # Errors
+/// A run is there that was made with other options: nothing is overwritten.
+pub(super) fn check_options(results: &Path, plan: &Plan) -> Result<(), SweepError> {
+    let mut arms: BTreeMap<Option<PathBuf>, Vec<&RunPlan>> = BTreeMap::new();
+    for run in &plan.runs {
+        let arm = results.join("runs").join(run.name()).parent().map(Path::to_owned);
+        arms.entry(arm).or_default().push(run);
+    }
+    for (arm, runs) in arms {
+        let entries = arm.as_deref().and_then(|arm| fs::read_dir(arm).ok()).into_iter().flatten().flatten();
+        let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        folders.sort();
+        for folder in folders {
+            // What is damaged says nothing of its options, and is not kept anyway.
+            let Ok(Some(record)) = read_record(&folder) else { continue };
+            let own = runs.iter().find(|run| run.seed == record.seed);
+            let Some(run) = own.or(runs.first()) else { continue };
+            let [old, new] = [&record.options, &run.options].map(|options| of_the_arm(options, own.is_none()));
+            let mut differences = differences(&old, &new, "");
+            if own.is_some() && record.configuration_hash != run.hash && differences.is_empty() {
+                differences.push("its hash is of other options than it lists".to_owned());
+            }
+            if !differences.is_empty() {
+                return Err(SweepError::OtherOptions { run: folder, differences: differences.join(", ") });
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// What tells these runs from any others.

@@ -20,9 +20,10 @@ mod run_state;
 mod shard;
 mod share;
 mod signals;
+mod slurm;
 mod survey;
 
-pub(crate) use carry_out::foresee;
+pub(crate) use carry_out::{Foresight, foresee};
 pub use carry_out::{SweepOutcome, carry_out, choose};
 pub use error::SweepError;
 pub use listener::Listener;
@@ -31,4 +32,5 @@ pub(crate) use progress::ProgressDisplay;
 pub(crate) use replay::write_rates;
 pub use shard::{Shard, ShardError};
 pub use signals::Signals;
+pub(crate) use slurm::{Call, Submission};
 pub(crate) use survey::survey;

@@ -18,6 +18,7 @@ use trainability_record::{CSV_FILES, RunRecord};
 use super::error::SweepError;
 use super::lease::{SeenWorker, workers};
 use super::run_state::RunState;
+use super::slurm::Job;
 
 /// The state of a sweep's runs.
 #[derive(Debug, Serialize)]
@@ -33,6 +34,8 @@ pub(crate) struct Survey {
     pub seconds_left: Option<f64>,
     /// The processes that are at work, or died at it.
     pub workers: Vec<SeenWorker>,
+    /// The sweep's job in Slurm's queue, if it has one.
+    pub slurm: Option<Job>,
     /// The runs that are under way or were interrupted.
     pub unfinished: Vec<Unfinished>,
     /// The runs that failed or diverged or are damaged.
@@ -67,12 +70,14 @@ pub(crate) struct NotFinished {
 /// There is no sweep in the folder, or its `sweep.json` is damaged.
 pub(crate) fn survey(results: &Path) -> Result<Survey, SweepError> {
     let path = results.join("sweep.json");
-    let sweep = match read_json(&path, Digest::Optional) {
-        Ok(sweep) => sweep,
-        Err(damage @ Damage::Changed { .. }) => return Err(SweepError::Changed(damage)),
-        Err(source) => return Err(SweepError::NoSweep { folder: results.to_owned(), source }),
+    let slurm = Job::of(&results.join("slurm"));
+    let planned = match (read_json(&path, Digest::Optional), &slurm) {
+        (Ok(sweep), _) => sweep.get("runs").and_then(Value::as_u64).unwrap_or(0) as usize,
+        // No shard has begun.
+        (Err(Damage::Missing(_)), Some(job)) => job.runs,
+        (Err(damage @ Damage::Changed { .. }), _) => return Err(SweepError::Changed(damage)),
+        (Err(source), _) => return Err(SweepError::NoSweep { folder: results.to_owned(), source }),
     };
-    let planned = sweep.get("runs").and_then(Value::as_u64).unwrap_or(0) as usize;
     let workers = workers(results);
     let alive = || workers.iter().filter(|seen| seen.is_alive);
     let under_way: BTreeSet<&String> = alive().flat_map(|seen| &seen.worker.runs).collect();
@@ -118,7 +123,7 @@ pub(crate) fn survey(results: &Path) -> Result<Survey, SweepError> {
     let mean = seconds.iter().sum::<f64>() / seconds.len() as f64;
     let seconds_left = Some(mean * left / jobs).filter(|seconds| seconds.is_finite());
     let not_begun = planned.saturating_sub(begun);
-    Ok(Survey { planned, counts, not_begun, seconds_left, workers, unfinished, failed })
+    Ok(Survey { planned, counts, not_begun, seconds_left, workers, slurm, unfinished, failed })
 }
 
 /// What the folder of a run says. Of a finished run, rows that have not been written since its record was are taken to be
@@ -206,8 +211,10 @@ impl fmt::Display for Survey {
             _ if left == 0 => {}
             Some(seconds) => write!(f, "; about {:.0} minutes left", (seconds / 60.0).ceil())?,
             None if self.workers.iter().any(|seen| seen.is_alive) => {}
+            None if self.slurm.as_ref().is_some_and(Job::is_at_work) => {}
             None => write!(f, "; nobody is at work")?,
         }
+        self.slurm.iter().try_for_each(|job| write!(f, "\n{job}"))?;
         write_list(f, &self.workers, |seen| if seen.is_alive { "at work" } else { "dead" })?;
         write_list(f, &self.unfinished, |run| run.state)?;
         write_list(f, &self.failed, |run| run.state)

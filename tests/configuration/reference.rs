@@ -43,6 +43,7 @@ pub(crate) fn reference() -> String {
     let about = "What all variants of `noise_curvature` share. A schedule's own options and its presets come first.";
     let control = (schedule("noise_curvature").expect("it is in the registry").schema)();
     table(&mut page, "## `control`", about, Schema::of(&control));
+    table(&mut page, "## `slurm`", "Options of the command line come before these.", section("slurm"));
     page += "\n## Parts of `methods`\n";
     for part in PARTS {
         table(&mut page, &format!("### `{}`", part.name), &sentence(part.about), Schema::of(&part.schema()));

@@ -42,6 +42,25 @@ pub(crate) struct Cost {
     unmeasured: usize,
 }
 
+impl Cost {
+    /// Seconds on one core, of all runs together.
+    pub(super) fn core_seconds(&self) -> f64 {
+        self.lines.iter().map(|line| line.seconds).sum()
+    }
+
+    /// The most bytes of the whole process, if the system tells.
+    pub(super) fn memory(&self) -> Option<f64> {
+        self.memory
+    }
+
+    /// What takes so long on one core, and so many bytes.
+    #[cfg(test)]
+    pub(super) fn example(seconds: f64, memory: f64) -> Cost {
+        let line = Line { label: String::new(), runs: 1, updates: 1, seconds };
+        Cost { lines: vec![line], jobs: 1, seconds, memory: Some(memory), disk: 0.0, checkpoints: 0.0, unmeasured: 0 }
+    }
+}
+
 /// How much time an estimate may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Occasion {

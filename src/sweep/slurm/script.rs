@@ -1,0 +1,156 @@
+//! The scripts that Slurm runs.
+
+use std::path::{Path, PathBuf};
+
+use super::size::Size;
+use crate::experiment::SlurmOptions;
+
+/// What the scripts have in common.
+pub(super) struct Script<'a> {
+    pub(super) name: &'a str,
+    pub(super) program: PathBuf,
+    pub(super) working: PathBuf,
+    pub(super) out: PathBuf,
+    pub(super) options: &'a SlurmOptions,
+    pub(super) size: &'a Size,
+}
+
+impl Script<'_> {
+    /// A shard: it writes checkpoints two minutes before its time is up, and goes back into the queue.
+    pub(super) fn sweep(&self, array: &str, arguments: &[String], retry_failed: bool) -> String {
+        let Size { shards, cpus, time, mem, .. } = self.size;
+        let limit = self.options.array_limit.map_or_else(String::new, |limit| format!("%{limit}"));
+        let mem = self.options.mem.clone().or_else(|| mem.map(|mem| format!("{mem}M")));
+        let asked = [
+            ("array", Some(format!("{array}{limit}"))),
+            ("cpus-per-task", Some(cpus.to_string())),
+            ("time", self.options.time.clone().or_else(|| time.map(hours))),
+            ("mem", mem),
+            ("signal", Some("B:USR1@120".to_owned())),
+            ("open-mode", Some("append".to_owned())),
+        ];
+        let arguments: Vec<String> = arguments.iter().map(|argument| quoted(argument)).collect();
+        let (program, out) = (quoted_path(&self.program), quoted_path(&self.out));
+        // Once begun, what failed before is under way like anything else.
+        let retry = match retry_failed {
+            true => "retry=--retry-failed\n[ \"${SLURM_RESTART_COUNT:-0}\" -eq 0 ] || retry=\n",
+            false => "retry=\n",
+        };
+        format!(
+            "{}#SBATCH --requeue\n\n{}{retry}\
+             {program} sweep {} --out {out} --jobs {cpus} --shard \"$SLURM_ARRAY_TASK_ID/{shards}\" $retry &\n\
+             sweep=$!\n\
+             # Slurm's notice that time is nearly up, and its request to make room: the sweep writes checkpoints and ends.\n\
+             trap 'kill -USR1 $sweep' USR1\n\
+             trap 'kill -TERM $sweep' TERM\n\
+             wait $sweep\n\
+             code=$?\n\
+             while kill -0 $sweep 2> /dev/null; do wait $sweep; code=$?; done\n\
+             # Stopped by SIGUSR1: the rest is for another turn.\n\
+             if [ $code -eq 138 ]; then scontrol requeue \"${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID\" && sleep 60; fi\n\
+             exit $code\n",
+            self.head("", &asked, "shard-%a.log"),
+            self.change_folder(),
+            arguments.join(" "),
+        )
+    }
+
+    /// The report, once all shards are over.
+    pub(super) fn report(&self) -> String {
+        let asked = [("time", Some("01:00:00".to_owned())), ("mem", Some("4G".to_owned()))];
+        let (program, out) = (quoted_path(&self.program), quoted_path(&self.out));
+        format!("{}\n{}{program} report {out}\n", self.head("-report", &asked, "report.log"), self.change_folder())
+    }
+
+    fn head(&self, suffix: &str, asked: &[(&str, Option<String>)], log: &str) -> String {
+        let log = self.out.join("slurm").join(log);
+        let common = [
+            ("job-name", Some(format!("{}{suffix}", self.name))),
+            ("partition", self.options.partition.clone()),
+            ("account", self.options.account.clone()),
+            ("output", Some(quoted_path(&log))),
+        ];
+        let lines = common.iter().chain(asked);
+        let line = |(key, value): &(&str, Option<String>)| Some(format!("#SBATCH --{key}={}\n", value.as_ref()?));
+        format!("#!/bin/bash\n{}", lines.filter_map(line).collect::<String>())
+    }
+
+    fn change_folder(&self) -> String {
+        format!("cd {} || exit 1\n", quoted_path(&self.working))
+    }
+}
+
+/// Seconds as `HOURS:MINUTES:SECONDS`.
+fn hours(seconds: u64) -> String {
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// A text as one word of the shell.
+pub(super) fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:,+@".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+fn quoted_path(path: &Path) -> String {
+    quoted(&path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_of_the_shell_is_what_it_was() {
+        for text in ["plain", "l2_adam/*/*", "it's", "", "a b", "$HOME `x` \"y\" \\"] {
+            let output = std::process::Command::new("sh").arg("-c").arg(format!("printf %s {}", quoted(text))).output();
+            assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), text);
+        }
+        assert_eq!(quoted("configs/quick.json"), "configs/quick.json");
+    }
+
+    #[test]
+    fn a_script_asks_for_what_was_wanted() {
+        let options = SlurmOptions {
+            partition: Some("long".to_owned()),
+            array_limit: Some(4),
+            mem: Some("3G".to_owned()),
+            ..SlurmOptions::default()
+        };
+        let script = Script {
+            name: "field",
+            program: "/bin/trainability".into(),
+            working: "/home/me/my work".into(),
+            out: "/home/me/my work/results/field".into(),
+            options: &options,
+            size: &Size { shards: 16, cpus: 2, time: Some(5430), mem: Some(900), hours: None },
+        };
+        let arguments = ["configs/field.json", "--only", "relu/*/*"].map(str::to_owned);
+        let text = script.sweep("1-3,7", &arguments, true);
+        for line in [
+            "#SBATCH --array=1-3,7%4",
+            "#SBATCH --cpus-per-task=2",
+            "#SBATCH --time=01:30:30",
+            "#SBATCH --mem=3G",
+            "#SBATCH --partition=long",
+            "#SBATCH --output='/home/me/my work/results/field/slurm/shard-%a.log'",
+            "cd '/home/me/my work' || exit 1",
+            "retry=--retry-failed",
+            "/bin/trainability sweep configs/field.json --only 'relu/*/*' --out '/home/me/my work/results/field' --jobs 2 \
+             --shard \"$SLURM_ARRAY_TASK_ID/16\" $retry &",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\nis not in\n{text}");
+        }
+        assert!(!text.contains("account"));
+        let report = script.report();
+        assert!(report.ends_with("\n/bin/trainability report '/home/me/my work/results/field'\n"), "{report}");
+        for text in [text, report] {
+            let mut shell = std::process::Command::new("bash");
+            let checked = shell.args(["-n", "-c", &text]).output().unwrap();
+            assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+        }
+    }
+}
