@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use trainability_report::program::ReportArguments;
+use trainability_report::program::{ExportArguments, ReportArguments};
 
 mod data;
 mod probe;
@@ -26,6 +26,7 @@ pub struct Arguments {
 enum Command {
     Sweep(Box<sweep::Sweep>),
     Report(ReportArguments),
+    Export(ExportArguments),
     Status(status::StatusArguments),
     Probe(Box<probe::ProbeArguments>),
     Replay(replay::ReplayArguments),
@@ -47,6 +48,10 @@ impl Arguments {
             Command::Sweep(sweep) => sweep.run(),
             Command::Report(report) => {
                 report.run()?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Export(export) => {
+                export.run()?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Status(status) => status.run(),

@@ -90,7 +90,7 @@ impl Sweep {
         let Some(checkpoint_every) = seconds else {
             bail!("--checkpoint-every is {:?}, expected a number of seconds, 0 or above", self.checkpoint_every);
         };
-        let shard: Shard = self.shard.parse().context("--shard")?;
+        let shard: Shard = self.shard.parse().map_err(|wrong: String| anyhow!("--shard: {wrong}"))?;
         let engine = self.engine;
         if engine == Engine::Local && !self.slurm.is_empty() {
             bail!("--partition, --account, --time, --mem, --cpus, --array-limit and --shards are for --engine slurm");

@@ -32,7 +32,7 @@ pub struct SweepOutcome {
     /// Names of runs that failed or diverged, now or in an earlier call, with the reason.
     pub failed: Vec<(String, String)>,
     /// Those of them that were left alone, since done again they would end the same way.
-    pub repeatable: usize,
+    pub(crate) repeatable: usize,
     /// Runs not started since one had failed or the sweep was asked to stop.
     pub not_started: usize,
     /// Runs that were stopped on the way, with a checkpoint.
@@ -50,7 +50,7 @@ impl SweepOutcome {
 ///
 /// # Errors
 /// The pattern is none, or chooses nothing.
-pub fn choose<'a>(plan: &'a Plan, only: Option<&str>) -> Result<Vec<&'a RunPlan>, SweepError> {
+pub(crate) fn choose<'a>(plan: &'a Plan, only: Option<&str>) -> Result<Vec<&'a RunPlan>, SweepError> {
     let Some(pattern) = only else { return Ok(plan.runs.iter().collect()) };
     let refused =
         |error: globset::Error| SweepError::Pattern { pattern: pattern.to_owned(), reason: error.kind().to_string() };

@@ -23,14 +23,15 @@ mod signals;
 mod slurm;
 mod survey;
 
+pub(crate) use carry_out::choose;
 pub(crate) use carry_out::{Foresight, foresee};
-pub use carry_out::{SweepOutcome, carry_out, choose};
+pub use carry_out::{SweepOutcome, carry_out};
 pub use error::SweepError;
 pub use listener::Listener;
 pub use options::SweepOptions;
 pub(crate) use progress::ProgressDisplay;
 pub(crate) use replay::write_rates;
-pub use shard::{Shard, ShardError};
+pub use shard::Shard;
 pub use signals::Signals;
 pub(crate) use slurm::{Call, Submission};
 pub(crate) use survey::survey;

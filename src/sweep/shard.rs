@@ -13,11 +13,6 @@ pub struct Shard {
     count: usize,
 }
 
-/// A text that names no share.
-#[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no shard, expected K/N with K from 1 to N, such as 3/16")]
-pub struct ShardError(String);
-
 impl Default for Shard {
     fn default() -> Self {
         Shard { index: 1, count: 1 }
@@ -25,22 +20,22 @@ impl Default for Shard {
 }
 
 impl FromStr for Shard {
-    type Err = ShardError;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Shard, ShardError> {
+    fn from_str(text: &str) -> Result<Shard, String> {
         let number = |text: &str| text.parse::<usize>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
         let numbers = text.split_once('/').and_then(|(index, count)| number(index).zip(number(count)));
         match numbers {
             Some((index, count)) if (1..=count).contains(&index) => Ok(Shard { index, count }),
-            _ => Err(ShardError(text.to_owned())),
+            _ => Err(format!("{text:?} is no shard, expected K/N with K from 1 to N, such as 3/16")),
         }
     }
 }
 
 impl TryFrom<String> for Shard {
-    type Error = ShardError;
+    type Error = String;
 
-    fn try_from(text: String) -> Result<Shard, ShardError> {
+    fn try_from(text: String) -> Result<Shard, String> {
         text.parse()
     }
 }
@@ -88,7 +83,7 @@ mod tests {
         assert_eq!("3/16".parse::<Shard>().unwrap(), Shard { index: 3, count: 16 });
         assert_eq!("3/16".parse::<Shard>().unwrap().to_string(), "3/16");
         for bad in ["", "3", "0/4", "5/4", "1/0", "-1/4", "+1/4", "1/4/2", "a/b", "1 /4"] {
-            assert!(bad.parse::<Shard>().unwrap_err().to_string().contains("such as 3/16"), "{bad}");
+            assert!(bad.parse::<Shard>().unwrap_err().contains("such as 3/16"), "{bad}");
         }
     }
 }

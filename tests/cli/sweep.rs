@@ -147,8 +147,8 @@ fn a_run_that_has_not_finished_can_be_looked_at_and_is_left_as_it_is() {
     let before = work.snapshot("out");
     let tasks = work.read("whole/runs/relu/paper/seed-0/tasks.csv");
     let accuracy: f64 = tasks.lines().nth(1).unwrap().split(',').nth(2).unwrap().parse().unwrap();
-    let last = format!("relu/paper/seed-0: 1 of 3 tasks done, accuracy of the last {accuracy:.3}");
-    work.run(&["status", "out"]).succeeded().tells(&["2 runs: 1 running or interrupted, 1 not begun", &last]);
+    let last = format!("relu/paper/seed-0 (interrupted): 1 of 3 tasks done, accuracy of the last {accuracy:.3}");
+    work.run(&["status", "out"]).succeeded().tells(&["2 runs: 1 interrupted, 1 not begun; nobody is at work", &last]);
     assert_eq!(work.snapshot("out"), before);
     let said = work.run(&["report", "out", "--plots", "plots", "--against", "paper"]).succeeded();
     let row = format!("relu paper 0 1 of 3 {accuracy:.3}");

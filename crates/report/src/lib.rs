@@ -10,6 +10,8 @@
 mod combine;
 mod error;
 mod evidence;
+#[cfg(feature = "program")]
+mod export;
 mod figures_bound;
 mod groups;
 pub mod plot;

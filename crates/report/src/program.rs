@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use trainability_record::label;
+use trainability_record::text::printable;
 
 use crate::error::ReportError;
+use crate::export::{ExportFormat, Exported, export};
 use crate::refusal::{Refusal, refuse};
 use crate::results::folder_name;
 use crate::selection::Filter;
@@ -85,6 +87,49 @@ impl ReportArguments {
         Ok(())
     }
 }
+
+/// Write all rows of sweeps as two long tables, tasks and controls, for pandas, polars, R or DuckDB: the columns of the runs'
+/// own files, and before them which run it was. Runs that have not finished are there as far as they are.
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// The sweep's folder, or those of several sweeps
+    #[arg(required = true)]
+    results: Vec<PathBuf>,
+    /// The kind of file
+    #[arg(long, value_enum, default_value_t)]
+    format: ExportFormat,
+    /// The folder for the tables [default: the sweep's own]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+impl ExportArguments {
+    /// Writes the tables, and tells what is in them.
+    ///
+    /// # Errors
+    /// Whatever kept them from being written.
+    pub fn run(self) -> Result<(), ReportError> {
+        let out = match (&self.out, &self.results[..]) {
+            (Some(out), _) => out,
+            (None, [own]) => own,
+            (None, _) => refuse!("--out is missing, expected the folder for the tables of several sweeps"),
+        };
+        let Exported { runs, unfinished, left_out, files } = export(&self.results, out, self.format)?;
+        let (shown, others) = left_out.split_at(left_out.len().min(MOST_LEFT_OUT));
+        let mut lines: Vec<String> = shown.iter().map(|reason| format!("left out: {reason}")).collect();
+        if !others.is_empty() {
+            lines.push(format!("left out: {} more, which `trainability status` counts", others.len()));
+        }
+        let unfinished = if unfinished > 0 { format!(", {unfinished} of them unfinished") } else { String::new() };
+        lines.push(format!("{runs} runs{unfinished}"));
+        lines.extend(files.iter().map(|(path, rows)| format!("{}: {rows} rows", path.display())));
+        writeln!(Reader(io::stdout().lock()), "{}", printable(&lines.join("\n")))?;
+        Ok(())
+    }
+}
+
+/// Runs that are named of those left out.
+const MOST_LEFT_OUT: usize = 20;
 
 /// The folder of that name beside a sweep's own.
 fn beside(own: &Path, name: &str) -> PathBuf {

@@ -5,6 +5,8 @@ mod analysis;
 mod book;
 mod claims;
 mod damaged;
+#[cfg(feature = "program")]
+mod export;
 mod format2;
 mod last_task;
 mod oracles;
