@@ -17,6 +17,9 @@ use crate::sweep::survey;
 pub(super) struct StatusArguments {
     /// The sweep's folder
     results: PathBuf,
+    /// Compare the files of all finished runs with their checksums, and not only those that a second is enough for
+    #[arg(long)]
+    verify: bool,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -28,7 +31,7 @@ pub(super) struct StatusArguments {
 impl StatusArguments {
     pub(super) fn run(self) -> Result<ExitCode> {
         loop {
-            let survey = survey(&self.results)?;
+            let survey = survey(&self.results, self.verify)?;
             let text =
                 if self.json { serde_json::to_string(&survey)? } else { printable(&survey.to_string()).into_owned() };
             let mut out = io::stdout().lock();

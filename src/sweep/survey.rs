@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, HumanDuration};
 use rayon::prelude::*;
@@ -11,9 +11,9 @@ use serde::Serialize;
 use serde_json::Value;
 use trainability_record::digest::{Damage, Digest, read_json};
 use trainability_record::partial::whole_rows;
-use trainability_record::run::{RECORD_FILE, Status, run_folders};
+use trainability_record::run::{Status, run_folders};
 use trainability_record::tasks::read_tasks;
-use trainability_record::{CSV_FILES, RunRecord};
+use trainability_record::{RunRecord, read_record};
 
 use super::error::SweepError;
 use super::lease::{SeenWorker, workers};
@@ -40,6 +40,8 @@ pub(crate) struct Survey {
     pub unfinished: Vec<Unfinished>,
     /// The runs that failed or diverged or are damaged.
     pub failed: Vec<NotFinished>,
+    /// Finished runs whose files were not compared with their checksums, since there are so many.
+    pub not_compared: usize,
 }
 
 /// A run that is under way or was interrupted.
@@ -64,11 +66,14 @@ pub(crate) struct NotFinished {
     reason: String,
 }
 
-/// Looks through a sweep's folder.
+/// How long files are compared with their checksums, unless all have to be.
+const MOST_COMPARING: Duration = Duration::from_secs(1);
+
+/// Looks through a sweep's folder; `compare_all` takes as long as reading all of it.
 ///
 /// # Errors
 /// There is no sweep in the folder, or its `sweep.json` is damaged.
-pub(crate) fn survey(results: &Path) -> Result<Survey, SweepError> {
+pub(crate) fn survey(results: &Path, compare_all: bool) -> Result<Survey, SweepError> {
     let path = results.join("sweep.json");
     let slurm = Job::of(&results.join("slurm"));
     let planned = match (read_json(&path, Digest::Optional), &slurm) {
@@ -82,11 +87,14 @@ pub(crate) fn survey(results: &Path) -> Result<Survey, SweepError> {
     let alive = || workers.iter().filter(|seen| seen.is_alive);
     let under_way: BTreeSet<&String> = alive().flat_map(|seen| &seen.worker.runs).collect();
     let folders = run_folders(results);
-    let looked_at: Vec<_> = folders.par_iter().map(|folder| state_of(folder)).collect();
+    let begin = Instant::now();
+    let looked_at: Vec<_> =
+        folders.par_iter().map(|folder| state_of(folder, compare_all || begin.elapsed() < MOST_COMPARING)).collect();
+    let not_compared = looked_at.iter().filter(|(_, compared)| !compared).count();
 
     let (mut counts, mut failed, mut unfinished) = (BTreeMap::new(), Vec::new(), Vec::new());
     let (mut begun, mut over, mut seconds) = (0, 0, Vec::new());
-    for (folder, state) in folders.iter().zip(looked_at) {
+    for (folder, (state, _)) in folders.iter().zip(looked_at) {
         let run = folder.strip_prefix(results.join("runs")).unwrap_or(folder).display().to_string();
         let (state, reason) = match state {
             Ok(RunState::Damaged { damage, .. }) | Err(damage) => ("damaged", Some(damage.to_string())),
@@ -123,19 +131,15 @@ pub(crate) fn survey(results: &Path) -> Result<Survey, SweepError> {
     let mean = seconds.iter().sum::<f64>() / seconds.len() as f64;
     let seconds_left = Some(mean * left / jobs).filter(|seconds| seconds.is_finite());
     let not_begun = planned.saturating_sub(begun);
-    Ok(Survey { planned, counts, not_begun, seconds_left, workers, slurm, unfinished, failed })
+    Ok(Survey { planned, counts, not_begun, seconds_left, workers, slurm, unfinished, failed, not_compared })
 }
 
-/// What the folder of a run says. Of a finished run, rows that have not been written since its record was are taken to be
-/// whole, so that thousands of runs are looked through in a moment; whoever uses them looks at all of them.
-fn state_of(folder: &Path) -> Result<RunState, Damage> {
-    let changed = |name: &str| folder.join(name).metadata().and_then(|file| file.modified()).ok();
-    let recorded = changed(RECORD_FILE);
-    let is_older = |changed: SystemTime| recorded.is_some_and(|recorded| changed <= recorded);
-    let are_older = CSV_FILES.iter().all(|name| changed(name).is_some_and(is_older));
-    match are_older.then(|| trainability_record::read_record(folder)) {
-        Some(Ok(Some(record))) if record.status == Status::Finished => Ok(RunState::Finished(record)),
-        _ => RunState::of(folder),
+/// What the folder of a run says, and whether the rows of a finished run were compared with their checksums: thousands of
+/// them would take long.
+fn state_of(folder: &Path, compare: bool) -> (Result<RunState, Damage>, bool) {
+    match read_record(folder) {
+        Ok(Some(record)) if record.status == Status::Finished && !compare => (Ok(RunState::Finished(record)), false),
+        _ => (RunState::of(folder), true),
     }
 }
 
@@ -178,7 +182,7 @@ impl fmt::Display for NotFinished {
 
 impl fmt::Display for SeenWorker {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let last = HumanDuration(std::time::Duration::from_secs(self.seconds_silent));
+        let last = HumanDuration(Duration::from_secs(self.seconds_silent));
         match self.is_alive {
             true => write!(f, "{}: at work, last sign of life {last} ago", self.worker.told()),
             false => write!(f, "{}: dead, last sign of life {last} ago", self.worker.told()),
@@ -217,6 +221,10 @@ impl fmt::Display for Survey {
         self.slurm.iter().try_for_each(|job| write!(f, "\n{job}"))?;
         write_list(f, &self.workers, |seen| if seen.is_alive { "at work" } else { "dead" })?;
         write_list(f, &self.unfinished, |run| run.state)?;
-        write_list(f, &self.failed, |run| run.state)
+        write_list(f, &self.failed, |run| run.state)?;
+        match self.not_compared {
+            0 => Ok(()),
+            count => write!(f, "\n{count} finished runs were not compared with their checksums, which --verify does"),
+        }
     }
 }

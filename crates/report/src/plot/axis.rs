@@ -24,6 +24,11 @@ impl Axis {
         Self { scale: Scale::Linear, low, high }
     }
 
+    /// A linear axis over exactly this range, of what is counted.
+    pub(crate) fn whole(low: f64, high: f64) -> Self {
+        Self { scale: Scale::Whole, low, high }
+    }
+
     /// A logarithmic axis over exactly this range.
     pub(crate) fn log(low: f64, high: f64) -> Self {
         Self { scale: Scale::Log, low, high }
@@ -50,7 +55,7 @@ impl Axis {
     /// Where the value lies, 0 at the low end and 1 at the high end; outside of the range it goes beyond them.
     pub(crate) fn position(&self, value: f64) -> f64 {
         match &self.scale {
-            Scale::Linear => (value - self.low) / (self.high - self.low),
+            Scale::Linear | Scale::Whole => (value - self.low) / (self.high - self.low),
             Scale::Log | Scale::Counts if value <= 0.0 => 0.0,
             Scale::Log | Scale::Counts => (value / self.low).ln() / (self.high / self.low).ln(),
             Scale::Rows(_) => 1.0 - (value + 0.5) / self.places(),
@@ -62,6 +67,8 @@ impl Axis {
     pub(crate) fn ticks(&self, wanted: usize) -> Vec<Tick> {
         match &self.scale {
             Scale::Linear => linear_ticks(self.low, self.high, wanted),
+            // No more than there are whole numbers.
+            Scale::Whole => linear_ticks(self.low, self.high, wanted.min((self.high - self.low).max(1.0) as usize)),
             Scale::Log => log_ticks(self.low, self.high, wanted),
             Scale::Counts => count_ticks(self.low, self.high, wanted),
             Scale::Rows(rows) => named_ticks(rows.iter().map(|row| &row.label)),
@@ -74,7 +81,7 @@ impl Axis {
         match &self.scale {
             Scale::Rows(rows) => rows.len().max(1) as f64,
             Scale::Columns(names) => names.len().max(1) as f64,
-            Scale::Linear | Scale::Log | Scale::Counts => 1.0,
+            Scale::Linear | Scale::Whole | Scale::Log | Scale::Counts => 1.0,
         }
     }
 }
@@ -219,6 +226,9 @@ mod tests {
     fn linear_ticks_are_round() {
         assert_eq!(labels(&Axis::linear(0.0, 1.0), 5), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(&Axis::linear(0.0, 6000.0), 3), ["0", "2,000", "4,000", "6,000"]);
+        assert_eq!(labels(&Axis::whole(0.5, 2.5), 5), ["1", "2"]);
+        assert_eq!(labels(&Axis::whole(0.5, 1.5), 5), ["1"]);
+        assert_eq!(labels(&Axis::whole(4.5, 10.5), 4), labels(&Axis::linear(4.5, 10.5), 4));
         assert_eq!(labels(&Axis::linear(-0.3, 0.3), 3), ["−0.2", "0.0", "0.2"]);
         assert_eq!(labels(&Axis::linear(0.0, 1.6e-3), 3), ["0", "5·10⁻⁴", "10⁻³", "1.5·10⁻³"]);
     }

@@ -58,6 +58,8 @@ pub struct Axis {
 pub enum Scale {
     /// Equal differences, equal distances.
     Linear,
+    /// The same for what is counted: ticks at whole numbers alone.
+    Whole,
     /// Equal ratios, equal distances. Values at or below zero lie on the lower edge.
     Log,
     /// The same for numbers of things, with 1, 2, 5, 10, 20, ... written out.

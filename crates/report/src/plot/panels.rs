@@ -6,7 +6,7 @@ use plotters::style::text_anchor::HPos;
 
 use crate::plot::axis::Tick;
 use crate::plot::canvas::{Canvas, DrawError, Type, shorten, text_width, two_lines, wrap};
-use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot, Scale, Swatch};
+use crate::plot::data::{Axis, Key, Mark, MarkerShape, Panel, Pen, Plot, Scale, Swatch};
 use crate::plot::style::{FRAME, GRID, HEADING, INK, SOFT, SUBTITLE, TICK, TITLE, WIDTH};
 
 const MARGIN: f64 = 30.0;
@@ -311,7 +311,11 @@ fn stretches(frame: &Frame, points: &[(f64, f64)]) -> Vec<Vec<(f64, f64)>> {
 
 fn paint_mark<DB: DrawingBackend>(canvas: &Canvas<DB>, frame: &Frame, mark: &Mark) -> Result<(), DrawError> {
     match mark {
-        Mark::Line { points, pen } => stretches(frame, points).iter().try_for_each(|piece| canvas.line(piece, *pen)),
+        Mark::Line { points, pen } => stretches(frame, points).iter().try_for_each(|piece| match piece[..] {
+            // A curve of one value is a point.
+            [alone] => canvas.point(alone, MarkerShape::Circle, 1.5 * pen.width, pen.colour.to_rgba()),
+            _ => canvas.line(piece, *pen),
+        }),
         Mark::Shared { points, pens } => {
             stretches(frame, points).iter().try_for_each(|piece| canvas.in_turn(piece, pens))
         }

@@ -79,7 +79,7 @@ pub(crate) fn share_axis() -> Axis {
 /// The x axis of figures by task, counted from 1.
 pub(crate) fn task_axis(evidence: &Evidence) -> Axis {
     let first = evidence.first_task as f64;
-    Axis::linear(first + 0.5, first + evidence.shown_tasks().max(1) as f64 + 0.5)
+    Axis::whole(first + 0.5, first + evidence.shown_tasks().max(1) as f64 + 0.5)
 }
 
 /// The x axis of figures by update.
