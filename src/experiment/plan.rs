@@ -294,7 +294,7 @@ fn refuse_twice<'a>(
 const MOST_UPDATES: u64 = 1_000_000_000;
 
 /// Runs of a sweep beyond which something else must have been meant.
-const MOST_RUNS: usize = 50_000;
+const MOST_RUNS: usize = 200_000;
 
 /// Changes whenever the same options would give other bytes.
 const FORMAT: u32 = 2;

@@ -136,7 +136,7 @@ fn a_grid_that_would_fill_memory_is_refused_at_once() {
     ];
     let grid: serde_json::Map<String, Value> = keys.iter().map(|key| (key.to_string(), json!(values))).collect();
     let refusal = plan("grid", Value::Object(grid)).map(|plan| plan.name).unwrap_err();
-    assert!(refusal.contains("at most 50000 runs"), "{refusal}");
+    assert!(refusal.contains("at most 200000 runs"), "{refusal}");
     let deep = format!("stream{}", ".a".repeat(100_000));
     let refusal = plan("grid", json!({ deep: [1] })).map(|plan| plan.name).unwrap_err();
     assert!(refusal.contains("at most 8 keys joined by dots"), "{refusal}");
