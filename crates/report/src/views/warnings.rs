@@ -185,3 +185,24 @@ pub(crate) fn unconverged(evidence: &Evidence) -> Option<String> {
 fn percent(share: f64) -> String {
     if share < 0.001 { "under 0.1 %".into() } else { format!("{:.1} %", 100.0 * share) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_thousands_of_runs_a_few_are_named_and_the_others_counted_by_reason() {
+        let told = |seed: usize, reason: &str| ToldRun {
+            own: format!("seed {seed} failed: {reason}."),
+            like_it: format!("failed: {reason}"),
+        };
+        let full = |seed: usize| told(seed, &format!("disk full in task {seed}"));
+        let sentences = summed_up((0..2592).map(full).chain((0..6).map(|seed| told(seed, "killed"))).collect());
+        assert_eq!(sentences.len(), MOST_NAMED + 6 + 1, "{sentences:?}");
+        assert_eq!(sentences[4], "seed 4 failed: disk full in task 4.");
+        assert_eq!(sentences[10], "seed 5 failed: killed.", "one more is named, as it takes no more room");
+        assert_eq!(sentences[11], "And 2,587 more failed: disk full in task 0.");
+        let few: Vec<String> = summed_up((0..3).map(full).collect());
+        assert_eq!(few.len(), 3);
+    }
+}
