@@ -163,7 +163,9 @@ fn scaled_without(family: usize, kept: &[usize], pooled: &Pooled, order: &Order)
 #[derive(Clone, Debug)]
 struct NestedModel<const COEFFICIENTS: usize> {
     runs: Vec<Expansion<COEFFICIENTS>>,
-    ridge: Expansion<COEFFICIENTS>,
+    /// The sum over the fitted runs, with the ridge, and that over the judged ones.
+    fitted: Expansion<COEFFICIENTS>,
+    asked: Expansion<COEFFICIENTS>,
 }
 
 impl<const COEFFICIENTS: usize> NestedModel<COEFFICIENTS> {
@@ -176,16 +178,23 @@ impl<const COEFFICIENTS: usize> NestedModel<COEFFICIENTS> {
         for ((row, pair), event) in rows.iter().zip(pairs).zip(events) {
             runs[pooled.run_of[*pair]].add_row(&coefficients, row, event, 1.0);
         }
-        let mut ridge = Expansion::default();
-        ridge.add_ridge(&coefficients, RIDGE);
-        Ok(Self { runs, ridge })
+        let (mut fitted, mut asked) = (Expansion::default(), Expansion::default());
+        fitted.add_ridge(&coefficients, RIDGE);
+        for (run, judged) in runs.iter().zip(judged) {
+            let sum = if *judged { &mut asked } else { &mut fitted };
+            sum.add(run, 1.0);
+        }
+        Ok(Self { runs, fitted, asked })
     }
 
     /// The weighted loss on the judged runs after one Newton step on the others; `None` where these determine no step.
     fn judge(&self, judged: &[bool], run_weights: &[f64]) -> Option<f64> {
-        let (mut fitted, mut asked) = (self.ridge, Expansion::default());
-        for ((run, judged), weight) in self.runs.iter().zip(judged).zip(run_weights) {
-            if *judged { asked.add(run, *weight) } else { fitted.add(run, *weight) }
+        let (mut fitted, mut asked) = (self.fitted, self.asked);
+        // A copy leaves out few runs: they are taken off.
+        let left_out = |(_, weight): &(_, &f64)| **weight != 1.0;
+        for ((run, judged), weight) in self.runs.iter().zip(judged).zip(run_weights).filter(left_out) {
+            let sum = if *judged { &mut asked } else { &mut fitted };
+            sum.add(run, weight - 1.0);
         }
         Some(asked.after(&fitted.newton_step()?))
     }

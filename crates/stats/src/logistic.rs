@@ -7,6 +7,8 @@
 use super::auroc::both_classes;
 use super::estimate::Undefined;
 
+/// Rows whose probabilities are computed together.
+const BLOCK: usize = 64;
 /// Newton steps after which a fit is given up; it needs about six.
 const MOST_STEPS: usize = 100;
 
@@ -30,8 +32,13 @@ pub(crate) fn fit<const COEFFICIENTS: usize>(
     let (with, without) = both_classes(events, weights)?;
     let at = |coefficients: &[f64; COEFFICIENTS]| {
         let mut expansion = Expansion::default();
-        for ((row, event), weight) in rows.iter().zip(events).zip(weights).filter(|(_, weight)| **weight != 0.0) {
-            expansion.add_slopes(coefficients, row, *event, *weight);
+        // First the probabilities of a block: a call in the same loop would keep the sums out of registers.
+        let mut probabilities = [0.0; BLOCK];
+        for ((rows, events), weights) in rows.chunks(BLOCK).zip(events.chunks(BLOCK)).zip(weights.chunks(BLOCK)) {
+            rows.iter().zip(&mut probabilities).for_each(|(row, known)| *known = probability(coefficients, row));
+            for (((row, event), weight), probability) in rows.iter().zip(events).zip(weights).zip(&probabilities) {
+                expansion.add_slopes(*probability, row, *event, *weight);
+            }
         }
         expansion.add_ridge(coefficients, ridge);
         expansion
@@ -77,6 +84,11 @@ pub(crate) fn loss<const COEFFICIENTS: usize>(
     (-margin).max(0.0) + (-margin.abs()).exp().ln_1p()
 }
 
+/// The probability of an event.
+fn probability<const N: usize>(coefficients: &[f64; N], row: &[f64; N]) -> f64 {
+    1.0 / (1.0 + (-product(coefficients, row)).exp())
+}
+
 fn product<const N: usize>(left: &[f64; N], right: &[f64; N]) -> f64 {
     left.iter().zip(right).map(|(left, right)| left * right).sum()
 }
@@ -108,12 +120,11 @@ impl<const COEFFICIENTS: usize> Expansion<COEFFICIENTS> {
         weight: f64,
     ) {
         self.value += weight * loss(coefficients, row, event);
-        self.add_slopes(coefficients, row, event, weight);
+        self.add_slopes(probability(coefficients, row), row, event, weight);
     }
 
-    /// Adds its gradient and Hessian alone, which is all that a Newton step asks for.
-    fn add_slopes(&mut self, coefficients: &[f64; COEFFICIENTS], row: &[f64; COEFFICIENTS], event: bool, weight: f64) {
-        let probability = 1.0 / (1.0 + (-product(coefficients, row)).exp());
+    /// Adds its gradient and Hessian alone, which is all that a Newton step asks for; the event's probability is known.
+    fn add_slopes(&mut self, probability: f64, row: &[f64; COEFFICIENTS], event: bool, weight: f64) {
         let error = weight * (probability - f64::from(u8::from(event)));
         let curvature = weight * probability * (1.0 - probability);
         for i in 0..COEFFICIENTS {
@@ -241,7 +252,7 @@ mod tests {
         for _ in 0..MOST_STEPS {
             let mut expansion = Expansion::default();
             for ((row, event), weight) in rows.iter().zip(events).zip(weights) {
-                expansion.add_slopes(&b, row, *event, *weight);
+                expansion.add_slopes(probability(&b, row), row, *event, *weight);
             }
             expansion.add_ridge(&b, ridge);
             let step = expansion.newton_step().unwrap();
