@@ -114,6 +114,8 @@ pub fn read_traces(
     let wanted: Vec<&str> = wanted.iter().chain(optional.iter().filter(has)).copied().collect();
     let places: Vec<usize> = wanted.iter().map(|name| file.place(name)).collect::<Result<_, _>>()?;
     let mut traces: Vec<LayerSeries> = Vec::new();
+    // By layer, then by wanted column: looked up by name once, and not at every row.
+    let mut values: Vec<Vec<Vec<f64>>> = Vec::new();
     while let Some(row) = file.next()? {
         let known = traces.iter().position(|trace| trace.layer == row.layer);
         if known.is_none() && (traces.len() == MOST_LAYERS || row.layer.chars().count() > MOST_CHARACTERS) {
@@ -125,20 +127,21 @@ pub fn read_traces(
             )));
         }
         let place = known.unwrap_or_else(|| {
-            let columns = wanted.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
-            let (layer, tasks) = (row.layer, Vec::new());
+            let (layer, tasks, columns) = (row.layer, Vec::new(), BTreeMap::new());
             traces.push(LayerSeries { layer, tasks, updates: Vec::new(), learning_rates: Vec::new(), columns });
+            values.push(vec![Vec::new(); wanted.len()]);
             traces.len() - 1
         });
         let trace = &mut traces[place];
         trace.tasks.push(row.task);
         trace.updates.push(row.update);
         trace.learning_rates.push(row.learning_rate);
-        for (name, place) in wanted.iter().zip(&places) {
-            if let Some(column) = trace.columns.get_mut(*name) {
-                column.push(file.values[*place].unwrap_or(f64::NAN));
-            }
+        for (column, place) in values[place].iter_mut().zip(&places) {
+            column.push(file.values[*place].unwrap_or(f64::NAN));
         }
+    }
+    for (trace, values) in traces.iter_mut().zip(values) {
+        trace.columns = wanted.iter().map(|name| (*name).to_owned()).zip(values).collect();
     }
     Ok(traces)
 }

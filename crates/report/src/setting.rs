@@ -152,6 +152,10 @@ pub(crate) fn references(sweep: &RecordedSweep) -> BTreeMap<Arm, Option<Arm>> {
     let candidates: Vec<&&RecordedRun> = ceilings.iter().filter(|run| run.arm.schedule == CONTROL).collect();
     let mut references = BTreeMap::new();
     for run in others {
+        // An arm's first run speaks for it.
+        if references.contains_key(&run.arm) {
+            continue;
+        }
         let alike = || candidates.iter().filter(|ceiling| setting(ceiling) == setting(run));
         // Points of a grid that differ in something else each have a reset arm, and these are all the same.
         let suffix = &run.arm.method[base(&run.arm.method, &keys).len()..];
@@ -160,7 +164,7 @@ pub(crate) fn references(sweep: &RecordedSweep) -> BTreeMap<Arm, Option<Arm>> {
         let here = |ceiling: &&&&RecordedRun| ceiling.arm.method.ends_with(suffix);
         let own = of_method().find(here).or_else(|| of_method().next());
         let found = own.or_else(|| plain().find(here)).or_else(|| plain().next()).map(|ceiling| ceiling.arm.clone());
-        references.entry(run.arm.clone()).or_insert(found);
+        references.insert(run.arm.clone(), found);
     }
     references
 }

@@ -64,6 +64,11 @@ impl DecayFit {
 /// and learning rate; those that are not finite are left out. Empty without points.
 pub fn fits(points: &[(f64, f64)]) -> Vec<DecayFit> {
     let points: Vec<(f64, f64)> = points.iter().copied().filter(|(t, y)| t.is_finite() && y.is_finite()).collect();
+    fits_at(&ShapedFamily::all(&points), &points)
+}
+
+/// The same of finite points at whose times the families without offset are known.
+fn fits_at(shaped: &[ShapedFamily], points: &[(f64, f64)]) -> Vec<DecayFit> {
     if points.is_empty() {
         return Vec::new();
     }
@@ -75,11 +80,10 @@ pub fn fits(points: &[(f64, f64)]) -> Vec<DecayFit> {
         return vec![constant];
     }
     let falls = |fit: &DecayFit| if fit.family == Family::Linear { fit.scale < 0.0 } else { fit.scale > 0.0 };
-    let lines = [Family::Linear, Family::Cosine].map(|family| line(&points, family)).into_iter().filter(falls);
-    let smooth = [Family::Exponential, Family::InverseSquareRoot].map(|family| multiple(&points, family, 0));
-    let stepped = (2..=10).map(|steps| multiple(&points, Family::Step, steps));
-    let explained = |fit: DecayFit| DecayFit { r2: 1.0 - squared_error(&points, &fit) / total, ..fit };
-    let mut fits: Vec<DecayFit> = lines.chain(smooth).chain(stepped).map(explained).collect();
+    let lines = [Family::Linear, Family::Cosine].map(|family| line(points, family)).into_iter().filter(falls);
+    let explained = |fit: DecayFit| DecayFit { r2: 1.0 - squared_error(points, &fit) / total, ..fit };
+    let multiples = shaped.iter().map(|shaped| shaped.fit(points));
+    let mut fits: Vec<DecayFit> = lines.chain(multiples).map(explained).collect();
     fits.retain(|fit| fit.r2 > 0.0);
     let better = |left: &DecayFit, right: &DecayFit| right.r2.total_cmp(&left.r2);
     fits.sort_by(|left, right| left.family.cmp(&right.family).then(better(left, right)));
@@ -95,8 +99,14 @@ const CORNERS: usize = 3;
 /// How well the best canonical decay fits curves of which nothing is known but that they fall from one level to another: R2,
 /// ascending, of `curves` curves of `points` points each.
 pub fn r2_by_chance(from: f64, to: f64, points: usize, curves: usize) -> Vec<f64> {
+    if !from.is_finite() || !to.is_finite() {
+        return vec![0.0; curves];
+    }
     let mut generator = ChaCha8Rng::seed_from_u64(0);
-    let best = |_| fits(&random_falling(from, to, points, &mut generator)).first().map_or(0.0, |fit| fit.r2);
+    // All curves have the same times.
+    let shaped = ShapedFamily::all(&random_falling(from, to, points, &mut generator.clone()));
+    let best =
+        |_| fits_at(&shaped, &random_falling(from, to, points, &mut generator)).first().map_or(0.0, |fit| fit.r2);
     let mut found: Vec<f64> = (0..curves).map(best).collect();
     found.sort_by(f64::total_cmp);
     found
@@ -149,53 +159,91 @@ fn line(points: &[(f64, f64)], family: Family) -> DecayFit {
     DecayFit { family, r2: 0.0, offset: mean_y - scale * mean_x, scale, shape: 0.0, steps: 0 }
 }
 
-/// A family without offset: the scale in closed form, the shape by golden section around the best of a logarithmic grid.
-fn multiple(points: &[(f64, f64)], family: Family, steps: usize) -> DecayFit {
-    // Points at which the family has one value, whatever its shape: a time of theirs, their number, the sum of their rates.
-    let mut alike: Vec<(f64, f64, f64)> = Vec::new();
-    for &(time, rate) in points {
-        match alike.last_mut() {
-            Some(last) if family == Family::Step && step(steps, last.0) == step(steps, time) => {
-                (last.1, last.2) = (last.1 + 1.0, last.2 + rate);
+/// Exponents of ten of the shapes that are tried before the best of them is refined: lowest, highest, and from one to the next.
+const GRID: (f64, f64, f64) = (-3.0, 4.0, 0.25);
+
+/// A family without offset at the times of a course, and at the shapes of [`GRID`]: the same for all courses of these times.
+struct ShapedFamily {
+    family: Family,
+    steps: usize,
+    /// Times at which the family has one value, whatever its shape, and the number of points there.
+    alike: Vec<(f64, f64)>,
+    /// For each point the place of its time among these.
+    place: Vec<usize>,
+    /// Exponents with the family's values at these times.
+    grid: Vec<(f64, Vec<f64>)>,
+}
+
+impl ShapedFamily {
+    /// All that there are.
+    fn all(points: &[(f64, f64)]) -> Vec<ShapedFamily> {
+        let smooth = [Family::Exponential, Family::InverseSquareRoot].map(|family| (family, 0));
+        let stepped = (2..=10).map(|steps| (Family::Step, steps));
+        smooth.into_iter().chain(stepped).map(|(family, steps)| Self::at(points, family, steps)).collect()
+    }
+
+    fn at(points: &[(f64, f64)], family: Family, steps: usize) -> ShapedFamily {
+        let (mut alike, mut place): (Vec<(f64, f64)>, Vec<usize>) = (Vec::new(), Vec::new());
+        for &(time, _) in points {
+            match alike.last_mut() {
+                Some(last) if family == Family::Step && step(steps, last.0) == step(steps, time) => last.1 += 1.0,
+                _ => alike.push((time, 1.0)),
             }
-            _ => alike.push((time, 1.0, rate)),
+            place.push(alike.len() - 1);
         }
-    }
-    let sums = |shape: f64| {
-        let add = |(both, square): (f64, f64), &(time, number, rates): &(f64, f64, f64)| {
-            let x = basis(family, shape, steps, time);
-            (both + x * rates, square + number * x * x)
+        let (lowest, highest, pitch) = GRID;
+        let exponents = (0..=((highest - lowest) / pitch) as usize).map(|place| lowest + pitch * place as f64);
+        let values = |exponent: f64| {
+            let shape = 10_f64.powf(exponent);
+            (exponent, alike.iter().map(|(time, _)| basis(family, shape, steps, *time)).collect())
         };
-        alike.iter().fold((0.0, 0.0), add)
-    };
-    // Far out on the grid the basis may be zero at all points.
-    let explained = |exponent: f64| match sums(10_f64.powf(exponent)) {
-        (both, square) if square > 0.0 => both * both / square,
-        _ => 0.0,
-    };
-    let (lowest, highest, pitch) = (-3.0, 4.0, 0.25);
-    let grid = (0..=((highest - lowest) / pitch) as usize).map(|place| lowest + pitch * place as f64);
-    let found = grid.map(|exponent| (exponent, explained(exponent)));
-    let best = found.reduce(|best, other| if other.1 > best.1 { other } else { best }).map_or(lowest, |best| best.0);
-    let (mut low, mut high) = (best - pitch, best + pitch);
-    let golden = 0.5 * (5_f64.sqrt() - 1.0);
-    let (mut left, mut right) = (high - golden * (high - low), low + golden * (high - low));
-    let (mut at_left, mut at_right) = (explained(left), explained(right));
-    for _ in 0..30 {
-        if at_left > at_right {
-            (high, right, at_right) = (right, left, at_left);
-            left = high - golden * (high - low);
-            at_left = explained(left);
-        } else {
-            (low, left, at_left) = (left, right, at_right);
-            right = low + golden * (high - low);
-            at_right = explained(right);
-        }
+        let grid = exponents.map(values).collect();
+        ShapedFamily { family, steps, alike, place, grid }
     }
-    let shape = 10_f64.powf(0.5 * (low + high));
-    let (both, square) = sums(shape);
-    let scale = if square > 0.0 { both / square } else { 0.0 };
-    DecayFit { family, r2: 0.0, offset: 0.0, scale, shape, steps }
+
+    /// The sum of values times rates, and that of squared values, over all points.
+    fn sums(&self, rates: &[f64], values: impl Iterator<Item = f64>) -> (f64, f64) {
+        let points = values.zip(self.alike.iter().zip(rates));
+        points.fold((0.0, 0.0), |(both, square), (x, ((_, number), rates))| (both + x * rates, square + number * x * x))
+    }
+
+    /// The best fit: the scale in closed form, the shape by golden section around the best of the grid.
+    fn fit(&self, points: &[(f64, f64)]) -> DecayFit {
+        let Self { family, steps, .. } = *self;
+        let mut rates = vec![0.0; self.alike.len()];
+        points.iter().zip(&self.place).for_each(|((_, rate), place)| rates[*place] += rate);
+        let at_shape =
+            |shape: f64| self.sums(&rates, self.alike.iter().map(|(time, _)| basis(family, shape, steps, *time)));
+        // Far out on the grid the basis may be zero at all points.
+        let share = |sums: (f64, f64)| match sums {
+            (both, square) if square > 0.0 => both * both / square,
+            _ => 0.0,
+        };
+        let explained = |exponent: f64| share(at_shape(10_f64.powf(exponent)));
+        let found =
+            self.grid.iter().map(|(exponent, values)| (*exponent, share(self.sums(&rates, values.iter().copied()))));
+        let best =
+            found.reduce(|best, other| if other.1 > best.1 { other } else { best }).map_or(GRID.0, |best| best.0);
+        let (mut low, mut high) = (best - GRID.2, best + GRID.2);
+        let golden = 0.5 * (5_f64.sqrt() - 1.0);
+        let (mut left, mut right) = (high - golden * (high - low), low + golden * (high - low));
+        let (mut at_left, mut at_right) = (explained(left), explained(right));
+        for _ in 0..30 {
+            if at_left > at_right {
+                (high, right, at_right) = (right, left, at_left);
+                left = high - golden * (high - low);
+                at_left = explained(left);
+            } else {
+                (low, left, at_left) = (left, right, at_right);
+                right = low + golden * (high - low);
+                at_right = explained(right);
+            }
+        }
+        let shape = 10_f64.powf(0.5 * (low + high));
+        let (both, square) = at_shape(shape);
+        let scale = if square > 0.0 { both / square } else { 0.0 };
+        DecayFit { family, r2: 0.0, offset: 0.0, scale, shape, steps }
+    }
 }
 
 /// The step, counted from 0, in which a time from 0 to 1 lies.
@@ -222,6 +270,15 @@ mod tests {
             (1..=26).map(|i| f64::from(i) / 26.0).map(|t| (t, 1e-3 * (-2.0 * t).exp())).collect();
         let best = fits(&points)[0];
         assert!(best.family == Family::Exponential && best.r2 > 0.999_999, "{best:?}");
+    }
+
+    #[test]
+    fn curves_of_the_same_times_are_fitted_as_each_by_itself() {
+        let mut generator = ChaCha8Rng::seed_from_u64(0);
+        let alone = |_| fits(&random_falling(2e-3, 1e-4, 50, &mut generator)).first().map_or(0.0, |fit| fit.r2);
+        let mut expected: Vec<f64> = (0..40).map(alone).collect();
+        expected.sort_by(f64::total_cmp);
+        assert_eq!(r2_by_chance(2e-3, 1e-4, 50, 40), expected);
     }
 
     #[test]

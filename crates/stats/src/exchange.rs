@@ -51,21 +51,36 @@ impl ArmPairs {
         pairs
     }
 
-    /// Adds what the arm says when seed i has the course of seed `place[i]`: agreement less disagreement, and the whole weight.
-    fn add(&self, place: &[usize], sums: &mut [(f64, f64)]) {
-        let (seeds, sums) = (place.len(), &mut sums[self.family]);
+    /// Adds what the arm says when seed i has the course of seed `place[i]`, for several such places at once: agreement less
+    /// disagreement, and the whole weight. A sum waits for its last addition; several keep the processor busy meanwhile.
+    fn add<const TOGETHER: usize>(&self, places: [&[usize]; TOGETHER], sums: &mut [Vec<(f64, f64)>; TOGETHER]) {
+        let seeds = places[0].len();
+        let of_pair = |one: usize, other: usize| {
+            let from = (one * seeds + other) * self.tasks;
+            from..from + self.tasks
+        };
+        let mut signed: [f64; TOGETHER] = std::array::from_fn(|draw| sums[draw][self.family].0);
+        let mut whole: [f64; TOGETHER] = std::array::from_fn(|draw| sums[draw][self.family].1);
         for one in 0..seeds {
             for other in 0..one {
-                let (from, of) = ((one * seeds + other) * self.tasks, (place[one] * seeds + place[other]) * self.tasks);
-                for task in 0..self.tasks {
-                    let apart = self.health[from + task];
-                    sums.0 += apart * self.sign[of + task];
-                    sums.1 += apart.abs() * self.known[of + task];
+                let health = &self.health[of_pair(one, other)];
+                let rows = places.map(|place| of_pair(place[one], place[other]));
+                let sign: [&[f64]; TOGETHER] = std::array::from_fn(|draw| &self.sign[rows[draw].clone()]);
+                let known: [&[f64]; TOGETHER] = std::array::from_fn(|draw| &self.known[rows[draw].clone()]);
+                for (task, apart) in health.iter().enumerate() {
+                    for draw in 0..TOGETHER {
+                        signed[draw] += apart * sign[draw][task];
+                        whole[draw] += apart.abs() * known[draw][task];
+                    }
                 }
             }
         }
+        sums.iter_mut().enumerate().for_each(|(draw, sums)| sums[self.family] = (signed[draw], whole[draw]));
     }
 }
+
+/// Exchanges that are summed up together.
+const TOGETHER: usize = 4;
 
 /// Exchanges whole courses `draws` times; the p of the contradiction is the larger of the shares of exchanges, the data's own
 /// among them, that make as strong a case that low values are good in some family, and as strong a one that high ones are. The
@@ -80,21 +95,20 @@ pub fn contradiction(courses: &[SeedCourse], draws: usize, seed: u64) -> Result<
     let pairs: Vec<ArmPairs> = (0..arms)
         .map(|arm| ArmPairs::of(&courses.iter().filter(|course| course.arm == arm).collect::<Vec<_>>(), seeds))
         .collect();
-    // Distances of the families' concordances from one half.
-    let distances = |place: &[usize]| -> Vec<f64> {
-        let mut sums = vec![(0.0, 0.0); families];
-        pairs.iter().for_each(|arm| arm.add(place, &mut sums));
-        sums.iter().map(|(signed, whole)| if *whole > 1e-12 { 0.5 * signed / whole } else { 0.0 }).collect()
-    };
     let mut place: Vec<usize> = (0..seeds).collect();
-    let observed = distances(&place);
+    let observed = distances([&place], &pairs, families).concat();
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
-    let drawn: Vec<Vec<f64>> = (0..draws)
+    let exchanges: Vec<Vec<usize>> = (0..draws)
         .map(|_| {
             place.shuffle(&mut generator);
-            distances(&place)
+            place.clone()
         })
         .collect();
+    let together = |places: &[Vec<usize>]| match places {
+        [a, b, c, d] => Vec::from(distances::<TOGETHER>([a, b, c, d], &pairs, families)),
+        few => few.iter().flat_map(|place| distances([place], &pairs, families)).collect(),
+    };
+    let drawn: Vec<Vec<f64>> = exchanges.chunks(TOGETHER).flat_map(together).collect();
     let deviation =
         |family: usize| (drawn.iter().map(|distances| distances[family].powi(2)).sum::<f64>() / draws as f64).sqrt();
     let deviations: Vec<f64> = (0..families).map(deviation).collect();
@@ -114,6 +128,14 @@ pub fn contradiction(courses: &[SeedCourse], draws: usize, seed: u64) -> Result<
         (as_strong + 1) as f64 / (draws + 1) as f64
     };
     Ok(p(-1.0).max(p(1.0)))
+}
+
+/// Distances of the families' concordances from one half, for each of several places.
+fn distances<const N: usize>(places: [&[usize]; N], pairs: &[ArmPairs], families: usize) -> [Vec<f64>; N] {
+    let mut sums: [Vec<(f64, f64)>; N] = std::array::from_fn(|_| vec![(0.0, 0.0); families]);
+    pairs.iter().for_each(|arm| arm.add(places, &mut sums));
+    let distance = |(signed, whole): (f64, f64)| if whole > 1e-12 { 0.5 * signed / whole } else { 0.0 };
+    sums.map(|sums| sums.into_iter().map(distance).collect())
 }
 
 #[cfg(test)]

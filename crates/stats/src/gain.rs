@@ -20,6 +20,7 @@ use rayon::prelude::*;
 use super::estimate::Undefined;
 use super::logistic::{Expansion, fit};
 use super::pooled::Pooled;
+use super::ranks::Order;
 
 /// The penalty on the slopes, as in `LogisticRegression(C=1.0)`: a whisper against a hundred pairs.
 pub(crate) const RIDGE: f64 = 1.0;
@@ -42,8 +43,9 @@ struct Fold {
 }
 
 impl HeldOut {
-    /// Fits both models, one family of methods left out at a time. `baseline` has a value for each pair, NaN where there is none; such
-    /// pairs are left out. The baseline's models are those that are known, where they are of the same task pairs.
+    /// Fits both models, one family of methods left out at a time. `order` is that of the pairs' values; `baseline` has a value for
+    /// each pair, NaN where there is none, and such pairs are left out. The baseline's models are those that are known, where they
+    /// are of the same task pairs.
     ///
     /// # Errors
     /// [`Undefined`] with fewer than two families, when the models are the same or the indicator is constant, or when the
@@ -51,7 +53,12 @@ impl HeldOut {
     ///
     /// # Panics
     /// When the lists differ in length.
-    pub fn beside(pooled: &Pooled, baseline: &[f64], known: Option<&Baseline>) -> Result<Self, Undefined> {
+    pub fn beside(
+        pooled: &Pooled,
+        order: &Order,
+        baseline: &[f64],
+        known: Option<&Baseline>,
+    ) -> Result<Self, Undefined> {
         assert_eq!(pooled.pairs(), baseline.len(), "every pair needs its baseline");
         let kept: Vec<usize> = (0..pooled.pairs()).filter(|pair| !baseline[*pair].is_nan()).collect();
         let first = *kept.first().ok_or(Undefined::NoValues)?;
@@ -69,9 +76,11 @@ impl HeldOut {
         let mut pairs = vec![0.0; pooled.runs()];
         kept.iter().for_each(|pair| pairs[pooled.run_of[*pair]] += 1.0);
         let known = known.filter(|known| known.pooled.same_pairs(pooled));
+        let sorted = if known.is_some() { None } else { Some(Order::of(baseline)) };
+        let baseline_order = known.map(|known| &known.order).or(sorted.as_ref()).unwrap_or(order);
         let fold = |family: usize| {
-            let scaled = |values: &[f64]| scaled_without(family, &kept, pooled, values);
-            let (of_baseline, of_indicator) = (scaled(baseline), scaled(&pooled.values));
+            let scaled = |order: &Order| scaled_without(family, &kept, pooled, order);
+            let (of_baseline, of_indicator) = (scaled(baseline_order), scaled(order));
             let judged: Vec<bool> = pooled.families.iter().map(|other| *other == family).collect();
             let rows: Vec<[f64; 3]> = of_baseline.iter().zip(of_indicator).map(|(x, y)| [1.0, *x, y]).collect();
             let alone = match known {
@@ -106,6 +115,8 @@ impl HeldOut {
 /// The models of a baseline alone, fitted once for all indicators that have a value at all the pairs that it has.
 pub struct Baseline {
     pooled: Pooled,
+    /// The order of its values.
+    order: Order,
     /// By the family that is left out.
     alone: BTreeMap<usize, Result<NestedModel<2>, Undefined>>,
 }
@@ -115,12 +126,13 @@ impl Baseline {
     pub fn new(pooled: Pooled) -> Self {
         let kept: Vec<usize> = (0..pooled.pairs()).collect();
         let families: BTreeSet<usize> = pooled.families.iter().copied().collect();
+        let order = Order::of(&pooled.values);
         let model = |family: usize| {
             let judged: Vec<bool> = pooled.families.iter().map(|other| *other == family).collect();
-            (family, alone(&scaled_without(family, &kept, &pooled, &pooled.values), &kept, &pooled, &judged))
+            (family, alone(&scaled_without(family, &kept, &pooled, &order), &kept, &pooled, &judged))
         };
         let alone = families.into_par_iter().map(model).collect();
-        Self { pooled, alone }
+        Self { pooled, order, alone }
     }
 }
 
@@ -130,25 +142,30 @@ fn alone(scaled: &[f64], kept: &[usize], pooled: &Pooled, judged: &[bool]) -> Re
     NestedModel::new(&rows, kept, pooled, judged)
 }
 
-/// The values of the kept pairs as ranks among those of the families that are not left out.
-fn scaled_without(family: usize, kept: &[usize], pooled: &Pooled, values: &[f64]) -> Vec<f64> {
-    let fitted = kept.iter().filter(|pair| pooled.families[pooled.run_of[**pair]] != family);
-    let mut sorted: Vec<f64> = fitted.map(|pair| values[*pair]).collect();
-    sorted.sort_by(f64::total_cmp);
-    // The share of values below, ties counting half, less one half, over the standard deviation of a uniform variable.
-    let scaled = |value: f64| {
-        let below = sorted.partition_point(|other| *other < value);
-        let up_to = sorted.partition_point(|other| *other <= value);
-        (0.5 * (below + up_to) as f64 / sorted.len() as f64 - 0.5) * 12_f64.sqrt()
-    };
-    kept.iter().map(|pair| scaled(values[*pair])).collect()
+/// The values of the kept pairs as ranks among those of the families that are not left out, in one walk over all pairs in the order
+/// of their values: the share of values below, ties counting half, less one half, over the standard deviation of a uniform variable.
+fn scaled_without(family: usize, kept: &[usize], pooled: &Pooled, order: &Order) -> Vec<f64> {
+    let mut is_fitted = vec![false; pooled.pairs()];
+    kept.iter().for_each(|pair| is_fitted[*pair] = pooled.families[pooled.run_of[*pair]] != family);
+    let fitted = is_fitted.iter().filter(|is_fitted| **is_fitted).count();
+    let mut scaled = vec![0.0; pooled.pairs()];
+    let mut below = 0;
+    for group in order.groups() {
+        let up_to = below + group.iter().filter(|pair| is_fitted[**pair]).count();
+        let rank = (0.5 * (below + up_to) as f64 / fitted as f64 - 0.5) * 12_f64.sqrt();
+        group.iter().for_each(|pair| scaled[*pair] = rank);
+        below = up_to;
+    }
+    kept.iter().map(|pair| scaled[*pair]).collect()
 }
 
 /// A model by what it loses on each run, fitted or not, near its coefficients.
 #[derive(Clone, Debug)]
 struct NestedModel<const COEFFICIENTS: usize> {
     runs: Vec<Expansion<COEFFICIENTS>>,
-    ridge: Expansion<COEFFICIENTS>,
+    /// The sum over the fitted runs, with the ridge, and that over the judged ones.
+    fitted: Expansion<COEFFICIENTS>,
+    asked: Expansion<COEFFICIENTS>,
 }
 
 impl<const COEFFICIENTS: usize> NestedModel<COEFFICIENTS> {
@@ -161,16 +178,23 @@ impl<const COEFFICIENTS: usize> NestedModel<COEFFICIENTS> {
         for ((row, pair), event) in rows.iter().zip(pairs).zip(events) {
             runs[pooled.run_of[*pair]].add_row(&coefficients, row, event, 1.0);
         }
-        let mut ridge = Expansion::default();
-        ridge.add_ridge(&coefficients, RIDGE);
-        Ok(Self { runs, ridge })
+        let (mut fitted, mut asked) = (Expansion::default(), Expansion::default());
+        fitted.add_ridge(&coefficients, RIDGE);
+        for (run, judged) in runs.iter().zip(judged) {
+            let sum = if *judged { &mut asked } else { &mut fitted };
+            sum.add(run, 1.0);
+        }
+        Ok(Self { runs, fitted, asked })
     }
 
     /// The weighted loss on the judged runs after one Newton step on the others; `None` where these determine no step.
     fn judge(&self, judged: &[bool], run_weights: &[f64]) -> Option<f64> {
-        let (mut fitted, mut asked) = (self.ridge, Expansion::default());
-        for ((run, judged), weight) in self.runs.iter().zip(judged).zip(run_weights) {
-            if *judged { asked.add(run, *weight) } else { fitted.add(run, *weight) }
+        let (mut fitted, mut asked) = (self.fitted, self.asked);
+        // A copy leaves out few runs: they are taken off.
+        let left_out = |(_, weight): &(_, &f64)| **weight != 1.0;
+        for ((run, judged), weight) in self.runs.iter().zip(judged).zip(run_weights).filter(left_out) {
+            let sum = if *judged { &mut asked } else { &mut fitted };
+            sum.add(run, weight - 1.0);
         }
         Some(asked.after(&fitted.newton_step()?))
     }
@@ -185,7 +209,7 @@ mod tests {
 
     impl HeldOut {
         fn new(pooled: &Pooled, baseline: &[f64]) -> Result<Self, Undefined> {
-            Self::beside(pooled, baseline, None)
+            Self::beside(pooled, &Order::of(&pooled.values), baseline, None)
         }
 
         fn gain(&self) -> Result<f64, Undefined> {
@@ -229,11 +253,38 @@ mod tests {
         let arms = [0, 1, 2];
         let known = Baseline::new(pooled(&BASE, &EVENTS, &arms));
         let indicator = pooled(&X, &EVENTS, &arms);
-        let gain = |known| HeldOut::beside(&indicator, &BASE, known).unwrap().gain().unwrap().to_bits();
+        let order = Order::of(&X);
+        let gain = |known| HeldOut::beside(&indicator, &order, &BASE, known).unwrap().gain().unwrap().to_bits();
         assert_eq!(gain(Some(&known)), gain(None));
         // Of other pairs it is not believed.
         let other = Baseline::new(pooled(&BASE.map(|value| -value), &EVENTS.map(|event| !event), &arms));
         assert_eq!(gain(Some(&other)), gain(None));
+    }
+
+    /// The definition, by sorting the values of the other families and looking up each.
+    fn slowly_scaled(family: usize, kept: &[usize], pooled: &Pooled, values: &[f64]) -> Vec<f64> {
+        let fitted = kept.iter().filter(|pair| pooled.families[pooled.run_of[**pair]] != family);
+        let mut sorted: Vec<f64> = fitted.map(|pair| values[*pair]).collect();
+        sorted.sort_by(f64::total_cmp);
+        let scaled = |value: f64| {
+            let below = sorted.partition_point(|other| *other < value);
+            let up_to = sorted.partition_point(|other| *other <= value);
+            (0.5 * (below + up_to) as f64 / sorted.len() as f64 - 0.5) * 12_f64.sqrt()
+        };
+        kept.iter().map(|pair| scaled(values[*pair])).collect()
+    }
+
+    #[test]
+    fn a_walk_scales_as_looking_up_does_to_the_last_bit() {
+        let pooled = pooled(&X, &EVENTS, &[0, 1, 2]);
+        let with_gaps = [1.0, f64::NAN, 3.0, 4.0, -0.0, 2.0, 0.0, f64::NAN, 1.0, f64::INFINITY, 3.0, -4.0];
+        for values in [X, BASE, with_gaps] {
+            let kept: Vec<usize> = (0..values.len()).filter(|pair| !values[*pair].is_nan()).collect();
+            for family in 0..3 {
+                let found = scaled_without(family, &kept, &pooled, &Order::of(&values));
+                assert_eq!(found, slowly_scaled(family, &kept, &pooled, &values));
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Arms compared: how accurate each is, and what its schedule gains over the constant learning rate on the same seeds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use trainability_stats::aggregate::{last_quarter, mean, slope, weighted_interquartile_mean};
 use trainability_stats::estimate::{Estimate, Interval, Undefined};
 use trainability_stats::gaps::all_defined;
@@ -42,10 +43,14 @@ const TEST: &str = "test_accuracy";
 /// diverged has its line too. Runs with an undefined accuracy somewhere do not count as finished.
 pub(crate) fn compare_arms(finished: &[Series], diverged: &BTreeMap<Arm, usize>) -> Vec<ArmSummary> {
     let scores = scores_by_arm(finished);
-    let arms: BTreeSet<&Arm> = finished.iter().map(|run| &run.arm).chain(diverged.keys()).collect();
-    let summarise = |arm: &Arm| {
-        let whole = finished.iter().filter(|run| run.arm == *arm && run.score().is_some());
-        let runs: BTreeMap<u64, &Series> = whole.map(|run| (run.seed, run)).collect();
+    let mut arms: BTreeMap<&Arm, BTreeMap<u64, &Series>> = diverged.keys().map(|arm| (arm, BTreeMap::new())).collect();
+    for run in finished {
+        let of_arm = arms.entry(&run.arm).or_default();
+        if run.score().is_some() {
+            of_arm.insert(run.seed, run);
+        }
+    }
+    let summarise = |(arm, runs): (&Arm, BTreeMap<u64, &Series>)| {
         let accuracies: Vec<Vec<f64>> = runs.values().filter_map(|run| all_defined(run.online_accuracy())).collect();
         let over_seeds = |range: Interval, statistic: fn(&[f64]) -> Result<f64, Undefined>| {
             let values: Result<Vec<f64>, Undefined> = accuracies.iter().map(|accuracy| statistic(accuracy)).collect();
@@ -71,7 +76,7 @@ pub(crate) fn compare_arms(finished: &[Series], diverged: &BTreeMap<Arm, usize>)
             diverged: diverged.get(arm).copied().unwrap_or(0),
         }
     };
-    let mut summaries: Vec<ArmSummary> = arms.into_iter().map(summarise).collect();
+    let mut summaries: Vec<ArmSummary> = arms.into_par_iter().map(summarise).collect();
     correct(summaries.iter_mut().map(|summary| &mut summary.gain));
     summaries
 }

@@ -166,7 +166,7 @@ fn family(parts: &[String]) -> String {
 fn ceiling_of_fresh_runs(run: &RecordedRun, fresh: &[&RecordedRun], keys: &[String]) -> Option<f64> {
     let own = fresh.iter().filter(|other| {
         let schedule = if is_constant(run) { &run.arm.schedule } else { CONTROL };
-        is_ceiling_of(other, run, keys) && other.arm.schedule == schedule && same_setting(run, other)
+        other.arm.schedule == schedule && is_ceiling_of(other, run, keys) && same_setting(run, other)
     });
     let accuracies: Vec<f64> = own.filter_map(|run| defined_mean(run.series.online_accuracy())).collect();
     mean(&accuracies).ok()

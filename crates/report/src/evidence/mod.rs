@@ -105,7 +105,7 @@ impl Evidence {
         }
         let place = |arm: &Arm| sweep.runs.iter().position(|run| run.arm == *arm);
         let mut summaries = compare_arms(&series, &diverged);
-        summaries.sort_by_key(|summary| place(&summary.arm));
+        summaries.sort_by_cached_key(|summary| place(&summary.arm));
         let mut compared_schedules = compare_schedules(&series, &ceilings);
         compared_schedules.sort_by_key(|summary| schedules.iter().position(|label| *label == summary.schedule));
         let event =

@@ -176,7 +176,7 @@ fn score(
     };
     let warnings = warnings();
     let gain_over = |name: &str, baseline: &Baseline| {
-        let held_out = HeldOut::beside(&pooled, &beside(&pooled, name, runs), Some(baseline))?;
+        let held_out = HeldOut::beside(&pooled, &order, &beside(&pooled, name, runs), Some(baseline))?;
         Ok(over(runs_by_seed.estimate(Interval::ALL, |weights| held_out.weighted(weights))?, held_out.runs()))
     };
     let defined = |values: &[Result<f64, Undefined>]| values.iter().flatten().count();

@@ -178,3 +178,19 @@ fn before_the_first_task_is_done_there_is_nothing_to_show() {
     assert!(error.contains("none of the 1 runs in") && error.contains("has finished or completed a task"), "{error}");
     assert!(!workplace.plots().exists());
 }
+
+#[test]
+fn of_many_runs_the_first_are_shown_and_the_others_counted() {
+    let workplace = Workplace::new(&Plan { methods: vec!["l2_adam".into()], seeds: 8, ..Plan::small() });
+    for seed in 0..8 {
+        for schedule in ["paper", "as_run", "debiased"] {
+            workplace.interrupt(("l2_adam", schedule, seed), 2);
+        }
+    }
+    let (files, terminal) = workplace.report();
+    for text in [flat(&terminal), flat(&fs::read_to_string(files.unwrap().markdown).unwrap())] {
+        assert!(text.contains("These are the first 20 of 24 such runs."), "{text}");
+        assert!(text.contains("And 19 more have not finished."), "{text}");
+        assert_eq!(text.matches("has not finished. No number counts it").count(), 5, "{text}");
+    }
+}

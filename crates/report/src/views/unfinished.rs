@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::evidence::Evidence;
+use crate::plot::axis::plain;
 use crate::results::RecordedRun;
 use crate::setting::option;
 use crate::views::table::Table;
@@ -17,14 +18,22 @@ fn done(evidence: &Evidence, run: &RecordedRun) -> String {
     }
 }
 
-/// A row a run; none where all have finished.
+/// Rows of the table, for nobody reads thousands.
+const MOST_ROWS: usize = 20;
+
+/// A row a run, up to [`MOST_ROWS`]; none where all have finished.
 pub(crate) fn table(evidence: &Evidence) -> Option<Table> {
     let note = "Runs that are under way or were interrupted, as far as their rows were written when they were read. They enter no \
                 verdict, no mean, no interval and no other table but the comparison with a paper, where they are marked. A run \
                 that goes on from its checkpoint writes the same numbers.";
     let mut table =
         Table::new("Unfinished runs", note, &["method", "schedule", "#seed", "#tasks done", "#last accuracy"]);
-    for run in evidence.sweep.unfinished() {
+    let all = evidence.sweep.unfinished().count();
+    if all > MOST_ROWS {
+        let first = format!(" These are the first {MOST_ROWS} of {} such runs.", plain(all as f64, 0));
+        table.note.push_str(&first);
+    }
+    for run in evidence.sweep.unfinished().take(MOST_ROWS) {
         let last = run.series.online_accuracy().last().copied().flatten();
         let cells = vec![
             run.arm.method.clone(),

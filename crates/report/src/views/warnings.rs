@@ -1,11 +1,12 @@
 //! What a reader must know before believing the numbers, each in a sentence or two.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use trainability_record::run::Status;
 
 use crate::evidence::Evidence;
 use crate::evidence::warnings as series;
+use crate::plot::axis::plain;
 use crate::results::{RecordedRun, RecordedSweep};
 use crate::series::{Arm, CONTROL};
 
@@ -31,35 +32,86 @@ pub(crate) fn all(evidence: &Evidence) -> Vec<String> {
 
 /// Runs whose files are not what they wrote; no statistic counts them.
 pub(crate) fn damaged(sweep: &RecordedSweep) -> Vec<String> {
-    let sentence = |run: &RecordedRun| {
+    let told = |run: &RecordedRun| {
         let damage = run.damage.as_ref()?;
         let name = format!("{}, seed {}", run.arm, run.seed);
-        Some(format!("{name} is left out: {damage}. No number counts it; the sweep's own command does it again."))
+        let own = format!("{name} is left out: {damage}. No number counts it; the sweep's own command does it again.");
+        // Without the folders, the same reason is the same text.
+        let folder = format!("{}/", run.folder.display());
+        let reason = damage.split_once(&folder).map_or(&**damage, |(_, file)| file);
+        Some(ToldRun { own, like_it: format!("are left out: {reason}") })
     };
-    sweep.runs.iter().filter_map(sentence).collect()
+    summed_up(sweep.runs.iter().filter_map(told).collect())
+}
+
+/// What is said of a run by itself, and of others like it where there are many.
+struct ToldRun {
+    own: String,
+    like_it: String,
+}
+
+/// Runs of a kind and reason that are named, where there are more.
+const MOST_NAMED: usize = 5;
+
+/// The first few of each kind and reason by themselves, and of the others how many there are. Reasons that differ in numbers alone, such as
+/// a line or a task, are one.
+fn summed_up(runs: Vec<ToldRun>) -> Vec<String> {
+    let kind = |run: &ToldRun| run.like_it.replace(|c: char| c.is_ascii_digit(), "");
+    let mut kinds: Vec<(String, usize)> = Vec::new();
+    let mut place = BTreeMap::new();
+    for run in &runs {
+        let place = *place.entry(kind(run)).or_insert(kinds.len());
+        if place == kinds.len() {
+            kinds.push((run.like_it.clone(), 0));
+        }
+        kinds[place].1 += 1;
+    }
+    let mut named = vec![0; kinds.len()];
+    let mut sentences = Vec::new();
+    for run in runs {
+        let place = place[&kind(&run)];
+        named[place] += 1;
+        // A single one takes as much room by its name.
+        if named[place] <= MOST_NAMED || kinds[place].1 == MOST_NAMED + 1 {
+            sentences.push(run.own);
+        }
+    }
+    let others = kinds.iter().filter(|(_, all)| *all > MOST_NAMED + 1);
+    sentences
+        .extend(others.map(|(like_it, all)| format!("And {} more {like_it}.", plain((all - MOST_NAMED) as f64, 0))));
+    sentences
 }
 
 /// Runs that are not complete, with the reason; no statistic counts them.
 pub(crate) fn unfinished(sweep: &RecordedSweep) -> Vec<String> {
-    let sentence = |run: &RecordedRun| {
+    let told = |run: &RecordedRun| {
         let name = format!("{}, seed {}", run.arm, run.seed);
         let reason = run.record.as_ref().and_then(|record| record.error.as_deref());
         let because = reason.map_or(String::new(), |reason| format!(": {}", reason.trim_end_matches('.')));
         let task = run.record.as_ref().and_then(|record| record.diverged_at_task);
         let task = task.map_or(String::new(), |task| format!(" in task {}", task.saturating_add(1)));
-        match run.status() {
-            Some(Status::Finished) => None,
-            Some(Status::Diverged) => Some(format!(
-                "{name} diverged{task}{because}. No number counts it, so that what is said of its arm flatters it."
-            )),
-            Some(Status::Failed) => Some(format!("{name} failed{because}. No number counts it.")),
-            Some(Status::Running) => Some(format!("{name} has not finished. No number counts it.")),
-            None => {
-                Some(format!("{name} has no run.json: it was never begun or is being set up. No number counts it."))
+        let (own, like_it) = match run.status() {
+            Some(Status::Finished) => return None,
+            Some(Status::Diverged) => (
+                format!(
+                    "{name} diverged{task}{because}. No number counts it, so that what is said of its arm flatters it."
+                ),
+                format!("diverged{because}"),
+            ),
+            Some(Status::Failed) => {
+                (format!("{name} failed{because}. No number counts it."), format!("failed{because}"))
             }
-        }
+            Some(Status::Running) => {
+                (format!("{name} has not finished. No number counts it."), "have not finished".to_owned())
+            }
+            None => (
+                format!("{name} has no run.json: it was never begun or is being set up. No number counts it."),
+                "have no run.json".to_owned(),
+            ),
+        };
+        Some(ToldRun { own, like_it })
     };
-    sweep.runs.iter().filter(|run| run.damage.is_none()).filter_map(sentence).collect()
+    summed_up(sweep.runs.iter().filter(|run| run.damage.is_none()).filter_map(told).collect())
 }
 
 /// Arms in which the schedule took no decision to change anything in some run.
@@ -132,4 +184,25 @@ pub(crate) fn unconverged(evidence: &Evidence) -> Option<String> {
 
 fn percent(share: f64) -> String {
     if share < 0.001 { "under 0.1 %".into() } else { format!("{:.1} %", 100.0 * share) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_thousands_of_runs_a_few_are_named_and_the_others_counted_by_reason() {
+        let told = |seed: usize, reason: &str| ToldRun {
+            own: format!("seed {seed} failed: {reason}."),
+            like_it: format!("failed: {reason}"),
+        };
+        let full = |seed: usize| told(seed, &format!("disk full in task {seed}"));
+        let sentences = summed_up((0..2592).map(full).chain((0..6).map(|seed| told(seed, "killed"))).collect());
+        assert_eq!(sentences.len(), MOST_NAMED + 6 + 1, "{sentences:?}");
+        assert_eq!(sentences[4], "seed 4 failed: disk full in task 4.");
+        assert_eq!(sentences[10], "seed 5 failed: killed.", "one more is named, as it takes no more room");
+        assert_eq!(sentences[11], "And 2,587 more failed: disk full in task 0.");
+        let few: Vec<String> = summed_up((0..3).map(full).collect());
+        assert_eq!(few.len(), 3);
+    }
 }

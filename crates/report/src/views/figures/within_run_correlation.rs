@@ -28,13 +28,13 @@ pub(super) const FIGURE: Figure = Figure {
 const STEPS: i32 = 5;
 
 fn draw(evidence: &Evidence) -> Vec<Drawing> {
-    let arms: Vec<_> = evidence.arms().into_iter().filter(|arm| !evidence.is_ceiling(&arm.method)).collect();
+    let (arms, runs): (Vec<Arm>, Vec<Vec<&RecordedRun>>) =
+        evidence.runs_by_arm().into_iter().filter(|(arm, _)| !evidence.is_ceiling(&arm.method)).unzip();
     let rows = ranked(&evidence.scores, HORIZON);
     let mut marks = Vec::new();
     for (place, score) in rows.iter().enumerate() {
-        for (column, arm) in arms.iter().enumerate() {
-            let runs = evidence.arm(&arm.method, &arm.schedule).into_iter();
-            let within: Vec<f64> = runs.filter_map(|run| correlation(run, &score.indicator.name)).collect();
+        for (column, runs) in runs.iter().enumerate() {
+            let within: Vec<f64> = runs.iter().filter_map(|run| correlation(run, &score.indicator.name)).collect();
             if let Ok(correlation) = mean(&within) {
                 let (x, y) = (column as f64, place as f64);
                 marks.push(Mark::Cell { x, y, colour: diverging(rounded(correlation)) });
