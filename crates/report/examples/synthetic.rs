@@ -117,7 +117,7 @@ impl MadeUpRun<'_> {
     /// The coefficient of methods after the first of their family.
     fn coefficient(&self) -> Option<f64> {
         let copy = self.method / FAMILIES.len();
-        (copy > 0).then(|| 0.001 * copy as f64)
+        (copy > 0).then_some(0.001 * copy as f64)
     }
 
     fn label(&self) -> String {
