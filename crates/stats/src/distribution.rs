@@ -15,7 +15,7 @@ fn student_t(t: f64, degrees: usize) -> (f64, impl Iterator<Item = f64>) {
     let odd = degrees % 2 == 1;
     let (mut term, mut sum) = if odd { (cosine, 0.0) } else { (1.0, 0.0) };
     let mut factor = if odd { 1.0 } else { 0.0 };
-    let step = move |term: f64, factor: f64| term * cosine * cosine * (factor + 1.0) / (factor + 2.0);
+    let step = move |term: f64, factor: f64| term * (cosine * cosine * (factor + 1.0) / (factor + 2.0));
     while factor + 2.0 <= degrees as f64 {
         sum += term;
         term = step(term, factor);
@@ -35,7 +35,8 @@ const SMALL: f64 = 1e-6;
 /// sum leaves out of the endless one, which is 1.
 pub(crate) fn student_t_outside(t: f64, degrees: usize) -> f64 {
     let (within, rest) = student_t(t.abs(), degrees);
-    if within < 1.0 - SMALL {
+    // Of no number, neither is a number.
+    if within.is_nan() || within < 1.0 - SMALL {
         return (1.0 - within).clamp(0.0, 1.0);
     }
     let mut outside = 0.0;
@@ -108,5 +109,6 @@ mod tests {
         }
         assert_eq!(student_t_outside(0.0, 4), 1.0);
         assert_eq!(student_t_outside(f64::INFINITY, 3), 0.0);
+        assert!(student_t_outside(f64::NAN, 3).is_nan());
     }
 }
