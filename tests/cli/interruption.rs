@@ -52,7 +52,7 @@ fn wait_for_work(work: &Workdir) {
         let rows = std::fs::metadata(work.path(format!("out/runs/{run}/tasks.csv.partial")));
         rows.is_ok_and(|rows| rows.len() > 0)
     };
-    while !RUNS.iter().any(|run| has_rows(&run)) {
+    while !RUNS.iter().any(has_rows) {
         sleep(Duration::from_millis(2));
     }
 }
