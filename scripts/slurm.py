@@ -163,7 +163,8 @@ def main():
         start(folder, arguments.cpus)
         return subprocess.run(arguments.command).returncode
     finally:
-        if os.environ.get("SLURM_CONF"):
+        # Nobody else's jobs, whatever configuration the environment came with.
+        if os.environ.get("SLURM_CONF") == str(folder / "slurm.conf"):
             answers("scancel", "--user=root", "--signal=KILL")
             time.sleep(0.5)
         for name in ("slurmd", "slurmctld", "munged"):

@@ -20,19 +20,6 @@ fn is_there() -> bool {
     is_there
 }
 
-/// Twelve runs of some seconds, and what one process makes of them.
-fn workplace(epochs: usize) -> Workdir {
-    let work = Workdir::new();
-    work.experiment(&[
-        ("methods", json!(["relu", "crelu", "wasserstein"])),
-        ("schedules", json!(["constant", "paper"])),
-        ("stream.epochs", json!(epochs)),
-        ("seeds", json!(2)),
-    ]);
-    work.sweep("whole", &["--jobs", "2"]).succeeded();
-    work
-}
-
 fn submit(work: &Workdir, arguments: &[&str]) -> Jobs {
     let said = work.sweep("out", &[&["--engine", "slurm", "--mem", "1G"], arguments].concat()).succeeded();
     let number = |before: &str| {
@@ -97,12 +84,10 @@ fn wait_for_rows(work: &Workdir) {
 }
 
 fn assert_same_as_one_process(work: &Workdir) {
-    let logs: Vec<String> = files(work, "out/slurm", ".log").iter().map(|log| work.read(log)).collect();
-    assert_eq!(work.runs("out"), work.runs("whole"), "{}", logs.join("\n"));
-    for run in work.runs("whole") {
-        assert_eq!(work.rows("out", &run), work.rows("whole", &run), "{run}");
-        assert_eq!(work.record("out", &run).events, work.record("whole", &run).events, "{run}");
+    for log in files(work, "out/slurm", ".log") {
+        println!("{log}\n{}", work.read(&log));
     }
+    work.assert_same_runs("out", "whole");
 }
 
 #[test]
@@ -110,7 +95,7 @@ fn eight_shards_are_the_local_sweep_and_the_report_waits_for_them() {
     if !is_there() {
         return;
     }
-    let work = workplace(10);
+    let work = Workdir::of_twelve_runs(10);
     let shown =
         work.sweep("out", &["--engine", "slurm", "--shards", "8", "--array-limit", "3", "--dry-run"]).succeeded();
     assert_contains(&shown.stdout, &["12 runs, ", "#SBATCH --array=1-8%3", "#SBATCH --signal=B:USR1@120", "report "]);
@@ -135,7 +120,7 @@ fn a_shard_whose_time_is_up_or_that_is_put_back_goes_on() {
     if !is_there() {
         return;
     }
-    let work = workplace(120);
+    let work = Workdir::of_twelve_runs(120);
     let jobs = submit(&work, &["--shards", "2"]);
     wait_for_rows(&work);
     slurm("scancel", &["--signal=USR1", "--batch", &format!("{}_1", jobs.array)]);
@@ -185,7 +170,7 @@ fn a_node_that_dies_in_the_midst_of_it_loses_nothing() {
     if !is_there() {
         return;
     }
-    let work = workplace(120);
+    let work = Workdir::of_twelve_runs(120);
     let jobs = submit(&work, &["--shards", "3"]);
     wait_for_rows(&work);
     let node = |what: &str| {

@@ -24,7 +24,7 @@ pub(super) struct StatusArguments {
     #[arg(long)]
     json: bool,
     /// Tell it again every so many seconds, until nobody is at work
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "5", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "5", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     watch: Option<u64>,
 }
 

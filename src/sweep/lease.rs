@@ -12,7 +12,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
@@ -281,7 +281,9 @@ impl LeaseFile {
     /// Looks whether the file is still there, and no later generation.
     fn look(&self, pulse: &mut Pulse) {
         let later = |claim: &Sighting| claim.shard == pulse.worker.shard && claim.generation > self.generation;
-        if !self.path.exists() || Sighting::all(&self.folder).iter().any(later) {
+        // A file system that does not answer says nothing.
+        let is_gone = self.path.try_exists().is_ok_and(|there| !there);
+        if is_gone || Sighting::all(&self.folder).iter().any(later) {
             pulse.is_lost = true;
         } else {
             pulse.seen = SystemTime::now();
@@ -300,8 +302,9 @@ fn all_dead(claims: &[Sighting], pace: Pace, waiting: &dyn Fn(&str)) -> Result<V
         let (seconds, told) = (pace.silence.as_secs(), first.told());
         waiting(&format!("waiting for a sign of life of {told}, for {seconds} seconds at most"));
     }
-    let begin = SystemTime::now();
-    while !unknown.is_empty() && begin.elapsed().is_ok_and(|passed| passed < pace.silence) {
+    // Not the system's clock, which may be set while others are watched.
+    let begin = Instant::now();
+    while !unknown.is_empty() && begin.elapsed() < pace.silence {
         std::thread::sleep(pace.beat / 10);
         for claim in &unknown {
             match Sighting::of(claim.path.clone()) {

@@ -23,8 +23,7 @@ mod signals;
 mod slurm;
 mod survey;
 
-pub(crate) use carry_out::choose;
-pub(crate) use carry_out::{Foresight, foresee};
+pub(crate) use carry_out::{Foresight, choose, foresee};
 pub use carry_out::{SweepOutcome, carry_out};
 pub use error::SweepError;
 pub use listener::Listener;

@@ -6,37 +6,40 @@ use crate::data::ImageSet;
 use crate::run::RunPlan;
 
 /// The runs of a share, in the order of the plan.
+pub(super) fn share<'a>(runs: &[&'a RunPlan], set: &ImageSet, shard: Shard) -> Vec<&'a RunPlan> {
+    let own = shares(runs, set, shard.count()).into_iter().zip(runs).filter(|(index, _)| *index == shard.index());
+    own.map(|(_, run)| *run).collect()
+}
+
+/// Which of `count` shares each run is in, from 1.
 ///
 /// Every process finds the same shares from the plan alone, and a run stays in its share whatever has been done already.
 /// Shares have equally many runs of each kind, give or take one, so that they take equally long however wrong the
 /// estimate of a kind's cost is; the runs that are left over go, the dearest first, to the share with the least to do.
-pub(super) fn share<'a>(runs: &[&'a RunPlan], set: &ImageSet, shard: Shard) -> Vec<&'a RunPlan> {
-    if shard.is_whole() {
-        return runs.to_vec();
+pub(super) fn shares(runs: &[&RunPlan], set: &ImageSet, count: usize) -> Vec<usize> {
+    let mut found = vec![1; runs.len()];
+    if count == 1 {
+        return found;
     }
     let whole: Vec<Left> = runs.iter().map(|&run| Left { run, tasks: 0, updates: 0 }).collect();
-    let mut places: Vec<usize> = Vec::new();
-    let mut costs = vec![0.0_f64; shard.count()];
+    let mut costs = vec![0.0_f64; count];
     let mut kinds = kinds(&whole, set);
     let cost = |kind: &Kind, run: usize| kind.work * runs[run].updates() as f64;
     let dearest = |kind: &Kind| kind.runs.iter().map(|&run| cost(kind, run)).fold(0.0, f64::max);
     kinds.sort_by(|a, b| dearest(b).total_cmp(&dearest(a)));
     for kind in &kinds {
-        let mut counts = vec![0_usize; shard.count()];
+        let mut counts = vec![0_usize; count];
         let mut dear_first: Vec<usize> = kind.runs.clone();
         dear_first.sort_by(|&a, &b| cost(kind, b).total_cmp(&cost(kind, a)));
         for run in dear_first {
             let order = |&a: &usize, &b: &usize| counts[a].cmp(&counts[b]).then(costs[a].total_cmp(&costs[b]));
-            let goal = (0..shard.count()).min_by(order).unwrap_or_default();
+            let goal = (0..count).min_by(order).unwrap_or_default();
             counts[goal] += 1;
             costs[goal] += cost(kind, run);
-            if goal + 1 == shard.index() {
-                places.push(run);
-            }
+            found[run] = goal + 1;
         }
     }
-    places.sort_unstable();
-    places.into_iter().map(|place| runs[place]).collect()
+    found
 }
 
 #[cfg(test)]

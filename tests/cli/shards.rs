@@ -9,18 +9,6 @@ use serde_json::{Value, json};
 
 use super::workdir::Workdir;
 
-fn workplace(epochs: usize) -> Workdir {
-    let work = Workdir::new();
-    work.experiment(&[
-        ("methods", json!(["relu", "crelu", "wasserstein"])),
-        ("schedules", json!(["constant", "paper"])),
-        ("stream.epochs", json!(epochs)),
-        ("seeds", json!(2)),
-    ]);
-    work.sweep("whole", &["--jobs", "2"]).succeeded();
-    work
-}
-
 fn start(work: &Workdir, shard: &str) -> Child {
     let mut program = Command::new(env!("CARGO_BIN_EXE_trainability"));
     program.args(["sweep", "tiny.json", "--out", "out", "--jobs", "1", "--shard", shard]).current_dir(work.path(""));
@@ -28,11 +16,7 @@ fn start(work: &Workdir, shard: &str) -> Child {
 }
 
 fn assert_union_is_whole(work: &Workdir) {
-    assert_eq!(work.runs("out"), work.runs("whole"));
-    for run in work.runs("whole") {
-        assert_eq!(work.rows("out", &run), work.rows("whole", &run), "{run}");
-        assert_eq!(work.record("out", &run).events, work.record("whole", &run).events, "{run}");
-    }
+    work.assert_same_runs("out", "whole");
     let [mut ours, mut whole] =
         ["out", "whole"].map(|out| serde_json::from_str::<Value>(&work.read(format!("{out}/sweep.json"))).unwrap());
     for sweep in [&mut ours, &mut whole] {
@@ -61,7 +45,7 @@ fn wait_for_work(work: &Workdir, stem: &str) {
 
 #[test]
 fn shares_side_by_side_are_the_whole_sweep() {
-    let work = workplace(3);
+    let work = Workdir::of_twelve_runs(3);
     let children = ["1/4", "2/4", "3/4", "4/4"].map(|shard| start(&work, shard));
     for child in children {
         let output = child.wait_with_output().unwrap();
@@ -76,7 +60,7 @@ fn shares_side_by_side_are_the_whole_sweep() {
 
 #[test]
 fn a_share_whose_process_was_killed_is_taken_up_by_the_next_and_overlapping_ones_are_refused() {
-    let work = workplace(60);
+    let work = Workdir::of_twelve_runs(60);
     let mut killed = start(&work, "1/2");
     wait_for_work(&work, "1-of-2");
     let told = format!("another sweep is at work in out (shard 1/2, process {} on ", killed.id());

@@ -169,6 +169,28 @@ impl Workdir {
         names.filter_map(|path| Some(path.to_str()?.strip_suffix("/run.json")?.to_owned())).collect()
     }
 
+    /// A folder with an experiment of twelve runs of two kinds of schedules, and in `whole` what one process makes of it.
+    pub(crate) fn of_twelve_runs(epochs: usize) -> Workdir {
+        let work = Workdir::new();
+        work.experiment(&[
+            ("methods", json!(["relu", "crelu", "wasserstein"])),
+            ("schedules", json!(["constant", "paper"])),
+            ("stream.epochs", json!(epochs)),
+            ("seeds", json!(2)),
+        ]);
+        work.sweep("whole", &["--jobs", "2"]).succeeded();
+        work
+    }
+
+    /// Asserts that two sweeps have the same runs, with the same rows and decisions.
+    pub(crate) fn assert_same_runs(&self, out: &str, whole: &str) {
+        assert_eq!(self.runs(out), self.runs(whole));
+        for run in self.runs(whole) {
+            assert_eq!(self.rows(out, &run), self.rows(whole, &run), "{run}");
+            assert_eq!(self.record(out, &run).events, self.record(whole, &run).events, "{run}");
+        }
+    }
+
     /// The record of a run.
     pub(crate) fn record(&self, out: &str, run: &str) -> RunRecord {
         read_record(&self.path(format!("{out}/runs/{run}"))).unwrap().unwrap()

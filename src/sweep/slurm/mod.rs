@@ -3,7 +3,7 @@
 mod script;
 mod size;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -14,10 +14,10 @@ use trainability_record::digest::{Digest, read_json, write_json};
 
 use super::carry_out::Foresight;
 use super::error::SweepError;
-use super::shard::Shard;
-use super::share::share;
+use super::share::shares;
 use crate::data::ImageSet;
 use crate::experiment::SlurmOptions;
+use crate::run::RunPlan;
 use script::Script;
 use size::Size;
 
@@ -61,12 +61,11 @@ impl Submission {
         call: Call,
     ) -> Result<Submission, SweepError> {
         let size = Size::of(options, foresight.cost.as_ref(), foresight.chosen.len());
-        let has_work = |index: &usize| {
-            let shard: Option<Shard> = format!("{index}/{}", size.shards).parse().ok();
-            let share = shard.map(|shard| share(&foresight.chosen, set, shard)).unwrap_or_default();
-            share.iter().any(|run| foresight.left.iter().any(|left| std::ptr::eq(*left, *run)))
-        };
-        let indices: Vec<usize> = (1..=size.shards).filter(has_work).collect();
+        let left: HashSet<*const RunPlan> = foresight.left.iter().map(|run| std::ptr::from_ref(*run)).collect();
+        let shares = shares(&foresight.chosen, set, size.shards).into_iter().zip(&foresight.chosen);
+        let with_work: BTreeSet<usize> =
+            shares.filter(|(_, run)| left.contains(&std::ptr::from_ref(**run))).map(|(index, _)| index).collect();
+        let indices: Vec<usize> = with_work.into_iter().collect();
         let slurm = |source| SweepError::Unwritable { folder: call.out.to_owned(), source };
         let script = Script {
             name: call.name,
@@ -117,9 +116,20 @@ impl Submission {
                 .parse()
                 .map_err(|_| SweepError::Slurm(format!("sbatch said {said:?} in the place of a job's number")))
         };
-        let job = submit(&[], SWEEP_SCRIPT)?;
-        let report = submit(&[format!("--dependency=afterany:{job}")], REPORT_SCRIPT)?;
-        let record = JobRecord { job, report, runs: self.runs, shards: self.shards, array: self.array.clone() };
+        let mut record = JobRecord {
+            job: submit(&[], SWEEP_SCRIPT)?,
+            report: None,
+            runs: self.runs,
+            shards: self.shards,
+            array: self.array.clone(),
+        };
+        // Known from now on, whatever becomes of the report.
+        write_json(&self.folder.join(JOB_FILE), &record)?;
+        let job = record.job;
+        let report = submit(&[format!("--dependency=afterany:{job}")], REPORT_SCRIPT).map_err(|error| {
+            SweepError::Slurm(format!("job {job} was handed over, and its report was not: {error}"))
+        })?;
+        record.report = Some(report);
         write_json(&self.folder.join(JOB_FILE), &record)?;
         let hours = self.hours.map_or_else(String::new, |hours| format!(" of about {hours:.1} hours each"));
         Ok(format!("job {job} has {} shards{hours}, and job {report} will report when all are over", self.tasks))
@@ -134,7 +144,8 @@ const JOB_FILE: &str = "job.json";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct JobRecord {
     job: u64,
-    report: u64,
+    /// The job that reports, once it was handed over.
+    report: Option<u64>,
     runs: usize,
     shards: usize,
     array: String,
