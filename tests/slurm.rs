@@ -96,9 +96,16 @@ fn eight_shards_are_the_local_sweep_and_the_report_waits_for_them() {
         return;
     }
     let work = Workdir::of_twelve_runs(10);
-    let shown =
-        work.sweep("out", &["--engine", "slurm", "--shards", "8", "--array-limit", "3", "--dry-run"]).succeeded();
-    assert_contains(&shown.stdout, &["12 runs, ", "#SBATCH --array=1-8%3", "#SBATCH --signal=B:USR1@120", "report "]);
+    let shown = work
+        .sweep(
+            "out",
+            &["--engine", "slurm", "--shards", "8", "--array-limit", "3", "--log", "tensorboard", "--dry-run"],
+        )
+        .succeeded();
+    assert_contains(
+        &shown.stdout,
+        &["--log=tensorboard", "12 runs, ", "#SBATCH --array=1-8%3", "#SBATCH --signal=B:USR1@120", "report "],
+    );
     assert!(!work.path("out").exists(), "nothing is written");
 
     let jobs = submit(&work, &["--shards", "8", "--array-limit", "3"]);

@@ -56,6 +56,10 @@ pub(crate) struct Sweep {
     /// A run writes a checkpoint when its last is this old
     #[arg(long, value_name = "SECONDS", default_value = "60")]
     checkpoint_every: String,
+    /// Write each run's rows as an event file of TensorBoard as well, in the sweep's folder under tensorboard/; of runs
+    /// that were trained without, too
+    #[arg(long, value_enum, value_name = "KIND")]
+    log: Option<Log>,
     /// Print the runs with their number of updates, measure in some seconds what they will cost (hours on this machine,
     /// memory, disk), and train none of them
     #[arg(long)]
@@ -68,6 +72,12 @@ pub(crate) struct Sweep {
     engine: Engine,
     #[command(flatten)]
     slurm: SlurmOptions,
+}
+
+/// Where rows go besides the CSV files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Log {
+    Tensorboard,
 }
 
 /// Who carries a sweep out.
@@ -133,6 +143,7 @@ impl Sweep {
             fail_fast: self.fail_fast,
             retry_failed: self.retry_failed,
             fork_of,
+            tensorboard: self.log == Some(Log::Tensorboard),
             checkpoint_every,
             signals: if self.dry_run { Signals::default() } else { Signals::listen()? },
         };
@@ -165,6 +176,7 @@ impl Sweep {
             valued("only", self.only.clone()),
             valued("seeds", self.seeds.clone()),
             valued("checkpoint-every", Some(self.checkpoint_every.clone())),
+            self.log.map(|Log::Tensorboard| "--log=tensorboard".to_owned()),
             self.fail_fast.then(|| "--fail-fast".to_owned()),
         ];
         [self.config.display().to_string()].into_iter().chain(set).chain(others.into_iter().flatten()).collect()

@@ -1,5 +1,6 @@
 //! The sweep itself: which runs are left, and training them, several at a time.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,6 +11,7 @@ use trainability_record::{Status, read_record};
 
 use super::cost::{self, Cost, Left, Occasion};
 use super::error::SweepError;
+use super::event_file::EventFile;
 use super::folder::{SweepFolder, check_options};
 use super::lease::{TakenOver, others_at_work};
 use super::listener::Listener;
@@ -85,6 +87,9 @@ pub fn carry_out(
     check_options(&options.out, plan)?;
     let kept = fork::keep(&sources, &folder, &chosen, listener)?;
     let (mut outcome, left) = select(&folder, &chosen, options.retry_failed, listener);
+    if options.tensorboard {
+        log_earlier(&folder, &chosen, &left)?;
+    }
     let updates = left.iter().map(|run| run.updates()).sum();
     listener.begin(left.len(), updates, outcome.skipped);
     let places: Vec<Left> = left.iter().map(|run| left_of(run, &folder.run(run))).collect();
@@ -223,6 +228,19 @@ fn select<'a>(
         }
     }
     (outcome, left)
+}
+
+/// Writes the event files of runs that were trained without.
+fn log_earlier(folder: &SweepFolder, chosen: &[&RunPlan], left: &[&RunPlan]) -> Result<(), SweepError> {
+    let left: BTreeSet<String> = left.iter().map(|run| run.name()).collect();
+    for run in chosen.iter().filter(|run| !left.contains(&run.name())) {
+        let (place, events) = (folder.run(run), folder.events(run));
+        if place.exists() && !EventFile::is_begun(&events) {
+            EventFile::begin(&events, &place)
+                .map_err(|source| SweepError::Unwritable { folder: events.clone(), source })?;
+        }
+    }
+    Ok(())
 }
 
 /// A run that was begun, with its status and error.

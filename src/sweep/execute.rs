@@ -11,6 +11,7 @@ use trainability_record::atomic::WriteError;
 use trainability_record::{Recorder, RunRecord, Status};
 use trainability_tensor::{State, StateError};
 
+use super::event_file::EventFile;
 use super::folder::SweepFolder;
 use super::lease::{Lease, TakenOver};
 use super::listener::Listener;
@@ -60,12 +61,15 @@ pub(super) fn execute(
     listener: &dyn Listener,
 ) -> Result<RunRecord, TakenOver> {
     let (place, lease) = (folder.run(plan), folder.lease());
+    let events = options.tensorboard.then(|| folder.events(plan));
     let folder = place.as_path();
     lease.check()?;
     lease.begin(plan.name());
     let mut record = RunRecord::begun(&plan.hash, &plan.method.label, &plan.schedule, plan.seed, plan.options.clone());
-    let attempt =
-        catch_unwind(AssertUnwindSafe(|| train(plan, images, (folder, lease), options, listener, &mut record)));
+    let attempt = catch_unwind(AssertUnwindSafe(|| {
+        let places = Places { folder, events: events.as_deref(), lease };
+        train(plan, images, places, options, listener, &mut record)
+    }));
     match attempt {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
@@ -107,7 +111,7 @@ fn fault(message: &str, record: &RunRecord) -> String {
 fn train(
     plan: &RunPlan,
     images: &SharedImages,
-    (folder, lease): (&Path, &Lease),
+    Places { folder, events, lease }: Places,
     options: &SweepOptions,
     listener: &dyn Listener,
     record: &mut RunRecord,
@@ -115,7 +119,9 @@ fn train(
     let start = Instant::now();
     let signals = &options.signals;
     let unwritable = |source| RunError::Unwritable { folder: folder.to_owned(), source };
-    let Beginning { mut run, mut recorder, seconds: earlier, resumptions } = begin(plan, images, folder, listener)?;
+    let Beginning { mut run, recorder, seconds: earlier, resumptions } = begin(plan, images, folder, listener)?;
+    let events = events.map(|place| EventFile::begin(place, folder)).transpose().map_err(unwritable)?;
+    let mut rows = Rows { recorder, events };
     record.resumptions = resumptions;
     listener.updated(run.learner().updates());
     note(&run, start, &earlier, record);
@@ -133,14 +139,14 @@ fn train(
         (record.tasks, record.updates, record.last_finite_loss) =
             (run.tasks(), run.learner().updates(), run.learner().last_finite_loss());
         listener.updated(1);
-        recorder.add_controls(&advance.controls)?;
+        rows.recorder.add_controls(&advance.controls)?;
         if let Some(row) = &advance.task {
-            recorder.add_task(row)?;
+            rows.recorder.add_task(row)?;
         }
-        if advance.task.is_some() || recorder.waiting() > MOST_WAITING {
+        if advance.task.is_some() || rows.waiting() > MOST_WAITING {
             let writing = Instant::now();
             lease.check()?;
-            recorder.flush().map_err(unwritable)?;
+            rows.flush().map_err(unwritable)?;
             run.count_seconds("writing", writing);
         }
         let stop = signals.stop().is_some();
@@ -148,9 +154,9 @@ fn train(
         if (stop || due) && !run.is_over() {
             let writing = Instant::now();
             lease.check()?;
-            recorder.flush().map_err(unwritable)?;
+            rows.flush().map_err(unwritable)?;
             note(&run, start, &earlier, record);
-            save(&run, &recorder, folder, record)?;
+            save(&run, &rows.recorder, folder, record)?;
             record.write(folder)?;
             last_checkpoint = Instant::now();
             run.count_seconds("writing", writing);
@@ -160,13 +166,42 @@ fn train(
         }
     }
     lease.check()?;
-    let checksums = recorder.finish().map_err(unwritable)?;
+    rows.flush().map_err(unwritable)?;
+    let checksums = rows.recorder.finish().map_err(unwritable)?;
     note(&run, start, &earlier, record);
     record.checksums = checksums.into_iter().collect();
     record.status = if divergence.is_some() { Status::Diverged } else { Status::Finished };
     record.diverged_at_task = divergence.as_ref().map(|diverged| diverged.task);
     record.error = divergence.map(|diverged| diverged.to_string());
     Ok(())
+}
+
+/// Where a run is written, as long as it is this process's.
+struct Places<'a> {
+    folder: &'a Path,
+    /// The folder of its event file, if it has one.
+    events: Option<&'a Path>,
+    lease: &'a Lease,
+}
+
+/// Where a run's rows go.
+struct Rows {
+    recorder: Recorder,
+    events: Option<EventFile>,
+}
+
+impl Rows {
+    /// Bytes that are not yet on their way to the disk.
+    fn waiting(&self) -> usize {
+        self.recorder.waiting().iter().map(|rows| rows.len()).sum()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if let Some(events) = &mut self.events {
+            events.add(self.recorder.waiting())?;
+        }
+        self.recorder.flush()
+    }
 }
 
 /// A run at its start, or where its checkpoint left it.

@@ -59,6 +59,11 @@ impl SweepFolder {
         self.path.join("runs").join(run.name())
     }
 
+    /// The folder of a run's event file.
+    pub(super) fn events(&self, run: &RunPlan) -> PathBuf {
+        self.path.join("tensorboard").join(run.name())
+    }
+
     /// Moves what a run left out of its way, to replaced/METHOD/SCHEDULE/seed-N.K, and tells where that is.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 mod carry_out;
 mod cost;
 mod error;
+mod event_file;
 mod execute;
 mod folder;
 mod fork;

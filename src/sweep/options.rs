@@ -23,6 +23,8 @@ pub struct SweepOptions {
     pub retry_failed: bool,
     /// The folder of a sweep whose finished runs are kept where their options still fit.
     pub fork_of: Option<PathBuf>,
+    /// Write each run's rows as an event file of TensorBoard as well.
+    pub tensorboard: bool,
     /// A run writes a checkpoint when its last one is this old, and when a signal asks it to stop.
     pub checkpoint_every: Duration,
     /// What may ask the sweep to stop.

@@ -139,6 +139,32 @@ fn an_interrupted_run_goes_on_from_its_checkpoint_or_starts_again_and_ends_with_
 }
 
 #[test]
+fn event_files_of_new_interrupted_and_earlier_runs_hold_the_same_scalars() {
+    let work = Workdir::new();
+    work.sweep("whole", &[]).succeeded();
+    assert!(!work.path("whole/tensorboard").exists());
+    let name = "relu/paper/seed-0";
+    interrupt(&work, "out", name, 14, true);
+    work.sweep("out", &["--log", "tensorboard"]).succeeded().tells(&["2 runs finished"]);
+    let before = work.snapshot("whole/runs");
+    work.sweep("whole", &["--log", "tensorboard"]).succeeded().tells(&["0 runs finished, 2 were finished before"]);
+    assert_eq!(work.snapshot("whole/runs"), before);
+    work.assert_same_runs("out", "whole");
+    for run in work.runs("whole") {
+        let [out, whole] = ["out", "whole"].map(|sweep| {
+            let file = format!("{sweep}/tensorboard/{run}/events.out.tfevents.0000000000");
+            fs::read(work.path(&file)).unwrap()
+        });
+        let counted = |bytes: &[u8], tag: &str| bytes.windows(tag.len()).filter(|text| *text == tag.as_bytes()).count();
+        let measured = work.rows("whole", &run)[1].matches(",fc1,").count();
+        for (tag, rows) in [("tasks/online_accuracy", 3), ("fc1/learning_rate", measured)] {
+            assert_eq!([counted(&out, tag), counted(&whole, tag)], [rows, rows], "{run} {tag}");
+        }
+        assert_eq!(out.len(), whole.len(), "{run}");
+    }
+}
+
+#[test]
 fn a_run_that_has_not_finished_can_be_looked_at_and_is_left_as_it_is() {
     let work = Workdir::new();
     work.sweep("whole", &[]).succeeded();

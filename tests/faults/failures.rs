@@ -52,6 +52,7 @@ fn options(out: PathBuf) -> SweepOptions {
         fail_fast: false,
         retry_failed: false,
         fork_of: None,
+        tensorboard: false,
         checkpoint_every: Duration::from_secs(60),
         signals: Signals::default(),
     }

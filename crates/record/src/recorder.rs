@@ -129,9 +129,9 @@ impl Recorder {
         [0, 1].map(|index| self.files[index].written())
     }
 
-    /// Bytes that are not yet in the files.
-    pub fn waiting(&self) -> usize {
-        self.files.iter().map(|rows| rows.waiting.len()).sum()
+    /// What is not yet in each file: whole rows, and the header where nothing has been written.
+    pub fn waiting(&self) -> [&[u8]; 2] {
+        [0, 1].map(|index| &self.files[index].waiting[..])
     }
 
     /// Adds a finished task's row.
