@@ -14,7 +14,7 @@ use crate::results::{RecordedRun, RecordedSweep};
 use crate::selected::Selected;
 use crate::series::CONTROL;
 use crate::setting::{grid_keys, is_ceiling, option_keys, value_of};
-use crate::wording::{counted, distinct};
+use crate::wording::{among, counted, distinct};
 
 /// One `--filter KEY=VALUE[,VALUE...]`.
 #[derive(Clone, Debug)]
@@ -124,14 +124,6 @@ pub(crate) fn no_such_key(key: &str, runs: &[&RecordedRun], keys: &[String]) -> 
     format!(
         "no run has the key {key:?}, expected method, schedule, seed, task, or an option such as training.learning_rate{guess}"
     )
-}
-
-/// Values in a sentence.
-fn among(values: &[String]) -> String {
-    const MOST: usize = 12;
-    let shown = values.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
-    let more = values.len().saturating_sub(MOST);
-    if more > 0 { format!("{shown} and {more} more") } else { shown }
 }
 
 /// Reads what the filters leave of one sweep, or of several together.

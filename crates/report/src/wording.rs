@@ -18,6 +18,15 @@ pub(crate) fn distinct<T: PartialEq>(items: impl IntoIterator<Item = T>) -> Vec<
     distinct
 }
 
+/// Names in a sentence: all of a few, and of many the first with the number of the others.
+pub(crate) fn among(names: &[String]) -> String {
+    const MOST: usize = 12;
+    // A single one takes as much room by its name.
+    let (shown, others) = names.split_at(if names.len() > MOST + 1 { MOST } else { names.len() });
+    let shown = shown.join(", ");
+    if others.is_empty() { shown } else { format!("{shown} and {} more", others.len()) }
+}
+
 /// Like `1 run`, `12 runs`.
 pub(crate) fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })

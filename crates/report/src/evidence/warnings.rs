@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use trainability_stats::gaps::defined;
 
 use crate::series::{Arm, Series};
+use crate::wording::among;
 
 /// Seeds of an arm below which intervals over seeds deserve a warning.
 pub(crate) const FEWEST_SEEDS: usize = 5;
@@ -19,7 +20,7 @@ pub(crate) fn few_seeds(runs: &[Series]) -> Vec<String> {
         }
     }
     let sentence = |(seeds, few): (usize, Vec<String>)| {
-        let few = if few.len() == arms.len() { "every arm".to_owned() } else { few.join(", ") };
+        let few = if few.len() == arms.len() { "every arm".to_owned() } else { among(&few) };
         if seeds == 1 {
             return format!("1 seed: there is no interval over seeds for {few}.");
         }
@@ -45,10 +46,8 @@ pub(crate) fn identical_arms(runs: &[Series]) -> Vec<String> {
     }
     let sentence = |group: &Vec<(&Arm, BySeed<'_>)>| {
         let names: Vec<String> = group.iter().map(|(arm, _)| arm.to_string()).collect();
-        format!(
-            "{} have the same numbers in every column on all seeds they share: they are the same run.",
-            names.join(" and ")
-        )
+        let names = if names.len() == 2 { names.join(" and ") } else { among(&names) };
+        format!("{names} have the same numbers in every column on all seeds they share: they are the same run.")
     };
     groups.iter().filter(|group| group.len() > 1).map(sentence).collect()
 }

@@ -41,3 +41,16 @@ fn warnings_name_what_a_reader_must_know() {
     assert_eq!(warnings::undefined_indicator(&runs, "y").as_deref(), Some(absent));
     assert!(warnings::few_seeds(&runs[..2])[0].contains("of every arm span"));
 }
+
+#[test]
+fn of_hundreds_of_arms_a_dozen_are_named() {
+    let columns = vec![("online_accuracy", vec![0.9, 0.5])];
+    let two_seeds = (0..2).map(|seed| run(arm("relu", "constant"), seed, &columns));
+    let of_one = (100..400).map(|other| run(arm("relu", &format!("s{other}")), 0, &columns));
+    let runs: Vec<Series> = two_seeds.chain(of_one).collect();
+    let names: Vec<String> = (100..112).map(|other| format!("relu/s{other}")).collect();
+    let few = warnings::few_seeds(&runs);
+    assert_eq!(few[0], format!("1 seed: there is no interval over seeds for {} and 288 more.", names.join(", ")));
+    let same = warnings::identical_arms(&runs);
+    assert!(same.len() == 1 && same[0].contains("relu/s110 and 289 more have the same numbers"), "{same:?}");
+}

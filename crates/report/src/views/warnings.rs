@@ -39,41 +39,41 @@ pub(crate) fn damaged(sweep: &RecordedSweep) -> Vec<String> {
         // Without the folders, the same reason is the same text.
         let folder = format!("{}/", run.folder.display());
         let reason = damage.split_once(&folder).map_or(&**damage, |(_, file)| file);
-        Some(ToldRun { own, like_it: format!("are left out: {reason}") })
+        Some(Told { own, like_it: format!("are left out: {reason}") })
     };
     summed_up(sweep.runs.iter().filter_map(told).collect())
 }
 
-/// What is said of a run by itself, and of others like it where there are many.
-struct ToldRun {
+/// What is said of a run or an arm by itself, and of others like it where there are many.
+struct Told {
     own: String,
     like_it: String,
 }
 
-/// Runs of a kind and reason that are named, where there are more.
+/// Runs or arms of a kind and reason that are named, where there are more.
 const MOST_NAMED: usize = 5;
 
 /// The first few of each kind and reason by themselves, and of the others how many there are. Reasons that differ in numbers alone, such as
 /// a line or a task, are one.
-fn summed_up(runs: Vec<ToldRun>) -> Vec<String> {
-    let kind = |run: &ToldRun| run.like_it.replace(|c: char| c.is_ascii_digit(), "");
+fn summed_up(all: Vec<Told>) -> Vec<String> {
+    let kind = |told: &Told| told.like_it.replace(|c: char| c.is_ascii_digit(), "");
     let mut kinds: Vec<(String, usize)> = Vec::new();
     let mut place = BTreeMap::new();
-    for run in &runs {
-        let place = *place.entry(kind(run)).or_insert(kinds.len());
+    for told in &all {
+        let place = *place.entry(kind(told)).or_insert(kinds.len());
         if place == kinds.len() {
-            kinds.push((run.like_it.clone(), 0));
+            kinds.push((told.like_it.clone(), 0));
         }
         kinds[place].1 += 1;
     }
     let mut named = vec![0; kinds.len()];
     let mut sentences = Vec::new();
-    for run in runs {
-        let place = place[&kind(&run)];
+    for told in all {
+        let place = place[&kind(&told)];
         named[place] += 1;
         // A single one takes as much room by its name.
         if named[place] <= MOST_NAMED || kinds[place].1 == MOST_NAMED + 1 {
-            sentences.push(run.own);
+            sentences.push(told.own);
         }
     }
     let others = kinds.iter().filter(|(_, all)| *all > MOST_NAMED + 1);
@@ -109,7 +109,7 @@ pub(crate) fn unfinished(sweep: &RecordedSweep) -> Vec<String> {
                 "have no run.json".to_owned(),
             ),
         };
-        Some(ToldRun { own, like_it })
+        Some(Told { own, like_it })
     };
     summed_up(sweep.runs.iter().filter(|run| run.damage.is_none()).filter_map(told).collect())
 }
@@ -119,17 +119,18 @@ pub(crate) fn never_fired(evidence: &Evidence) -> Vec<String> {
     let sentence = |(arm, runs): (Arm, Vec<&RecordedRun>)| {
         let idle = |run: &&&RecordedRun| run.record.as_ref().is_some_and(|record| record.never_fired());
         let count = runs.iter().filter(idle).count();
-        (count > 0).then(|| {
-            format!(
+        (count > 0).then(|| Told {
+            own: format!(
                 "{}: the schedule never fired in {count} of {} runs, which makes them identical to their control \
                  {}/{CONTROL}, not a result.",
                 arm,
                 runs.len(),
                 arm.method
-            )
+            ),
+            like_it: "arms have runs in which the schedule never fired".to_owned(),
         })
     };
-    evidence.runs_by_arm().into_iter().filter_map(sentence).collect()
+    summed_up(evidence.runs_by_arm().into_iter().filter_map(sentence).collect())
 }
 
 /// Arms in which the schedule acted, but could not decide anything in some layers, since their bound was never defined.
@@ -144,18 +145,19 @@ pub(crate) fn never_decided(evidence: &Evidence) -> Vec<String> {
     let sentence = |(arm, runs): (Arm, Vec<&RecordedRun>)| {
         let blind: Vec<Vec<String>> = runs.iter().map(blind).filter(|layers| !layers.is_empty()).collect();
         let layers: BTreeSet<&str> = blind.iter().flatten().map(String::as_str).collect();
-        (!blind.is_empty()).then(|| {
-            format!(
+        (!blind.is_empty()).then(|| Told {
+            own: format!(
                 "{}: the bound that the schedule keeps to was undefined at every control event in {} in {} of {} runs, \
                  so that it acted on the other layers alone.",
                 arm,
                 Vec::from_iter(layers).join(", "),
                 blind.len(),
                 runs.len(),
-            )
+            ),
+            like_it: "arms have layers in which the bound was undefined at every control event".to_owned(),
         })
     };
-    evidence.runs_by_arm().into_iter().filter_map(sentence).collect()
+    summed_up(evidence.runs_by_arm().into_iter().filter_map(sentence).collect())
 }
 
 /// How often the largest eigenvalue was not found to the wanted precision.
@@ -192,7 +194,7 @@ mod tests {
 
     #[test]
     fn of_thousands_of_runs_a_few_are_named_and_the_others_counted_by_reason() {
-        let told = |seed: usize, reason: &str| ToldRun {
+        let told = |seed: usize, reason: &str| Told {
             own: format!("seed {seed} failed: {reason}."),
             like_it: format!("failed: {reason}"),
         };
