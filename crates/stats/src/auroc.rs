@@ -105,7 +105,8 @@ pub(crate) fn both_classes(events: &[bool], weights: &[f64]) -> Result<(f64, f64
     Ok((with, without))
 }
 
-fn check_classes(with: f64, without: f64) -> Result<(), Undefined> {
+/// Both classes have weight.
+pub(crate) fn check_classes(with: f64, without: f64) -> Result<(), Undefined> {
     match (with > 0.0, without > 0.0) {
         (false, false) => Err(Undefined::NoValues),
         (false, true) => Err(Undefined::NoEvent),
