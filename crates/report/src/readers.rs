@@ -154,7 +154,7 @@ fn run(method: &str, schedule: &str, columns: BTreeMap<String, Vec<Option<f64>>>
         seed: 0,
         record: Some(finished(method, schedule)),
         damage: None,
-        series: Series { arm, seed: 0, columns },
+        series: Series { arm, seed: 0, columns: columns.into() },
         traces: traces(controls).unwrap(),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use trainability_record::controls::{LayerSeries, read_traces};
@@ -65,10 +66,11 @@ impl RecordedRun {
                 let (tasks, controls) = (place.join("tasks.csv"), place.join("controls.csv"));
                 let open =
                     |path: &Path| fs::File::open(path).map_err(|source| ResultsError::Io { path: path.into(), source });
-                self.series.columns = read_tasks(&tasks, open(&tasks)?)?;
+                let mut columns = read_tasks(&tasks, open(&tasks)?)?;
                 self.traces = read_traces(&controls, open(&controls)?, wanted, &ALSO_READ)?;
-                let tasks = self.series.online_accuracy().len();
-                self.series.columns.extend(take_columns(&mut self.traces, &record.options, tasks));
+                let tasks = columns.values().next().map_or(0, Vec::len);
+                columns.extend(take_columns(&mut self.traces, &record.options, tasks));
+                self.series.columns = columns.into();
             }
             Err(damage) => self.damage = Some(left_out(damage)?),
         }
@@ -95,7 +97,7 @@ impl RecordedRun {
             Ok((columns, _)) if !follow_each_other(columns.get("task").map_or(&[], Vec::as_slice)) => {
                 self.damage = Some(format!("{}: its tasks do not follow each other", tasks.display()));
             }
-            Ok((columns, traces)) => (self.series.columns, self.traces) = (columns, traces),
+            Ok((columns, traces)) => (self.series.columns, self.traces) = (columns.into(), traces),
             Err(error) => self.damage = Some(error.to_string()),
         }
         Ok(())
@@ -268,7 +270,7 @@ fn load_run(root: &Path, place: &Path) -> Result<RecordedRun, ResultsError> {
         Ok(record) => (record, None),
         Err(damage) => (None, Some(left_out(damage)?)),
     };
-    let series = Series { arm: arm.clone(), seed, columns: BTreeMap::new() };
+    let series = Series { arm: arm.clone(), seed, columns: Arc::default() };
     Ok(RecordedRun { folder: place.to_owned(), arm, seed, record, damage, series, traces: Vec::new() })
 }
 

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use globset::{Glob, GlobMatcher};
 use trainability_record::label::nearest;
@@ -204,7 +205,7 @@ fn cut(selected: &mut Selected, first: usize, last: usize, filter: &str) -> Resu
         for trace in &mut run.traces {
             trace.retain(|update| update as f64 > after && update as f64 <= until);
         }
-        for column in run.series.columns.values_mut() {
+        for column in Arc::make_mut(&mut run.series.columns).values_mut() {
             *column = column[range.start.min(column.len())..range.end.min(column.len())].to_vec();
         }
     }

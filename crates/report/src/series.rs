@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use trainability_stats::aggregate::mean;
 use trainability_stats::gaps::{all_defined, defined};
@@ -49,8 +50,8 @@ pub(crate) struct Series {
     pub arm: Arm,
     /// The seed; equal seeds mean equal images, labels and order in every arm.
     pub seed: u64,
-    /// Columns of `tasks.csv` by name, a value a task; `None` is an undefined value.
-    pub columns: BTreeMap<String, Vec<Option<f64>>>,
+    /// Columns of `tasks.csv` by name, a value a task; `None` is an undefined value. Copies of a series share them.
+    pub columns: Arc<BTreeMap<String, Vec<Option<f64>>>>,
 }
 
 impl Series {

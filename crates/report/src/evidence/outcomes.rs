@@ -172,7 +172,7 @@ mod tests {
     fn run(method: &str, seed: u64, accuracy: &[f64]) -> Series {
         let column = accuracy.iter().map(|&value| Some(value).filter(|value| !value.is_nan())).collect();
         let arm = Arm { method: method.to_owned(), schedule: "constant".to_owned() };
-        Series { arm, seed, columns: BTreeMap::from([("online_accuracy".to_owned(), column)]) }
+        Series { arm, seed, columns: BTreeMap::from([("online_accuracy".to_owned(), column)]).into() }
     }
 
     fn events(run: &ScoredRun<'_>, horizon: usize, target: Target) -> Vec<Option<bool>> {

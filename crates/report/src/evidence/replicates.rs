@@ -82,6 +82,8 @@ fn deviation(groups: &[&Vec<f64>]) -> Result<f64, Undefined> {
 mod tests {
     use serde_json::json;
 
+    use std::sync::Arc;
+
     use super::*;
     use crate::tests::synthetic::run;
 
@@ -90,7 +92,7 @@ mod tests {
         let with = |replicate: u64, seed: u64, accuracy: f64| {
             let options = json!({ "training": { "replicate": replicate } });
             let mut run = run(&format!("relu@replicate={replicate}"), "constant", seed, options);
-            run.series.columns.insert("online_accuracy".to_owned(), vec![Some(accuracy)]);
+            Arc::make_mut(&mut run.series.columns).insert("online_accuracy".to_owned(), vec![Some(accuracy)]);
             run
         };
         let runs =

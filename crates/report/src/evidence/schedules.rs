@@ -97,7 +97,8 @@ mod tests {
         let run = |method: &str, seed: usize, score: f64| Series {
             arm: Arm { method: method.to_owned(), schedule: schedule.to_owned() },
             seed: seed as u64,
-            columns: BTreeMap::from([("online_accuracy".to_owned(), vec![Some(score - 0.05), Some(score + 0.05)])]),
+            columns: BTreeMap::from([("online_accuracy".to_owned(), vec![Some(score - 0.05), Some(score + 0.05)])])
+                .into(),
         };
         let of_method = |(method, scores): &(&str, [f64; 3])| -> Vec<Series> {
             scores.iter().enumerate().map(|(seed, score)| run(method, seed, *score)).collect()

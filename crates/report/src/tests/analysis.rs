@@ -27,8 +27,8 @@ pub(super) fn arm(method: &str, schedule: &str) -> Arm {
 
 pub(super) fn run(arm: Arm, seed: u64, columns: &[(&str, Vec<f64>)]) -> Series {
     let column = |values: &Vec<f64>| values.iter().map(|value| Some(*value).filter(|value| !value.is_nan())).collect();
-    let columns = columns.iter().map(|(name, values)| ((*name).to_owned(), column(values))).collect();
-    Series { arm, seed, columns }
+    let columns = columns.iter().map(|(name, values)| ((*name).to_owned(), column(values)));
+    Series { arm, seed, columns: BTreeMap::from_iter(columns).into() }
 }
 
 fn normal(generator: &mut impl Rng) -> f64 {

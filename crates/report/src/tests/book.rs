@@ -1,5 +1,7 @@
 //! The figure and the table that the book shows.
 
+use std::sync::Arc;
+
 use trainability_record::Glossary;
 
 use super::last_task::FIGURE;
@@ -18,7 +20,7 @@ fn the_book_shows_the_figure_and_the_table_that_are_drawn_here() {
     assert!(book.contains(include_str!("last_task.rs")) && book.contains(include_str!("what_is_left.rs")));
     let ends_at = |schedule, last| {
         let mut run = run("relu", schedule, 0, options("relu", 1));
-        run.series.columns.insert("online_accuracy".to_owned(), vec![Some(0.9), Some(last)]);
+        Arc::make_mut(&mut run.series.columns).insert("online_accuracy".to_owned(), vec![Some(0.9), Some(last)]);
         run
     };
     let runs = vec![ends_at("constant", 0.5), ends_at("paper", 0.75)];

@@ -43,7 +43,7 @@ fn run(arm: Arm, seed: u64, level: f64, fall: f64, columns: &[Column<'_>]) -> Se
         series.entry("online_accuracy".to_owned()).or_default().push(Some(accuracy));
         series.entry("task_age".to_owned()).or_default().push(Some(task as f64));
     }
-    Series { arm, seed, columns: series }
+    Series { arm, seed, columns: series.into() }
 }
 
 /// The options of a schedule of this label.

@@ -60,7 +60,11 @@ fn runs(arms: usize, seeds: u64, tasks: usize) -> Vec<Series> {
         accuracy[0] = Some(0.9);
         let columns = [("planted", column([1.0, 2.0, f64::INFINITY])), ("online_accuracy", accuracy)];
         let columns: BTreeMap<_, _> = columns.into_iter().map(|(name, values)| (name.to_owned(), values)).collect();
-        Series { arm: Arm { method: format!("method_{arm}"), schedule: "constant".to_owned() }, seed, columns }
+        Series {
+            arm: Arm { method: format!("method_{arm}"), schedule: "constant".to_owned() },
+            seed,
+            columns: columns.into(),
+        }
     };
     (0..arms).flat_map(|arm| (0..seeds).map(move |seed| (arm, seed))).map(|(arm, seed)| series(arm, seed)).collect()
 }

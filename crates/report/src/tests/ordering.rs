@@ -1,6 +1,7 @@
 //! Which indicator orders, and which predicts, on sweeps in which that is known.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -55,7 +56,7 @@ fn lived(method: (&str, f64, f64), schedule: &str, seed: u64) -> RecordedRun {
         }
     }
     columns.insert("fate_again".to_owned(), columns["fate"].clone());
-    run.series = Series { columns, ..run.series };
+    run.series = Series { columns: columns.into(), ..run.series };
     run
 }
 
@@ -147,12 +148,12 @@ fn companions_are_what_they_are_called() {
     // Under the scheduler the column says the opposite.
     for run in sweep.runs.iter_mut().filter(reacting) {
         let flip = |value: &mut Option<f64>| *value = value.map(|value| -value);
-        run.series.columns.get_mut("fate").unwrap().iter_mut().for_each(flip);
+        Arc::make_mut(&mut run.series.columns).get_mut("fate").unwrap().iter_mut().for_each(flip);
     }
     // Two families collapse.
     for run in sweep.runs.iter_mut().filter(|run| run.arm.method == "wasserstein") {
         let deeper = |value: &mut Option<f64>| *value = value.map(|value| 0.5 - 2.4 * (0.5 - value));
-        run.series.columns.get_mut("online_accuracy").unwrap().iter_mut().for_each(deeper);
+        Arc::make_mut(&mut run.series.columns).get_mut("online_accuracy").unwrap().iter_mut().for_each(deeper);
     }
     let found = scores(&sweep, &columns().indicators);
     let (age, fate) = (of(&found, "task_age"), of(&found, "fate"));

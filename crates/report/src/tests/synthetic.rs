@@ -240,7 +240,7 @@ pub(crate) fn run(method: &str, schedule: &str, seed: u64, options: Value) -> Re
         seed,
         record: Some(serde_json::from_value(record).unwrap()),
         damage: None,
-        series: Series { arm, seed, columns },
+        series: Series { arm, seed, columns: columns.into() },
         traces: Vec::new(),
     }
 }

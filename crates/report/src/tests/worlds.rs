@@ -52,7 +52,7 @@ fn world(number: u64, seeds: u64, worth: Worth) -> Vec<Series> {
                 runs.push(Series {
                     arm: Arm { method: method.to_owned(), schedule: schedule.to_owned() },
                     seed,
-                    columns: BTreeMap::from([("online_accuracy".to_owned(), vec![Some(accuracy)])]),
+                    columns: BTreeMap::from([("online_accuracy".to_owned(), vec![Some(accuracy)])]).into(),
                 });
             }
         }
