@@ -1,7 +1,7 @@
 //! Stopped by a signal at any moment, a sweep ends with the bytes of one that was let alone.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -46,13 +46,14 @@ fn signal_at_work(child: &mut Child, name: &str, after: Duration) {
     send(child, name);
 }
 
-/// Waits until a run has rows.
+/// Whether a run has rows.
+fn has_rows(work: &Workdir) -> bool {
+    let rows = |run: &str| std::fs::metadata(work.path(format!("out/runs/{run}/tasks.csv.partial")));
+    RUNS.iter().any(|run| rows(run).is_ok_and(|rows| rows.len() > 0))
+}
+
 fn wait_for_work(work: &Workdir) {
-    let has_rows = |run: &&str| {
-        let rows = std::fs::metadata(work.path(format!("out/runs/{run}/tasks.csv.partial")));
-        rows.is_ok_and(|rows| rows.len() > 0)
-    };
-    while !RUNS.iter().any(has_rows) {
+    while !has_rows(work) {
         sleep(Duration::from_millis(2));
     }
 }
@@ -146,7 +147,10 @@ fn a_terminal_that_is_closed_leaves_a_checkpoint() {
     let mut line = String::new();
     terminal.read_line(&mut line).unwrap();
     assert!(line.contains(" updates"), "{line}");
-    wait_for_work(&work);
+    // A terminal that nobody reads is full before long, and who writes to it waits.
+    while !has_rows(&work) {
+        assert_ne!(terminal.read(&mut [0; 4096]).unwrap(), 0);
+    }
     drop(terminal);
     assert_eq!(child.wait().unwrap().code(), Some(129));
     assert!(RUNS.iter().any(|run| work.path(format!("out/runs/{run}/checkpoint")).exists()));
