@@ -230,14 +230,14 @@ fn select<'a>(
     (outcome, left)
 }
 
-/// Writes the event files of runs that were trained without.
+/// Writes the event files of runs that were trained without, or after theirs was stopped.
 fn log_earlier(folder: &SweepFolder, chosen: &[&RunPlan], left: &[&RunPlan]) -> Result<(), SweepError> {
     let left: BTreeSet<String> = left.iter().map(|run| run.name()).collect();
     for run in chosen.iter().filter(|run| !left.contains(&run.name())) {
         let (place, events) = (folder.run(run), folder.events(run));
-        if place.exists() && !EventFile::is_begun(&events) {
-            EventFile::begin(&events, &place)
-                .map_err(|source| SweepError::Unwritable { folder: events.clone(), source })?;
+        if place.exists() && !EventFile::is_whole(&events, &place) {
+            let begun = EventFile::begin(&events, &place);
+            begun.and_then(|events| events.finish(&place)).map_err(SweepError::EventFile)?;
         }
     }
     Ok(())

@@ -42,6 +42,9 @@ pub enum SweepError {
         /// What the system says.
         source: io::Error,
     },
+    /// An event file cannot be written; the path is part of what the system says.
+    #[error("cannot write an event file: {0}")]
+    EventFile(io::Error),
     /// Another process is at work on the same runs.
     #[error("another sweep is at work in {} ({by}): wait for it, or choose another --out", .folder.display())]
     InUse {

@@ -50,13 +50,18 @@ struct Scalar {
 struct SessionLog {
     #[prost(int32, tag = "1")]
     status: i32,
+    #[prost(string, optional, tag = "3")]
+    message: Option<String>,
 }
 
 /// The status of a session that starts: what an earlier one said of this step and later ones is void.
 const START: i32 = 1;
+/// That of one that is over.
+const STOP: i32 = 2;
 
 /// The event file of one run. It is given what its CSV files are given, from the first byte on.
 pub(super) struct EventFile {
+    place: PathBuf,
     file: File,
     /// The columns of both CSV files, once their headers have come.
     columns: [csv::StringRecord; 2],
@@ -67,35 +72,60 @@ impl EventFile {
     /// and says to a TensorBoard that is looking on that it begins again.
     ///
     /// # Errors
-    /// What the file system says, or a file of rows is no CSV.
+    /// What the file system says, with the path, or a file of rows is no CSV.
     pub(super) fn begin(place: &Path, run: &Path) -> io::Result<EventFile> {
-        fs::create_dir_all(place)?;
-        let earlier = event_files(place)?;
-        let attempt = earlier.last().map_or(0, |(attempt, _)| attempt + 1);
-        // In the order of their names TensorBoard reads a run's files.
-        let file = File::create_new(place.join(format!("{PREFIX}.{attempt:010}")))?;
-        let mut events = EventFile { file, columns: Default::default() };
-        let version = Event { file_version: Some("brain.Event:2".to_owned()), ..Event::now(0) };
-        let start = Event { session_log: Some(SessionLog { status: START }), ..Event::now(0) };
-        events.file.write_all(&[record(&version), record(&start)].concat())?;
+        let begin = || {
+            fs::create_dir_all(place)?;
+            let earlier = event_files(place)?;
+            let attempt = earlier.last().map_or(0, |(attempt, _)| attempt.wrapping_add(1));
+            // In the order of their names TensorBoard reads a run's files.
+            let file = File::create_new(place.join(format!("{PREFIX}.{attempt:010}")))?;
+            let mut events = EventFile { place: place.to_owned(), file, columns: Default::default() };
+            let version = Event { file_version: Some("brain.Event:2".to_owned()), ..Event::now(0) };
+            let start = Event { session_log: Some(SessionLog { status: START, message: None }), ..Event::now(0) };
+            events.file.write_all(&[record(&version), record(&start)].concat())?;
+            for (_, path) in earlier {
+                fs::remove_file(path)?;
+            }
+            Ok(events)
+        };
+        let mut events = begin().map_err(|error| named(place, &error))?;
         let [tasks, controls] = CSV_FILES.map(|name| whole_rows(run, name));
         events.add([&tasks?, &controls?])?;
-        for (_, path) in earlier {
-            fs::remove_file(path)?;
-        }
         Ok(events)
     }
 
-    /// Whether a run has an event file.
-    pub(super) fn is_begun(place: &Path) -> bool {
-        event_files(place).is_ok_and(|files| !files.is_empty())
+    /// Whether a run's event file holds all that its CSV files do: it ends with their lengths.
+    pub(super) fn is_whole(place: &Path, run: &Path) -> bool {
+        let ends_well = |path: &Path| {
+            let mut expected = end_of(run);
+            let length = record(&expected).len();
+            let bytes = fs::read(path).ok()?;
+            let last = &bytes[bytes.len().checked_sub(length)?..];
+            expected.wall_time = Event::decode(last.get(12..length - 4)?).ok()?.wall_time;
+            Some(record(&expected) == last)
+        };
+        let files = event_files(place).unwrap_or_default();
+        matches!(&files[..], [(_, only)] if ends_well(only) == Some(true))
+    }
+
+    /// Says that no rows follow.
+    ///
+    /// # Errors
+    /// What the file system says, with the path.
+    pub(super) fn finish(mut self, run: &Path) -> io::Result<()> {
+        self.file.write_all(&record(&end_of(run))).map_err(|error| named(&self.place, &error))
     }
 
     /// Adds what was added to `tasks.csv` and to `controls.csv`: whole rows, a header at the beginning.
     ///
     /// # Errors
-    /// What the file system says, or the rows are not of these files.
-    pub(super) fn add(&mut self, [tasks, controls]: [&[u8]; 2]) -> io::Result<()> {
+    /// What the file system says, or the rows are not of these files; with the path.
+    pub(super) fn add(&mut self, rows: [&[u8]; 2]) -> io::Result<()> {
+        self.write(rows).map_err(|error| named(&self.place, &error))
+    }
+
+    fn write(&mut self, [tasks, controls]: [&[u8]; 2]) -> io::Result<()> {
         let mut bytes = Vec::new();
         let mut last: Option<Event> = None;
         for row in rows(&mut self.columns[1], controls)? {
@@ -128,6 +158,20 @@ impl Event {
         let step = step.parse().map_err(|_| wrong(format!("{step:?} is no number of updates")))?;
         Ok(Event { summary: Some(Summary { values }), ..Event::now(step) })
     }
+}
+
+/// The event after a run's last row.
+fn end_of(run: &Path) -> Event {
+    let length = |name: &str| {
+        let found = [format!("{name}.partial"), name.to_owned()].map(|name| fs::metadata(run.join(name)));
+        format!("{name}: {} bytes", found.into_iter().find_map(Result::ok).map_or(0, |found| found.len()))
+    };
+    let message = Some(CSV_FILES.map(length).join(", "));
+    Event { session_log: Some(SessionLog { status: STOP, message }), ..Event::now(0) }
+}
+
+fn named(place: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", place.display()))
 }
 
 /// A message with its length and both checksums.
@@ -216,6 +260,9 @@ mod tests {
         }
         assert_eq!(events[0].file_version.as_deref(), Some("brain.Event:2"));
         assert_eq!((events[1].step, events[1].session_log.as_ref().unwrap().status), (0, START));
+        if events.last().unwrap().session_log.is_some() {
+            assert_eq!(events.pop().unwrap().session_log.unwrap().status, STOP);
+        }
         let summaries = events[2..].iter().map(|event| (event.step, event.summary.as_ref().unwrap()));
         summaries
             .flat_map(|(step, summary)| summary.values.iter().map(move |scalar| (step, scalar)))
@@ -246,10 +293,32 @@ mod tests {
         let place = folder.path().join("events");
         fs::write(folder.path().join("tasks.csv"), TASKS).unwrap();
         fs::write(folder.path().join("controls.csv"), CONTROLS).unwrap();
-        assert!(!EventFile::is_begun(&place));
-        EventFile::begin(&place, folder.path()).unwrap();
-        assert!(EventFile::is_begun(&place));
+        assert!(!EventFile::is_whole(&place, folder.path()));
+        EventFile::begin(&place, folder.path()).unwrap().finish(folder.path()).unwrap();
+        assert!(EventFile::is_whole(&place, folder.path()));
         assert_eq!(read(&place), expected());
+    }
+
+    #[test]
+    fn a_file_of_fewer_rows_than_the_run_has_is_not_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("events");
+        let begin = || EventFile::begin(&place, folder.path()).unwrap();
+        fs::write(folder.path().join("tasks.csv"), TASKS).unwrap();
+        fs::write(folder.path().join("controls.csv"), CONTROLS).unwrap();
+        drop(begin());
+        assert!(!EventFile::is_whole(&place, folder.path()), "it was killed before it was done");
+        begin().finish(folder.path()).unwrap();
+        let path = event_files(&place).unwrap().remove(0).1;
+        let whole = fs::read(&path).unwrap();
+        for length in 0..whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            assert!(!EventFile::is_whole(&place, folder.path()), "{length}");
+        }
+        fs::write(&path, &whole).unwrap();
+        assert!(EventFile::is_whole(&place, folder.path()));
+        fs::write(folder.path().join("controls.csv"), format!("{CONTROLS}2,12,fc1,0.03,1.0,\n")).unwrap();
+        assert!(!EventFile::is_whole(&place, folder.path()), "the run went on without it");
     }
 
     #[test]
@@ -299,6 +368,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut events = EventFile::begin(folder.path(), folder.path()).unwrap();
         let error = events.add([b"task,accuracy\n0,0.5\n", b""]).unwrap_err().to_string();
-        assert_eq!(error, "a row has no updates");
+        assert!(error.ends_with(": a row has no updates"), "{error}");
     }
 }

@@ -30,6 +30,9 @@ const MOST_WAITING: usize = 1 << 20;
 enum RunError {
     #[error("cannot write to {}: {source}", .folder.display())]
     Unwritable { folder: PathBuf, source: io::Error },
+    /// The path is part of what the system says.
+    #[error("cannot write an event file: {0}")]
+    EventFile(io::Error),
     #[error("cannot make the folder {}: {source}", .folder.display())]
     NoFolder { folder: PathBuf, source: io::Error },
     /// A row that is no CSV, or a file of rows that does not fit the checkpoint.
@@ -120,11 +123,12 @@ fn train(
     let signals = &options.signals;
     let unwritable = |source| RunError::Unwritable { folder: folder.to_owned(), source };
     let Beginning { mut run, recorder, seconds: earlier, resumptions } = begin(plan, images, folder, listener)?;
-    let events = events.map(|place| EventFile::begin(place, folder)).transpose().map_err(unwritable)?;
-    let mut rows = Rows { recorder, events };
+    let events = events.map(|place| EventFile::begin(place, folder)).transpose().map_err(RunError::EventFile)?;
+    let mut rows = Rows { folder, recorder, events };
     record.resumptions = resumptions;
     listener.updated(run.learner().updates());
     note(&run, start, &earlier, record);
+    lease.check()?;
     record.write(folder)?;
     let mut last_checkpoint = Instant::now();
     let mut divergence = None;
@@ -146,7 +150,7 @@ fn train(
         if advance.task.is_some() || rows.waiting() > MOST_WAITING {
             let writing = Instant::now();
             lease.check()?;
-            rows.flush().map_err(unwritable)?;
+            rows.flush()?;
             run.count_seconds("writing", writing);
         }
         let stop = signals.stop().is_some();
@@ -154,9 +158,13 @@ fn train(
         if (stop || due) && !run.is_over() {
             let writing = Instant::now();
             lease.check()?;
-            rows.flush().map_err(unwritable)?;
+            rows.flush()?;
             note(&run, start, &earlier, record);
+            // Between each two of these the machine may have slept.
+            rows.recorder.sync().map_err(unwritable)?;
+            lease.check()?;
             save(&run, &rows.recorder, folder, record)?;
+            lease.check()?;
             record.write(folder)?;
             last_checkpoint = Instant::now();
             run.count_seconds("writing", writing);
@@ -166,8 +174,9 @@ fn train(
         }
     }
     lease.check()?;
-    rows.flush().map_err(unwritable)?;
+    rows.flush()?;
     let checksums = rows.recorder.finish().map_err(unwritable)?;
+    rows.events.map(|events| events.finish(folder)).transpose().map_err(RunError::EventFile)?;
     note(&run, start, &earlier, record);
     record.checksums = checksums.into_iter().collect();
     record.status = if divergence.is_some() { Status::Diverged } else { Status::Finished };
@@ -185,22 +194,23 @@ struct Places<'a> {
 }
 
 /// Where a run's rows go.
-struct Rows {
+struct Rows<'a> {
+    folder: &'a Path,
     recorder: Recorder,
     events: Option<EventFile>,
 }
 
-impl Rows {
+impl Rows<'_> {
     /// Bytes that are not yet on their way to the disk.
     fn waiting(&self) -> usize {
         self.recorder.waiting().iter().map(|rows| rows.len()).sum()
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> Result<(), RunError> {
         if let Some(events) = &mut self.events {
-            events.add(self.recorder.waiting())?;
+            events.add(self.recorder.waiting()).map_err(RunError::EventFile)?;
         }
-        self.recorder.flush()
+        self.recorder.flush().map_err(|source| RunError::Unwritable { folder: self.folder.to_owned(), source })
     }
 }
 
@@ -262,7 +272,6 @@ fn save(run: &Run, recorder: &Recorder, folder: &Path, record: &RunRecord) -> Re
     state.put_value("seconds", &record.seconds);
     state.put_value("resumptions", &record.resumptions);
     let path = checkpoint_path(folder);
-    recorder.sync().map_err(|source| RunError::Unwritable { folder: folder.to_owned(), source })?;
     fs::create_dir_all(path.parent().unwrap_or(folder))
         .map_err(|source| RunError::NoFolder { folder: folder.join("checkpoint"), source })?;
     Ok(checkpoint::write(&path, &state)?)

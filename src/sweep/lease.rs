@@ -6,6 +6,7 @@
 //! that tidies up. A process is dead if it ran on this machine and runs no more; one elsewhere, if its file does not
 //! change while it is watched for some time.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -67,6 +68,12 @@ impl Worker {
             jobs,
             runs: BTreeSet::new(),
         }
+    }
+
+    /// Whether it is the same process.
+    fn is(&self, other: &Worker) -> bool {
+        let identity = |worker: &Worker| (worker.machine.clone(), worker.process, worker.process_start);
+        identity(self) == identity(other)
     }
 
     /// Whether the process runs; unknown of one that is elsewhere.
@@ -183,6 +190,13 @@ struct Pulse {
     is_over: bool,
 }
 
+impl Pulse {
+    /// Whether the file was seen to be this process's own not long ago: then nobody has taken its place since.
+    fn was_seen_within(&self, time: Duration) -> bool {
+        self.seen.elapsed().is_ok_and(|passed| passed < time)
+    }
+}
+
 impl Lease {
     /// Claims a share; `waiting` is told why it takes a while.
     ///
@@ -196,9 +210,10 @@ impl Lease {
         };
         let dead = all_dead(&others(None), pace, waiting)?;
         let last = dead.iter().filter(|claim| claim.shard == shard).map(|claim| claim.generation).max();
-        let generation = last.unwrap_or(0) + 1;
+        let generation = last.unwrap_or(0).checked_add(1).ok_or_else(|| Unleased::Held(dead[0].told()))?;
         let path = folder.join(FOLDER).join(format!("{}.{generation}.json", shard.file_stem()));
         let content = serde_json::to_vec_pretty(&worker).map_err(io::Error::from)?;
+        fs::create_dir_all(folder.join(FOLDER)).map_err(|error| named(&folder.join(FOLDER), &error))?;
         make(&path, &content).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => Unleased::Held("which has just begun".to_owned()),
             _ => Unleased::Unwritable(error),
@@ -236,8 +251,7 @@ impl Lease {
     /// This process slept, the machine with it perhaps, and another has taken its place.
     pub(super) fn check(&self) -> Result<(), TakenOver> {
         let mut pulse = self.held.pulse();
-        let is_fresh = pulse.seen.elapsed().is_ok_and(|passed| passed < self.held.pace.silence / 2);
-        if !pulse.is_lost && !is_fresh {
+        if !pulse.was_seen_within(self.held.pace.silence / 2) {
             self.held.look(&mut pulse);
         }
         if pulse.is_lost { Err(TakenOver) } else { Ok(()) }
@@ -249,7 +263,9 @@ impl Drop for Lease {
         self.held.pulse().is_over = true;
         self.held.change.notify_all();
         let _ = self.beating.take().map(JoinHandle::join);
-        if !self.held.pulse().is_lost {
+        let mut pulse = self.held.pulse();
+        self.held.look(&mut pulse);
+        if !pulse.is_lost {
             remove(&self.held.folder, &self.held.path);
         }
     }
@@ -270,6 +286,8 @@ impl LeaseFile {
             {
                 // A disk that is full for a while says nothing of who is at work.
                 let _ = atomic::write(&self.path, &content);
+                // Asleep between the look and the writing, it may have written over another's.
+                pulse.is_lost |= !pulse.was_seen_within(self.pace.silence * 5 / 6);
             }
             let before = pulse.worker.runs.clone();
             let waits = |pulse: &mut Pulse| !pulse.is_over && pulse.worker.runs == before;
@@ -278,14 +296,21 @@ impl LeaseFile {
         }
     }
 
-    /// Looks whether the file is still there, and no later generation.
+    /// Looks whether the file is still there and this process's, and no later generation. After one that ended politely, its
+    /// successor begins with the first generation again, under the name that this one's file may have had.
     fn look(&self, pulse: &mut Pulse) {
-        let later = |claim: &Sighting| claim.shard == pulse.worker.shard && claim.generation > self.generation;
-        // A file system that does not answer says nothing.
+        // A file system that does not answer says nothing, nor does a file that somebody wrote rubbish into.
         let is_gone = self.path.try_exists().is_ok_and(|there| !there);
-        if is_gone || Sighting::all(&self.folder).iter().any(later) {
+        let claims = Sighting::all(&self.folder);
+        let is_anothers = |claim: &Sighting| claim.worker.as_ref().is_some_and(|worker| !worker.is(&pulse.worker));
+        let replaces = |claim: &Sighting| match claim.generation.cmp(&self.generation) {
+            Ordering::Less => false,
+            Ordering::Equal => is_anothers(claim),
+            Ordering::Greater => true,
+        };
+        if is_gone || claims.iter().any(|claim| claim.shard == pulse.worker.shard && replaces(claim)) {
             pulse.is_lost = true;
-        } else {
+        } else if !pulse.is_lost {
             pulse.seen = SystemTime::now();
         }
     }
@@ -318,6 +343,11 @@ fn all_dead(claims: &[Sighting], pace: Pace, waiting: &dyn Fn(&str)) -> Result<V
         unknown.retain(|claim| claim.path.exists());
     }
     Ok(claims.to_vec())
+}
+
+/// What the file system says of a path, with the path.
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(ErrorKind::Other, format!("{}: {error}", path.display()))
 }
 
 /// Makes a file with this content, in a folder that others may be taking away.
@@ -501,16 +531,52 @@ mod tests {
     #[test]
     fn one_that_was_succeeded_while_it_slept_knows_before_it_writes() {
         let folder = tempfile::tempdir().unwrap();
-        let slow = Pace { beat: Duration::from_secs(1000), silence: Duration::from_millis(10) };
+        let slow = Pace { beat: Duration::from_secs(1000), ..QUICK };
         let claim = Lease::take(folder.path(), this("1/1"), slow, &|_| {}).unwrap();
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(QUICK.silence / 2);
         claim.check().unwrap();
         let later = folder.path().join(FOLDER).join("1-of-1.2.json");
         fs::write(&later, "").unwrap();
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(QUICK.silence / 2);
         claim.check().unwrap_err();
         drop(claim);
         assert!(later.exists(), "what is another's is left alone");
+    }
+
+    #[test]
+    fn a_claim_of_the_same_name_is_not_taken_for_one_s_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let pace = Pace { beat: Duration::from_secs(1000), ..QUICK };
+        for again in ["while it sleeps", "while it works"] {
+            let claim = Lease::take(folder.path(), this("1/1"), pace, &|_| {}).unwrap();
+            std::thread::sleep(pace.silence / 2);
+            claim.check().unwrap();
+            // Succeeded by one that ended politely, and that by another.
+            fs::remove_file(folder.path().join(FOLDER).join("1-of-1.1.json")).unwrap();
+            let path = silent(folder.path(), "1/1");
+            let first = path.with_file_name("1-of-1.1.json");
+            fs::rename(path, &first).unwrap();
+            let others = fs::read(&first).unwrap();
+            if again == "while it sleeps" {
+                std::thread::sleep(pace.silence / 2);
+                claim.check().unwrap_err();
+            }
+            drop(claim);
+            assert_eq!(fs::read(&first).unwrap(), others, "what is another's is left alone, {again}");
+            fs::remove_file(first).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_counted_on_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let dead = serde_json::to_vec(&Worker { process_start: 1, ..this("1/1") }).unwrap();
+        make(&folder.path().join(FOLDER).join(format!("1-of-1.{}.json", u64::MAX)), &dead).unwrap();
+        assert!(take(folder.path(), this("1/1")).unwrap_err().contains("process"));
+        fs::remove_dir_all(folder.path().join(FOLDER)).unwrap();
+        fs::write(folder.path().join(FOLDER), "a file").unwrap();
+        let error = Lease::take(folder.path(), this("1/1"), QUICK, &|_| {}).unwrap_err();
+        assert!(matches!(&error, Unleased::Unwritable(error) if error.to_string().contains("at-work")), "{error:?}");
     }
 
     #[test]

@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+/// More shares than any plan has runs.
+const MOST_SHARDS: usize = 1_000_000;
+
 /// The `index`-th of `count` shares, counted from 1. The default is the only one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -26,8 +29,12 @@ impl FromStr for Shard {
         let number = |text: &str| text.parse::<usize>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
         let numbers = text.split_once('/').and_then(|(index, count)| number(index).zip(number(count)));
         match numbers {
-            Some((index, count)) if (1..=count).contains(&index) => Ok(Shard { index, count }),
-            _ => Err(format!("{text:?} is no shard, expected K/N with K from 1 to N, such as 3/16")),
+            Some((index, count)) if (1..=count.min(MOST_SHARDS)).contains(&index) && count <= MOST_SHARDS => {
+                Ok(Shard { index, count })
+            }
+            _ => Err(format!(
+                "{text:?} is no shard, expected K/N with K from 1 to N and N at most {MOST_SHARDS}, such as 3/16"
+            )),
         }
     }
 }
@@ -82,7 +89,7 @@ mod tests {
     fn a_share_is_read_as_it_is_written() {
         assert_eq!("3/16".parse::<Shard>().unwrap(), Shard { index: 3, count: 16 });
         assert_eq!("3/16".parse::<Shard>().unwrap().to_string(), "3/16");
-        for bad in ["", "3", "0/4", "5/4", "1/0", "-1/4", "+1/4", "1/4/2", "a/b", "1 /4"] {
+        for bad in ["", "3", "0/4", "5/4", "1/0", "-1/4", "+1/4", "1/4/2", "a/b", "1 /4", "1/1000001"] {
             assert!(bad.parse::<Shard>().unwrap_err().contains("such as 3/16"), "{bad}");
         }
     }

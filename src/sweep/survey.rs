@@ -126,8 +126,7 @@ pub(crate) fn survey(results: &Path, compare_all: bool) -> Result<Survey, SweepE
         *counts.entry(state).or_default() += 1;
         failed.extend(reason.map(|reason| NotFinished { run, state, reason }));
     }
-    let (left, jobs) =
-        (planned.saturating_sub(over) as f64, alive().map(|seen| seen.worker.jobs).sum::<usize>() as f64);
+    let (left, jobs) = (planned.saturating_sub(over) as f64, alive().map(|seen| seen.worker.jobs as f64).sum::<f64>());
     let mean = seconds.iter().sum::<f64>() / seconds.len() as f64;
     let seconds_left = Some(mean * left / jobs).filter(|seconds| seconds.is_finite());
     let not_begun = planned.saturating_sub(begun);
