@@ -4,7 +4,7 @@
     scripts/slurm.py [--cpus N] [--install] COMMAND...
 
 As root, for which Debian's packages `slurm-wlm` and `munge` suffice; nothing of the system's configuration is read or changed.
-The command finds SLURM_CONF in its environment, and in SLURM_FOLDER what starts and stops the node's daemon again:
+Jobs in the partition `urgent` take the place of those in `main`, the default. The command finds SLURM_CONF in its environment, and in SLURM_FOLDER what starts and stops the node's daemon again:
 `scripts/slurm.py --node start` and `--node kill`. The exit code is the command's, or 77 where there is no Slurm to be had.
 """
 
@@ -91,8 +91,11 @@ ReturnToService=2
 KillWait=10
 MinJobAge=600
 JobRequeue=1
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 NodeName={host} CPUs={cpus} RealMemory=16000 State=UNKNOWN
-PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
+PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP PriorityTier=1
+PartitionName=urgent Nodes={host} MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=OFF
 """
 
 
@@ -159,6 +162,8 @@ def main():
         print(f"skipped, for Slurm cannot be started here: {reason}", file=sys.stderr)
         return SKIPPED
     folder = pathlib.Path(tempfile.mkdtemp(prefix="slurm-"))
+    # Told to end, it takes its daemons with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         start(folder, arguments.cpus)
         return subprocess.run(arguments.command).returncode

@@ -144,6 +144,31 @@ fn a_shard_whose_time_is_up_or_that_is_put_back_goes_on() {
 }
 
 #[test]
+fn shards_that_make_room_for_a_more_urgent_job_go_on_after_it() {
+    if !is_there() {
+        return;
+    }
+    let work = Workdir::of_twelve_runs(120);
+    let jobs = submit(&work, &["--shards", "2"]);
+    wait_for_rows(&work);
+    let log =
+        |shard: usize| std::fs::read_to_string(work.path(format!("out/slurm/shard-{shard}.log"))).unwrap_or_default();
+    wait_for("second shard", || log(2).contains(" updates"));
+    let urgent = ["--partition=urgent", "--exclusive", "--parsable", "--output=/dev/null", "--wrap=sleep 1"];
+    let urgent = slurm("sbatch", &urgent).trim().to_owned();
+    wait_for("end of the urgent job", || states(&urgent) == ["COMPLETED"]);
+    for shard in 1..=2 {
+        assert_contains(&log(shard), &["PREEMPTION"]);
+        no_delay(&format!("{}_{shard}", jobs.array));
+    }
+    wait_for_all(&jobs);
+    assert_same_as_one_process(&work);
+    assert_eq!(states(&jobs.array), ["COMPLETED"; 2]);
+    let resumed = work.runs("out").iter().filter(|run| work.record("out", run).resumptions > 0).count();
+    assert!(resumed > 0, "a checkpoint was written when room was asked for");
+}
+
+#[test]
 fn a_run_that_fails_fails_its_own_shard_and_is_done_again_alone() {
     if !is_there() {
         return;
