@@ -347,7 +347,7 @@ fn all_dead(claims: &[Sighting], pace: Pace, waiting: &dyn Fn(&str)) -> Result<V
 
 /// What the file system says of a path, with the path.
 fn named(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(ErrorKind::Other, format!("{}: {error}", path.display()))
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// Makes a file with this content, in a folder that others may be taking away.
