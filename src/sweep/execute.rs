@@ -22,7 +22,7 @@ use crate::learner::LearnerError;
 use crate::run::checkpoint::{self, CheckpointError};
 use crate::run::{Run, RunPlan, SharedImages, columns};
 
-/// Rows that may wait for the end of a task, in bytes.
+/// RowFiles that may wait for the end of a task, in bytes.
 const MOST_WAITING: usize = 1 << 20;
 
 /// Why a run could not go on, or could not be resumed.
@@ -124,7 +124,7 @@ fn train(
     let unwritable = |source| RunError::Unwritable { folder: folder.to_owned(), source };
     let Beginning { mut run, recorder, seconds: earlier, resumptions } = begin(plan, images, folder, listener)?;
     let events = events.map(|place| EventFile::begin(place, folder)).transpose().map_err(RunError::EventFile)?;
-    let mut rows = Rows { folder, recorder, events };
+    let mut rows = RowFiles { folder, recorder, events };
     record.resumptions = resumptions;
     listener.updated(run.learner().updates());
     note(&run, start, &earlier, record);
@@ -194,13 +194,13 @@ struct Places<'a> {
 }
 
 /// Where a run's rows go.
-struct Rows<'a> {
+struct RowFiles<'a> {
     folder: &'a Path,
     recorder: Recorder,
     events: Option<EventFile>,
 }
 
-impl Rows<'_> {
+impl RowFiles<'_> {
     /// Bytes that are not yet on their way to the disk.
     fn waiting(&self) -> usize {
         self.recorder.waiting().iter().map(|rows| rows.len()).sum()
