@@ -22,7 +22,7 @@ use crate::learner::LearnerError;
 use crate::run::checkpoint::{self, CheckpointError};
 use crate::run::{Run, RunPlan, SharedImages, columns};
 
-/// RowFiles that may wait for the end of a task, in bytes.
+/// Rows that may wait for the end of a task, in bytes.
 const MOST_WAITING: usize = 1 << 20;
 
 /// Why a run could not go on, or could not be resumed.
