@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
@@ -30,6 +31,14 @@ fn command(work: &Workdir) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_trainability"));
     program.args(["sweep", "tiny.json", "--out", "out", "--jobs", "2"]).current_dir(work.path(""));
     program.env("OMP_NUM_THREADS", "1").stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Under nohup the tests ignore it, and so would what they start.
+    // SAFETY: a system call alone, which is allowed between fork and exec.
+    unsafe {
+        program.pre_exec(|| {
+            libc::signal(libc::SIGHUP, libc::SIG_DFL);
+            Ok(())
+        });
+    }
     program
 }
 
@@ -105,7 +114,7 @@ fn what_a_process_was_started_to_ignore_it_ignores() {
     let mut program = command(&work);
     // SAFETY: a signal is ignored in the child, and nothing else happens.
     unsafe {
-        std::os::unix::process::CommandExt::pre_exec(&mut program, || {
+        program.pre_exec(|| {
             libc::signal(libc::SIGHUP, libc::SIG_IGN);
             Ok(())
         });
@@ -135,7 +144,7 @@ fn a_terminal_that_is_closed_leaves_a_checkpoint() {
     program.stdin(same()).stdout(same()).stderr(same());
     // SAFETY: system calls alone, of which each is allowed between fork and exec.
     unsafe {
-        std::os::unix::process::CommandExt::pre_exec(&mut program, || {
+        program.pre_exec(|| {
             libc::setsid();
             libc::ioctl(0, libc::TIOCSCTTY, 0);
             Ok(())
