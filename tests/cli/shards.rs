@@ -88,8 +88,10 @@ fn a_share_whose_process_was_killed_is_taken_up_by_the_next_and_overlapping_ones
 #[test]
 fn a_share_that_is_none_is_refused() {
     let work = Workdir::new();
-    for bad in ["0/2", "3/2", "2", "a/b", ""] {
-        let told = format!("--shard: {bad:?} is no shard, expected K/N with K from 1 to N, such as 3/16");
+    for bad in ["0/2", "3/2", "2", "a/b", "", "1/18446744073709551615"] {
+        let told = format!(
+            "--shard: {bad:?} is no shard, expected K/N with K from 1 to N and N at most 1000000, such as 3/16"
+        );
         work.refuse_sweep(&["--shard", bad], &[&told]);
     }
 }
