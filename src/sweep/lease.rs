@@ -213,7 +213,6 @@ impl Lease {
         let generation = last.unwrap_or(0).checked_add(1).ok_or_else(|| Unleased::Held(dead[0].told()))?;
         let path = folder.join(FOLDER).join(format!("{}.{generation}.json", shard.file_stem()));
         let content = serde_json::to_vec_pretty(&worker).map_err(io::Error::from)?;
-        fs::create_dir_all(folder.join(FOLDER)).map_err(|error| named(&folder.join(FOLDER), &error))?;
         make(&path, &content).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => Unleased::Held("which has just begun".to_owned()),
             _ => Unleased::Unwritable(error),
@@ -345,21 +344,20 @@ fn all_dead(claims: &[Sighting], pace: Pace, waiting: &dyn Fn(&str)) -> Result<V
     Ok(claims.to_vec())
 }
 
-/// What the file system says of a path, with the path.
-fn named(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-}
-
 /// Makes a file with this content, in a folder that others may be taking away.
 fn make(path: &Path, content: &[u8]) -> io::Result<()> {
-    let open = || -> io::Result<File> {
-        fs::create_dir_all(path.parent().unwrap_or(path))?;
-        OpenOptions::new().write(true).create_new(true).open(path)
-    };
+    let folder = path.parent().unwrap_or(path);
     let mut tries = 0;
     let mut file = loop {
-        match open() {
-            Err(error) if error.kind() == ErrorKind::NotFound && tries < 20 => tries += 1,
+        tries += 1;
+        // It may go while it is being made, which is said as if it were there and no folder.
+        match fs::create_dir_all(folder) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && tries < 20 => continue,
+            Err(error) => return Err(io::Error::other(format!("{}: {error}", folder.display()))),
+            Ok(()) => {}
+        }
+        match OpenOptions::new().write(true).create_new(true).open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && tries < 20 => {}
             opened => break opened?,
         }
     };
@@ -565,6 +563,18 @@ mod tests {
             assert_eq!(fs::read(&first).unwrap(), others, "what is another's is left alone, {again}");
             fs::remove_file(first).unwrap();
         }
+    }
+
+    #[test]
+    fn shares_come_and_go_while_others_take_the_folder_away() {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for share in 1..=4 {
+                let folder = folder.path();
+                scope.spawn(move || (0..50).for_each(|_| drop(take(folder, this(&format!("{share}/4"))).unwrap())));
+            }
+        });
+        assert!(!folder.path().join(FOLDER).exists());
     }
 
     #[test]
