@@ -8,7 +8,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -405,6 +405,8 @@ pub(super) fn others_at_work(folder: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     const QUICK: Pace = Pace { beat: Duration::from_millis(20), silence: Duration::from_millis(400) };

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use super::workdir::{Said, UPDATES, Workdir};
+use super::workdir::{Said, UPDATES, Workdir, hear_signals};
 
 /// Runs and updates of each line of the table.
 fn table(said: &Said) -> Vec<(u64, u64)> {
@@ -52,6 +52,7 @@ fn a_sweep_that_takes_a_while_says_how_long_and_what_is_left_after_a_stop() {
     work.experiment(&[("schedules", json!(["constant"])), ("stream", json!({ "tasks": 3000, "epochs": 100 }))]);
     let mut program = Command::new(env!("CARGO_BIN_EXE_trainability"));
     program.args(["sweep", "tiny.json", "--out", "out"]).current_dir(work.path("")).env("OMP_NUM_THREADS", "1");
+    hear_signals(&mut program);
     let mut child = program.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert_eq!(lines.next().unwrap(), format!("1 runs, {whole} updates"));

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::workdir::Workdir;
+use super::workdir::{Workdir, hear_signals};
 
 const RUNS: [&str; 2] = ["crelu+wasserstein/debiased/seed-0", "l2_adam/debiased/seed-0"];
 
@@ -31,14 +31,7 @@ fn command(work: &Workdir) -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_trainability"));
     program.args(["sweep", "tiny.json", "--out", "out", "--jobs", "2"]).current_dir(work.path(""));
     program.env("OMP_NUM_THREADS", "1").stdout(Stdio::piped()).stderr(Stdio::piped());
-    // Under nohup the tests ignore it, and so would what they start.
-    // SAFETY: a system call alone, which is allowed between fork and exec.
-    unsafe {
-        program.pre_exec(|| {
-            libc::signal(libc::SIGHUP, libc::SIG_DFL);
-            Ok(())
-        });
-    }
+    hear_signals(&mut program);
     program
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
@@ -60,6 +62,18 @@ pub(crate) fn assert_contains(text: &str, parts: &[&str]) {
 
 /// Everything below a folder: folders, and files with their bytes and time of change.
 pub(crate) type Snapshot = BTreeMap<PathBuf, Option<(Vec<u8>, SystemTime)>>;
+
+/// Lets a program hear the signals that tests send: what a test ignores, because nohup or a shell's `&` started it, its children
+/// would ignore as well.
+pub(crate) fn hear_signals(program: &mut Command) {
+    // SAFETY: system calls alone, which are allowed between fork and exec.
+    unsafe {
+        program.pre_exec(|| {
+            [libc::SIGHUP, libc::SIGINT].iter().for_each(|&signal| _ = libc::signal(signal, libc::SIG_DFL));
+            Ok(())
+        });
+    }
+}
 
 pub(crate) struct Workdir {
     folder: TempDir,
