@@ -13,7 +13,7 @@ use super::cost::{self, Cost, Left, Occasion};
 use super::error::SweepError;
 use super::event_file::EventFile;
 use super::folder::{SweepFolder, check_options};
-use super::lease::{TakenOver, others_at_work};
+use super::lease::TakenOver;
 use super::listener::Listener;
 use super::options::SweepOptions;
 use super::provenance::{Provenance, note_end};
@@ -113,7 +113,7 @@ pub fn carry_out(
     }
     let fork = options.fork_of.as_deref().map(|source| (source, kept));
     let provenance = Provenance::begin(plan, set, options, fork);
-    // Of processes that share a sweep the first describes it, and the last notes its end.
+    // Of processes that share a sweep the first describes it, and each notes when it ended, so that the last's time stays.
     let is_described = !options.shard.is_whole() && earlier.is_ok_and(|earlier| provenance.is_of(&earlier));
     if !is_described {
         write_json(&sweep_file, &provenance)?;
@@ -122,9 +122,7 @@ pub fn carry_out(
     let ended = train_all(&left, set, &folder, options, listener)?;
     listener.end();
     folder.lease().check().map_err(|TakenOver| SweepError::TakenOver)?;
-    if (options.shard.is_whole() || !others_at_work(&options.out))
-        && let Err(error) = note_end(&sweep_file)
-    {
+    if let Err(error) = note_end(&sweep_file) {
         outcome.failed.push(("sweep.json".to_owned(), error.to_string()));
     }
     outcome.not_started = left.len() - ended.len();

@@ -395,14 +395,6 @@ pub(crate) fn workers(folder: &Path) -> Vec<SeenWorker> {
     claims.into_iter().filter_map(seen).collect()
 }
 
-/// Whether other processes than this one have claims in a sweep's folder.
-pub(super) fn others_at_work(folder: &Path) -> bool {
-    let this = std::process::id();
-    workers(folder)
-        .iter()
-        .any(|seen| seen.is_alive && (seen.worker.process, &seen.worker.machine) != (this, &machine()))
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs::File;
@@ -603,7 +595,6 @@ mod tests {
         let own = &seen[1];
         assert!(own.is_alive && own.worker.runs.contains("relu/constant/seed-0"), "{own:?}");
         assert!(seen[0].is_alive, "until it has been silent for a minute");
-        assert!(others_at_work(folder.path()));
         claim.end("relu/constant/seed-0");
     }
 }

@@ -86,7 +86,7 @@ impl Provenance {
     }
 }
 
-/// Notes in `sweep.json` that the sweep has ended now.
+/// Notes in `sweep.json` that the sweep, or a share of it, has ended now.
 ///
 /// # Errors
 /// The file is damaged, or cannot be written.

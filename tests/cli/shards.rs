@@ -20,7 +20,7 @@ fn assert_union_is_whole(work: &Workdir) {
     let [mut ours, mut whole] =
         ["out", "whole"].map(|out| serde_json::from_str::<Value>(&work.read(format!("{out}/sweep.json"))).unwrap());
     for sweep in [&mut ours, &mut whole] {
-        assert!(sweep["end"].is_string(), "the last to leave notes the end");
+        assert!(sweep["end"].is_string(), "each that leaves notes the end");
         for key in ["start", "end", "jobs", "digest"] {
             sweep.as_object_mut().unwrap().shift_remove(key);
         }
