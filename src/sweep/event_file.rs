@@ -5,7 +5,7 @@
 //! `LAYER/NAME`, over the number of updates made. Values have single precision there.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -97,16 +97,17 @@ impl EventFile {
 
     /// Whether a run's event file holds all that its CSV files do: it ends with their lengths.
     pub(super) fn is_whole(place: &Path, run: &Path) -> bool {
-        let ends_well = |path: &Path| {
+        let ends_well = |path: &Path| -> io::Result<bool> {
             let mut expected = end_of(run);
-            let length = record(&expected).len();
-            let bytes = fs::read(path).ok()?;
-            let last = &bytes[bytes.len().checked_sub(length)?..];
-            expected.wall_time = Event::decode(last.get(12..length - 4)?).ok()?.wall_time;
-            Some(record(&expected) == last)
+            let mut last = record(&expected);
+            let mut file = File::open(path)?;
+            file.seek(SeekFrom::End(-(last.len() as i64)))?;
+            file.read_exact(&mut last)?;
+            expected.wall_time = Event::decode(&last[12..last.len() - 4])?.wall_time;
+            Ok(record(&expected) == last)
         };
         let files = event_files(place).unwrap_or_default();
-        matches!(&files[..], [(_, only)] if ends_well(only) == Some(true))
+        matches!(&files[..], [(_, only)] if ends_well(only).unwrap_or(false))
     }
 
     /// Says that no rows follow.

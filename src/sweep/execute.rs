@@ -52,6 +52,11 @@ enum RunError {
     TakenOver(#[from] TakenOver),
 }
 
+/// What the file system says of a run's folder.
+fn unwritable(folder: &Path) -> impl Fn(io::Error) -> RunError {
+    move |source| RunError::Unwritable { folder: folder.to_owned(), source }
+}
+
 /// Carries a run out and returns its record, which is on disk as well wherever the disk allowed it.
 ///
 /// # Errors
@@ -121,7 +126,6 @@ fn train(
 ) -> Result<(), RunError> {
     let start = Instant::now();
     let signals = &options.signals;
-    let unwritable = |source| RunError::Unwritable { folder: folder.to_owned(), source };
     let Beginning { mut run, recorder, seconds: earlier, resumptions } = begin(plan, images, folder, listener)?;
     let events = events.map(|place| EventFile::begin(place, folder)).transpose().map_err(RunError::EventFile)?;
     let mut rows = RowFiles { folder, recorder, events };
@@ -161,7 +165,7 @@ fn train(
             rows.flush()?;
             note(&run, start, &earlier, record);
             // Between each two of these the machine may have slept.
-            rows.recorder.sync().map_err(unwritable)?;
+            rows.recorder.sync().map_err(unwritable(folder))?;
             lease.check()?;
             save(&run, &rows.recorder, folder, record)?;
             lease.check()?;
@@ -175,7 +179,7 @@ fn train(
     }
     lease.check()?;
     rows.flush()?;
-    let checksums = rows.recorder.finish().map_err(unwritable)?;
+    let checksums = rows.recorder.finish().map_err(unwritable(folder))?;
     rows.events.map(|events| events.finish(folder)).transpose().map_err(RunError::EventFile)?;
     note(&run, start, &earlier, record);
     record.checksums = checksums.into_iter().collect();
@@ -210,7 +214,7 @@ impl RowFiles<'_> {
         if let Some(events) = &mut self.events {
             events.add(self.recorder.waiting()).map_err(RunError::EventFile)?;
         }
-        self.recorder.flush().map_err(|source| RunError::Unwritable { folder: self.folder.to_owned(), source })
+        self.recorder.flush().map_err(unwritable(self.folder))
     }
 }
 
@@ -236,8 +240,7 @@ fn begin(plan: &RunPlan, images: &SharedImages, folder: &Path, listener: &dyn Li
             }
         }
     }
-    let recorder = Recorder::create(folder, &columns())
-        .map_err(|source| RunError::Unwritable { folder: folder.to_owned(), source })?;
+    let recorder = Recorder::create(folder, &columns()).map_err(unwritable(folder))?;
     Ok(Beginning { run: Run::sharing(plan, images)?, recorder, seconds: BTreeMap::new(), resumptions: 0 })
 }
 

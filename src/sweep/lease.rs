@@ -72,8 +72,7 @@ impl Worker {
 
     /// Whether it is the same process.
     fn is(&self, other: &Worker) -> bool {
-        let identity = |worker: &Worker| (worker.machine.clone(), worker.process, worker.process_start);
-        identity(self) == identity(other)
+        (&self.machine, self.process, self.process_start) == (&other.machine, other.process, other.process_start)
     }
 
     /// Whether the process runs; unknown of one that is elsewhere.

@@ -29,9 +29,7 @@ impl FromStr for Shard {
         let number = |text: &str| text.parse::<usize>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
         let numbers = text.split_once('/').and_then(|(index, count)| number(index).zip(number(count)));
         match numbers {
-            Some((index, count)) if (1..=count.min(MOST_SHARDS)).contains(&index) && count <= MOST_SHARDS => {
-                Ok(Shard { index, count })
-            }
+            Some((index, count)) if (1..=count).contains(&index) && count <= MOST_SHARDS => Ok(Shard { index, count }),
             _ => Err(format!(
                 "{text:?} is no shard, expected K/N with K from 1 to N and N at most {MOST_SHARDS}, such as 3/16"
             )),

@@ -76,9 +76,14 @@ impl HeldOut {
         let mut pairs = vec![0.0; pooled.runs()];
         kept.iter().for_each(|pair| pairs[pooled.run_of[*pair]] += 1.0);
         let known = known.filter(|known| known.pooled.same_pairs(pooled));
-        let sorted = if known.is_some() { None } else { Some(Order::of(baseline)) };
-        let baseline_order = known.map(|known| &known.order).or(sorted.as_ref()).unwrap_or(order);
-        let mut start = None;
+        let sorted;
+        let baseline_order = match known {
+            Some(known) => &known.order,
+            None => {
+                sorted = Order::of(baseline);
+                &sorted
+            }
+        };
         let fold = |family: usize| {
             let scaled = |order: &Order| scaled_without(family, &kept, pooled, order);
             let (of_baseline, of_indicator) = (scaled(baseline_order), scaled(order));
@@ -88,10 +93,7 @@ impl HeldOut {
                 Some(known) => known.alone.get(&family).ok_or(Undefined::NoValues)?.clone()?,
                 None => alone(&of_baseline, &kept, pooled, &judged)?,
             };
-            let whole = NestedModel::new(&rows, &kept, pooled, &judged, start)?;
-            // Without one family the coefficients are near to those without another.
-            start = Some(whole.coefficients);
-            Ok(Fold { alone, whole, judged })
+            Ok(Fold { alone, whole: NestedModel::new(&rows, &kept, pooled, &judged)?, judged })
         };
         Ok(Self { folds: families.into_iter().map(fold).collect::<Result<_, _>>()?, pairs })
     }
@@ -143,7 +145,7 @@ impl Baseline {
 /// Fits the baseline's model.
 fn alone(scaled: &[f64], kept: &[usize], pooled: &Pooled, judged: &[bool]) -> Result<NestedModel<2>, Undefined> {
     let rows: Vec<[f64; 2]> = scaled.iter().map(|value| [1.0, *value]).collect();
-    NestedModel::new(&rows, kept, pooled, judged, None)
+    NestedModel::new(&rows, kept, pooled, judged)
 }
 
 /// The values of the kept pairs as ranks among those of the families that are not left out, in one walk over all pairs in the order
@@ -166,7 +168,6 @@ fn scaled_without(family: usize, kept: &[usize], pooled: &Pooled, order: &Order)
 /// A model by what it loses on each run, fitted or not, near its coefficients.
 #[derive(Clone, Debug)]
 struct NestedModel<const COEFFICIENTS: usize> {
-    coefficients: [f64; COEFFICIENTS],
     runs: Vec<Expansion<COEFFICIENTS>>,
     /// The sum over the fitted runs, with the ridge, and that over the judged ones.
     fitted: Expansion<COEFFICIENTS>,
@@ -175,16 +176,10 @@ struct NestedModel<const COEFFICIENTS: usize> {
 
 impl<const COEFFICIENTS: usize> NestedModel<COEFFICIENTS> {
     /// Fits to the pairs of the runs that are not judged; `pairs` are the rows' places in `pooled`.
-    fn new(
-        rows: &[[f64; COEFFICIENTS]],
-        pairs: &[usize],
-        pooled: &Pooled,
-        judged: &[bool],
-        start: Option<[f64; COEFFICIENTS]>,
-    ) -> Result<Self, Undefined> {
+    fn new(rows: &[[f64; COEFFICIENTS]], pairs: &[usize], pooled: &Pooled, judged: &[bool]) -> Result<Self, Undefined> {
         let known = rows.iter().zip(pairs).filter(|(_, pair)| !judged[pooled.run_of[**pair]]);
         let (known, events): (Vec<_>, Vec<_>) = known.map(|(row, pair)| (*row, pooled.events[*pair])).unzip();
-        let coefficients = fit(&known, &events, RIDGE, start)?;
+        let coefficients = fit(&known, &events, RIDGE)?;
         let mut runs = vec![Expansion::default(); pooled.runs()];
         for (row, pair) in rows.iter().zip(pairs) {
             runs[pooled.run_of[*pair]].add_row(&coefficients, row, pooled.events[*pair]);
@@ -195,7 +190,7 @@ impl<const COEFFICIENTS: usize> NestedModel<COEFFICIENTS> {
             let sum = if *judged { &mut asked } else { &mut fitted };
             sum.add(run, 1.0);
         }
-        Ok(Self { coefficients, runs, fitted, asked })
+        Ok(Self { runs, fitted, asked })
     }
 
     /// The weighted loss on the judged runs after one Newton step on the others; `None` where these determine no step.

@@ -15,8 +15,7 @@ const MOST_STEPS: usize = 100;
 /// The coefficients b that minimise `sum_i log(1 + exp(-s_i b.x_i)) + ridge / 2 * |b without its first|^2`, s_i being 1 at an
 /// event and -1 elsewhere. The first number of every row belongs to the intercept, which is not penalised: let it be 1.
 ///
-/// A ridge above zero keeps the coefficients finite where the events can be separated. From a `start` nearby it takes fewer steps
-/// than from the intercept alone.
+/// A ridge above zero keeps the coefficients finite where the events can be separated.
 ///
 /// # Errors
 /// [`Undefined`] when all rows are of one class, for then the intercept has no finite value.
@@ -27,7 +26,6 @@ pub(crate) fn fit<const COEFFICIENTS: usize>(
     rows: &[[f64; COEFFICIENTS]],
     events: &[bool],
     ridge: f64,
-    start: Option<[f64; COEFFICIENTS]>,
 ) -> Result<[f64; COEFFICIENTS], Undefined> {
     assert_eq!(rows.len(), events.len(), "every row needs its class");
     let with = events.iter().filter(|event| **event).count() as f64;
@@ -47,16 +45,11 @@ pub(crate) fn fit<const COEFFICIENTS: usize>(
         expansion
     };
 
-    let mut coefficients = start.unwrap_or_else(|| {
-        let mut intercept = [0.0; COEFFICIENTS];
-        intercept[0] = (with / without).ln();
-        intercept
-    });
+    let mut coefficients = [0.0; COEFFICIENTS];
+    coefficients[0] = (with / without).ln();
     let mut here = at(&coefficients);
-    let is_flat =
-        |here: &Expansion<COEFFICIENTS>| here.gradient.iter().all(|slope| slope.abs() <= 1e-11 * (with + without));
     for _ in 0..MOST_STEPS {
-        if is_flat(&here) {
+        if here.gradient.iter().all(|slope| slope.abs() <= 1e-11 * (with + without)) {
             break;
         }
         let Some(step) = here.newton_step() else { break };
@@ -78,8 +71,7 @@ pub(crate) fn fit<const COEFFICIENTS: usize>(
         let Some(further) = further else { break };
         (coefficients, here) = further;
     }
-    // A start may lie where nothing leads on.
-    if start.is_some() && !is_flat(&here) { fit(rows, events, ridge, None) } else { Ok(coefficients) }
+    Ok(coefficients)
 }
 
 /// The log-loss of one row in nats, `-log P(what happened)`, and the probability of an event, without overflow on either side.
@@ -222,17 +214,17 @@ mod tests {
     fn equals_scikit_learn() {
         // m = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-12, max_iter=1000).fit(np.c_[x, y], e)
         // [m.intercept_[0], *m.coef_[0]]
-        near(fit(&rows(), &EVENTS, 1.0, None).unwrap(), [-4.216976688288049, 0.8902502462704747, 0.24027924060350964]);
+        near(fit(&rows(), &EVENTS, 1.0).unwrap(), [-4.216976688288049, 0.8902502462704747, 0.24027924060350964]);
         // The same with C=0.25 and sample_weight=[1, 2, 0, 3, 1, 1, 2, 0, 4, 1]
         let often = |index: usize| std::iter::repeat_n(index, [1, 2, 0, 3, 1, 1, 2, 0, 4, 1][index]);
         let (rows_often, events_often): (Vec<_>, Vec<_>) =
             (0..10).flat_map(often).map(|index| (rows()[index], EVENTS[index])).unzip();
         near(
-            fit(&rows_often, &events_often, 4.0, None).unwrap(),
+            fit(&rows_often, &events_often, 4.0).unwrap(),
             [-4.486540392967725, 0.5038223812177047, 0.27348695113440724],
         );
         // sklearn.metrics.log_loss(e, m.predict_proba(np.c_[x, y])[:, 1]) of the first
-        let coefficients = fit(&rows(), &EVENTS, 1.0, None).unwrap();
+        let coefficients = fit(&rows(), &EVENTS, 1.0).unwrap();
         let sum: f64 = rows().iter().zip(EVENTS).map(|(row, event)| loss(&coefficients, row, event)).sum();
         assert!((sum / 10.0 - 0.3803798971480986).abs() < 1e-9);
     }
@@ -240,7 +232,7 @@ mod tests {
     #[test]
     fn without_a_ridge_it_equals_statsmodels() {
         // statsmodels.api.Logit(e, np.c_[np.ones(10), x, y]).fit(tol=1e-14).params
-        near(fit(&rows(), &EVENTS, 0.0, None).unwrap(), [-6.83174745215902, 1.4446189876516768, 0.4253397001914498]);
+        near(fit(&rows(), &EVENTS, 0.0).unwrap(), [-6.83174745215902, 1.4446189876516768, 0.4253397001914498]);
     }
 
     /// Newton's method by the definition: each step halved until the loss, summed anew, is lower.
@@ -272,12 +264,8 @@ mod tests {
             let rows: Vec<[f64; 3]> =
                 (0..60).map(|_| [1.0, scale * generator.random::<f64>(), generator.random::<f64>() - 0.5]).collect();
             let events: Vec<bool> = rows.iter().map(|row| row[1] / scale + generator.random::<f64>() > 1.2).collect();
-            let (fast, slow) = (fit(&rows, &events, 1.0, None).unwrap(), slow_fit(&rows, &events, 1.0));
+            let (fast, slow) = (fit(&rows, &events, 1.0).unwrap(), slow_fit(&rows, &events, 1.0));
             near(fast, slow);
-            // Wherever it starts, be it where the curvature vanishes.
-            for start in [fast, fast.map(|b| b + 0.1), [0.0, -40.0, 3.0]] {
-                near(fit(&rows, &events, 1.0, Some(start)).unwrap(), slow);
-            }
         }
     }
 
@@ -285,7 +273,7 @@ mod tests {
     fn separable_events_have_finite_coefficients() {
         let rows: Vec<[f64; 2]> = (-5..5).map(|x| [1.0, 100.0 * f64::from(x)]).collect();
         let events: Vec<bool> = (-5..5).map(|x| x >= 0).collect();
-        let [intercept, slope] = fit(&rows, &events, 1.0, None).unwrap();
+        let [intercept, slope] = fit(&rows, &events, 1.0).unwrap();
         assert!(intercept.is_finite() && slope > 0.0 && slope < 1.0, "{intercept} {slope}");
         // One more unit of either coefficient is worse: it is the minimum.
         let at = |b: [f64; 2]| -> f64 {
@@ -314,9 +302,9 @@ mod tests {
 
     #[test]
     fn one_class_has_no_fit() {
-        assert_eq!(fit(&[[1.0, 2.0]], &[true], 1.0, None), Err(Undefined::OnlyEvents));
-        assert_eq!(fit(&[[1.0, 2.0]], &[false], 1.0, None), Err(Undefined::NoEvent));
-        assert_eq!(fit::<2>(&[], &[], 1.0, None), Err(Undefined::NoValues));
+        assert_eq!(fit(&[[1.0, 2.0]], &[true], 1.0), Err(Undefined::OnlyEvents));
+        assert_eq!(fit(&[[1.0, 2.0]], &[false], 1.0), Err(Undefined::NoEvent));
+        assert_eq!(fit::<2>(&[], &[], 1.0), Err(Undefined::NoValues));
     }
 
     #[test]

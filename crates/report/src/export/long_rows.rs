@@ -6,9 +6,9 @@ use crate::refusal::Refusal;
 
 /// The columns that tell which run a row is of.
 pub(super) const KEYS: [&str; 5] = ["sweep", "method", "schedule", "seed", "status"];
-/// LongRows of whole numbers.
+/// Columns of whole numbers.
 const WHOLE: [&str; 4] = ["seed", "task", "update", "updates"];
-/// LongRows of texts.
+/// Columns of texts.
 const TEXT: [&str; 6] = ["sweep", "method", "schedule", "status", "layer", "action"];
 
 /// What a column holds.
@@ -39,7 +39,7 @@ impl ColumnType {
     }
 }
 
-/// LongRows of equal length under their names.
+/// Columns of equal length, in the order of their names.
 #[derive(Debug)]
 pub(super) struct LongRows {
     columns: Vec<Vec<Box<str>>>,
