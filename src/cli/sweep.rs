@@ -56,8 +56,8 @@ pub(crate) struct Sweep {
     /// A run writes a checkpoint when its last is this old
     #[arg(long, value_name = "SECONDS", default_value = "60")]
     checkpoint_every: String,
-    /// Write each run's rows as an event file of TensorBoard as well, in the sweep's folder under tensorboard/; of runs
-    /// that were trained without, too
+    /// Write each run's rows as an event file of TensorBoard as well, in the sweep's folder under tensorboard/; also
+    /// for runs that were trained without it
     #[arg(long, value_enum, value_name = "KIND")]
     log: Option<Log>,
     /// Print the runs with their number of updates, measure in some seconds what they will cost (hours on this machine,
