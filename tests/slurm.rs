@@ -40,10 +40,14 @@ fn slurm(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Slurm puts what it puts back off for two minutes, which is too long for a test. Before its first turn is quite over (it is
-/// COMPLETING so long) the second would be ended with it.
+/// Slurm puts what it puts back off for two minutes, which is too long for a test. Before its first turn is quite over the second
+/// would be ended with it: it is COMPLETING until its processes have gone, and pending while the daemon of that turn still
+/// has to tell how it ended.
 fn no_delay(job: &str) {
     wait_for("place in the queue", || states(job) == ["PENDING"]);
+    let number = slurm("squeue", &["--noheader", "--format=%A", "--jobs", job]);
+    let daemon = format!(r"slurmstepd: \[{}[.\]]", number.trim());
+    wait_for("end of the first turn", || slurm("pgrep", &["--full", &daemon]).is_empty());
     slurm("scontrol", &["update", &format!("JobId={job}"), "StartTime=now"]);
 }
 

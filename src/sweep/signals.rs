@@ -14,8 +14,10 @@ pub struct Signals {
 
 impl Signals {
     /// Listens to what terminals, systems and batch systems send before they end a process: SIGINT, SIGTERM, SIGHUP,
-    /// SIGUSR1, SIGUSR2 and SIGXCPU. Each asks to finish the update, write a checkpoint and stop; a second SIGINT or
-    /// SIGTERM ends the process at once. What the process was started to ignore, as `nohup` does with SIGHUP, it ignores.
+    /// SIGUSR1, SIGUSR2 and SIGXCPU. Each asks to finish the update, write a checkpoint and stop; a second SIGINT ends
+    /// the process at once, the others may come several times: a batch system sends them to a job's shell, which passes them
+    /// on, and to all that the shell has started. What the process was started to ignore, as `nohup` does with SIGHUP, it
+    /// ignores.
     ///
     /// # Errors
     /// The system does not let the process listen.
@@ -29,7 +31,7 @@ impl Signals {
                 if is_ignored(signal) {
                     continue;
                 }
-                if [SIGINT, SIGTERM].contains(&signal) {
+                if signal == SIGINT {
                     let asked = Arc::new(AtomicBool::new(false));
                     flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))?;
                     flag::register(signal, asked)?;

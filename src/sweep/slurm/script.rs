@@ -38,11 +38,13 @@ impl Script<'_> {
         };
         format!(
             "{}#SBATCH --requeue\n\n{}{retry}\
+             # Slurm's notice that time is nearly up, and its request to make room: the sweep writes checkpoints and ends.\n\
+             asked=\n\
+             trap 'asked=USR1; kill -USR1 $sweep 2> /dev/null' USR1\n\
+             trap 'asked=TERM; kill -TERM $sweep 2> /dev/null' TERM\n\
              {program} sweep {} --out {out} --jobs {cpus} --shard \"$SLURM_ARRAY_TASK_ID/{shards}\" $retry &\n\
              sweep=$!\n\
-             # Slurm's notice that time is nearly up, and its request to make room: the sweep writes checkpoints and ends.\n\
-             trap 'kill -USR1 $sweep' USR1\n\
-             trap 'kill -TERM $sweep' TERM\n\
+             [ -z \"$asked\" ] || kill -$asked $sweep\n\
              wait $sweep\n\
              code=$?\n\
              while kill -0 $sweep 2> /dev/null; do wait $sweep; code=$?; done\n\
