@@ -41,14 +41,14 @@ fn slurm(program: &str, arguments: &[&str]) -> String {
 }
 
 /// Slurm puts what it puts back off for two minutes, which is too long for a test. Before its first turn is quite over the second
-/// would be ended with it: it is COMPLETING until its processes have gone, and pending while the daemon of that turn still
-/// has to tell how it ended.
+/// would be ended with it: it is COMPLETING until its processes have gone, then pending while the daemon of that turn still has to
+/// tell how it ended, and what begins in the same second as that end has its credential revoked.
 fn no_delay(job: &str) {
     wait_for("place in the queue", || states(job) == ["PENDING"]);
     let number = slurm("squeue", &["--noheader", "--format=%A", "--jobs", job]);
     let daemon = format!(r"slurmstepd: \[{}[.\]]", number.trim());
     wait_for("end of the first turn", || slurm("pgrep", &["--full", &daemon]).is_empty());
-    slurm("scontrol", &["update", &format!("JobId={job}"), "StartTime=now"]);
+    slurm("scontrol", &["update", &format!("JobId={job}"), "StartTime=now+3"]);
 }
 
 /// The state of each task of a job, in no order.
