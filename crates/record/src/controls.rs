@@ -98,7 +98,7 @@ const MOST_LAYERS: usize = 1000;
 const MOST_CHARACTERS: usize = 80;
 
 /// Reads the bytes of a `controls.csv`, layer by layer in the order in which they first appear, with the `wanted` of its
-/// columns, and with those of the `optional` that it has; `path` is for messages.
+/// columns, and with those of the `optional` that it has; `path` is for messages. What other columns hold is not looked at.
 ///
 /// # Errors
 /// The bytes cannot be read, a column is missing or there twice, a row is not one of `controls.csv`, or there are too many
@@ -112,7 +112,7 @@ pub fn read_traces(
     let mut file = ControlFile::open(path, bytes)?;
     let has = |name: &&&str| file.names.iter().any(|known| known == **name);
     let wanted: Vec<&str> = wanted.iter().chain(optional.iter().filter(has)).copied().collect();
-    let places: Vec<usize> = wanted.iter().map(|name| file.place(name)).collect::<Result<_, _>>()?;
+    file.read_alone(&wanted)?;
     let mut traces: Vec<LayerSeries> = Vec::new();
     // By layer, then by wanted column: looked up by name once, and not at every row.
     let mut values: Vec<Vec<Vec<f64>>> = Vec::new();
@@ -136,8 +136,8 @@ pub fn read_traces(
         trace.tasks.push(row.task);
         trace.updates.push(row.update);
         trace.learning_rates.push(row.learning_rate);
-        for (column, place) in values[place].iter_mut().zip(&places) {
-            column.push(file.values[*place].unwrap_or(f64::NAN));
+        for (column, value) in values[place].iter_mut().zip(&file.values) {
+            column.push(value.unwrap_or(f64::NAN));
         }
     }
     for (trace, values) in traces.iter_mut().zip(values) {
@@ -168,7 +168,7 @@ struct ControlFile<'p, R> {
     record: csv::StringRecord,
     /// The places of the fixed columns, those of [`BEFORE`] and [`ACTION`].
     fixed: [usize; 5],
-    /// The other columns, and their places.
+    /// The other columns that are read, and their places.
     names: Vec<String>,
     places: Vec<usize>,
     values: Vec<Option<f64>>,
@@ -193,9 +193,16 @@ impl<'p, R: Read> ControlFile<'p, R> {
         Ok(Self { path, reader, record: csv::StringRecord::new(), fixed, names, places, values })
     }
 
-    /// The place of a column among the values.
-    fn place(&self, column: &str) -> Result<usize, TableError> {
-        self.names.iter().position(|name| name == column).ok_or_else(|| missing(self.path, column))
+    /// Reads no other values than those of these columns, in their order: most of a file is never looked at.
+    fn read_alone(&mut self, wanted: &[&str]) -> Result<(), TableError> {
+        let place = |column: &&str| {
+            let found = self.names.iter().position(|name| name == column);
+            found.map(|index| self.places[index]).ok_or_else(|| missing(self.path, column))
+        };
+        self.places = wanted.iter().map(place).collect::<Result<_, _>>()?;
+        self.names = wanted.iter().map(|&name| name.to_owned()).collect();
+        self.values = vec![None; wanted.len()];
+        Ok(())
     }
 
     /// The next row but for its values, which are left in `values`.

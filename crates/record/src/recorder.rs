@@ -200,7 +200,7 @@ impl Recorder {
         let mut checksums = Vec::new();
         for (name, written) in CSV_FILES.into_iter().zip(self.written()) {
             let partial = self.partial(name);
-            if checksum(&partial)? != written.sha256 {
+            if checksum(&fs::read(&partial)?) != written.sha256 {
                 let message = format!("{} was changed by something else", partial.display());
                 return Err(io::Error::new(io::ErrorKind::InvalidData, message));
             }

@@ -126,14 +126,20 @@ impl RunRecord {
     /// # Errors
     /// The first that is missing, cannot be read, or is not what the run wrote.
     pub fn verify(&self, folder: &Path) -> Result<(), Damage> {
-        for name in CSV_FILES {
-            let path = folder.join(name);
-            let found = checksum(&path).map_err(|error| Damage::of_reading(&path, error))?;
-            if self.checksums.get(name).is_some_and(|expected| *expected != found) {
-                return Err(Damage::changed(&path, "its SHA-256 is not the one in run.json"));
-            }
+        CSV_FILES.iter().try_for_each(|name| self.read_verified(folder, name).map(drop))
+    }
+
+    /// The bytes of one of these files, compared with their checksum.
+    ///
+    /// # Errors
+    /// It is missing, cannot be read, or is not what the run wrote.
+    pub fn read_verified(&self, folder: &Path, name: &str) -> Result<Vec<u8>, Damage> {
+        let path = folder.join(name);
+        let bytes = fs::read(&path).map_err(|error| Damage::of_reading(&path, error))?;
+        if self.checksums.get(name).is_some_and(|expected| *expected != checksum(&bytes)) {
+            return Err(Damage::changed(&path, "its SHA-256 is not the one in run.json"));
         }
-        Ok(())
+        Ok(bytes)
     }
 }
 

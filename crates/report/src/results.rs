@@ -61,13 +61,12 @@ impl RecordedRun {
             Status::Finished => {}
             Status::Diverged | Status::Failed => return Ok(()),
         }
-        match record.verify(&place) {
-            Ok(()) => {
-                let (tasks, controls) = (place.join("tasks.csv"), place.join("controls.csv"));
-                let open =
-                    |path: &Path| fs::File::open(path).map_err(|source| ResultsError::Io { path: path.into(), source });
-                let mut columns = read_tasks(&tasks, open(&tasks)?)?;
-                self.traces = read_traces(&controls, open(&controls)?, wanted, &ALSO_READ)?;
+        let [tasks, controls] = CSV_FILES;
+        let read = |name| record.read_verified(&place, name);
+        match read(tasks).and_then(|tasks| Ok((tasks, read(controls)?))) {
+            Ok((task_rows, control_rows)) => {
+                let mut columns = read_tasks(&place.join(tasks), &task_rows[..])?;
+                self.traces = read_traces(&place.join(controls), &control_rows[..], wanted, &ALSO_READ)?;
                 let tasks = columns.values().next().map_or(0, Vec::len);
                 columns.extend(take_columns(&mut self.traces, &record.options, tasks));
                 self.series.columns = columns.into();

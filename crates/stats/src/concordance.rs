@@ -136,7 +136,10 @@ impl Concordance {
         let (families, seeds) = (count(|course| course.family), count(|course| course.seed));
         let empty = FamilyPairs { whole: PairSums::default(), of_seed: vec![PairSums::default(); seeds] };
         let mut found = Concordance { families: vec![empty; families], seeds, pairs: 0, missing: Share::default() };
-        for (place, one) in courses.iter().enumerate() {
+        let mut of_arm: Vec<Vec<&SeedCourse>> = vec![Vec::new(); count(|course| course.arm)];
+        courses.iter().for_each(|course| of_arm[course.arm].push(course));
+        let mut begun = vec![0; of_arm.len()];
+        for one in courses {
             let rows = (0..one.health.len()).filter(|task| at(&one.health, task + rule.horizon).is_some());
             let (mut whole, mut part) = (0, 0);
             for task in rows {
@@ -153,7 +156,8 @@ impl Concordance {
             if rule.any_rows {
                 add(within(one, rule), &[one.seed]);
             }
-            for other in courses[place + 1..].iter().filter(|other| other.arm == one.arm && other.seed != one.seed) {
+            begun[one.arm] += 1;
+            for other in of_arm[one.arm][begun[one.arm]..].iter().filter(|other| other.seed != one.seed) {
                 add(between(one, other, rule), &[one.seed, other.seed]);
             }
         }

@@ -162,6 +162,9 @@ fn line(points: &[(f64, f64)], family: Family) -> DecayFit {
 /// Exponents of ten of the shapes that are tried before the best of them is refined: lowest, highest, and from one to the next.
 const GRID: (f64, f64, f64) = (-3.0, 4.0, 0.25);
 
+/// Halvings, nearly, of a pitch to either side of it: a shape is then known to a ten-thousandth, and R2, which is flat there, to 1e-7.
+const REFINEMENTS: usize = 16;
+
 /// A family without offset at the times of a course, and at the shapes of [`GRID`]: the same for all courses of these times.
 struct ShapedFamily {
     family: Family,
@@ -228,7 +231,7 @@ impl ShapedFamily {
         let golden = 0.5 * (5_f64.sqrt() - 1.0);
         let (mut left, mut right) = (high - golden * (high - low), low + golden * (high - low));
         let (mut at_left, mut at_right) = (explained(left), explained(right));
-        for _ in 0..30 {
+        for _ in 0..REFINEMENTS {
             if at_left > at_right {
                 (high, right, at_right) = (right, left, at_left);
                 left = high - golden * (high - low);

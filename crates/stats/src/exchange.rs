@@ -6,6 +6,7 @@
 //! some, a family's case being its distance from one half in standard deviations of its own exchanges. Both must be rare, for
 //! one family that is truly on one side must not help the others.
 
+use multiversion::multiversion;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -13,74 +14,84 @@ use rand_chacha::ChaCha8Rng;
 use super::concordance::{SeedCourse, at};
 use super::estimate::{Undefined, at_least_two};
 
-/// One arm: signed differences of later health, and signs of differences of the indicator, by pair of seeds and task.
+/// One arm: signed differences of later health, and signs of differences of the indicator, of each pair of seeds at each task. A pair
+/// is a seed with one of those before it, in the order of [`place_of`].
 struct ArmPairs {
     family: usize,
-    tasks: usize,
-    health: Vec<f64>,
-    sign: Vec<f64>,
-    known: Vec<f64>,
+    /// By pair, then by task; zero where a health is undefined.
+    health: Vec<Vec<f64>>,
+    /// By task, then by pair.
+    sign: Vec<Vec<f64>>,
+    /// Whether the indicator is defined for both, 1 or 0, in the same order.
+    known: Vec<Vec<f64>>,
+}
+
+/// The place of a pair of seeds in a list of all, and 1, or -1 where the smaller comes first.
+fn place_of(one: usize, other: usize) -> (usize, f64) {
+    let (large, small) = (one.max(other), one.min(other));
+    (large * (large - 1) / 2 + small, if one > other { 1.0 } else { -1.0 })
+}
+
+/// All pairs in this order.
+fn pairs(seeds: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..seeds).flat_map(|one| (0..one).map(move |other| (one, other)))
 }
 
 impl ArmPairs {
     fn of(courses: &[&SeedCourse], seeds: usize) -> ArmPairs {
         let tasks = courses.iter().map(|course| course.health.len()).max().unwrap_or(1).max(1) - 1;
-        let empty = vec![0.0; seeds * seeds * tasks];
-        let family = courses.first().map_or(0, |course| course.family);
-        let mut pairs = ArmPairs { family, tasks, health: empty.clone(), sign: empty.clone(), known: empty };
-        for one in courses {
-            for other in courses {
-                let row = (one.seed * seeds + other.seed) * tasks;
-                for task in 0..tasks {
-                    if let (Some(mine), Some(theirs)) = (at(&one.health, task + 1), at(&other.health, task + 1)) {
-                        pairs.health[row + task] = mine - theirs;
-                    }
-                    if let (Some(x), Some(y)) = (at(&one.indicator, task), at(&other.indicator, task)) {
-                        pairs.known[row + task] = 1.0;
-                        pairs.sign[row + task] = if x > y {
-                            1.0
-                        } else if x < y {
-                            -1.0
-                        } else {
-                            0.0
-                        };
-                    }
-                }
-            }
-        }
-        pairs
-    }
-
-    /// Adds what the arm says when seed i has the course of seed `place[i]`, for several such places at once: agreement less
-    /// disagreement, and the whole weight. A sum waits for its last addition; several keep the processor busy meanwhile.
-    fn add<const TOGETHER: usize>(&self, places: [&[usize]; TOGETHER], sums: &mut [Vec<(f64, f64)>; TOGETHER]) {
-        let seeds = places[0].len();
-        let of_pair = |one: usize, other: usize| {
-            let from = (one * seeds + other) * self.tasks;
-            from..from + self.tasks
+        let mut by_seed = vec![None; seeds];
+        courses.iter().for_each(|course| by_seed[course.seed] = Some(*course));
+        let both = |(one, other): (usize, usize), of: &dyn Fn(&SeedCourse) -> Option<f64>| {
+            Some((of(by_seed[one]?)?, of(by_seed[other]?)?))
         };
-        let mut signed: [f64; TOGETHER] = std::array::from_fn(|draw| sums[draw][self.family].0);
-        let mut whole: [f64; TOGETHER] = std::array::from_fn(|draw| sums[draw][self.family].1);
-        for one in 0..seeds {
-            for other in 0..one {
-                let health = &self.health[of_pair(one, other)];
-                let rows = places.map(|place| of_pair(place[one], place[other]));
-                let sign: [&[f64]; TOGETHER] = std::array::from_fn(|draw| &self.sign[rows[draw].clone()]);
-                let known: [&[f64]; TOGETHER] = std::array::from_fn(|draw| &self.known[rows[draw].clone()]);
-                for (task, apart) in health.iter().enumerate() {
-                    for draw in 0..TOGETHER {
-                        signed[draw] += apart * sign[draw][task];
-                        whole[draw] += apart.abs() * known[draw][task];
-                    }
-                }
-            }
+        let health = |pair| {
+            let apart = |task| both(pair, &|course| at(&course.health, task + 1)).map_or(0.0, |(x, y)| x - y);
+            (0..tasks).map(apart).collect()
+        };
+        let indicators = |task: usize, of: fn((f64, f64)) -> f64| {
+            let of_pair = |pair| both(pair, &|course| at(&course.indicator, task)).map_or(0.0, of);
+            pairs(seeds).map(of_pair).collect()
+        };
+        let sign = |(x, y): (f64, f64)| f64::from(u8::from(x > y)) - f64::from(u8::from(x < y));
+        ArmPairs {
+            family: courses.first().map_or(0, |course| course.family),
+            health: pairs(seeds).map(health).collect(),
+            sign: (0..tasks).map(|task| indicators(task, sign)).collect(),
+            known: (0..tasks).map(|task| indicators(task, |_| 1.0)).collect(),
         }
-        sums.iter_mut().enumerate().for_each(|(draw, sums)| sums[self.family] = (signed[draw], whole[draw]));
     }
 }
 
-/// Exchanges that are summed up together.
-const TOGETHER: usize = 4;
+/// What a pair of seeds adds to its arms' concordance with the courses of any pair: agreement less disagreement, and weight.
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
+fn with_any_courses(arms: &[&ArmPairs], pair: usize, signed: &mut [f64], whole: &mut [f64]) {
+    signed.fill(0.0);
+    whole.fill(0.0);
+    for arm in arms {
+        for ((apart, sign), known) in arm.health[pair].iter().zip(&arm.sign).zip(&arm.known) {
+            signed.iter_mut().zip(sign).for_each(|(sum, sign)| *sum += apart * sign);
+            whole.iter_mut().zip(known).for_each(|(sum, known)| *sum += apart.abs() * known);
+        }
+    }
+}
+
+/// The distance of a family's concordance from one half when seed i has the courses of seed `place[i]`, for each of these places.
+fn distances(arms: &[&ArmPairs], places: &[Vec<usize>], seeds: usize) -> Vec<f64> {
+    let count = pairs(seeds).count();
+    let (mut signed, mut whole) = (vec![0.0; count], vec![0.0; count]);
+    let mut sums = vec![(0.0, 0.0); places.len()];
+    for (pair, (one, other)) in pairs(seeds).enumerate() {
+        with_any_courses(arms, pair, &mut signed, &mut whole);
+        for (sum, place) in sums.iter_mut().zip(places) {
+            let (courses, sign) = place_of(place[one], place[other]);
+            sum.0 += sign * signed[courses];
+            sum.1 += whole[courses];
+        }
+    }
+    let distance = |(signed, whole): (f64, f64)| if whole > 1e-12 { 0.5 * signed / whole } else { 0.0 };
+    sums.into_iter().map(distance).collect()
+}
 
 /// Exchanges whole courses `draws` times; the p of the contradiction is the larger of the shares of exchanges, the data's own
 /// among them, that make as strong a case that low values are good in some family, and as strong a one that high ones are. The
@@ -90,52 +101,43 @@ const TOGETHER: usize = 4;
 /// [`Undefined`] below two families with pairs, or where no exchange changes anything.
 pub fn contradiction(courses: &[SeedCourse], draws: usize, seed: u64) -> Result<f64, Undefined> {
     let count = |of: fn(&SeedCourse) -> usize| courses.iter().map(|course| of(course) + 1).max().unwrap_or(0);
-    let (families, arms, seeds) = (count(|c| c.family), count(|c| c.arm), count(|c| c.seed));
+    let (families, arms, seeds) =
+        (count(|course| course.family), count(|course| course.arm), count(|course| course.seed));
     at_least_two(seeds)?;
-    let pairs: Vec<ArmPairs> = (0..arms)
-        .map(|arm| ArmPairs::of(&courses.iter().filter(|course| course.arm == arm).collect::<Vec<_>>(), seeds))
-        .collect();
-    let mut place: Vec<usize> = (0..seeds).collect();
-    let observed = distances([&place], &pairs, families).concat();
+    let mut of_arm: Vec<Vec<&SeedCourse>> = vec![Vec::new(); arms];
+    courses.iter().for_each(|course| of_arm[course.arm].push(course));
+    let arms: Vec<ArmPairs> = of_arm.iter().map(|courses| ArmPairs::of(courses, seeds)).collect();
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
-    let exchanges: Vec<Vec<usize>> = (0..draws)
-        .map(|_| {
-            place.shuffle(&mut generator);
-            place.clone()
-        })
-        .collect();
-    let together = |places: &[Vec<usize>]| match places {
-        [a, b, c, d] => Vec::from(distances::<TOGETHER>([a, b, c, d], &pairs, families)),
-        few => few.iter().flat_map(|place| distances([place], &pairs, families)).collect(),
-    };
-    let drawn: Vec<Vec<f64>> = exchanges.chunks(TOGETHER).flat_map(together).collect();
-    let deviation =
-        |family: usize| (drawn.iter().map(|distances| distances[family].powi(2)).sum::<f64>() / draws as f64).sqrt();
-    let deviations: Vec<f64> = (0..families).map(deviation).collect();
-    match deviations.iter().filter(|deviation| **deviation > 1e-9).count() {
+    // The data's own first.
+    let mut place: Vec<usize> = (0..seeds).collect();
+    let mut places = vec![place.clone()];
+    places.extend((0..draws).map(|_| {
+        place.shuffle(&mut generator);
+        place.clone()
+    }));
+    // In standard deviations of their exchanges, by family; a family in which none changes anything says nothing.
+    let mut cases: Vec<Vec<f64>> = Vec::new();
+    for family in 0..families {
+        let arms: Vec<&ArmPairs> = arms.iter().filter(|arm| arm.family == family).collect();
+        let mut distances = distances(&arms, &places, seeds);
+        let deviation = (distances[1..].iter().map(|distance| distance.powi(2)).sum::<f64>() / draws as f64).sqrt();
+        if deviation > 1e-9 {
+            distances.iter_mut().for_each(|distance| *distance /= deviation);
+            cases.push(distances);
+        }
+    }
+    match cases.len() {
         0 => return Err(Undefined::NoSpread),
         1 => return Err(Undefined::SingleFamily),
         _ => {}
     }
-    let strongest = |sign: f64, distances: &[f64]| {
-        let known = distances.iter().zip(&deviations).filter(|(_, deviation)| **deviation > 1e-9);
-        known.map(|(distance, deviation)| sign * distance / deviation).fold(f64::MIN, f64::max)
-    };
     let p = |sign: f64| {
-        let case = strongest(sign, &observed);
+        let strongest = |exchange: usize| cases.iter().map(|family| sign * family[exchange]).fold(f64::MIN, f64::max);
         // Sums of the same numbers in another order differ in their last bits.
-        let as_strong = drawn.iter().filter(|distances| strongest(sign, distances) >= case - 1e-9).count();
+        let as_strong = (1..=draws).filter(|exchange| strongest(*exchange) >= strongest(0) - 1e-9).count();
         (as_strong + 1) as f64 / (draws + 1) as f64
     };
     Ok(p(-1.0).max(p(1.0)))
-}
-
-/// Distances of the families' concordances from one half, for each of several places.
-fn distances<const N: usize>(places: [&[usize]; N], pairs: &[ArmPairs], families: usize) -> [Vec<f64>; N] {
-    let mut sums: [Vec<(f64, f64)>; N] = std::array::from_fn(|_| vec![(0.0, 0.0); families]);
-    pairs.iter().for_each(|arm| arm.add(places, &mut sums));
-    let distance = |(signed, whole): (f64, f64)| if whole > 1e-12 { 0.5 * signed / whole } else { 0.0 };
-    sums.map(|sums| sums.into_iter().map(distance).collect())
 }
 
 #[cfg(test)]

@@ -4,55 +4,136 @@
 //! repetitions, for which Newton's method is a page. With `nalgebra`'s small matrices it is half a page shorter, and a report
 //! takes a third longer in the dev profile, since nothing of them is compiled in advance.
 
+use std::ops::Range;
+
+use multiversion::multiversion;
+
 use super::auroc::check_classes;
 use super::estimate::Undefined;
 
-/// Rows whose probabilities are computed together.
-const BLOCK: usize = 64;
+/// Rows whose losses are computed together.
+pub(crate) const BLOCK: usize = 64;
+/// Sums that are formed side by side: as many numbers as the widest vectors hold.
+const LANES: usize = 8;
 /// Newton steps after which a fit is given up; it needs about six.
 const MOST_STEPS: usize = 100;
+/// The slope a row from which one Newton step more, which squares the error, is the last.
+const FLAT: f64 = 1e-9;
+/// Rows from which on a fit begins where that to a part of them has ended, and one in how many is in that part.
+const MANY_ROWS: usize = 4096;
+const PART: usize = 17;
 
-/// The coefficients b that minimise `sum_i log(1 + exp(-s_i b.x_i)) + ridge / 2 * |b without its first|^2`, s_i being 1 at an
-/// event and -1 elsewhere. The first number of every row belongs to the intercept, which is not penalised: let it be 1.
+/// What is fitted: the numbers of each row, and whether it was an event. The first number, 1, belongs to the intercept, which is
+/// not penalised.
+#[derive(Clone, Debug)]
+pub(crate) struct Rows<const COEFFICIENTS: usize> {
+    blocks: Vec<Block<COEFFICIENTS>>,
+}
+
+/// So many rows, number by number. Those that are not there are zero throughout.
+#[derive(Clone, Debug)]
+struct Block<const COEFFICIENTS: usize> {
+    numbers: [[f64; BLOCK]; COEFFICIENTS],
+    /// 1 at an event, 0 elsewhere.
+    events: [f64; BLOCK],
+    /// How many are there.
+    rows: usize,
+}
+
+impl<const COEFFICIENTS: usize> Rows<COEFFICIENTS> {
+    /// So many blocks in which no row is there.
+    pub(crate) fn absent(blocks: usize) -> Self {
+        let empty = Block { numbers: [[0.0; BLOCK]; COEFFICIENTS], events: [0.0; BLOCK], rows: 0 };
+        Self { blocks: vec![empty; blocks] }
+    }
+
+    /// Adds a row in its place, with zeros after its first number.
+    pub(crate) fn add(&mut self, row: usize, event: bool) {
+        let block = &mut self.blocks[row / BLOCK];
+        block.numbers[0][row % BLOCK] = 1.0;
+        block.events[row % BLOCK] = f64::from(u8::from(event));
+        block.rows += 1;
+    }
+
+    /// Places for rows.
+    pub(crate) fn len(&self) -> usize {
+        self.blocks.len() * BLOCK
+    }
+
+    /// Sets a number of all rows, which has to be zero where none is.
+    ///
+    /// # Panics
+    /// When there are not as many numbers as places.
+    pub(crate) fn set_all(&mut self, place: usize, numbers: &[f64]) {
+        let (blocks, rest) = numbers.as_chunks::<BLOCK>();
+        assert!(blocks.len() == self.blocks.len() && rest.is_empty(), "every place has its number");
+        self.blocks.iter_mut().zip(blocks).for_each(|(block, numbers)| block.numbers[place] = *numbers);
+    }
+
+    fn set(&mut self, row: usize, place: usize, number: f64) {
+        self.blocks[row / BLOCK].numbers[place][row % BLOCK] = number;
+    }
+
+    /// The loss on the rows of some blocks and its derivatives, near these coefficients.
+    pub(crate) fn expansion(
+        &self,
+        blocks: Range<usize>,
+        coefficients: &[f64; COEFFICIENTS],
+    ) -> Expansion<COEFFICIENTS> {
+        of_blocks(&self.blocks[blocks], coefficients)
+    }
+
+    /// A few of the rows of all blocks but some: one in [`PART`].
+    fn part(&self, without: &Range<usize>) -> Self {
+        let kept = self.blocks[..without.start].iter().chain(&self.blocks[without.end..]);
+        let rows = kept.flat_map(|block| (0..BLOCK).map(move |row| (block, row)));
+        let mut part = Self { blocks: Vec::new() };
+        for (count, (block, row)) in rows.filter(|(block, row)| block.numbers[0][*row] != 0.0).step_by(PART).enumerate()
+        {
+            if count % BLOCK == 0 {
+                part.blocks.extend(Self::absent(1).blocks);
+            }
+            part.add(count, block.events[row] == 1.0);
+            (1..COEFFICIENTS).for_each(|place| part.set(count, place, block.numbers[place][row]));
+        }
+        part
+    }
+}
+
+/// Fits to the rows of all blocks but some. The coefficients b are those that minimise `sum_i log(1 + exp(-s_i b.x_i)) + ridge / 2 * |b without its first|^2`, s_i being 1 at an
+/// event and -1 elsewhere.
 ///
 /// A ridge above zero keeps the coefficients finite where the events can be separated.
 ///
 /// # Errors
 /// [`Undefined`] when all rows are of one class, for then the intercept has no finite value.
-///
-/// # Panics
-/// When the lists differ in length.
 pub(crate) fn fit<const COEFFICIENTS: usize>(
-    rows: &[[f64; COEFFICIENTS]],
-    events: &[bool],
+    rows: &Rows<COEFFICIENTS>,
+    without: &Range<usize>,
     ridge: f64,
 ) -> Result<[f64; COEFFICIENTS], Undefined> {
-    assert_eq!(rows.len(), events.len(), "every row needs its class");
-    let with = events.iter().filter(|event| **event).count() as f64;
-    let without = events.len() as f64 - with;
-    check_classes(with, without)?;
+    let kept = || rows.blocks[..without.start].iter().chain(&rows.blocks[without.end..]);
+    let all: usize = kept().map(|block| block.rows).sum();
+    let events: f64 = kept().flat_map(|block| block.events).sum();
+    let others = all as f64 - events;
+    check_classes(events, others)?;
     let at = |coefficients: &[f64; COEFFICIENTS]| {
-        let mut expansion = Expansion::default();
-        // First the probabilities of a block: a call in the same loop would keep the sums out of registers.
-        let mut probabilities = [0.0; BLOCK];
-        for (rows, events) in rows.chunks(BLOCK).zip(events.chunks(BLOCK)) {
-            rows.iter().zip(&mut probabilities).for_each(|(row, known)| *known = probability(coefficients, row));
-            for ((row, event), probability) in rows.iter().zip(events).zip(&probabilities) {
-                expansion.add_slopes(*probability, row, *event);
-            }
-        }
+        let mut expansion = rows.expansion(0..without.start, coefficients);
+        expansion.add(&rows.expansion(without.end..rows.blocks.len(), coefficients), 1.0);
         expansion.add_ridge(coefficients, ridge);
         expansion
     };
 
-    let mut coefficients = [0.0; COEFFICIENTS];
-    coefficients[0] = (with / without).ln();
+    let intercept_alone = || std::array::from_fn(|i| if i == 0 { (events / others).ln() } else { 0.0 });
+    let of_part = if all > MANY_ROWS { fit(&rows.part(without), &(0..0), ridge / PART as f64).ok() } else { None };
+    let mut coefficients = of_part.unwrap_or_else(intercept_alone);
     let mut here = at(&coefficients);
     for _ in 0..MOST_STEPS {
-        if here.gradient.iter().all(|slope| slope.abs() <= 1e-11 * (with + without)) {
+        let Some(step) = here.newton_step() else { break };
+        if here.gradient.iter().all(|slope| slope.abs() <= FLAT * all as f64) {
+            coefficients.iter_mut().zip(step).for_each(|(coefficient, step)| *coefficient += step);
             break;
         }
-        let Some(step) = here.newton_step() else { break };
         // A whole Newton step may overshoot where the curvature vanishes; half of it often enough never does. Slopes tell: the
         // loss itself, of thousands of rows, does not show the last steps, which then would be halved for nothing.
         let falls = product(&here.gradient, &step).abs();
@@ -74,17 +155,93 @@ pub(crate) fn fit<const COEFFICIENTS: usize>(
     Ok(coefficients)
 }
 
-/// The log-loss of one row in nats, `-log P(what happened)`, and the probability of an event, without overflow on either side.
-fn loss_and_probability<const N: usize>(coefficients: &[f64; N], row: &[f64; N], event: bool) -> (f64, f64) {
-    let margin = product(coefficients, row);
-    let odds = (-margin.abs()).exp();
-    let against = if event { -margin } else { margin };
-    (against.max(0.0) + odds.ln_1p(), if margin < 0.0 { odds } else { 1.0 } / (1.0 + odds))
+/// The sum over blocks. A report of thousands of runs spends its time in these loops, which are kept simple enough for the compiler to
+/// vectorise; the bits do not depend on the width of the processor's vectors.
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
+#[allow(clippy::needless_range_loop, reason = "several lists are walked at once, which iterators hide")]
+fn of_blocks<const N: usize>(blocks: &[Block<N>], coefficients: &[f64; N]) -> Expansion<N> {
+    let (mut excess, mut logarithms) = ([0.0; LANES], 0.0);
+    let (mut gradient, mut hessian) = ([[0.0; LANES]; N], [[[0.0; LANES]; N]; N]);
+    for block in blocks {
+        let mut margin = [0.0; BLOCK];
+        for (numbers, coefficient) in block.numbers.iter().zip(coefficients) {
+            for row in 0..BLOCK {
+                margin[row] += coefficient * numbers[row];
+            }
+        }
+        // A row's loss is its excess, what is above zero of the margin against the event, and the logarithm of 1 + odds, which is
+        // 2 at most.
+        let [mut odds, mut above, mut error, mut curvature] = [[0.0; BLOCK]; 4];
+        for row in 0..BLOCK {
+            odds[row] = exp_of_negative(-margin[row].abs());
+        }
+        for row in 0..BLOCK {
+            let probability = if margin[row] < 0.0 { odds[row] } else { 1.0 } / (1.0 + odds[row]);
+            above[row] = ((1.0 - 2.0 * block.events[row]) * margin[row]).max(0.0);
+            error[row] = probability - block.events[row];
+            curvature[row] = probability * (1.0 - probability);
+        }
+        let mut product = [1.0; LANES];
+        for first in (0..BLOCK).step_by(LANES) {
+            for lane in 0..LANES {
+                excess[lane] += above[first + lane];
+                product[lane] *= 1.0 + odds[first + lane];
+            }
+        }
+        // A row that is not there has odds of 1, which is all that it adds.
+        let absent = (BLOCK - block.rows) as f64 * std::f64::consts::LN_2;
+        logarithms += product.iter().product::<f64>().ln() - absent;
+        for i in 0..N {
+            for first in (0..BLOCK).step_by(LANES) {
+                for lane in 0..LANES {
+                    gradient[i][lane] += error[first + lane] * block.numbers[i][first + lane];
+                }
+            }
+            for j in i..N {
+                for first in (0..BLOCK).step_by(LANES) {
+                    for lane in 0..LANES {
+                        let row = first + lane;
+                        hessian[i][j][lane] += curvature[row] * block.numbers[i][row] * block.numbers[j][row];
+                    }
+                }
+            }
+        }
+    }
+    let sum = |lanes: [f64; LANES]| lanes.iter().sum::<f64>();
+    let value = sum(excess) + logarithms;
+    Expansion { value, gradient: gradient.map(sum), hessian: hessian.map(|row| row.map(sum)) }.mirrored()
 }
 
-/// The probability of an event.
-fn probability<const N: usize>(coefficients: &[f64; N], row: &[f64; N]) -> f64 {
-    1.0 / (1.0 + (-product(coefficients, row)).exp())
+/// The exponential of a number that is not positive, to a unit or two in the last place; of numbers below -708, that of -708.
+///
+/// The library's is a call for each number. This is x = k ln 2 + r, Taylor's series of r to its thirteenth power, and 2 to the
+/// power of k as a number's exponent, in steps that the compiler forms for all lanes at once.
+#[inline(always)]
+fn exp_of_negative(x: f64) -> f64 {
+    /// 1 / n! for n = 0, 1, .. 13.
+    const INVERSE_FACTORIALS: [f64; 14] = inverse_factorials();
+    /// Added to a number it leaves the nearest whole one in the last bits.
+    const TO_WHOLE: f64 = 1.5 * (1_u64 << 52) as f64;
+    /// ln 2 in two parts, the first with enough zeros at its end for k times it to be exact.
+    const LN_2: [f64; 2] = [0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10];
+    let x = x.max(-708.0);
+    let shifted = x * std::f64::consts::LOG2_E + TO_WHOLE;
+    let k = shifted - TO_WHOLE;
+    let r = (x - k * LN_2[0]) - k * LN_2[1];
+    let series = INVERSE_FACTORIALS.iter().rev().fold(0.0, |series, inverse| series * r + inverse);
+    series * f64::from_bits((shifted.to_bits() << 52).wrapping_add(1023 << 52))
+}
+
+const fn inverse_factorials() -> [f64; 14] {
+    let mut inverse = [1.0; 14];
+    let mut n = 1;
+    let mut factorial = 1.0;
+    while n < inverse.len() {
+        factorial *= n as f64;
+        inverse[n] = 1.0 / factorial;
+        n += 1;
+    }
+    inverse
 }
 
 fn product<const N: usize>(left: &[f64; N], right: &[f64; N]) -> f64 {
@@ -109,23 +266,14 @@ impl<const COEFFICIENTS: usize> Default for Expansion<COEFFICIENTS> {
 }
 
 impl<const COEFFICIENTS: usize> Expansion<COEFFICIENTS> {
-    /// Adds the loss of one row.
-    pub(crate) fn add_row(&mut self, coefficients: &[f64; COEFFICIENTS], row: &[f64; COEFFICIENTS], event: bool) {
-        let (loss, probability) = loss_and_probability(coefficients, row, event);
-        self.value += loss;
-        self.add_slopes(probability, row, event);
-    }
-
-    /// Adds its gradient and Hessian alone, which is all that a Newton step asks for; the event's probability is known.
-    fn add_slopes(&mut self, probability: f64, row: &[f64; COEFFICIENTS], event: bool) {
-        let error = probability - f64::from(u8::from(event));
-        let curvature = probability * (1.0 - probability);
+    /// With the Hessian below the diagonal as above it.
+    fn mirrored(mut self) -> Self {
         for i in 0..COEFFICIENTS {
-            self.gradient[i] += error * row[i];
-            for j in 0..COEFFICIENTS {
-                self.hessian[i][j] += curvature * row[i] * row[j];
+            for j in 0..i {
+                self.hessian[i][j] = self.hessian[j][i];
             }
         }
+        self
     }
 
     /// Adds the ridge on all coefficients but the first.
@@ -199,9 +347,126 @@ mod tests {
         X.iter().zip(Y).map(|(x, y)| [1.0, *x, y]).collect()
     }
 
-    /// The log-loss of one row.
+    fn with_events<const N: usize>(numbers: &[[f64; N]], events: &[bool]) -> Rows<N> {
+        let mut rows = Rows::absent(events.len().div_ceil(BLOCK));
+        for (row, (numbers, event)) in numbers.iter().zip(events).enumerate() {
+            rows.add(row, *event);
+            numbers.iter().enumerate().for_each(|(place, number)| rows.set(row, place, *number));
+        }
+        rows
+    }
+
+    fn fit<const N: usize>(rows: &[[f64; N]], events: &[bool], ridge: f64) -> Result<[f64; N], Undefined> {
+        super::fit(&with_events(rows, events), &(0..0), ridge)
+    }
+
+    fn near_rows<const N: usize>(rows: &[[f64; N]], events: &[bool], coefficients: &[f64; N]) -> Expansion<N> {
+        with_events(rows, events).expansion(0..events.len().div_ceil(BLOCK), coefficients)
+    }
+
+    /// The log-loss of one row in nats, `-log P(what happened)`.
     fn loss<const N: usize>(coefficients: &[f64; N], row: &[f64; N], event: bool) -> f64 {
-        loss_and_probability(coefficients, row, event).0
+        let margin = product(coefficients, row);
+        let against = if event { -margin } else { margin };
+        against.max(0.0) + (-margin.abs()).exp().ln_1p()
+    }
+
+    /// The same as [`expansion`], row by row.
+    fn slow_expansion<const N: usize>(rows: &[[f64; N]], events: &[bool], coefficients: &[f64; N]) -> Expansion<N> {
+        let mut sum = Expansion::default();
+        for (row, event) in rows.iter().zip(events) {
+            let probability = 1.0 / (1.0 + (-product(coefficients, row)).exp());
+            sum.value += loss(coefficients, row, *event);
+            for i in 0..N {
+                sum.gradient[i] += (probability - f64::from(u8::from(*event))) * row[i];
+                for j in 0..N {
+                    sum.hessian[i][j] += probability * (1.0 - probability) * row[i] * row[j];
+                }
+            }
+        }
+        sum
+    }
+
+    /// Rows that foretell their events none too well.
+    fn drawn(generator: &mut ChaCha8Rng, rows: usize, scale: f64) -> (Vec<[f64; 3]>, Vec<bool>) {
+        let row = |generator: &mut ChaCha8Rng| {
+            let (x, y, luck): (f64, f64, f64) = (generator.random(), generator.random(), generator.random());
+            ([1.0, scale * x, y - 0.5], x + luck > 1.2)
+        };
+        (0..rows).map(|_| row(generator)).unzip()
+    }
+
+    /// A row's slope is small long before the minimum.
+    #[test]
+    fn events_that_are_rare_are_fitted_to_the_end() {
+        let mut generator = ChaCha8Rng::seed_from_u64(9);
+        let (rows, _) = drawn(&mut generator, 20_000, 3.0);
+        let events: Vec<bool> = rows.iter().map(|row| row[1] > 2.999).collect();
+        assert!((2..20).contains(&events.iter().filter(|event| **event).count()));
+        near(fit(&rows, &events, 1.0).unwrap(), slow_fit(&rows, &events, 1.0));
+    }
+
+    #[test]
+    fn blocks_sum_what_rows_do_one_by_one() {
+        let mut generator = ChaCha8Rng::seed_from_u64(6);
+        let coefficients = [-3.0, 0.5, 2.0];
+        let same = |fast: &Expansion<3>, slow: &Expansion<3>| {
+            let all = |sum: &Expansion<3>| [&[sum.value][..], &sum.gradient, sum.hessian.as_flattened()].concat();
+            for (fast, slow) in all(fast).iter().zip(all(slow)) {
+                assert!((fast - slow).abs() <= 1e-13 * (1.0 + slow.abs()), "{fast} is not {slow}");
+            }
+        };
+        for count in [0, 1, 7, 19, 63, 64, 65, 128, 1000] {
+            let (numbers, events) = drawn(&mut generator, count, 4.0);
+            let rows = with_events(&numbers, &events);
+            same(
+                &rows.expansion(0..count.div_ceil(BLOCK), &coefficients),
+                &slow_expansion(&numbers, &events, &coefficients),
+            );
+            let some = (count / BLOCK) / 2..count / BLOCK;
+            let of_some = some.start * BLOCK..some.end * BLOCK;
+            let slow = slow_expansion(&numbers[of_some.clone()], &events[of_some], &coefficients);
+            same(&rows.expansion(some, &coefficients), &slow);
+        }
+    }
+
+    #[test]
+    fn blocks_that_are_left_out_change_nothing() {
+        let mut generator = ChaCha8Rng::seed_from_u64(8);
+        let (numbers, events) = drawn(&mut generator, 5 * BLOCK - 7, 1.0);
+        let middle = BLOCK..3 * BLOCK;
+        let left = |row: &usize| !middle.contains(row);
+        let (others, other_events): (Vec<_>, Vec<_>) =
+            (0..numbers.len()).filter(left).map(|row| (numbers[row], events[row])).unzip();
+        let found = super::fit(&with_events(&numbers, &events), &(1..3), 1.0).unwrap();
+        near(found, slow_fit(&others, &other_events, 1.0));
+    }
+
+    #[test]
+    fn exponentials_are_the_librarys() {
+        for step in 0..700_000 {
+            let x = -1e-3 * f64::from(step);
+            let (fast, slow) = (exp_of_negative(x), x.exp());
+            assert!((fast / slow - 1.0).abs() < 5e-16, "{x}: {fast} is not {slow}");
+        }
+        assert_eq!(exp_of_negative(-0.0), 1.0);
+        assert!(exp_of_negative(-1e9) < 1e-307 && exp_of_negative(f64::NEG_INFINITY) >= 0.0);
+    }
+
+    #[test]
+    fn where_a_fit_begins_is_not_where_it_ends() {
+        let mut generator = ChaCha8Rng::seed_from_u64(7);
+        let (rows, mut events) = drawn(&mut generator, 3 * MANY_ROWS, 1.0);
+        near(fit(&rows, &events, 1.0).unwrap(), slow_fit(&rows, &events, 1.0));
+        // No event in the part that it would begin with.
+        events.iter_mut().enumerate().for_each(|(row, event)| *event &= row % PART != 0);
+        near(fit(&rows, &events, 1.0).unwrap(), slow_fit(&rows, &events, 1.0));
+    }
+
+    impl<const N: usize> Rows<N> {
+        pub(crate) fn number(&self, row: usize, place: usize) -> f64 {
+            self.blocks[row / BLOCK].numbers[place][row % BLOCK]
+        }
     }
 
     fn near(found: [f64; 3], expected: [f64; 3]) {
@@ -243,10 +508,7 @@ mod tests {
         };
         let mut b = [0.0; 3];
         for _ in 0..MOST_STEPS {
-            let mut expansion = Expansion::default();
-            for (row, event) in rows.iter().zip(events) {
-                expansion.add_slopes(probability(&b, row), row, *event);
-            }
+            let mut expansion = slow_expansion(rows, events, &b);
             expansion.add_ridge(&b, ridge);
             let step = expansion.newton_step().unwrap();
             let next = |halvings: i32| std::array::from_fn(|i| b[i] + 0.5_f64.powi(halvings) * step[i]);
@@ -261,9 +523,7 @@ mod tests {
         let mut generator = ChaCha8Rng::seed_from_u64(5);
         for problem in 0..40 {
             let scale = [0.1, 1.0, 30.0][problem % 3];
-            let rows: Vec<[f64; 3]> =
-                (0..60).map(|_| [1.0, scale * generator.random::<f64>(), generator.random::<f64>() - 0.5]).collect();
-            let events: Vec<bool> = rows.iter().map(|row| row[1] / scale + generator.random::<f64>() > 1.2).collect();
+            let (rows, events) = drawn(&mut generator, 60, scale);
             let (fast, slow) = (fit(&rows, &events, 1.0).unwrap(), slow_fit(&rows, &events, 1.0));
             near(fast, slow);
         }
@@ -288,8 +548,7 @@ mod tests {
     fn an_expansion_is_the_loss_nearby() {
         let (coefficients, step) = ([0.3, -0.2, 0.1], [1e-3, -2e-3, 1.5e-3]);
         let at = |b: [f64; 3]| {
-            let mut expansion = Expansion::default();
-            rows().iter().zip(EVENTS).for_each(|(row, event)| expansion.add_row(&b, row, event));
+            let mut expansion = near_rows(&rows(), &EVENTS, &b);
             expansion.add_ridge(&b, 2.0);
             expansion
         };
@@ -309,13 +568,9 @@ mod tests {
 
     #[test]
     fn losses_do_not_overflow() {
-        assert_eq!(loss(&[1e4], &[1.0], false), 1e4);
-        assert_eq!(loss(&[1e4], &[1.0], true), 0.0);
-        assert!((loss(&[0.0], &[1.0], true) - 2f64.ln()).abs() < 1e-15);
-        for margin in [-700.0, -3.0, -1e-9, 0.0, 0.5, 30.0] {
-            let (loss, known) = loss_and_probability(&[margin], &[1.0], true);
-            assert!((known - probability(&[margin], &[1.0])).abs() < 1e-16, "{margin}");
-            assert!((loss + known.ln()).abs() < 1e-12 * loss.max(1.0), "{margin}");
-        }
+        let loss = |coefficient: f64, event: bool| near_rows(&[[1.0]], &[event], &[coefficient]).value;
+        assert!((loss(1e4, false) - 1e4).abs() < 1e-12);
+        assert!(loss(1e4, true).abs() < 1e-13);
+        assert!((loss(0.0, true) - 2f64.ln()).abs() < 1e-13);
     }
 }

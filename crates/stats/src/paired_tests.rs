@@ -28,22 +28,28 @@ pub fn sign_flip(differences: &[f64]) -> Result<f64, Undefined> {
     let scale: f64 = differences.iter().map(|difference| difference.abs()).sum();
     // Sums of the same numbers in another order differ in their last bits.
     let observed = differences.iter().sum::<f64>().abs() - 1e-12 * scale;
-    let extreme = |negative: &dyn Fn(usize) -> bool| {
-        let flipped = differences.iter().enumerate().map(|(i, value)| if negative(i) { -value } else { *value });
-        flipped.sum::<f64>().abs() >= observed
-    };
+    let is_extreme = |signs: &[u64]| flipped_sum(differences, signs).abs() >= observed;
     let choices = 1_u64 << n.min(MOST_EXACT);
     if n <= MOST_EXACT {
-        let count = (0..choices).filter(|signs| extreme(&|i| signs >> i & 1 == 1)).count();
+        let count = (0..choices).filter(|signs| is_extreme(&[*signs])).count();
         return Ok(count as f64 / choices as f64);
     }
     let mut generator = ChaCha8Rng::seed_from_u64(0);
     let mut count = 0;
+    let mut signs = vec![0_u64; n.div_ceil(64)];
     for _ in 0..choices {
-        let signs: Vec<bool> = (0..n).map(|_| generator.random()).collect();
-        count += usize::from(extreme(&|i| signs[i]));
+        generator.fill(&mut signs[..]);
+        count += usize::from(is_extreme(&signs));
     }
     Ok((count + 1) as f64 / (choices + 1) as f64)
+}
+
+/// The sum of the differences, negative where their bit is set.
+fn flipped_sum(differences: &[f64], signs: &[u64]) -> f64 {
+    let of_word = |(differences, signs): (&[f64], &u64)| -> f64 {
+        differences.iter().enumerate().map(|(i, value)| value * (1.0 - 2.0 * (signs >> i & 1) as f64)).sum()
+    };
+    differences.chunks(64).zip(signs).map(of_word).sum()
 }
 
 /// The smallest p that [`sign_flip`] can give for n differences: all signs and their opposites, or, where choices are drawn,

@@ -22,7 +22,9 @@ pub(crate) fn pairs_of(indicator: &str, runs: &[ScoredRun<'_>], outcomes: &[Vec<
 
 /// The values of another column at the tasks of the pairs, NaN where undefined.
 pub(crate) fn beside(pooled: &Pooled, column: &str, runs: &[ScoredRun<'_>]) -> Vec<f64> {
-    pooled.beside(|place, task| runs[place].series.column(column).get(task).copied().flatten())
+    // Looked up by name once a run, and not at every pair.
+    let columns: Vec<&[Option<f64>]> = runs.iter().map(|run| run.series.column(column)).collect();
+    pooled.beside(|place, task| columns[place].get(task).copied().flatten())
 }
 
 /// What the indicator could warn of: each pooled run's first loss of trainability, and its values before.

@@ -176,7 +176,8 @@ fn score(
     };
     let warnings = warnings();
     let gain_over = |name: &str, baseline: &Baseline| {
-        let held_out = HeldOut::beside(&pooled, &order, &beside(&pooled, name, runs), Some(baseline))?;
+        let values = || beside(&pooled, name, runs);
+        let held_out = HeldOut::beside(&pooled, &order, baseline, values)?;
         Ok(over(runs_by_seed.estimate(Interval::ALL, |weights| held_out.weighted(weights))?, held_out.runs()))
     };
     let defined = |values: &[Result<f64, Undefined>]| values.iter().flatten().count();
