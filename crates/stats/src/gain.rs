@@ -19,7 +19,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::estimate::Undefined;
-use super::logistic::{BLOCK, Expansion, Rows, fit};
+use super::logistic::{BLOCK, Expansion, RegressionRows, fit};
 use super::pooled::Pooled;
 use super::ranks::Order;
 
@@ -33,7 +33,7 @@ pub struct HeldOut {
     /// For each seed a run of it, and the pairs of all of its runs that have a baseline.
     seeds: Vec<(usize, f64)>,
     /// Runs with such a pair.
-    runs: usize,
+    pub runs: usize,
 }
 
 /// One family left out.
@@ -76,7 +76,7 @@ impl HeldOut {
         if kept.iter().all(|&pair| pooled.values[pair] == pooled.values[first]) {
             return Err(Undefined::ConstantIndicator);
         }
-        let layout = Layout::new(&kept, pooled);
+        let layout = RowLayout::new(&kept, pooled);
         if layout.families.len() < 2 {
             return Err(Undefined::SingleFamily);
         }
@@ -121,11 +121,6 @@ impl HeldOut {
         let falls: Result<f64, Undefined> = self.folds.iter().map(fall).sum();
         if pairs > 0.0 { Ok(falls? / pairs) } else { Err(Undefined::NoValues) }
     }
-
-    /// Runs with a pair.
-    pub fn runs(&self) -> usize {
-        self.runs
-    }
 }
 
 /// The models of a baseline alone, fitted once for all indicators that have a value at all the pairs that it has.
@@ -142,7 +137,7 @@ impl Baseline {
     pub fn new(pooled: Pooled) -> Self {
         let kept: Vec<usize> = (0..pooled.pairs()).collect();
         let order = Order::of(&pooled.values);
-        let layout = Layout::new(&kept, &pooled);
+        let layout = RowLayout::new(&kept, &pooled);
         let row_order = RowOrder::new(&order, &layout);
         let model = |(family, blocks): (&usize, &Range<usize>)| {
             let mut rows = layout.rows::<2>(&pooled);
@@ -155,7 +150,7 @@ impl Baseline {
 }
 
 /// Where the task pairs stand as rows of a regression: family after family, seed after seed, each seed at the beginning of a block.
-struct Layout {
+struct RowLayout {
     /// The row of each pair; none of pairs that are left out.
     row_of: Vec<Option<usize>>,
     /// The blocks of each family.
@@ -168,7 +163,7 @@ struct Layout {
     runs: usize,
 }
 
-impl Layout {
+impl RowLayout {
     /// The kept pairs are in ascending order.
     fn new(kept: &[usize], pooled: &Pooled) -> Self {
         let runs = || kept.chunk_by(|one, other| pooled.run_of[*one] == pooled.run_of[*other]);
@@ -179,7 +174,7 @@ impl Layout {
             of_seed.entry(pooled.seeds[run]).or_insert((run, 0.0)).1 += pairs.len() as f64;
             of_group.entry((pooled.families[run], pooled.seeds[run])).or_default().extend(pairs);
         }
-        let mut layout = Layout {
+        let mut layout = RowLayout {
             row_of: vec![None; pooled.pairs()],
             families: BTreeMap::new(),
             groups: Vec::new(),
@@ -199,8 +194,8 @@ impl Layout {
     }
 
     /// The rows with their events.
-    fn rows<const COEFFICIENTS: usize>(&self, pooled: &Pooled) -> Rows<COEFFICIENTS> {
-        let mut rows = Rows::absent(self.families.values().map(|blocks| blocks.end).max().unwrap_or(0));
+    fn rows<const COEFFICIENTS: usize>(&self, pooled: &Pooled) -> RegressionRows<COEFFICIENTS> {
+        let mut rows = RegressionRows::absent(self.families.values().map(|blocks| blocks.end).max().unwrap_or(0));
         for (row, event) in self.row_of.iter().zip(&pooled.events) {
             if let Some(row) = row {
                 rows.add(*row, *event);
@@ -218,7 +213,7 @@ struct RowOrder {
 }
 
 impl RowOrder {
-    fn new(order: &Order, layout: &Layout) -> Self {
+    fn new(order: &Order, layout: &RowLayout) -> Self {
         let (mut rows, mut ends) = (Vec::new(), Vec::new());
         for group in order.groups() {
             let row =
@@ -231,7 +226,7 @@ impl RowOrder {
 
     /// Sets a number of each row: its value's rank among those outside of these blocks, which is the share of values below, ties
     /// counting half, less one half, over the standard deviation of a uniform variable.
-    fn scale_without<const N: usize>(&self, blocks: &Range<usize>, rows: &mut Rows<N>, place: usize) {
+    fn scale_without<const N: usize>(&self, blocks: &Range<usize>, rows: &mut RegressionRows<N>, place: usize) {
         let left_out = (blocks.start * BLOCK) as u32..(blocks.end * BLOCK) as u32;
         let is_fitted = |row: &&u32| !left_out.contains(row);
         // Written here and there into a short list, and from there one after the other.
@@ -260,7 +255,7 @@ struct NestedModel<const COEFFICIENTS: usize> {
 
 impl<const COEFFICIENTS: usize> NestedModel<COEFFICIENTS> {
     /// Fits to all rows outside of these blocks, which it is asked about.
-    fn new(rows: &Rows<COEFFICIENTS>, asked: &Range<usize>, layout: &Layout) -> Result<Self, Undefined> {
+    fn new(rows: &RegressionRows<COEFFICIENTS>, asked: &Range<usize>, layout: &RowLayout) -> Result<Self, Undefined> {
         let coefficients = fit(rows, asked, RIDGE)?;
         let mut all = [Expansion::default(); 2];
         all[0].add_ridge(&coefficients, RIDGE);
@@ -334,7 +329,7 @@ mod tests {
         let held_out = HeldOut::new(&pooled(&X, &EVENTS, &[0, 1, 2]), &BASE).unwrap();
         let gain = held_out.gain().unwrap();
         assert!((gain - 0.3622413317779339).abs() < 1e-8, "{gain}");
-        assert_eq!(held_out.runs(), 3);
+        assert_eq!(held_out.runs, 3);
     }
 
     #[test]
@@ -370,7 +365,7 @@ mod tests {
         for values in [X, BASE, with_gaps] {
             let kept: Vec<usize> = (0..values.len()).filter(|pair| !values[*pair].is_nan()).collect();
             for family in 0..3 {
-                let layout = Layout::new(&kept, &pooled);
+                let layout = RowLayout::new(&kept, &pooled);
                 let mut rows = layout.rows::<2>(&pooled);
                 RowOrder::new(&Order::of(&values), &layout).scale_without(&layout.families[&family], &mut rows, 1);
                 let found: Vec<f64> = kept.iter().map(|pair| rows.number(layout.row_of[*pair].unwrap(), 1)).collect();

@@ -26,13 +26,13 @@ const PART: usize = 17;
 /// What is fitted: the numbers of each row, and whether it was an event. The first number, 1, belongs to the intercept, which is
 /// not penalised.
 #[derive(Clone, Debug)]
-pub(crate) struct Rows<const COEFFICIENTS: usize> {
-    blocks: Vec<Block<COEFFICIENTS>>,
+pub(crate) struct RegressionRows<const COEFFICIENTS: usize> {
+    blocks: Vec<RowBlock<COEFFICIENTS>>,
 }
 
 /// So many rows, number by number. Those that are not there are zero throughout.
 #[derive(Clone, Debug)]
-struct Block<const COEFFICIENTS: usize> {
+struct RowBlock<const COEFFICIENTS: usize> {
     numbers: [[f64; BLOCK]; COEFFICIENTS],
     /// 1 at an event, 0 elsewhere.
     events: [f64; BLOCK],
@@ -40,10 +40,10 @@ struct Block<const COEFFICIENTS: usize> {
     rows: usize,
 }
 
-impl<const COEFFICIENTS: usize> Rows<COEFFICIENTS> {
+impl<const COEFFICIENTS: usize> RegressionRows<COEFFICIENTS> {
     /// So many blocks in which no row is there.
     pub(crate) fn absent(blocks: usize) -> Self {
-        let empty = Block { numbers: [[0.0; BLOCK]; COEFFICIENTS], events: [0.0; BLOCK], rows: 0 };
+        let empty = RowBlock { numbers: [[0.0; BLOCK]; COEFFICIENTS], events: [0.0; BLOCK], rows: 0 };
         Self { blocks: vec![empty; blocks] }
     }
 
@@ -108,7 +108,7 @@ impl<const COEFFICIENTS: usize> Rows<COEFFICIENTS> {
 /// # Errors
 /// [`Undefined`] when all rows are of one class, for then the intercept has no finite value.
 pub(crate) fn fit<const COEFFICIENTS: usize>(
-    rows: &Rows<COEFFICIENTS>,
+    rows: &RegressionRows<COEFFICIENTS>,
     without: &Range<usize>,
     ridge: f64,
 ) -> Result<[f64; COEFFICIENTS], Undefined> {
@@ -159,7 +159,7 @@ pub(crate) fn fit<const COEFFICIENTS: usize>(
 /// vectorise; the bits do not depend on the width of the processor's vectors.
 #[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 #[allow(clippy::needless_range_loop, reason = "several lists are walked at once, which iterators hide")]
-fn of_blocks<const N: usize>(blocks: &[Block<N>], coefficients: &[f64; N]) -> Expansion<N> {
+fn of_blocks<const N: usize>(blocks: &[RowBlock<N>], coefficients: &[f64; N]) -> Expansion<N> {
     let (mut excess, mut logarithms) = ([0.0; LANES], 0.0);
     let (mut gradient, mut hessian) = ([[0.0; LANES]; N], [[[0.0; LANES]; N]; N]);
     for block in blocks {
@@ -347,8 +347,8 @@ mod tests {
         X.iter().zip(Y).map(|(x, y)| [1.0, *x, y]).collect()
     }
 
-    fn with_events<const N: usize>(numbers: &[[f64; N]], events: &[bool]) -> Rows<N> {
-        let mut rows = Rows::absent(events.len().div_ceil(BLOCK));
+    fn with_events<const N: usize>(numbers: &[[f64; N]], events: &[bool]) -> RegressionRows<N> {
+        let mut rows = RegressionRows::absent(events.len().div_ceil(BLOCK));
         for (row, (numbers, event)) in numbers.iter().zip(events).enumerate() {
             rows.add(row, *event);
             numbers.iter().enumerate().for_each(|(place, number)| rows.set(row, place, *number));
@@ -463,7 +463,7 @@ mod tests {
         near(fit(&rows, &events, 1.0).unwrap(), slow_fit(&rows, &events, 1.0));
     }
 
-    impl<const N: usize> Rows<N> {
+    impl<const N: usize> RegressionRows<N> {
         pub(crate) fn number(&self, row: usize, place: usize) -> f64 {
             self.blocks[row / BLOCK].numbers[place][row % BLOCK]
         }

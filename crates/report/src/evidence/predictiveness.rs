@@ -178,7 +178,7 @@ fn score(
     let gain_over = |name: &str, baseline: &Baseline| {
         let values = || beside(&pooled, name, runs);
         let held_out = HeldOut::beside(&pooled, &order, baseline, values)?;
-        Ok(over(runs_by_seed.estimate(Interval::ALL, |weights| held_out.weighted(weights))?, held_out.runs()))
+        Ok(over(runs_by_seed.estimate(Interval::ALL, |weights| held_out.weighted(weights))?, held_out.runs))
     };
     let defined = |values: &[Result<f64, Undefined>]| values.iter().flatten().count();
     Predictiveness {
