@@ -43,6 +43,11 @@ run replay results/verify
 run sweep "$root/configs/verify-replay.json"
 run report results/verify results/verify-replay --out both --plots plots
 
+# The runs that show how a report grows are read as any others.
+cargo run --quiet --manifest-path "$root/Cargo.toml" -p trainability-report --example synthetic -- made-up 40 4 >/dev/null
+run report made-up
+run export made-up --format parquet
+
 "$python" "$root/scripts/verify_tensorboard.py" results/verify
 for table in ordering claims; do
     echo "$table.csv, computed a second time:"

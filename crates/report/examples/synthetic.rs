@@ -190,8 +190,15 @@ impl MadeUpRun<'_> {
                 }
                 recorder.add_controls(&rows)?;
             }
-            let row = columns.tasks.iter().map(|name| (*name, field(self.value(name, task, &health, &mut random))));
-            recorder.add_task(&row.collect())?;
+            let cell = |name: &&'static str| {
+                let text = match *name {
+                    "task" => task.to_string(),
+                    "updates" => ((task + 1) * MEASURED * INTERVAL).to_string(),
+                    name => field(self.value(name, task, &health, &mut random)),
+                };
+                (*name, text)
+            };
+            recorder.add_task(&columns.tasks.iter().map(cell).collect())?;
             recorder.flush()?;
         }
         record.checksums = recorder.finish()?.into_iter().collect();
@@ -229,8 +236,6 @@ impl MadeUpRun<'_> {
         let accuracy = |noise: f64| (0.1 + 0.85 * health[task] + noise).clamp(0.0, 1.0);
         let loss = 1.0 - health[task + 1];
         Some(match name {
-            "task" => task as f64,
-            "updates" => ((task + 1) * MEASURED * INTERVAL) as f64,
             "task_age" => (task + 1) as f64,
             "online_accuracy" => accuracy(noise(0.02)),
             "final_accuracy" => accuracy(0.05),

@@ -162,7 +162,7 @@ fn line(points: &[(f64, f64)], family: Family) -> DecayFit {
 /// Exponents of ten of the shapes that are tried before the best of them is refined: lowest, highest, and from one to the next.
 const GRID: (f64, f64, f64) = (-3.0, 4.0, 0.25);
 
-/// Halvings, nearly, of a pitch to either side of it: a shape is then known to a ten-thousandth, and R2, which is flat there, to 1e-7.
+/// Halvings, nearly, of a pitch to either side of it: the exponent is then known to a ten-thousandth, and R2, which is flat there, to 1e-7.
 const REFINEMENTS: usize = 16;
 
 /// A family without offset at the times of a course, and at the shapes of [`GRID`]: the same for all courses of these times.

@@ -408,6 +408,42 @@ mod tests {
         assert!((stepped - refitted).abs() < 0.15 * (before - refitted).abs(), "{before} {stepped} {refitted}");
     }
 
+    /// Twelve runs of four seeds in three families, each of 70 pairs: more than a block has rows.
+    #[test]
+    fn a_seed_is_left_out_of_all_families() {
+        let mut generator = ChaCha8Rng::seed_from_u64(4);
+        let draw = |generator: &mut ChaCha8Rng| -> (f64, f64, bool) {
+            let event = generator.random::<f64>() < 0.4;
+            let shift = if event { 0.4 } else { 0.0 };
+            (generator.random::<f64>() + shift, generator.random::<f64>() + shift, event)
+        };
+        let mut drawn: Vec<(f64, f64, bool)> = (0..12 * 70).map(|_| draw(&mut generator)).collect();
+        drawn.iter_mut().step_by(9).for_each(|pair| pair.1 = f64::NAN);
+        let of_runs = |runs: &[usize]| {
+            let pairs: Vec<_> = runs.iter().flat_map(|run| &drawn[70 * run..70 * run + 70]).collect();
+            let mut pooled = Pooled::default();
+            pooled.values = pairs.iter().map(|pair| pair.0).collect();
+            pooled.events = pairs.iter().map(|pair| pair.2).collect();
+            pooled.run_of = (0..pairs.len()).map(|pair| pair / 70).collect();
+            // Families and seeds are not in the order of the runs.
+            pooled.families = runs.iter().map(|run| run % 3).collect();
+            pooled.arms = pooled.families.clone();
+            pooled.seeds = runs.iter().map(|run| 3 - (run / 3) as u64).collect();
+            HeldOut::new(&pooled, &pairs.iter().map(|pair| pair.1).collect::<Vec<f64>>()).unwrap()
+        };
+        let all: Vec<usize> = (0..12).collect();
+        let whole = of_runs(&all);
+        for seed in 0..4 {
+            let is_left = |run: &usize| 3 - run / 3 != seed;
+            let weights: Vec<f64> = all.iter().map(|run| if is_left(run) { 1.0 } else { 0.0 }).collect();
+            let stepped = whole.weighted(&weights).unwrap();
+            let others: Vec<usize> = all.iter().copied().filter(is_left).collect();
+            let (before, refitted) = (whole.gain().unwrap(), of_runs(&others).gain().unwrap());
+            // The step leaves the ranks as they are.
+            assert!((stepped - refitted).abs() < 0.5 * (before - refitted).abs(), "{before} {stepped} {refitted}");
+        }
+    }
+
     #[test]
     fn what_cannot_be_compared_says_why() {
         let gain = |values: &[f64], events: &[bool], arms: &[usize], base: &[f64]| {

@@ -19,10 +19,6 @@ const LANES: usize = 8;
 const MOST_STEPS: usize = 100;
 /// The slope a row from which one Newton step more, which squares the error, is the last.
 const FLAT: f64 = 1e-9;
-/// Rows from which on a fit begins where that to a part of them has ended, and one in how many is in that part.
-const MANY_ROWS: usize = 4096;
-const PART: usize = 17;
-
 /// What is fitted: the numbers of each row, and whether it was an event. The first number, 1, belongs to the intercept, which is
 /// not penalised.
 #[derive(Clone, Debug)]
@@ -70,10 +66,6 @@ impl<const COEFFICIENTS: usize> RegressionRows<COEFFICIENTS> {
         self.blocks.iter_mut().zip(blocks).for_each(|(block, numbers)| block.numbers[place] = *numbers);
     }
 
-    fn set(&mut self, row: usize, place: usize, number: f64) {
-        self.blocks[row / BLOCK].numbers[place][row % BLOCK] = number;
-    }
-
     /// The loss on the rows of some blocks and its derivatives, near these coefficients.
     pub(crate) fn expansion(
         &self,
@@ -81,22 +73,6 @@ impl<const COEFFICIENTS: usize> RegressionRows<COEFFICIENTS> {
         coefficients: &[f64; COEFFICIENTS],
     ) -> Expansion<COEFFICIENTS> {
         of_blocks(&self.blocks[blocks], coefficients)
-    }
-
-    /// A few of the rows of all blocks but some: one in [`PART`].
-    fn part(&self, without: &Range<usize>) -> Self {
-        let kept = self.blocks[..without.start].iter().chain(&self.blocks[without.end..]);
-        let rows = kept.flat_map(|block| (0..BLOCK).map(move |row| (block, row)));
-        let mut part = Self { blocks: Vec::new() };
-        for (count, (block, row)) in rows.filter(|(block, row)| block.numbers[0][*row] != 0.0).step_by(PART).enumerate()
-        {
-            if count % BLOCK == 0 {
-                part.blocks.extend(Self::absent(1).blocks);
-            }
-            part.add(count, block.events[row] == 1.0);
-            (1..COEFFICIENTS).for_each(|place| part.set(count, place, block.numbers[place][row]));
-        }
-        part
     }
 }
 
@@ -124,9 +100,8 @@ pub(crate) fn fit<const COEFFICIENTS: usize>(
         expansion
     };
 
-    let intercept_alone = || std::array::from_fn(|i| if i == 0 { (events / others).ln() } else { 0.0 });
-    let of_part = if all > MANY_ROWS { fit(&rows.part(without), &(0..0), ridge / PART as f64).ok() } else { None };
-    let mut coefficients = of_part.unwrap_or_else(intercept_alone);
+    let mut coefficients = [0.0; COEFFICIENTS];
+    coefficients[0] = (events / others).ln();
     let mut here = at(&coefficients);
     for _ in 0..MOST_STEPS {
         let Some(step) = here.newton_step() else { break };
@@ -453,17 +428,11 @@ mod tests {
         assert!(exp_of_negative(-1e9) < 1e-307 && exp_of_negative(f64::NEG_INFINITY) >= 0.0);
     }
 
-    #[test]
-    fn where_a_fit_begins_is_not_where_it_ends() {
-        let mut generator = ChaCha8Rng::seed_from_u64(7);
-        let (rows, mut events) = drawn(&mut generator, 3 * MANY_ROWS, 1.0);
-        near(fit(&rows, &events, 1.0).unwrap(), slow_fit(&rows, &events, 1.0));
-        // No event in the part that it would begin with.
-        events.iter_mut().enumerate().for_each(|(row, event)| *event &= row % PART != 0);
-        near(fit(&rows, &events, 1.0).unwrap(), slow_fit(&rows, &events, 1.0));
-    }
-
     impl<const N: usize> RegressionRows<N> {
+        fn set(&mut self, row: usize, place: usize, number: f64) {
+            self.blocks[row / BLOCK].numbers[place][row % BLOCK] = number;
+        }
+
         pub(crate) fn number(&self, row: usize, place: usize) -> f64 {
             self.blocks[row / BLOCK].numbers[place][row % BLOCK]
         }

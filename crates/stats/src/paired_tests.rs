@@ -167,6 +167,16 @@ mod tests {
     }
 
     #[test]
+    fn differences_beyond_a_word_of_signs_are_flipped_too() {
+        let differences: Vec<f64> = (0..20).map(|i| f64::from(i % 7) - 2.0).collect();
+        let alone = sign_flip(&differences).unwrap();
+        for zeros in [44, 45, 64, 108, 110] {
+            let later = [vec![0.0; zeros], differences.clone()].concat();
+            assert!((sign_flip(&later).unwrap() - alone).abs() < 0.01, "{zeros}");
+        }
+    }
+
+    #[test]
     fn drawn_flips_are_close_to_all_flips() {
         // Sixteen differences are flipped exactly, a seventeenth of zero changes nothing but the way of counting.
         let differences: Vec<f64> = (0..16).map(|i| f64::from(i % 5) - 1.4).collect();

@@ -114,6 +114,7 @@ impl Pooled {
     /// Whether these are the same tasks of the same runs, with the same events, whatever the indicator.
     pub(crate) fn same_pairs(&self, other: &Self) -> bool {
         let runs = self.places == other.places && self.arms == other.arms;
+        let runs = runs && self.families == other.families && self.seeds == other.seeds;
         runs && self.run_of == other.run_of && self.tasks == other.tasks && self.events == other.events
     }
 

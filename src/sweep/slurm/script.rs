@@ -39,12 +39,14 @@ impl Script<'_> {
         format!(
             "{}#SBATCH --requeue\n\n{}{retry}\
              # Slurm's notice that time is nearly up, and its request to make room: the sweep writes checkpoints and ends.\n\
-             asked=\n\
+             asked= sweep=\n\
              trap 'asked=USR1; kill -USR1 $sweep 2> /dev/null' USR1\n\
              trap 'asked=TERM; kill -TERM $sweep 2> /dev/null' TERM\n\
              {program} sweep {} --out {out} --jobs {cpus} --shard \"$SLURM_ARRAY_TASK_ID/{shards}\" $retry &\n\
              sweep=$!\n\
-             [ -z \"$asked\" ] || kill -$asked $sweep\n\
+             # Before the sweep listens a request may be lost on it: it is made again.\n\
+             sleep 1\n\
+             [ -z \"$asked\" ] || kill -$asked $sweep 2> /dev/null\n\
              wait $sweep\n\
              code=$?\n\
              while kill -0 $sweep 2> /dev/null; do wait $sweep; code=$?; done\n\

@@ -29,6 +29,15 @@ impl ColumnType {
         }
     }
 
+    /// What a field of it should be.
+    fn expected(self) -> &'static str {
+        match self {
+            ColumnType::Text => "a text",
+            ColumnType::Whole => "a whole number",
+            ColumnType::Number => "a number",
+        }
+    }
+
     /// Whether a field can stand in such a column; an empty one is undefined, and can stand in any.
     fn holds(self, field: &str) -> bool {
         match self {
@@ -89,9 +98,9 @@ impl LongRows {
                 };
                 if !contents[index].holds(field) {
                     let line = record.position().map_or(0, csv::Position::line);
-                    let (name, path) = (&names[index], path.display());
+                    let (name, path, expected) = (&names[index], path.display(), contents[index].expected());
                     return Err(Refusal::new(format_args!(
-                        "{path}, line {line}: {name} is {field:?}, expected a number"
+                        "{path}, line {line}: {name} is {field:?}, expected {expected}"
                     )));
                 }
                 column.push(field.into());

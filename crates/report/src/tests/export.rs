@@ -89,7 +89,7 @@ fn a_damaged_run_is_left_out_by_name_and_a_wrong_field_is_refused_by_its_line() 
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replacen("\n0,", "\nx,", 1)).unwrap();
     let refused = export(&[sweep], out.path(), ExportFormat::Parquet).unwrap_err().to_string();
-    assert!(refused.ends_with("tasks.csv, line 2: task is \"x\", expected a number"), "{refused}");
+    assert!(refused.ends_with("tasks.csv, line 2: task is \"x\", expected a whole number"), "{refused}");
     let none = export(&[out.path().to_owned()], out.path(), ExportFormat::Csv).unwrap_err().to_string();
     assert!(none.ends_with("holds no runs, expected the folder of a sweep"), "{none}");
 }
