@@ -95,7 +95,7 @@ fn a_signal_leaves_a_checkpoint_and_the_same_command_goes_on() {
         wait_for_work(&work);
         sleep(Duration::from_millis(10 * round as u64));
         send(&child, name);
-        // A batch system's reaches it twice, the shell that passes it on being told as well.
+        // A batch system tells both the sweep and the shell that passes it on.
         if name != "INT" {
             send(&child, name);
         }

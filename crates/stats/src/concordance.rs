@@ -136,9 +136,9 @@ impl Concordance {
         let (families, seeds) = (count(|course| course.family), count(|course| course.seed));
         let empty = FamilyPairs { whole: PairSums::default(), of_seed: vec![PairSums::default(); seeds] };
         let mut found = Concordance { families: vec![empty; families], seeds, pairs: 0, missing: Share::default() };
-        let mut of_arm: Vec<Vec<&SeedCourse>> = vec![Vec::new(); count(|course| course.arm)];
-        courses.iter().for_each(|course| of_arm[course.arm].push(course));
-        let mut begun = vec![0; of_arm.len()];
+        let of_arm = by_arm(courses);
+        // Courses of each arm that need no further partner.
+        let mut done = vec![0; of_arm.len()];
         for one in courses {
             let rows = (0..one.health.len()).filter(|task| at(&one.health, task + rule.horizon).is_some());
             let (mut whole, mut part) = (0, 0);
@@ -156,8 +156,8 @@ impl Concordance {
             if rule.any_rows {
                 add(within(one, rule), &[one.seed]);
             }
-            begun[one.arm] += 1;
-            for other in of_arm[one.arm][begun[one.arm]..].iter().filter(|other| other.seed != one.seed) {
+            done[one.arm] += 1;
+            for other in of_arm[one.arm][done[one.arm]..].iter().filter(|other| other.seed != one.seed) {
                 add(between(one, other, rule), &[one.seed, other.seed]);
             }
         }
@@ -270,6 +270,14 @@ fn read(family: PairSums, high_is_good: Option<bool>) -> PairSums {
 /// The value at a task, unless it is missing or no number.
 pub(crate) fn at(values: &[Option<f64>], task: usize) -> Option<f64> {
     values.get(task).copied().flatten().filter(|value| !value.is_nan())
+}
+
+/// The courses of each arm, in their order.
+pub(crate) fn by_arm(courses: &[SeedCourse]) -> Vec<Vec<&SeedCourse>> {
+    let arms = courses.iter().map(|course| course.arm + 1).max().unwrap_or(0);
+    let mut of_arm = vec![Vec::new(); arms];
+    courses.iter().for_each(|course| of_arm[course.arm].push(course));
+    of_arm
 }
 
 /// The pairs of two seeds, and their number: at the same task, or at any.

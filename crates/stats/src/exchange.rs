@@ -11,7 +11,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::concordance::{SeedCourse, at};
+use super::concordance::{SeedCourse, at, by_arm};
 use super::estimate::{Undefined, at_least_two};
 
 /// One arm: signed differences of later health, and signs of differences of the indicator, of each pair of seeds at each task. A pair
@@ -101,12 +101,9 @@ fn distances(arms: &[&ArmPairs], places: &[Vec<usize>], seeds: usize) -> Vec<f64
 /// [`Undefined`] below two families with pairs, or where no exchange changes anything.
 pub fn contradiction(courses: &[SeedCourse], draws: usize, seed: u64) -> Result<f64, Undefined> {
     let count = |of: fn(&SeedCourse) -> usize| courses.iter().map(|course| of(course) + 1).max().unwrap_or(0);
-    let (families, arms, seeds) =
-        (count(|course| course.family), count(|course| course.arm), count(|course| course.seed));
+    let (families, seeds) = (count(|course| course.family), count(|course| course.seed));
     at_least_two(seeds)?;
-    let mut of_arm: Vec<Vec<&SeedCourse>> = vec![Vec::new(); arms];
-    courses.iter().for_each(|course| of_arm[course.arm].push(course));
-    let arms: Vec<ArmPairs> = of_arm.iter().map(|courses| ArmPairs::of(courses, seeds)).collect();
+    let arms: Vec<ArmPairs> = by_arm(courses).iter().map(|courses| ArmPairs::of(courses, seeds)).collect();
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     // The data's own first.
     let mut place: Vec<usize> = (0..seeds).collect();
@@ -159,10 +156,8 @@ mod tests {
         of(0, 1.0).chain(of(1, -1.0)).collect()
     }
 
-    /// All 24 exchanges by hand, through the concordance itself.
-    #[test]
-    fn equals_all_exchanges_counted_one_by_one() {
-        let courses = contradictory();
+    /// All 24 orders of four seeds.
+    fn all_places() -> Vec<Vec<usize>> {
         let mut places: Vec<Vec<usize>> = vec![Vec::new()];
         for _ in 0..4 {
             let longer = |place: &Vec<usize>| -> Vec<Vec<usize>> {
@@ -170,6 +165,43 @@ mod tests {
             };
             places = places.iter().flat_map(longer).collect();
         }
+        places
+    }
+
+    /// Two arms of a family, ties, gaps in indicator and health, and a seed that one arm lacks.
+    #[test]
+    fn distances_are_those_of_the_concordance_of_exchanged_courses() {
+        let number = |x: usize| (7 * x * x + 3 * x) % 11;
+        let values = |from: usize, gap: usize| -> Vec<Option<f64>> {
+            (0..5).map(|task| (task != gap).then(|| number(from + task) as f64)).collect()
+        };
+        let course = |arm: usize, seed: usize| SeedCourse {
+            family: 0,
+            arm,
+            seed,
+            indicator: values(5 * arm + 13 * seed, 2 * arm + seed),
+            health: values(17 * arm + 29 * seed + 4, 3 + seed),
+        };
+        let courses: Vec<SeedCourse> =
+            [(0, 0), (0, 1), (0, 2), (0, 3), (1, 3), (1, 0), (1, 1)].map(|(arm, seed)| course(arm, seed)).into();
+        let arms: Vec<ArmPairs> = by_arm(&courses).iter().map(|courses| ArmPairs::of(courses, 4)).collect();
+        let places = all_places();
+        let found = distances(&arms.iter().collect::<Vec<_>>(), &places, 4);
+        for (place, found) in places.iter().zip(found) {
+            let exchanged = |own: &SeedCourse| {
+                let other = courses.iter().find(|c| c.arm == own.arm && c.seed == place[own.seed]);
+                SeedCourse { indicator: other.map_or(Vec::new(), |c| c.indicator.clone()), ..own.clone() }
+            };
+            let exchanged: Vec<SeedCourse> = courses.iter().map(exchanged).collect();
+            let slow = Concordance::of(&exchanged, PairRule::default()).of_families()[0].unwrap().point - 0.5;
+            assert!((found - slow).abs() < 1e-12, "{place:?}: {found} is not {slow}");
+        }
+    }
+
+    /// All exchanges by hand, through the concordance itself.
+    #[test]
+    fn equals_all_exchanges_counted_one_by_one() {
+        let (courses, places) = (contradictory(), all_places());
         let of_exchange = |place: &Vec<usize>| -> [f64; 2] {
             let exchanged: Vec<SeedCourse> = courses
                 .iter()

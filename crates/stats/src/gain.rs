@@ -231,7 +231,7 @@ impl RowOrder {
         let is_fitted = |row: &&u32| !left_out.contains(row);
         // Written here and there into a short list, and from there one after the other.
         let mut ranks = vec![0.0; rows.len()];
-        let fitted = self.rows.iter().filter(is_fitted).count() as f64;
+        let fitted = rows.rows_outside(blocks) as f64;
         let (mut start, mut below) = (0, 0);
         for end in &self.ends {
             let group = &self.rows[start..*end];

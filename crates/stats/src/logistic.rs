@@ -19,6 +19,7 @@ const LANES: usize = 8;
 const MOST_STEPS: usize = 100;
 /// The slope a row from which one Newton step more, which squares the error, is the last.
 const FLAT: f64 = 1e-9;
+
 /// What is fitted: the numbers of each row, and whether it was an event. The first number, 1, belongs to the intercept, which is
 /// not penalised.
 #[derive(Clone, Debug)]
@@ -56,6 +57,15 @@ impl<const COEFFICIENTS: usize> RegressionRows<COEFFICIENTS> {
         self.blocks.len() * BLOCK
     }
 
+    /// The rows that are there outside of some blocks.
+    pub(crate) fn rows_outside(&self, blocks: &Range<usize>) -> usize {
+        self.outside(blocks).map(|block| block.rows).sum()
+    }
+
+    fn outside(&self, blocks: &Range<usize>) -> impl Iterator<Item = &RowBlock<COEFFICIENTS>> {
+        self.blocks[..blocks.start].iter().chain(&self.blocks[blocks.end..])
+    }
+
     /// Sets a number of all rows, which has to be zero where none is.
     ///
     /// # Panics
@@ -76,8 +86,8 @@ impl<const COEFFICIENTS: usize> RegressionRows<COEFFICIENTS> {
     }
 }
 
-/// Fits to the rows of all blocks but some. The coefficients b are those that minimise `sum_i log(1 + exp(-s_i b.x_i)) + ridge / 2 * |b without its first|^2`, s_i being 1 at an
-/// event and -1 elsewhere.
+/// Fits to the rows outside of some blocks. The coefficients b are those that minimise
+/// `sum_i log(1 + exp(-s_i b.x_i)) + ridge / 2 * |b without its first|^2`, s_i being 1 at an event and -1 elsewhere.
 ///
 /// A ridge above zero keeps the coefficients finite where the events can be separated.
 ///
@@ -88,10 +98,9 @@ pub(crate) fn fit<const COEFFICIENTS: usize>(
     without: &Range<usize>,
     ridge: f64,
 ) -> Result<[f64; COEFFICIENTS], Undefined> {
-    let kept = || rows.blocks[..without.start].iter().chain(&rows.blocks[without.end..]);
-    let all: usize = kept().map(|block| block.rows).sum();
-    let events: f64 = kept().flat_map(|block| block.events).sum();
-    let others = all as f64 - events;
+    let all = rows.rows_outside(without) as f64;
+    let events: f64 = rows.outside(without).flat_map(|block| block.events).sum();
+    let others = all - events;
     check_classes(events, others)?;
     let at = |coefficients: &[f64; COEFFICIENTS]| {
         let mut expansion = rows.expansion(0..without.start, coefficients);
@@ -105,7 +114,7 @@ pub(crate) fn fit<const COEFFICIENTS: usize>(
     let mut here = at(&coefficients);
     for _ in 0..MOST_STEPS {
         let Some(step) = here.newton_step() else { break };
-        if here.gradient.iter().all(|slope| slope.abs() <= FLAT * all as f64) {
+        if here.gradient.iter().all(|slope| slope.abs() <= FLAT * all) {
             coefficients.iter_mut().zip(step).for_each(|(coefficient, step)| *coefficient += step);
             break;
         }

@@ -116,6 +116,37 @@ mod tests {
         assert_eq!(quoted("configs/quick.json"), "configs/quick.json");
     }
 
+    /// The program hears nothing for its first half second, in which it is asked to stop.
+    #[cfg(unix)]
+    #[test]
+    fn a_request_is_kept_until_the_sweep_listens() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let program = "trap '' USR1; sleep 0.5; trap 'exit 138' USR1; for i in $(seq 100); do sleep 0.05; done";
+        let queue = format!("echo \"$@\" > {}; exit 1", quoted_path(&path("asked")));
+        for (name, text) in [("program", program), ("scontrol", &queue)] {
+            std::fs::write(path(name), format!("#!/bin/bash\n{text}\n")).unwrap();
+            std::fs::set_permissions(path(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let script = Script {
+            name: "field",
+            program: path("program"),
+            working: folder.path().to_owned(),
+            out: path("out"),
+            options: &SlurmOptions::default(),
+            size: &Size { shards: 16, cpus: 2, time: None, mem: None, hours: None },
+        };
+        let search = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+        let mut shell = std::process::Command::new("bash");
+        shell.arg("-c").arg(script.sweep("1-16", &[], false)).env("PATH", search);
+        let mut child = shell.env("SLURM_ARRAY_JOB_ID", "7").env("SLURM_ARRAY_TASK_ID", "3").spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        std::process::Command::new("kill").args(["-USR1", &child.id().to_string()]).status().unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(138));
+        assert_eq!(std::fs::read_to_string(path("asked")).unwrap(), "requeue 7_3\n");
+    }
+
     #[test]
     fn a_script_asks_for_what_was_wanted() {
         let options = SlurmOptions {
