@@ -66,6 +66,7 @@ SCALE_OVER_PLAIN = Line("step out of 60,000 to out of 1,280 images", limit=1.1)
 WASSERSTEIN_OVER_PLAIN = Line("wasserstein step to our plain step", limit=1.8)
 MEASURED_OVER_UNMEASURED = Line("standard run, measured to unmeasured", limit=1.35)
 TWO_JOBS = Line("2 runs on 2 cores to one run", limit=1.85, rule="at least")
+LOCKSTEP = Line("run of 2 in lock step to a run alone", limit=1.25)
 MEMORY = Line("memory over 200 tasks to after 10", limit=1.05)
 
 
@@ -153,7 +154,7 @@ def pinned():
 
 
 def whole_runs(binary, rounds):
-    """Ratios of whole runs: what measuring costs, and what a second core brings."""
+    """Ratios of whole runs: what measuring costs, what a second core brings, and what lock step costs."""
     text = call([binary, "throughput", "--rounds", rounds])
     write(RESULTS / "throughput.csv", text)
     seconds = {}
@@ -166,6 +167,8 @@ def whole_runs(binary, rounds):
     measured = seconds["measured"]
     bare = [one / other for one, other in zip(measured, seconds["unmeasured"])]
     ratios = {MEASURED_OVER_UNMEASURED.work: statistics.median(bare)}
+    together = [both / one for one, both in zip(measured, seconds["lockstep"])]
+    ratios[LOCKSTEP.work] = statistics.median(together)
     if (os.cpu_count() or 1) > 1:
         twice = [2 * one / both for one, both in zip(measured, seconds["two_jobs"])]
         ratios[TWO_JOBS.work] = statistics.median(twice)
@@ -205,7 +208,7 @@ def table(ours, theirs, extra):
             rows.append(row(WASSERSTEIN_OVER_PLAIN, mine / plain, vendor, "", ours_ms=mine))
         if line.work == "training step out of 60,000 images" and mine:
             rows.append(row(SCALE_OVER_PLAIN, mine / total(ours, ("step_relu",)), vendor, "", ours_ms=mine))
-    for line in (MEASURED_OVER_UNMEASURED, TWO_JOBS, MEMORY):
+    for line in (MEASURED_OVER_UNMEASURED, TWO_JOBS, LOCKSTEP, MEMORY):
         rows.append(row(line, extra.get(line.work), vendor, "not measured"))
     return rows
 

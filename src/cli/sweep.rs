@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use trainability_record::label;
 
 use crate::data::{ImageSet, load, load_with_test};
-use crate::experiment::{Experiment, ImageFacts, MOST_SEEDS, Plan, SlurmOptions, same_arms};
+use crate::experiment::{Engine, Experiment, ImageFacts, MOST_SEEDS, Plan, SlurmOptions, same_arms};
 use crate::run::DeviceOption;
 use crate::sweep::{
     Call, Foresight, ProgressDisplay, Shard, Signals, Submission, SweepOptions, SweepOutcome, carry_out, choose,
@@ -67,9 +67,11 @@ pub(crate) struct Sweep {
     /// Start no further run once one has failed
     #[arg(long)]
     fail_fast: bool,
-    /// Who trains: this process, or Slurm, which is handed an array of shards and a report that waits for them
-    #[arg(long, value_enum, default_value_t = Engine::Local)]
-    engine: Engine,
+    /// Who trains, and how, in the place of the experiment's `engine`: this process, each run by itself (local) or those
+    /// whose networks have one shape together (lockstep); or Slurm, which is handed an array of shards and a report that
+    /// waits for them
+    #[arg(long, value_enum)]
+    engine: Option<Carrier>,
     #[command(flatten)]
     slurm: SlurmOptions,
 }
@@ -80,10 +82,11 @@ enum Log {
     Tensorboard,
 }
 
-/// Who carries a sweep out.
+/// Who carries a sweep out, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Engine {
+enum Carrier {
     Local,
+    Lockstep,
     Slurm,
 }
 
@@ -101,11 +104,16 @@ impl Sweep {
             bail!("--checkpoint-every is {:?}, expected a number of seconds, 0 or above", self.checkpoint_every);
         };
         let shard: Shard = self.shard.parse().map_err(|wrong: String| anyhow!("--shard: {wrong}"))?;
-        let engine = self.engine;
-        if engine == Engine::Local && !self.slurm.is_empty() {
+        match self.engine {
+            Some(Carrier::Local) => experiment.engine = Engine::Local,
+            Some(Carrier::Lockstep) => experiment.engine = Engine::Lockstep,
+            None | Some(Carrier::Slurm) => {}
+        }
+        let by_slurm = self.engine == Some(Carrier::Slurm);
+        if !by_slurm && !self.slurm.is_empty() {
             bail!("--partition, --account, --time, --mem, --cpus, --array-limit and --shards are for --engine slurm");
         }
-        if engine == Engine::Slurm && (self.fork.is_some() || self.jobs.is_some() || shard != Shard::default()) {
+        if by_slurm && (self.fork.is_some() || self.jobs.is_some() || shard != Shard::default()) {
             bail!(
                 "--engine slurm takes no --fork, --shard or --jobs: fork first, and --cpus are a shard's runs at the same time"
             );
@@ -114,12 +122,15 @@ impl Sweep {
         slurm.check().map_err(|wrong| {
             anyhow!("--{} is {}, expected {}", wrong.key.replace('_', "-"), wrong.found, wrong.expected)
         })?;
-        let jobs = match (self.jobs, engine) {
-            (Some(0), _) => bail!("--jobs is 0, expected at least 1"),
-            (Some(jobs), _) => jobs,
-            (None, Engine::Slurm) => slurm.cpus.unwrap_or(1),
-            (None, Engine::Local) => std::thread::available_parallelism().map_or(1, usize::from),
+        let jobs = match self.jobs {
+            Some(0) => bail!("--jobs is 0, expected at least 1"),
+            Some(jobs) => jobs,
+            None if by_slurm => slurm.cpus.unwrap_or(1),
+            // A GPU is one for all, and has no need of others beside those in lock step.
+            None if experiment.engine == Engine::Lockstep && !experiment.device.is_cpu() => 1,
+            None => std::thread::available_parallelism().map_or(1, usize::from),
         };
+        let in_lockstep = experiment.engine == Engine::Lockstep;
         let arguments = self.arguments_of_a_shard();
         let load = if experiment.asks_for_test_images() { load_with_test } else { load };
         let set = load(&experiment.data.set, experiment.data.folder.as_deref())
@@ -140,6 +151,7 @@ impl Sweep {
             jobs,
             only: self.only,
             shard,
+            in_lockstep,
             fail_fast: self.fail_fast,
             retry_failed: self.retry_failed,
             fork_of,
@@ -147,12 +159,12 @@ impl Sweep {
             checkpoint_every,
             signals: if self.dry_run { Signals::default() } else { Signals::listen()? },
         };
-        if engine == Engine::Slurm || self.dry_run {
+        if by_slurm || self.dry_run {
             let foresight = foresee(&plan, &set, &options)?;
             if self.dry_run {
                 print!("{}", told(&foresight));
             }
-            if engine == Engine::Slurm {
+            if by_slurm {
                 let call = Call {
                     name: &plan.name,
                     out: &options.out,

@@ -11,6 +11,7 @@ use trainability_baselines::options::{OptionError, check, check_positive};
 use trainability_baselines::part::PartError;
 use trainability_record::label;
 
+use super::engine::Engine;
 use super::error::{ConfigError, short};
 use super::slurm::SlurmOptions;
 use super::{json, wording};
@@ -101,6 +102,10 @@ pub struct Experiment {
     /// Patterns of runs such as `l2_adam/*/seed-0` that are trained before all others, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub first: Vec<String>,
+    /// How its runs are trained: `local`, each by itself, or `lockstep`, those whose networks have one shape together.
+    #[serde(default, skip_serializing_if = "Engine::is_local")]
+    #[schemars(with = "String", extend("default" = "local", "enum" = ["local", "lockstep"]))]
+    pub(crate) engine: Engine,
     /// What Slurm is asked for with `--engine slurm`.
     #[serde(default, skip_serializing_if = "SlurmOptions::is_empty")]
     pub(crate) slurm: SlurmOptions,

@@ -1,5 +1,6 @@
 //! Experiments: a JSON file becomes validated types, and these become a plan, which is a list of runs.
 
+mod engine;
 mod error;
 mod file;
 mod json;
@@ -14,6 +15,7 @@ mod wording;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use engine::Engine;
 pub use error::ConfigError;
 pub use file::Experiment;
 pub(crate) use file::MOST_SEEDS;

@@ -190,6 +190,11 @@ impl Learner {
         self.model.as_ref()
     }
 
+    /// The network, to be stacked with others.
+    pub(crate) fn model_mut(&mut self) -> &mut dyn Model {
+        self.model.as_mut()
+    }
+
     /// The element type that it is trained in.
     pub fn kind(&self) -> Kind {
         self.model.layers()[0].weight().kind()

@@ -17,3 +17,4 @@ pub use learning::{Learner, LearnerError, LearnerOptions};
 pub(crate) use observing::EVALUATION_CHUNK;
 pub use options::{Precision, Training};
 pub use update::{Diverged, LayerMeasurement, Measured, Task, Update};
+pub(crate) use update::{Passed, Traced};

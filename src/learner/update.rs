@@ -93,12 +93,30 @@ pub struct Diverged {
     pub last_finite: f64,
 }
 
-/// What a measurement needs of the passes.
-struct Passes {
-    inputs: Tensor,
-    trace: Vec<LayerTrace>,
-    deltas: Vec<Option<LayerDelta>>,
-    cross_entropy_gradients: Gradients,
+/// What the passes of an update found, whether the learner's network made them alone or beside others.
+pub(crate) struct Passed {
+    /// Of the minibatch.
+    pub(crate) accuracy: f64,
+    /// The mean cross-entropy, finite.
+    pub(crate) loss: f64,
+    /// Of the mean cross-entropy.
+    pub(crate) gradients: Gradients,
+    /// What each hidden layer passed on, where [`Learner::watches_features`].
+    pub(crate) features: Vec<Tensor>,
+    /// What a measurement needs, if the update is measured.
+    pub(crate) traced: Option<Traced>,
+    /// Wall-clock seconds of the passes.
+    pub(crate) seconds: f64,
+}
+
+/// What a measurement needs of the passes beside their gradients.
+pub(crate) struct Traced {
+    /// B x inputs.
+    pub(crate) inputs: Tensor,
+    /// What the layers left behind, without a graph.
+    pub(crate) trace: Vec<LayerTrace>,
+    /// The gradients of each sample's own cross-entropy.
+    pub(crate) deltas: Vec<Option<LayerDelta>>,
 }
 
 fn count(events: &mut LayerEvents, action: Action) {
@@ -130,33 +148,55 @@ impl Learner {
         progress: Progress,
         task: Task,
     ) -> Result<Update, Diverged> {
-        let mut seconds = Seconds::new();
         let start = Instant::now();
-        self.schedule.begin_update(progress);
-        self.optimizer.begin_update(progress.share_of_epochs());
-        let measures = self.probe.is_due(self.updates);
+        let measures = self.begin_update(progress);
         let pass = self.model.training_pass(inputs.into());
         let accuracy = correct(&pass.logits, labels) as f64 / labels.size()[0] as f64;
         let cross_entropy = CrossEntropy::of(&pass.logits, labels);
-        let loss = cross_entropy.mean().double_value(&[]);
+        let loss = self.check_loss(cross_entropy.mean().double_value(&[]))?;
+        let Backward { gradients, deltas } = self.model.backward(&pass, &cross_entropy, measures);
+        self.model.follow(&pass);
+        let features = if self.watches_features() { pass.features() } else { Vec::new() };
+        let traced = measures.then(|| {
+            let (inputs, trace) = pass.into_trace();
+            Traced { inputs, trace, deltas }
+        });
+        drop(cross_entropy);
+        let seconds = start.elapsed().as_secs_f64();
+        Ok(self.finish_update(Passed { accuracy, loss, gradients, features, traced, seconds }, labels, progress, task))
+    }
+
+    /// What comes before the passes of an update; returns whether it is measured.
+    pub(crate) fn begin_update(&mut self, progress: Progress) -> bool {
+        self.schedule.begin_update(progress);
+        self.optimizer.begin_update(progress.share_of_epochs());
+        self.probe.is_due(self.updates)
+    }
+
+    /// Whether surgery looks at what hidden layers pass on in an update.
+    pub(crate) fn watches_features(&self) -> bool {
+        !self.surgeries.is_empty()
+    }
+
+    /// The loss, if it is finite.
+    ///
+    /// # Errors
+    /// It is not.
+    pub(crate) fn check_loss(&mut self, loss: f64) -> Result<f64, Diverged> {
         if !loss.is_finite() {
             return Err(Diverged { value: loss, last_finite: self.last_finite });
         }
         self.last_finite = loss;
-        let Backward { mut gradients, deltas } = self.model.backward(&pass, &cross_entropy, measures);
-        self.model.follow(&pass);
-        add_since(&mut seconds, "forward_backward", start);
+        Ok(loss)
+    }
 
-        let features = if self.surgeries.is_empty() { Vec::new() } else { pass.features() };
-        let passes = measures.then(|| {
-            let copies = |layer: &Vec<Tensor>| layer.iter().map(Tensor::copy).collect();
-            let cross_entropy_gradients = gradients.iter().map(copies).collect();
-            let (inputs, trace) = pass.into_trace();
-            Passes { inputs, trace, deltas, cross_entropy_gradients }
-        });
-        drop(cross_entropy);
-
+    /// What comes after the passes of an update: penalties, measurement and control, the optimizer's step, surgery.
+    pub(crate) fn finish_update(&mut self, passed: Passed, labels: &Tensor, progress: Progress, task: Task) -> Update {
+        let Passed { accuracy, loss, mut gradients, features, traced, seconds } = passed;
+        let mut seconds = Seconds::from([("forward_backward", seconds)]);
         let start = Instant::now();
+        let copies = |layer: &Vec<Tensor>| layer.iter().map(Tensor::copy).collect();
+        let traced = traced.map(|traced| (traced, gradients.iter().map(copies).collect::<Gradients>()));
         let share = |passed: u64, whole: u64| passed as f64 / whole as f64;
         let elapsed = Elapsed {
             of_run: share(progress.update, progress.updates),
@@ -167,22 +207,24 @@ impl Learner {
             penalty.add_gradient(self.model.layers(), &mut gradients);
         }
         add_since(&mut seconds, "penalty", start);
-        let layers = passes.as_ref().map(|passes| self.measure(passes, labels, &gradients, progress, &mut seconds));
+        let layers = traced.as_ref().map(|(traced, cross_entropy)| {
+            self.measure(traced, labels, [cross_entropy, &gradients], progress, &mut seconds)
+        });
 
         let start = Instant::now();
         if let Some(rule) = &self.gradient_rule {
             rule.apply(&mut gradients);
         }
         let rates = self.schedule.learning_rates();
-        let summary = self.optimizer.step(self.model.layers_mut(), &gradients, rates, measures);
+        let summary = self.optimizer.step(self.model.layers_mut(), &gradients, rates, layers.is_some());
         self.penalties.iter().for_each(|penalty| penalty.after_step(self.model.layers_mut()));
         self.updates += 1;
         add_since(&mut seconds, "optimizer", start);
 
-        let measured = passes.zip(layers).map(|(passes, layers)| {
+        let measured = traced.zip(layers).map(|((traced, _), layers)| {
             let start = Instant::now();
             let gradients: Vec<_> = layers.iter().map(|layer| layer.statistics.gradient()).collect();
-            let indicators = self.read_measured_indicators(&passes.trace, &passes.deltas, &gradients, summary);
+            let indicators = self.read_measured_indicators(&traced.trace, &traced.deltas, &gradients, summary);
             add_since(&mut seconds, "indicators", start);
             Measured { layers, indicators }
         });
@@ -192,26 +234,26 @@ impl Learner {
             self.intervene(task, |surgery, network| surgery.after_update(update, &features, network));
             add_since(&mut seconds, "surgery", start);
         }
-        Ok(Update { accuracy, loss, measured, seconds })
+        Update { accuracy, loss, measured, seconds }
     }
 
     /// Measures every layer, forms the bounds, and lets the schedule act.
     fn measure(
         &mut self,
-        passes: &Passes,
+        traced: &Traced,
         labels: &Tensor,
-        gradients: &Gradients,
+        [cross_entropy_gradients, total_gradients]: [&Gradients; 2],
         progress: Progress,
         seconds: &mut Seconds,
     ) -> Vec<LayerMeasurement> {
         let view = UpdateView {
             model: self.model.as_ref(),
-            inputs: &passes.inputs,
+            inputs: &traced.inputs,
             labels,
-            trace: &passes.trace,
-            deltas: &passes.deltas,
-            cross_entropy_gradients: &passes.cross_entropy_gradients,
-            total_gradients: gradients,
+            trace: &traced.trace,
+            deltas: &traced.deltas,
+            cross_entropy_gradients,
+            total_gradients,
             optimizer: self.optimizer.as_ref(),
             learning_rates: self.schedule.learning_rates(),
             penalties: &self.penalties,

@@ -160,8 +160,8 @@ impl Model for Chain {
     }
 
     fn chain(&self) -> Option<LayerChain<'_>> {
-        let is_normalised = self.normalization.is_some();
-        Some(LayerChain { layers: &self.layers, activation: self.activation.as_ref(), is_normalised })
+        let normalization = self.normalization.as_deref();
+        Some(LayerChain { layers: &self.layers, activation: self.activation.as_ref(), normalization })
     }
 
     /// It has a graph where autograd is needed; where the first layer is dense, that begins at its pre-activation, as what lies

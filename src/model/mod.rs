@@ -12,6 +12,7 @@ mod loss;
 mod options;
 mod pass;
 mod shape;
+mod stack;
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,9 @@ pub use initialisation::initialise;
 pub(crate) use initialisation::kaiming_uniform;
 pub use inputs::{Inputs, TaskImages};
 pub use layer_chain::LayerChain;
+pub(crate) use loss::hits;
 pub use loss::{CrossEntropy, correct, cross_entropy};
 pub use options::{NetworkKind, NetworkOptions};
 pub use pass::Pass;
 pub use shape::{Convolutions, LayerShape, Shape};
+pub(crate) use stack::{Minibatches, Stack};

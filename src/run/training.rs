@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tch::Tensor;
 use trainability_baselines::indicator::When;
 use trainability_baselines::method::Method;
 use trainability_record::{ControlRow, TaskRow};
@@ -15,8 +16,8 @@ use super::plan::RunPlan;
 use super::replicate::perturb;
 use super::summary::TaskSummary;
 use crate::data::ImageSet;
-use crate::learner::{Learner, LearnerError, LearnerOptions, Task};
-use crate::model::{Chain, Model, TaskImages};
+use crate::learner::{Diverged, Learner, LearnerError, LearnerOptions, Passed, Task, Update};
+use crate::model::{Chain, Inputs, Model, TaskImages};
 use crate::schedule::Progress;
 use crate::stream::{Stream, StreamStart};
 
@@ -45,6 +46,14 @@ pub struct Advance {
     pub task: Option<TaskRow>,
 }
 
+/// What goes into an update.
+pub(super) struct UpdateInputs {
+    pub(super) inputs: Inputs,
+    /// B, Int64.
+    pub(super) labels: Tensor,
+    pub(super) progress: Progress,
+}
+
 /// Everything that a run carries from one update to the next.
 #[derive(Debug)]
 pub struct Run {
@@ -53,7 +62,7 @@ pub struct Run {
     /// As long as it is there, other runs find the same images in memory.
     _users: Arc<()>,
     held_out: Option<Taken>,
-    learner: Learner,
+    pub(super) learner: Learner,
     /// Whether the learner is told that a task begins.
     announces: bool,
     task: usize,
@@ -152,10 +161,33 @@ impl Run {
     /// # Errors
     /// The loss left the real numbers.
     pub fn advance(&mut self) -> Result<Advance, RunDiverged> {
+        self.begin_task_if_due();
+        let controls = self.update()?;
+        self.end_task_if_due(controls)
+    }
+
+    /// What belongs before a task's first update, if that is next.
+    pub(super) fn begin_task_if_due(&mut self) {
         if self.update_in_task == 0 {
             self.begin_task();
         }
-        let controls = self.update()?;
+    }
+
+    /// The next update from passes that were made elsewhere; `passed` is none where the loss left the real numbers.
+    pub(super) fn finish_update(
+        &mut self,
+        passed: Result<Passed, Diverged>,
+        labels: &Tensor,
+        progress: Progress,
+    ) -> Result<Advance, RunDiverged> {
+        let task = task_of(&self.stream);
+        let update = passed.map(|passed| self.learner.finish_update(passed, labels, progress, task));
+        let controls = self.take_in(update)?;
+        self.end_task_if_due(controls)
+    }
+
+    /// What belongs after an update, which may be the last of its task.
+    fn end_task_if_due(&mut self, controls: Vec<ControlRow>) -> Result<Advance, RunDiverged> {
         let is_last = self.update_in_task == self.stream.lengths().updates_of(self.task);
         let task = if is_last { Some(self.end_task(i64::MAX)?) } else { None };
         Ok(Advance { controls, task })
@@ -176,6 +208,13 @@ impl Run {
 
     /// The next update of the task.
     pub(super) fn update(&mut self) -> Result<Vec<ControlRow>, RunDiverged> {
+        let UpdateInputs { inputs, labels, progress } = self.next_minibatch();
+        let update = self.learner.update(inputs, &labels, progress, task_of(&self.stream));
+        self.take_in(update)
+    }
+
+    /// What goes into the next update.
+    pub(super) fn next_minibatch(&mut self) -> UpdateInputs {
         let lengths = self.stream.lengths();
         let progress = Progress {
             update: self.learner.updates(),
@@ -190,7 +229,11 @@ impl Run {
         self.images.follow(self.stream.minibatch_images());
         let inputs = self.images.inputs(&batch.rows);
         self.count_seconds("data", start);
-        let update = self.learner.update(inputs, &batch.labels, progress, task_of(&self.stream));
+        UpdateInputs { inputs, labels: batch.labels, progress }
+    }
+
+    /// Takes note of an update that was made.
+    fn take_in(&mut self, update: Result<Update, Diverged>) -> Result<Vec<ControlRow>, RunDiverged> {
         let update =
             update.map_err(|diverged| self.diverged("the loss", diverged.value, self.learner.updates() + 1))?;
         self.update_in_task += 1;

@@ -1,6 +1,6 @@
 //! The sweep itself: which runs are left, and training them, several at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,16 +10,18 @@ use trainability_record::digest::{Digest, read_json, write_json};
 use trainability_record::{Status, read_record};
 
 use super::cost::{self, Cost, Left, Occasion};
+use super::crew::{crews, is_single, places};
 use super::error::SweepError;
 use super::event_file::EventFile;
+use super::execute::{Setting, execute};
 use super::folder::{SweepFolder, check_options};
+use super::fork;
 use super::lease::TakenOver;
 use super::listener::Listener;
 use super::options::SweepOptions;
 use super::provenance::{Provenance, note_end};
 use super::run_state::{NextStep, RunState, checkpoint_path};
 use super::share::share;
-use super::{execute, fork};
 use crate::data::ImageSet;
 use crate::experiment::Plan;
 use crate::run::{RunPlan, SharedImages};
@@ -81,7 +83,7 @@ pub fn carry_out(
     let jobs = options.jobs.min(chosen.len());
     let unfinished: Vec<&RunPlan> =
         chosen.iter().copied().filter(|run| !is_finished(&options.out.join("runs").join(run.name()))).collect();
-    cost::refuse_hopeless(&unfinished, set, jobs)?;
+    cost::refuse_hopeless(&unfinished, set, places(&unfinished, set, options))?;
     let sources = options.fork_of.as_deref().map_or(Ok(Vec::new()), fork::sources)?;
     let folder = SweepFolder::open(&options.out, options.shard, &all, jobs, listener)?;
     check_options(&options.out, plan)?;
@@ -92,8 +94,11 @@ pub fn carry_out(
     }
     let updates = left.iter().map(|run| run.updates()).sum();
     listener.begin(left.len(), updates, outcome.skipped);
-    let places: Vec<Left> = left.iter().map(|run| left_of(run, &folder.run(run))).collect();
-    match cost::estimate(&places, set, options.jobs, Occasion::InPassing, &options.signals) {
+    if options.in_lockstep {
+        tell_singles(&left, listener);
+    }
+    let begun: Vec<Left> = left.iter().map(|run| left_of(run, &folder.run(run))).collect();
+    match cost::estimate(&begun, set, places(&left, set, options), Occasion::InPassing, &options.signals) {
         Ok(estimate) => estimate.iter().for_each(|estimate| listener.estimated(&estimate.totals())),
         Err(error) => {
             listener.end();
@@ -162,9 +167,10 @@ pub(crate) fn foresee<'a>(plan: &'a Plan, set: &ImageSet, options: &SweepOptions
         Err(_) => false,
     };
     let left: Vec<&RunPlan> = chosen.iter().copied().filter(|run| is_left(run)).collect();
-    cost::refuse_hopeless(&left, set, options.jobs)?;
-    let places: Vec<Left> = left.iter().map(|run| left_of(run, &place(run))).collect();
-    let cost = cost::estimate(&places, set, options.jobs, Occasion::Asked, &options.signals)?;
+    let at_once = places(&left, set, options);
+    cost::refuse_hopeless(&left, set, at_once)?;
+    let begun: Vec<Left> = left.iter().map(|run| left_of(run, &place(run))).collect();
+    let cost = cost::estimate(&begun, set, at_once, Occasion::Asked, &options.signals)?;
     Ok(Foresight { chosen, left, cost })
 }
 
@@ -228,6 +234,20 @@ fn select<'a>(
     (outcome, left)
 }
 
+/// Tells which runs are trained by themselves all the same, and why.
+fn tell_singles(left: &[&RunPlan], listener: &dyn Listener) {
+    let mut single: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for run in left {
+        if let Some(reason) = is_single(run) {
+            single.entry(reason).or_default().push(run.name());
+        }
+    }
+    for (reason, runs) in single {
+        let others = if runs.len() > 1 { format!(" and {} more", runs.len() - 1) } else { String::new() };
+        listener.noticed(&format!("not in lock step, since {reason}: {}{others}", runs[0]));
+    }
+}
+
 /// Writes the event files of runs that were trained without, or after theirs was stopped.
 fn log_earlier(folder: &SweepFolder, chosen: &[&RunPlan], left: &[&RunPlan]) -> Result<(), SweepError> {
     let left: BTreeSet<String> = left.iter().map(|run| run.name()).collect();
@@ -255,24 +275,27 @@ fn train_all<'a>(
 ) -> Result<Vec<Ended<'a>>, SweepError> {
     // Threads of libtorch inside of a run would only wait for each other.
     let single_threaded = |_| tch::set_num_threads(1);
-    let jobs = options.jobs.min(left.len().max(1));
+    let crews = crews(left, set, options);
+    let jobs = options.jobs.min(crews.len().max(1));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).start_handler(single_threaded).build()?;
     let images = SharedImages::of(set);
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    // Each thread takes the next run of the plan, in its order, so that whole seeds are complete early.
+    let setting = Setting { images: &images, folder, options, listener };
+    // Each thread takes the next runs of the plan, in its order, so that whole seeds are complete early.
     let work = |_: rayon::BroadcastContext| {
         let mut ended = Vec::new();
         while !stop.load(Ordering::Relaxed) && options.signals.stop().is_none() {
-            let Some(&run) = left.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
-            let Ok(record) = execute::execute(run, &images, folder, options, listener) else {
+            let Some(crew) = crews.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+            let Ok(records) = execute(crew, setting) else {
                 stop.store(true, Ordering::Relaxed);
                 break;
             };
-            listener.ended(run, &record);
-            if options.fail_fast && !matches!(record.status, Status::Finished | Status::Running) {
-                stop.store(true, Ordering::Relaxed);
+            for (&run, record) in crew.iter().zip(records) {
+                if options.fail_fast && !matches!(record.status, Status::Finished | Status::Running) {
+                    stop.store(true, Ordering::Relaxed);
+                }
+                ended.push((run, record.status, record.error));
             }
-            ended.push((run, record.status, record.error));
         }
         ended
     };

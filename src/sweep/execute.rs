@@ -1,4 +1,4 @@
-//! One run carried out: resumed if it can be, recorded whatever becomes of it.
+//! Runs carried out, one alone or several in lock step: resumed if they can be, recorded whatever becomes of them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,16 +11,17 @@ use trainability_record::atomic::WriteError;
 use trainability_record::{Recorder, RunRecord, Status};
 use trainability_tensor::{State, StateError};
 
+use super::crew::joins;
 use super::event_file::EventFile;
 use super::folder::SweepFolder;
-use super::lease::{Lease, TakenOver};
+use super::lease::TakenOver;
 use super::listener::Listener;
 use super::options::SweepOptions;
 use super::panics::{panic_message, wants_memory};
 use super::run_state::checkpoint_path;
 use crate::learner::LearnerError;
 use crate::run::checkpoint::{self, CheckpointError};
-use crate::run::{Run, RunPlan, SharedImages, columns};
+use crate::run::{Advance, Lockstep, Run, RunDiverged, RunPlan, SharedImages, columns};
 
 /// Rows that may wait for the end of a task, in bytes.
 const MOST_WAITING: usize = 1 << 20;
@@ -57,53 +58,40 @@ fn unwritable(folder: &Path) -> impl Fn(io::Error) -> RunError {
     move |source| RunError::Unwritable { folder: folder.to_owned(), source }
 }
 
-/// Carries a run out and returns its record, which is on disk as well wherever the disk allowed it.
+/// What runs are carried out with.
+#[derive(Clone, Copy)]
+pub(super) struct Setting<'a> {
+    pub(super) images: &'a SharedImages<'a>,
+    pub(super) folder: &'a SweepFolder,
+    pub(super) options: &'a SweepOptions,
+    pub(super) listener: &'a dyn Listener,
+}
+
+/// Carries out one run, or several in lock step, and returns their records in the same order, which are on disk as well wherever
+/// the disk allowed it. The listener is told of each when it is over.
 ///
 /// # Errors
-/// The run is another process's by now; nothing was written since.
-pub(super) fn execute(
-    plan: &RunPlan,
-    images: &SharedImages,
-    folder: &SweepFolder,
-    options: &SweepOptions,
-    listener: &dyn Listener,
-) -> Result<RunRecord, TakenOver> {
-    let (place, lease) = (folder.run(plan), folder.lease());
-    let events = options.tensorboard.then(|| folder.events(plan));
-    let folder = place.as_path();
+/// The runs are another process's by now; nothing was written since.
+pub(super) fn execute(plans: &[&RunPlan], setting: Setting) -> Result<Vec<RunRecord>, TakenOver> {
+    let lease = setting.folder.lease();
     lease.check()?;
-    lease.begin(plan.name());
-    let mut record = RunRecord::begun(&plan.hash, &plan.method.label, &plan.schedule, plan.seed, plan.options.clone());
-    let attempt = catch_unwind(AssertUnwindSafe(|| {
-        let places = Places { folder, events: events.as_deref(), lease };
-        train(plan, images, places, options, listener, &mut record)
-    }));
-    match attempt {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => {
-            record.status = Status::Failed;
-            record.error = Some(error.to_string());
-        }
-        Err(panic) => {
-            let message = panic_message(panic.as_ref());
-            record.status = Status::Failed;
+    let mut members: Vec<RunAtWork> = plans.iter().map(|plan| RunAtWork::of(plan, setting)).collect();
+    plans.iter().for_each(|plan| lease.begin(plan.name()));
+    let attempt = catch_unwind(AssertUnwindSafe(|| train(&mut members, setting)));
+    let mut taken_over = attempt.as_ref().is_ok_and(Result::is_err);
+    if let Err(panic) = attempt {
+        let message = panic_message(panic.as_ref());
+        for member in members.iter_mut().filter(|member| !member.has_ended) {
+            member.record.status = Status::Failed;
             // libtorch throws where the system has no memory: that may be otherwise another time.
-            record.fault = !wants_memory(&message);
-            record.error = Some(fault(&message, &record));
+            member.record.fault = !wants_memory(&message);
+            member.record.error = Some(fault(&message, &member.record));
+            taken_over |= member.end(setting).is_err();
         }
     }
-    lease.end(&plan.name());
+    plans.iter().for_each(|plan| lease.end(&plan.name()));
     lease.check()?;
-    if let Err(error) = record.write(folder) {
-        let earlier = record.error.map(|earlier| format!("{earlier}; then ")).unwrap_or_default();
-        record.status = Status::Failed;
-        record.error = Some(format!("{earlier}{error}"));
-    }
-    // Only now: with the record on disk nobody needs the checkpoint, and without it the run would be resumed.
-    if matches!(record.status, Status::Finished | Status::Diverged) {
-        let _ = fs::remove_dir_all(folder.join("checkpoint"));
-    }
-    Ok(record)
+    if taken_over { Err(TakenOver) } else { Ok(members.into_iter().map(|member| member.record).collect()) }
 }
 
 /// What is said of a run that a panic stopped; the record is of the last update that was made.
@@ -116,95 +104,257 @@ fn fault(message: &str, record: &RunRecord) -> String {
     )
 }
 
-fn train(
-    plan: &RunPlan,
-    images: &SharedImages,
-    Places { folder, events, lease }: Places,
-    options: &SweepOptions,
-    listener: &dyn Listener,
-    record: &mut RunRecord,
-) -> Result<(), RunError> {
-    let start = Instant::now();
-    let signals = &options.signals;
-    let Beginning { mut run, recorder, seconds: earlier, resumptions } = begin(plan, images, folder, listener)?;
-    let events = events.map(|place| EventFile::begin(place, folder)).transpose().map_err(RunError::EventFile)?;
-    let mut rows = RowFiles { folder, recorder, events };
-    record.resumptions = resumptions;
-    listener.updated(run.learner().updates());
-    note(&run, start, &earlier, record);
-    lease.check()?;
-    record.write(folder)?;
-    let mut last_checkpoint = Instant::now();
-    let mut divergence = None;
-    while !run.is_over() {
-        let advance = match run.advance() {
-            Ok(advance) => advance,
-            Err(diverged) => {
-                divergence = Some(diverged);
-                break;
+/// The runs that one thread trains.
+enum Crew {
+    Alone(Box<Run>),
+    Lockstep(Lockstep),
+}
+
+impl Crew {
+    fn of(mut runs: Vec<Run>, in_lockstep: bool) -> Option<Crew> {
+        match in_lockstep {
+            true => Some(Crew::Lockstep(Lockstep::of(runs))),
+            false => runs.pop().map(|run| Crew::Alone(Box::new(run))),
+        }
+    }
+
+    fn run_mut(&mut self, index: usize) -> &mut Run {
+        match self {
+            Crew::Alone(run) => run,
+            Crew::Lockstep(runs) => runs.run_mut(index),
+        }
+    }
+
+    /// The next update of those that take part in it, by their places.
+    fn advance(&mut self) -> Vec<(usize, Result<Advance, RunDiverged>)> {
+        match self {
+            Crew::Alone(run) => vec![(0, run.advance())],
+            Crew::Lockstep(runs) => runs.advance(),
+        }
+    }
+
+    /// Trains one of them no further.
+    fn leave(&mut self, index: usize) {
+        if let Crew::Lockstep(runs) = self {
+            runs.leave(index);
+        }
+    }
+}
+
+/// A run that is carried out, alone or with others.
+struct RunAtWork<'a> {
+    plan: &'a RunPlan,
+    folder: PathBuf,
+    record: RunRecord,
+    /// Where its rows go, from its beginning to its end.
+    rows: Option<RowFiles>,
+    /// Seconds spent before.
+    earlier: BTreeMap<String, f64>,
+    has_ended: bool,
+}
+
+/// Trains runs to their ends, or until something asks to stop.
+///
+/// # Errors
+/// The runs are another process's by now.
+fn train(members: &mut [RunAtWork], setting: Setting) -> Result<(), TakenOver> {
+    let Setting { options, listener, .. } = setting;
+    let clock = Clock { start: Instant::now(), runs: members.len() as f64 };
+    let (mut crewed, mut runs): (Vec<&mut RunAtWork>, Vec<Run>) = (Vec::new(), Vec::new());
+    for member in members {
+        match member.begin(clock, setting) {
+            Ok(run) => {
+                crewed.push(member);
+                runs.push(run);
             }
-        };
+            Err(error) => member.fail(&error, setting)?,
+        }
+    }
+    let mut going: usize = crewed.iter().filter(|member| !member.has_ended).count();
+    let Some(mut crew) = Crew::of(runs, crewed.iter().all(|member| joins(member.plan, options))) else { return Ok(()) };
+    let mut last_checkpoint = Instant::now();
+    while going > 0 {
+        for (index, advance) in crew.advance() {
+            let (member, run) = (&mut crewed[index], crew.run_mut(index));
+            let taken = match advance {
+                Ok(advance) => {
+                    listener.updated(1);
+                    let taken = member.take_in(&advance, run, setting);
+                    if run.is_over() { taken.and_then(|()| member.finish(run, None, clock, setting)) } else { taken }
+                }
+                Err(diverged) => member.finish(run, Some(diverged), clock, setting),
+            };
+            match taken {
+                Ok(()) if !member.has_ended => {}
+                Ok(()) => going -= 1,
+                Err(error) => {
+                    member.fail(&error, setting)?;
+                    crew.leave(index);
+                    going -= 1;
+                }
+            }
+        }
+        let stop = options.signals.stop().is_some();
+        if going > 0 && (stop || last_checkpoint.elapsed() >= options.checkpoint_every) {
+            for (index, member) in crewed.iter_mut().enumerate().filter(|(_, member)| !member.has_ended) {
+                let saved = member.save(crew.run_mut(index), clock, setting);
+                let left = match saved {
+                    Ok(()) if !stop => continue,
+                    Ok(()) => member.end(setting),
+                    Err(error) => member.fail(&error, setting),
+                };
+                left?;
+                crew.leave(index);
+                going -= 1;
+            }
+            last_checkpoint = Instant::now();
+        }
+    }
+    Ok(())
+}
+
+/// The time of runs that share a thread: each counts its share.
+#[derive(Clone, Copy)]
+struct Clock {
+    start: Instant,
+    runs: f64,
+}
+
+impl<'a> RunAtWork<'a> {
+    fn of(plan: &'a RunPlan, setting: Setting) -> RunAtWork<'a> {
+        let record = RunRecord::begun(&plan.hash, &plan.method.label, &plan.schedule, plan.seed, plan.options.clone());
+        let folder = setting.folder.run(plan);
+        RunAtWork { plan, folder, record, rows: None, earlier: BTreeMap::new(), has_ended: false }
+    }
+
+    /// Sets the run up, or takes it up where it was.
+    fn begin(&mut self, clock: Clock, setting: Setting) -> Result<Run, RunError> {
+        let Setting { images, folder, options, listener } = setting;
+        let Beginning { run, recorder, seconds, resumptions, lockstep } =
+            begin(self.plan, images, &self.folder, listener)?;
+        let events = options.tensorboard.then(|| EventFile::begin(&folder.events(self.plan), &self.folder));
+        let events = events.transpose().map_err(RunError::EventFile)?;
+        self.rows = Some(RowFiles { folder: self.folder.clone(), recorder, events });
+        self.earlier = seconds;
+        self.record.resumptions = resumptions;
+        self.record.lockstep = lockstep || joins(self.plan, options);
+        listener.updated(run.learner().updates());
+        self.note(&run, clock);
+        folder.lease().check()?;
+        self.record.write(&self.folder)?;
+        Ok(run)
+    }
+
+    /// Writes down what an update left.
+    fn take_in(&mut self, advance: &Advance, run: &mut Run, setting: Setting) -> Result<(), RunError> {
+        let record = &mut self.record;
         (record.tasks, record.updates, record.last_finite_loss) =
             (run.tasks(), run.learner().updates(), run.learner().last_finite_loss());
-        listener.updated(1);
+        let rows = self.rows.as_mut().expect("a run that has begun has rows");
         rows.recorder.add_controls(&advance.controls)?;
         if let Some(row) = &advance.task {
             rows.recorder.add_task(row)?;
         }
         if advance.task.is_some() || rows.waiting() > MOST_WAITING {
             let writing = Instant::now();
-            lease.check()?;
+            setting.folder.lease().check()?;
             rows.flush()?;
             run.count_seconds("writing", writing);
         }
-        let stop = signals.stop().is_some();
-        let due = last_checkpoint.elapsed() >= options.checkpoint_every;
-        if (stop || due) && !run.is_over() {
-            let writing = Instant::now();
-            lease.check()?;
-            rows.flush()?;
-            note(&run, start, &earlier, record);
-            // Between each two of these the machine may have slept.
-            rows.recorder.sync().map_err(unwritable(folder))?;
-            lease.check()?;
-            save(&run, &rows.recorder, folder, record)?;
-            lease.check()?;
-            record.write(folder)?;
-            last_checkpoint = Instant::now();
-            run.count_seconds("writing", writing);
-            if stop {
-                return Ok(());
-            }
+        Ok(())
+    }
+
+    /// Writes a checkpoint.
+    fn save(&mut self, run: &mut Run, clock: Clock, setting: Setting) -> Result<(), RunError> {
+        let (writing, lease) = (Instant::now(), setting.folder.lease());
+        lease.check()?;
+        self.note(run, clock);
+        let rows = self.rows.as_mut().expect("a run that has begun has rows");
+        rows.flush()?;
+        // Between each two of these the machine may have slept.
+        rows.recorder.sync().map_err(unwritable(&self.folder))?;
+        lease.check()?;
+        save(run, &rows.recorder, &self.folder, &self.record)?;
+        lease.check()?;
+        self.record.write(&self.folder)?;
+        run.count_seconds("writing", writing);
+        Ok(())
+    }
+
+    /// Completes the files of a run that is over, one way or the other.
+    fn finish(
+        &mut self,
+        run: &Run,
+        divergence: Option<RunDiverged>,
+        clock: Clock,
+        setting: Setting,
+    ) -> Result<(), RunError> {
+        setting.folder.lease().check()?;
+        let mut rows = self.rows.take().expect("a run that has begun has rows");
+        rows.flush()?;
+        let checksums = rows.recorder.finish().map_err(unwritable(&self.folder))?;
+        rows.events.map(|events| events.finish(&self.folder)).transpose().map_err(RunError::EventFile)?;
+        self.note(run, clock);
+        self.record.checksums = checksums.into_iter().collect();
+        self.record.status = if divergence.is_some() { Status::Diverged } else { Status::Finished };
+        self.record.diverged_at_task = divergence.as_ref().map(|diverged| diverged.task);
+        self.record.error = divergence.map(|diverged| diverged.to_string());
+        Ok(self.end(setting)?)
+    }
+
+    /// Ends a run that cannot go on.
+    fn fail(&mut self, error: &RunError, setting: Setting) -> Result<(), TakenOver> {
+        self.record.status = Status::Failed;
+        self.record.error = Some(error.to_string());
+        self.end(setting)
+    }
+
+    /// Writes the record and tells of it.
+    fn end(&mut self, setting: Setting) -> Result<(), TakenOver> {
+        self.has_ended = true;
+        self.rows = None;
+        let lease = setting.folder.lease();
+        lease.end(&self.plan.name());
+        lease.check()?;
+        let record = &mut self.record;
+        if let Err(error) = record.write(&self.folder) {
+            let earlier = record.error.take().map(|earlier| format!("{earlier}; then ")).unwrap_or_default();
+            record.status = Status::Failed;
+            record.error = Some(format!("{earlier}{error}"));
+        }
+        // Only now: with the record on disk nobody needs the checkpoint, and without it the run would be resumed.
+        if matches!(record.status, Status::Finished | Status::Diverged) {
+            let _ = fs::remove_dir_all(self.folder.join("checkpoint"));
+        }
+        setting.listener.ended(self.plan, record);
+        Ok(())
+    }
+
+    /// Writes into the record how far the run is, and the seconds of this attempt on top of those of earlier ones.
+    fn note(&mut self, run: &Run, clock: Clock) {
+        let (record, learner) = (&mut self.record, run.learner());
+        record.updates = learner.updates();
+        record.tasks = run.tasks();
+        record.last_finite_loss = learner.last_finite_loss();
+        record.events = learner.events().to_vec();
+        record.scheduled = learner.is_scheduled();
+        (record.flat_curvature_events, record.unconverged_curvature_events) = learner.curvature_events();
+        let now = run.seconds().iter().map(|(part, seconds)| (*part, *seconds));
+        let total = clock.start.elapsed().as_secs_f64() / clock.runs;
+        for (part, seconds) in now.chain([("total", total)]) {
+            record.seconds.insert(part.to_owned(), self.earlier.get(part).copied().unwrap_or_default() + seconds);
         }
     }
-    lease.check()?;
-    rows.flush()?;
-    let checksums = rows.recorder.finish().map_err(unwritable(folder))?;
-    rows.events.map(|events| events.finish(folder)).transpose().map_err(RunError::EventFile)?;
-    note(&run, start, &earlier, record);
-    record.checksums = checksums.into_iter().collect();
-    record.status = if divergence.is_some() { Status::Diverged } else { Status::Finished };
-    record.diverged_at_task = divergence.as_ref().map(|diverged| diverged.task);
-    record.error = divergence.map(|diverged| diverged.to_string());
-    Ok(())
-}
-
-/// Where a run is written, as long as it is this process's.
-struct Places<'a> {
-    folder: &'a Path,
-    /// The folder of its event file, if it has one.
-    events: Option<&'a Path>,
-    lease: &'a Lease,
 }
 
 /// Where a run's rows go.
-struct RowFiles<'a> {
-    folder: &'a Path,
+struct RowFiles {
+    folder: PathBuf,
     recorder: Recorder,
     events: Option<EventFile>,
 }
 
-impl RowFiles<'_> {
+impl RowFiles {
     /// Bytes that are not yet on their way to the disk.
     fn waiting(&self) -> usize {
         self.recorder.waiting().iter().map(|rows| rows.len()).sum()
@@ -214,7 +364,7 @@ impl RowFiles<'_> {
         if let Some(events) = &mut self.events {
             events.add(self.recorder.waiting()).map_err(RunError::EventFile)?;
         }
-        self.recorder.flush().map_err(unwritable(self.folder))
+        self.recorder.flush().map_err(unwritable(&self.folder))
     }
 }
 
@@ -226,6 +376,8 @@ struct Beginning {
     seconds: BTreeMap<String, f64>,
     /// How often it has been resumed, this time included.
     resumptions: u64,
+    /// Whether a part of it was trained in lock step.
+    lockstep: bool,
 }
 
 fn begin(plan: &RunPlan, images: &SharedImages, folder: &Path, listener: &dyn Listener) -> Result<Beginning, RunError> {
@@ -241,7 +393,8 @@ fn begin(plan: &RunPlan, images: &SharedImages, folder: &Path, listener: &dyn Li
         }
     }
     let recorder = Recorder::create(folder, &columns()).map_err(unwritable(folder))?;
-    Ok(Beginning { run: Run::sharing(plan, images)?, recorder, seconds: BTreeMap::new(), resumptions: 0 })
+    let run = Run::sharing(plan, images)?;
+    Ok(Beginning { run, recorder, seconds: BTreeMap::new(), resumptions: 0, lockstep: false })
 }
 
 /// Removes what a killed process had begun to write under a temporary name, which begins with a dot.
@@ -264,7 +417,9 @@ fn resume(plan: &RunPlan, images: &SharedImages, folder: &Path) -> Result<Beginn
     state.restore_part("run", &mut run)?;
     let recorder = Recorder::resume(folder, &columns(), &state.value("recorder")?)?;
     let resumptions = state.value::<u64>("resumptions")? + 1;
-    Ok(Beginning { run, recorder, seconds: state.value("seconds")?, resumptions })
+    // Checkpoints of earlier versions do not tell.
+    let lockstep = state.values.contains_key("lockstep") && state.value("lockstep")?;
+    Ok(Beginning { run, recorder, seconds: state.value("seconds")?, resumptions, lockstep })
 }
 
 fn save(run: &Run, recorder: &Recorder, folder: &Path, record: &RunRecord) -> Result<(), RunError> {
@@ -274,22 +429,9 @@ fn save(run: &Run, recorder: &Recorder, folder: &Path, record: &RunRecord) -> Re
     state.put_value("recorder", &recorder.written());
     state.put_value("seconds", &record.seconds);
     state.put_value("resumptions", &record.resumptions);
+    state.put_value("lockstep", &record.lockstep);
     let path = checkpoint_path(folder);
     fs::create_dir_all(path.parent().unwrap_or(folder))
         .map_err(|source| RunError::NoFolder { folder: folder.join("checkpoint"), source })?;
     Ok(checkpoint::write(&path, &state)?)
-}
-
-/// Writes into the record how far the run is, and the seconds of this attempt on top of those of earlier ones.
-fn note(run: &Run, start: Instant, earlier: &BTreeMap<String, f64>, record: &mut RunRecord) {
-    record.updates = run.learner().updates();
-    record.tasks = run.tasks();
-    record.last_finite_loss = run.learner().last_finite_loss();
-    record.events = run.learner().events().to_vec();
-    record.scheduled = run.learner().is_scheduled();
-    (record.flat_curvature_events, record.unconverged_curvature_events) = run.learner().curvature_events();
-    let now = run.seconds().iter().map(|(part, seconds)| (*part, *seconds));
-    for (part, seconds) in now.chain([("total", start.elapsed().as_secs_f64())]) {
-        record.seconds.insert(part.to_owned(), earlier.get(part).copied().unwrap_or_default() + seconds);
-    }
 }

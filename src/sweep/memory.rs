@@ -106,12 +106,14 @@ pub enum MemoryError {
     },
     /// Fewer at a time would.
     #[error(
-        "{jobs} runs at a time need about {} of memory, and {} are free: --jobs {fitting} fits, or {}",
-        gigabytes(*.needed), gigabytes(*.available), ADVICE
+        "{runs} runs at a time need about {} of memory, and {} are free: {}--jobs {fitting} fits, or {}",
+        gigabytes(*.needed), gigabytes(*.available), if *.in_lockstep { "--engine local " } else { "" }, ADVICE
     )]
     Jobs {
         /// Runs at a time.
-        jobs: usize,
+        runs: usize,
+        /// Whether several of them are one job.
+        in_lockstep: bool,
         /// Bytes that the largest of them need together.
         needed: f64,
         /// Bytes that are free.
@@ -128,26 +130,45 @@ fn wants(needed: f64, available: f64) -> String {
     }
 }
 
-/// The bytes that the `jobs` runs which need most need together: they may meet.
-pub(super) fn together(needs: &[(f64, &RunPlan)], jobs: usize) -> f64 {
-    let mut needs: Vec<f64> = needs.iter().map(|(need, _)| *need).collect();
-    needs.sort_by(|a, b| b.total_cmp(a));
-    needs.iter().take(jobs).sum()
+/// Runs at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Places {
+    /// Threads that train.
+    pub(crate) jobs: usize,
+    /// The most runs that one of them has in lock step, or 1.
+    pub(crate) abreast: usize,
 }
 
-/// Refuses runs, each with the bytes that it needs, of which `jobs` at a time would not fit into `available` bytes.
+impl Places {
+    /// Runs in memory.
+    pub(super) fn runs(self) -> usize {
+        self.jobs * self.abreast
+    }
+}
+
+/// The bytes that the `count` runs which need most need together: they may meet.
+pub(super) fn together(needs: &[(f64, &RunPlan)], count: usize) -> f64 {
+    let mut needs: Vec<f64> = needs.iter().map(|(need, _)| *need).collect();
+    needs.sort_by(|a, b| b.total_cmp(a));
+    needs.iter().take(count).sum()
+}
+
+/// Refuses runs, each with the bytes that it needs, of which so many at a time would not fit into `available` bytes.
 ///
 /// # Errors
 /// In a sentence: what they need, what there is, and what would fit.
-pub(super) fn check(needs: &[(f64, &RunPlan)], jobs: usize, available: f64) -> Result<(), MemoryError> {
+pub(super) fn check(needs: &[(f64, &RunPlan)], places: Places, available: f64) -> Result<(), MemoryError> {
     let Some(&(most, run)) = needs.iter().reduce(|most, need| if need.0 > most.0 { need } else { most }) else {
         return Ok(());
     };
-    let jobs = jobs.min(needs.len());
-    let fitting = (1..=jobs).take_while(|&jobs| together(needs, jobs) <= available).count();
+    let runs = places.runs().min(needs.len());
+    let fitting = (1..=runs).take_while(|&runs| together(needs, runs) <= available).count();
     match fitting {
         0 => Err(MemoryError::Run { run: run.name(), needed: most, available }),
-        _ if fitting < jobs => Err(MemoryError::Jobs { jobs, needed: together(needs, jobs), available, fitting }),
+        _ if fitting < runs => {
+            let (needed, in_lockstep) = (together(needs, runs), places.abreast > 1);
+            Err(MemoryError::Jobs { runs, in_lockstep, needed, available, fitting })
+        }
         _ => Ok(()),
     }
 }

@@ -3,6 +3,7 @@
 
 mod carry_out;
 mod cost;
+mod crew;
 mod error;
 mod event_file;
 mod execute;

@@ -17,6 +17,8 @@ pub struct SweepOptions {
     pub only: Option<String>,
     /// The share of the chosen runs that this process trains.
     pub shard: Shard,
+    /// Train runs of one shape together, in lock step, wherever that can be done.
+    pub in_lockstep: bool,
     /// Start no further run once one has failed.
     pub fail_fast: bool,
     /// Repeat, from the beginning, the runs that failed or diverged in earlier calls, and train no others.

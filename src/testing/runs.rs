@@ -100,7 +100,7 @@ pub(crate) fn goes_on_with_the_same_bits(set: &ImageSet, plan: &RunPlan, stops: 
 }
 
 /// Rows of `controls.csv` as they are written.
-fn written(rows: &[ControlRow]) -> Vec<TaskRow> {
+pub(crate) fn written(rows: &[ControlRow]) -> Vec<TaskRow> {
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
     rows.iter().for_each(|row| writer.serialize(row).unwrap());
     let bytes = writer.into_inner().unwrap();

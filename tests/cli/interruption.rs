@@ -184,3 +184,40 @@ fn killed_again_and_again_it_ends_with_the_same_bytes() {
     work.sweep("out", &[]).succeeded();
     assert_whole(&work);
 }
+
+#[test]
+fn runs_in_lockstep_go_on_from_their_checkpoints_together_and_are_close_to_what_they_are_alone() {
+    let work = Workdir::new();
+    work.experiment(&[
+        ("methods", json!(["relu", "l2_adam", "batch_norm"])),
+        ("schedules", json!(["constant", "debiased"])),
+        ("stream.tasks", json!(4)),
+        ("stream.epochs", json!(100)),
+    ]);
+    work.sweep("alone", &[]).succeeded();
+    let lockstep = ["--engine", "lockstep", "--jobs", "2"];
+    let said = work.sweep("whole", &lockstep).succeeded();
+    let not =
+        "not in lock step, since their networks normalise over the minibatch: batch_norm/constant/seed-0 and 1 more";
+    assert!(said.stderr.contains(not), "{}", said.stderr);
+    for name in ["TERM", "KILL"] {
+        let mut child = command(&work).args(["--engine", "lockstep"]).spawn().unwrap();
+        signal_at_work(&mut child, name, Duration::from_millis(150));
+        child.wait_with_output().unwrap();
+    }
+    let left = work.runs("out").iter().filter(|run| work.path(format!("out/runs/{run}/checkpoint")).exists()).count();
+    assert_eq!(left, 4, "the four in lock step");
+    work.sweep("out", &lockstep).succeeded();
+    work.assert_same_runs("out", "whole");
+    for run in work.runs("whole") {
+        let accuracy = |out: &str| -> f64 {
+            let rows = work.rows(out, &run)[0].clone();
+            let mut rows = csv::Reader::from_reader(rows.as_bytes());
+            let place = rows.headers().unwrap().iter().position(|name| name == "online_accuracy").unwrap();
+            rows.records().next().unwrap().unwrap()[place].parse().unwrap()
+        };
+        assert!((accuracy("whole") - accuracy("alone")).abs() < 0.05, "{run}");
+        assert_eq!(work.record("whole", &run).lockstep, !run.starts_with("batch_norm"), "{run}");
+        assert!(!work.record("alone", &run).lockstep, "{run}");
+    }
+}

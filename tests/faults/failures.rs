@@ -49,6 +49,7 @@ fn options(out: PathBuf) -> SweepOptions {
         jobs: 1,
         only: None,
         shard: Shard::default(),
+        in_lockstep: false,
         fail_fast: false,
         retry_failed: false,
         fork_of: None,

@@ -40,7 +40,7 @@ impl Normalization for LayerNorm {
     }
 
     fn standardise(&self, _layer: usize, pre_activation: &Tensor, _mode: Mode) -> Tensor {
-        let units = pre_activation.size()[1];
+        let units = pre_activation.size().last().copied().unwrap_or_default();
         pre_activation.layer_norm([units], None::<&Tensor>, None, self.epsilon, false)
     }
 

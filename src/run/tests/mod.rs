@@ -14,6 +14,7 @@ use crate::testing::runs::{self, begin, finish, state_of};
 
 mod convolutional;
 mod indicators;
+mod lockstep;
 mod normalised;
 mod optimizers;
 mod replay;

@@ -7,7 +7,7 @@ mod wording;
 
 pub(super) use kind::{Kind, Left, kinds};
 
-use super::memory::{self, MemoryError};
+use super::memory::{self, MemoryError, Places};
 use super::signals::Signals;
 use crate::data::ImageSet;
 use crate::run::{RunPlan, SharedImages};
@@ -105,9 +105,9 @@ impl Occasion {
 ///
 /// # Errors
 /// They do not fit.
-pub(super) fn refuse_hopeless(runs: &[&RunPlan], set: &ImageSet, jobs: usize) -> Result<(), MemoryError> {
+pub(super) fn refuse_hopeless(runs: &[&RunPlan], set: &ImageSet, places: Places) -> Result<(), MemoryError> {
     let needs: Vec<(f64, &RunPlan)> = runs.iter().map(|run| (memory::least(run, set), *run)).collect();
-    memory::check(&needs, jobs, memory::available())
+    memory::check(&needs, places, memory::available())
 }
 
 /// What the runs that are left will cost. None where nothing is left, it is not worth its time, or none can be measured.
@@ -117,18 +117,19 @@ pub(super) fn refuse_hopeless(runs: &[&RunPlan], set: &ImageSet, jobs: usize) ->
 pub(super) fn estimate(
     left: &[Left],
     set: &ImageSet,
-    jobs: usize,
+    places: Places,
     occasion: Occasion,
     signals: &Signals,
 ) -> Result<Option<Cost>, MemoryError> {
-    let (kinds, jobs, available) = (kinds(left, set), jobs.min(left.len()), memory::available());
+    let (kinds, jobs, available) = (kinds(left, set), places.jobs.min(left.len()), memory::available());
     let Some(seconds) = occasion.seconds(&kinds, left, jobs, available).filter(|_| !left.is_empty()) else {
         return Ok(None);
     };
     let limits = Limits { jobs, seconds, available, signals };
-    let check = |alone: &Measurement| memory::check(&needs(alone, &kinds, left), jobs, available - alone.images.bytes);
+    let check =
+        |alone: &Measurement| memory::check(&needs(alone, &kinds, left), places, available - alone.images.bytes);
     let measurement = measure(&kinds, &SharedImages::of(set), limits, check)?;
-    Ok(put_together(&measurement, &kinds, left, jobs))
+    Ok(put_together(&measurement, &kinds, left, Places { jobs, ..places }))
 }
 
 /// Each run with the bytes that it needs; those of which nothing is known need none.
@@ -140,7 +141,8 @@ fn needs<'a>(measurement: &Measurement, kinds: &[Kind], left: &[Left<'a>]) -> Ve
     kinds.iter().enumerate().flat_map(of_kind).collect()
 }
 
-fn put_together(measurement: &Measurement, kinds: &[Kind], left: &[Left], jobs: usize) -> Option<Cost> {
+fn put_together(measurement: &Measurement, kinds: &[Kind], left: &[Left], places: Places) -> Option<Cost> {
+    let jobs = places.jobs;
     let mut lines = Vec::new();
     let (mut seconds, mut disk, mut checkpoints) = (vec![0.0; left.len()], 0.0, 0.0_f64);
     for (index, kind) in kinds.iter().enumerate() {
@@ -161,14 +163,14 @@ fn put_together(measurement: &Measurement, kinds: &[Kind], left: &[Left], jobs: 
     let needs = needs(measurement, kinds, left);
     let is_known = measurement.kinds.iter().flatten().all(|found| found.memory.is_some());
     let alone = measurement.base.filter(|_| is_known);
-    let together = alone.map(|base| base + measurement.images.bytes + memory::together(&needs, jobs));
+    let together = alone.map(|base| base + measurement.images.bytes + memory::together(&needs, places.runs()));
     Some(Cost {
         lines,
         jobs,
         seconds: measurement.images.seconds + until_all_are_over(seconds, jobs),
         memory: together.map(|bytes| bytes.max(measurement.at_once.unwrap_or_default())),
         disk,
-        checkpoints: jobs as f64 * checkpoints,
+        checkpoints: places.runs() as f64 * checkpoints,
         unmeasured: measurement.kinds.iter().filter(|found| found.is_none()).count(),
     })
 }
@@ -190,6 +192,8 @@ mod tests {
         test(&kinds(&left, &set), &left, &set);
     }
 
+    const TWO: Places = Places { jobs: 2, abreast: 1 };
+
     fn measured(plain: f64, memory: f64) -> Option<KindCost> {
         let parts = Parts { plain, measured: plain, task_row: 100.0, checkpoint: 1e6, ..Parts::default() };
         Some(KindCost { parts, memory: Some(memory) })
@@ -206,14 +210,14 @@ mod tests {
                 at_once: None,
                 images,
             };
-            let estimate = put_together(&measurement, kinds, left, 2).unwrap();
+            let estimate = put_together(&measurement, kinds, left, TWO).unwrap();
             let line = |label: &str, seconds| Line { label: label.to_owned(), runs: 2, updates: 36, seconds };
             assert_eq!(estimate.lines, [line("crelu", 72.0), line("relu", 36.0)]);
             // 10 for the images; 18 and 36 seconds, then 18 more after the first, and 36 after that.
             assert_eq!((estimate.seconds, estimate.jobs, estimate.unmeasured), (10.0 + 36.0 + 36.0, 2, 0));
             assert_eq!(estimate.memory, Some(1000.0 + 70.0 + 2.0 * 500.0));
             let measurement = Measurement { at_once: Some(2500.0), ..measurement };
-            assert_eq!(put_together(&measurement, kinds, left, 2).unwrap().memory, Some(2500.0));
+            assert_eq!(put_together(&measurement, kinds, left, TWO).unwrap().memory, Some(2500.0));
             let records: usize = left.iter().map(|left| 2000 + left.run.options.to_string().len()).sum();
             assert_eq!((estimate.disk, estimate.checkpoints), (4.0 * 3.0 * 100.0 + records as f64, 2e6));
         });
@@ -225,18 +229,21 @@ mod tests {
             let found = vec![measured(1.0, 300.0), measured(2.0, 500.0)];
             let measurement = Measurement { kinds: found, base: None, at_once: Some(1e9), images: SetUp::default() };
             let needs = needs(&measurement, kinds, left);
-            let refused = |jobs, available| memory::check(&needs, jobs, available).unwrap_err().to_string();
-            memory::check(&needs, 3, 1300.0).unwrap();
+            let places = |jobs| Places { jobs, abreast: 1 };
+            let refused = |jobs, available| memory::check(&needs, places(jobs), available).unwrap_err().to_string();
+            memory::check(&needs, places(3), 1300.0).unwrap();
             let expected =
                 "3 runs at a time need about 1 kB of memory, and 1 kB are free: --jobs 2 fits, or choose a smaller ";
             assert!(refused(3, 1299.0).starts_with(expected), "{}", refused(3, 1299.0));
             let expected =
                 "crelu/constant/seed-0 needs at least 500 B of memory, and 499 B are free: choose a smaller ";
             assert!(refused(3, 499.0).starts_with(expected), "{}", refused(3, 499.0));
-            memory::check(&[], 3, 0.0).unwrap();
+            memory::check(&[], places(3), 0.0).unwrap();
+            let in_lockstep = memory::check(&needs, Places { jobs: 1, abreast: 3 }, 1299.0).unwrap_err().to_string();
+            assert!(in_lockstep.contains("free: --engine local --jobs 2 fits"), "{in_lockstep}");
             let runs: Vec<&RunPlan> = left.iter().map(|left| left.run).collect();
-            refuse_hopeless(&runs, set, 4).unwrap();
-            assert!(put_together(&measurement, kinds, left, 2).unwrap().memory.is_none());
+            refuse_hopeless(&runs, set, places(4)).unwrap();
+            assert!(put_together(&measurement, kinds, left, TWO).unwrap().memory.is_none());
         });
     }
 

@@ -1,0 +1,236 @@
+//! Runs in lock step are the same runs alone, to rounding; what each of them writes does not depend on the others.
+
+use serde_json::{Value, json};
+use trainability_baselines::registry::PARTS;
+use trainability_record::{ControlRow, TaskRow};
+use trainability_tensor::Stateful;
+use trainability_tensor::slices::without_slices;
+
+use super::{digits, images, plans_of};
+use crate::data::ImageSet;
+use crate::run::{Lockstep, Run, RunDiverged, RunPlan, checkpoint};
+use crate::schedule::SCHEDULES;
+use crate::testing::runs::{begin, finish, first_difference, state_of, written};
+
+/// What each run writes until it ends, and how.
+type Written = (Vec<TaskRow>, Vec<ControlRow>, Option<RunDiverged>);
+
+/// Trains runs in lock step, so many updates of each if so many are left.
+fn advance(together: &mut Lockstep, count: usize, updates: u64) -> Vec<Written> {
+    let mut rows: Vec<Written> = (0..count).map(|_| (Vec::new(), Vec::new(), None)).collect();
+    let mut made = vec![0; count];
+    let mut going: Vec<bool> = (0..count).map(|index| !together.run_mut(index).is_over()).collect();
+    while (0..count).any(|index| going[index] && made[index] < updates) {
+        for (index, advanced) in together.advance() {
+            made[index] += 1;
+            match advanced {
+                Ok(advanced) => {
+                    rows[index].1.extend(advanced.controls);
+                    rows[index].0.extend(advanced.task);
+                    going[index] = !together.run_mut(index).is_over();
+                }
+                Err(diverged) => {
+                    rows[index].2 = Some(diverged);
+                    going[index] = false;
+                }
+            }
+        }
+    }
+    rows
+}
+
+fn in_lockstep(set: &ImageSet, plans: &[RunPlan]) -> Vec<Written> {
+    let mut together = Lockstep::of(plans.iter().map(|plan| begin(plan, set)).collect());
+    advance(&mut together, plans.len(), u64::MAX)
+}
+
+fn alone(set: &ImageSet, plan: &RunPlan) -> Written {
+    let (tasks, controls) = finish(&mut begin(plan, set));
+    (tasks, controls, None)
+}
+
+/// The same values, numbers to a share of their size.
+fn assert_close(found: &Written, expected: &Written, tolerance: f64, what: &str) {
+    let tables = [(found.0.clone(), expected.0.clone()), (written(&found.1), written(&expected.1))];
+    for (found, expected) in tables {
+        assert_eq!(found.len(), expected.len(), "{what}: rows");
+        for (row, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            for ((column, found), (_, expected)) in found.iter().zip(expected) {
+                let is_close = match (found.parse::<f64>(), expected.parse::<f64>()) {
+                    (Ok(found), Ok(expected)) if found.is_finite() => {
+                        (found - expected).abs() <= tolerance * expected.abs().max(1e-3)
+                    }
+                    _ => found == expected,
+                };
+                assert!(is_close, "{what}: {column} in row {row} is {found}, alone {expected}");
+            }
+        }
+    }
+    // A loss that is not a number is not equal to itself.
+    let told = |written: &Written| written.2.as_ref().map(ToString::to_string);
+    assert_eq!(told(found), told(expected), "{what}");
+}
+
+fn assert_same(found: &Written, expected: &Written, what: &str) {
+    for (name, difference) in [
+        ("tasks", first_difference(&found.0, &expected.0)),
+        ("controls", first_difference(&written(&found.1), &written(&expected.1))),
+    ] {
+        assert_eq!(difference, None, "{what}: {name}");
+    }
+    // A loss that is not a number is not equal to itself.
+    let told = |written: &Written| written.2.as_ref().map(ToString::to_string);
+    assert_eq!(told(found), told(expected), "{what}");
+}
+
+/// Of 198 updates in f64, eigenvalues to many digits: an iteration that ends a product later is another number otherwise.
+fn precisely(settings: &Value) -> Value {
+    let mut precise = json!({
+        "stream": { "tasks": 3, "epochs": 22 },
+        "training": { "batch_size": 20, "learning_rate": 0.003, "precision": "f64" },
+        "measure": { "interval": 25, "window": 3, "probe_images": 16, "lanczos": { "products": 200, "tolerance": 1e-8 } },
+    });
+    for (key, value) in settings.as_object().unwrap() {
+        match (precise[key].as_object_mut(), value.as_object()) {
+            (Some(section), Some(options)) => section.extend(options.clone()),
+            _ => precise[key] = value.clone(),
+        }
+    }
+    precise
+}
+
+fn are_the_same_alone(set: &ImageSet, settings: &Value) {
+    assert_the_same_alone(set, &plans_of(set, precisely(settings)));
+}
+
+fn assert_the_same_alone(set: &ImageSet, plans: &[RunPlan]) {
+    for (plan, found) in plans.iter().zip(in_lockstep(set, plans)) {
+        assert_close(&found, &alone(set, plan), 1e-9, &plan.name());
+    }
+}
+
+#[test]
+fn every_part_of_a_method_is_trained_and_measured_as_alone() {
+    let batch_norm = |name: &str| name == "batch_norm";
+    let names: Vec<&str> = PARTS.iter().map(|part| part.name).filter(|name| !batch_norm(name)).collect();
+    assert_eq!(names.len() + 1, PARTS.len());
+    for name in names {
+        let settings = json!({ "methods": [name], "schedules": ["as_run"], "seeds": 2 });
+        are_the_same_alone(&images(), &settings);
+    }
+    for (set, batch_size) in [(images(), 20), (digits(), 64)] {
+        let methods = json!(["layer_norm", "layer_norm+l2_init", "layer_norm+wasserstein", "layer_norm+l2_adam"]);
+        let training = json!({ "batch_size": batch_size });
+        are_the_same_alone(&set, &json!({ "methods": methods, "training": training, "schedules": ["debiased"] }));
+    }
+}
+
+#[test]
+fn runs_of_several_methods_schedules_and_seeds_are_trained_together() {
+    let rates = format!("{}/configs/smoke-rates.csv", env!("CARGO_MANIFEST_DIR"));
+    let entry = |name| if name == "replay" { json!({ "name": name, "rates": rates }) } else { json!(name) };
+    let schedules: Vec<Value> = SCHEDULES.iter().map(|kind| entry(kind.name)).collect();
+    let methods = ["relu", "l2_adam", "l2_loss", "adamw", "wasserstein", "l2_init", "reset"];
+    for (set, batch_size) in [(images(), 20), (digits(), 64)] {
+        let training = json!({ "batch_size": batch_size });
+        // Every method, and every schedule with one of them.
+        let own = |(index, schedule): (usize, &Value)| {
+            let methods = [methods[index % methods.len()]];
+            let settings =
+                json!({ "methods": methods, "schedules": [schedule], "seeds": [index], "training": training });
+            plans_of(&set, precisely(&settings))
+        };
+        let plans: Vec<RunPlan> = schedules.iter().enumerate().flat_map(own).collect();
+        assert!(plans.len() > methods.len());
+        assert_the_same_alone(&set, &plans);
+    }
+    for training in [json!({ "optimizer": "sgd", "momentum": 0.9 }), json!({ "beta_ramp": "paper" })] {
+        are_the_same_alone(&images(), &json!({ "methods": methods, "schedules": ["constant"], "training": training }));
+    }
+}
+
+#[test]
+fn by_tensor_operations_alone_as_on_a_gpu_it_is_the_same() {
+    let settings = json!({ "methods": ["relu", "wasserstein"], "schedules": ["as_run"], "seeds": 2 });
+    for set in [images(), digits()] {
+        without_slices(|| are_the_same_alone(&set, &settings));
+    }
+}
+
+fn bits(set: &ImageSet) -> Vec<RunPlan> {
+    let methods = json!(["l2_adam", "wasserstein", "reset", "relu"]);
+    let batch_size = if set.count > 64 { 64 } else { 20 };
+    let settings = json!({
+        "methods": methods, "schedules": ["constant", "as_run"], "training": { "batch_size": batch_size }, "seeds": 2
+    });
+    plans_of(set, settings)
+}
+
+#[test]
+fn what_a_run_writes_does_not_depend_on_the_others() {
+    for set in [images(), digits()] {
+        let plans = bits(&set);
+        let together = in_lockstep(&set, &plans);
+        for (plan, together) in plans.iter().zip(&together) {
+            let single = in_lockstep(&set, std::slice::from_ref(plan));
+            assert_same(together, &single[0], &plan.name());
+        }
+    }
+}
+
+/// The run after a checkpoint, as another process finds it.
+fn restored(set: &ImageSet, plan: &RunPlan, run: &Run) -> Run {
+    let state = checkpoint::from_bytes(&checkpoint::to_bytes(&state_of(run)).unwrap()).unwrap();
+    let mut restored = begin(plan, set);
+    restored.restore(&state).unwrap();
+    restored
+}
+
+#[test]
+fn it_goes_on_from_checkpoints_with_the_same_bits_even_where_they_are_of_different_updates() {
+    for set in [images(), digits()] {
+        let plans = bits(&set);
+        let whole = in_lockstep(&set, &plans);
+        // One after the other is stopped: in a task, at its end, and before the first update.
+        let stops = [7, 3, 0, 4];
+        let mut parts: Vec<(Run, Written)> = Vec::new();
+        for (index, plan) in plans.iter().enumerate() {
+            let mut first = Lockstep::of(vec![begin(plan, &set)]);
+            let rows = advance(&mut first, 1, stops[index % stops.len()]).remove(0);
+            parts.push((restored(&set, plan, first.run_mut(0)), rows));
+        }
+        let (runs, before): (Vec<Run>, Vec<Written>) = parts.into_iter().unzip();
+        let after = advance(&mut Lockstep::of(runs), plans.len(), u64::MAX);
+        for (((mut rows, rest), whole), plan) in before.into_iter().zip(after).zip(&whole).zip(&plans) {
+            rows.0.extend(rest.0);
+            rows.1.extend(rest.1);
+            rows.2 = rest.2;
+            assert_same(&rows, whole, &plan.name());
+        }
+    }
+}
+
+#[test]
+fn a_run_that_diverges_leaves_the_others_as_they_are() {
+    let of_rate = |rate: f64| {
+        let settings =
+            json!({ "methods": ["relu", "l2_loss"], "schedules": [{ "name": "constant", "learning_rate": rate }] });
+        plans_of(&images(), settings)
+    };
+    let mut plans = of_rate(0.01);
+    plans.splice(1..1, of_rate(1e30));
+    let found = in_lockstep(&images(), &plans);
+    for (plan, found) in plans.iter().zip(&found) {
+        let single = in_lockstep(&images(), std::slice::from_ref(plan));
+        assert_same(found, &single[0], &plan.name());
+    }
+    let diverged: Vec<bool> = found.iter().map(|written| written.2.is_some()).collect();
+    assert_eq!(diverged, [false, true, true, false]);
+    let mut run = begin(&plans[1], &images());
+    let alone = loop {
+        if let Err(diverged) = run.advance() {
+            break diverged;
+        }
+    };
+    assert_eq!(found[1].2.as_ref().map(|diverged| (diverged.task, diverged.update)), Some((alone.task, alone.update)));
+}
