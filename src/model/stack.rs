@@ -1,9 +1,10 @@
-//! Networks of one shape side by side, for updates in lock step: the parameters of all lie in one tensor each, and each
-//! network's minibatch passes through in the same few batched products.
+//! Networks of one shape side by side, for updates in lock step: the parameters of all lie in one tensor, a row for each
+//! network, and each network's minibatch passes through in the same few batched products.
 
 use tch::Tensor;
 use trainability_baselines::normalization::{Mode, Normalization};
-use trainability_tensor::{Gradients, LayerDelta, LayerTrace, LinearMap, NormalisedTrace, Role};
+use trainability_tensor::layer::tensors;
+use trainability_tensor::{Gradients, Layer, LayerDelta, LayerTrace, LinearMap, NormalisedTrace, Role};
 
 use super::definition::{Backward, Model};
 use super::inputs::Inputs;
@@ -14,10 +15,12 @@ use super::loss::CrossEntropy;
 /// one writes to the other.
 #[derive(Debug)]
 pub(crate) struct Stack {
+    /// R x P, a network's parameters one after the other.
+    rows: Tensor,
     layers: Vec<StackedLayer>,
 }
 
-/// One layer of all networks.
+/// One layer of all networks, of their parameters or of the gradients at them: parts of the rows.
 #[derive(Debug)]
 struct StackedLayer {
     /// R x out x in.
@@ -68,8 +71,8 @@ pub(crate) struct StackedPass {
 /// What the backward pass of all networks finds.
 #[derive(Debug)]
 pub(crate) struct StackedBackward {
-    /// Of each network, every layer's.
-    gradients: Vec<Gradients>,
+    /// R x P, as the parameters lie.
+    rows: Tensor,
     /// The gradients of each sample's own cross-entropy: of every layer, at the pre-activation and at the output of its
     /// normalisation, R x B x out; none where they were not asked for.
     deltas: Vec<(Tensor, Option<Tensor>)>,
@@ -80,26 +83,20 @@ impl Stack {
     /// there is any.
     pub(crate) fn of(models: &mut [&mut dyn Model]) -> Stack {
         let _guard = tch::no_grad_guard();
-        let layers = (0..models[0].layers().len()).map(|layer| {
-            let mut take = |role: Role| {
-                let own: Vec<&Tensor> =
-                    models.iter().filter_map(|model| model.layers()[layer].parameter(role)).collect();
-                let stacked = (!own.is_empty()).then(|| Tensor::stack(&own, 0))?;
-                for (network, model) in models.iter_mut().enumerate() {
-                    if let Some(value) = model.layers_mut()[layer].parameter_mut(role) {
-                        *value = stacked.get(network as i64).set_requires_grad(true);
-                    }
-                }
-                Some(stacked)
-            };
-            let vectors = |stacked: Tensor| stacked.unsqueeze(1);
-            StackedLayer {
-                weight: take(Role::Weight).expect("every layer has a weight"),
-                bias: take(Role::Bias).map(vectors).expect("every layer of a chain has a bias"),
-                gain_and_shift: take(Role::Gain).map(vectors).zip(take(Role::Shift).map(vectors)),
+        let row = |model: &dyn Model| {
+            let parameters: Vec<Tensor> = tensors(model.layers()).map(|value| value.flatten(0, -1)).collect();
+            Tensor::cat(&parameters, 0)
+        };
+        let rows = Tensor::stack(&models.iter().map(|model| row(*model)).collect::<Vec<Tensor>>(), 0);
+        for (network, model) in models.iter_mut().enumerate() {
+            let own = split_row(&rows.get(network as i64), model.layers());
+            let parameters = model.layers_mut().iter_mut().flat_map(|layer| &mut layer.parameters);
+            for (parameter, own) in parameters.zip(own.into_iter().flatten()) {
+                parameter.value = own.set_requires_grad(true);
             }
-        });
-        Stack { layers: layers.collect() }
+        }
+        let layers = StackedLayer::of(&rows, models[0].layers());
+        Stack { rows, layers }
     }
 
     /// Takes each network's minibatch, all of one size, to its logits.
@@ -140,30 +137,27 @@ impl Stack {
         let _guard = tch::no_grad_guard();
         let LayerChain { activation, normalization, .. } = networks[0];
         let samples = pass.logits().size()[1] as f64;
-        let mut gradients: Vec<Gradients> = networks.iter().map(|_| Vec::new()).collect();
+        let rows = self.rows.empty_like();
+        let gradients = StackedLayer::of(&rows, networks[0].layers);
         let mut deltas = Vec::new();
         // At what enters the activation; at the logits where nothing does.
         let mut at_output = loss.at_logits();
         for (index, (layer, trace)) in self.layers.iter().zip(&pass.trace).enumerate().rev() {
             let parts = trace.normalised.as_ref().zip(layer.gain_and_shift.as_ref()).zip(normalization);
-            let (delta, normalising) = match parts {
-                None => (at_output.shallow_clone(), Vec::new()),
-                Some((((standardised, _), (gain, _)), rule)) => {
-                    let delta = pull_through(rule, index, &trace.pre_activation, &(&at_output * gain));
-                    (delta, vec![over_samples(&(&at_output * standardised)), over_samples(&at_output)])
+            let gradient = &gradients[index];
+            let delta = match parts.zip(gradient.gain_and_shift.as_ref()) {
+                None => at_output.shallow_clone(),
+                Some(((((standardised, _), (gain, _)), rule), (at_gain, at_shift))) => {
+                    sum_over_samples(&(&at_output * standardised), at_gain);
+                    sum_over_samples(&at_output, at_shift);
+                    pull_through(rule, index, &trace.pre_activation, &(&at_output * gain))
                 }
             };
-            let weight = match (index, &pass.dense) {
-                (0, None) => pass.minibatches.weight_gradients(&delta),
-                (0, Some(images)) => split(&delta.transpose(1, 2).bmm(images)),
-                _ => split(&delta.transpose(1, 2).bmm(&trace.input)),
-            };
-            let mut others: Vec<_> = std::iter::once(over_samples(&delta))
-                .chain(normalising)
-                .map(|stacked| split(&stacked).into_iter())
-                .collect();
-            for (own, weight) in gradients.iter_mut().zip(weight) {
-                own.push(std::iter::once(weight).chain(others.iter_mut().filter_map(Iterator::next)).collect());
+            sum_over_samples(&delta, &gradient.bias);
+            match (index, &pass.dense) {
+                (0, None) => pass.minibatches.weight_gradients(&delta, &gradient.weight),
+                (0, Some(images)) => drop(delta.transpose(1, 2).bmm_out(&gradient.weight, images)),
+                _ => drop(delta.transpose(1, 2).bmm_out(&gradient.weight, &trace.input)),
             }
             if with_deltas {
                 deltas.push((&delta * samples, trace.normalised.is_some().then(|| &at_output * samples)));
@@ -173,13 +167,40 @@ impl Stack {
                 at_output = activation.pull_back(below, &delta.bmm(&layer.weight), LinearMap::Dense);
             }
         }
-        gradients.iter_mut().for_each(|own| own.reverse());
         deltas.reverse();
-        StackedBackward { gradients, deltas }
+        StackedBackward { rows, deltas }
     }
 }
 
 impl StackedLayer {
+    /// The parts of R x P that belong to layers like these.
+    fn of(rows: &Tensor, like: &[Layer]) -> Vec<StackedLayer> {
+        let (networks, mut first) = (rows.size()[0], 0);
+        let mut next = |value: &Tensor| {
+            let (length, sizes) = (value.numel() as i64, value.size());
+            let part = rows.narrow(1, first, length);
+            first += length;
+            match sizes[..] {
+                [units, inputs] => part.view([networks, units, inputs]),
+                _ => part.view([networks, 1, length]),
+            }
+        };
+        let of_layer = |layer: &Layer| {
+            let mut parts: Vec<(Role, Tensor)> =
+                layer.parameters.iter().map(|parameter| (parameter.role, next(&parameter.value))).collect();
+            let mut take = |role: Role| {
+                let place = parts.iter().position(|(known, _)| *known == role)?;
+                Some(parts.swap_remove(place).1)
+            };
+            StackedLayer {
+                weight: take(Role::Weight).expect("every layer has a weight"),
+                bias: take(Role::Bias).expect("every layer of a chain has a bias"),
+                gain_and_shift: take(Role::Gain).zip(take(Role::Shift)),
+            }
+        };
+        like.iter().map(of_layer).collect()
+    }
+
     /// R x B x out from R x B x in.
     fn linear(&self, input: &Tensor) -> Tensor {
         self.bias.baddbmm(input, &self.weight.transpose(1, 2), 1.0, 1.0)
@@ -215,9 +236,11 @@ impl Minibatches {
         Tensor::stack(&networks.iter().enumerate().map(own).collect::<Vec<Tensor>>(), 0)
     }
 
-    /// The first layer's weight gradient in each network, from the gradient at its pre-activation, R x B x out.
-    fn weight_gradients(&self, delta: &Tensor) -> Vec<Tensor> {
-        split(delta).iter().enumerate().map(|(network, delta)| self.of(network).weight_gradient(delta)).collect()
+    /// The first layer's weight gradient in each network, R x out x in, from that at its pre-activation, R x B x out.
+    fn weight_gradients(&self, delta: &Tensor, at_weight: &Tensor) {
+        for (network, (delta, mut at_weight)) in delta.unbind(0).iter().zip(at_weight.unbind(0)).enumerate() {
+            at_weight.copy_(&self.of(network).weight_gradient(delta));
+        }
     }
 }
 
@@ -252,18 +275,18 @@ impl StackedPass {
 }
 
 impl StackedBackward {
-    /// What the backward pass of each network found, in their order.
-    pub(crate) fn into_networks(self) -> impl Iterator<Item = Backward> {
-        let StackedBackward { gradients, deltas } = self;
-        gradients.into_iter().enumerate().map(move |(network, gradients)| {
-            let of_layer = |(pre_activation, normalised): &(Tensor, Option<Tensor>)| {
-                Some(LayerDelta {
-                    pre_activation: part(pre_activation, network),
-                    normalised: normalised.as_ref().map(|all| part(all, network)),
-                })
-            };
-            Backward { gradients, deltas: deltas.iter().map(of_layer).collect() }
-        })
+    /// What the backward pass of one network found, whose layers are like these.
+    pub(crate) fn of(&self, network: usize, like: &[Layer]) -> Backward {
+        let of_layer = |(pre_activation, normalised): &(Tensor, Option<Tensor>)| {
+            Some(LayerDelta {
+                pre_activation: part(pre_activation, network),
+                normalised: normalised.as_ref().map(|all| part(all, network)),
+            })
+        };
+        Backward {
+            gradients: split_row(&part(&self.rows, network), like),
+            deltas: self.deltas.iter().map(of_layer).collect(),
+        }
     }
 }
 
@@ -272,13 +295,21 @@ fn part(stacked: &Tensor, network: usize) -> Tensor {
     stacked.get(network as i64)
 }
 
-fn split(stacked: &Tensor) -> Vec<Tensor> {
-    stacked.unbind(0)
+/// The parts of one network's row that belong to the parameters of layers like these, in their shapes.
+fn split_row(row: &Tensor, like: &[Layer]) -> Gradients {
+    let mut first = 0;
+    let mut next = |value: &Tensor| {
+        let length = value.numel() as i64;
+        let part = row.narrow(0, first, length).view(value.size().as_slice());
+        first += length;
+        part
+    };
+    like.iter().map(|layer| layer.parameters.iter().map(|parameter| next(&parameter.value)).collect()).collect()
 }
 
-/// R x out from R x B x out.
-fn over_samples(delta: &Tensor) -> Tensor {
-    delta.sum_dim_intlist([1i64].as_slice(), false, delta.kind())
+/// R x 1 x out from R x B x out.
+fn sum_over_samples(delta: &Tensor, sum: &Tensor) {
+    let _ = delta.sum_intlist_out(sum, [1i64].as_slice(), true, delta.kind());
 }
 
 /// The gradient at a pre-activation, from that at what the normalisation made of it.

@@ -101,9 +101,9 @@ impl Lockstep {
         let seconds = start.elapsed().as_secs_f64() / members.len() as f64;
         let samples = labels.size()[1] as f64;
         let mut advanced = Vec::with_capacity(members.len());
-        for (network, (&index, backward)) in members.iter().zip(backward.into_networks()).enumerate() {
+        for (network, (&index, (labels, progress))) in members.iter().zip(&prepared).enumerate() {
             let run = &mut self.runs[index];
-            let (labels, progress) = &prepared[network];
+            let backward = backward.of(network, run.learner().model().layers());
             let passed = run.learner.check_loss(losses[network]).map(|loss| Passed {
                 accuracy: hits[network] / samples,
                 loss,
