@@ -8,6 +8,7 @@ mod observing;
 mod options;
 mod state;
 mod surgery;
+mod together;
 mod update;
 
 #[cfg(test)]
@@ -16,5 +17,6 @@ mod tests;
 pub use learning::{Learner, LearnerError, LearnerOptions};
 pub(crate) use observing::EVALUATION_CHUNK;
 pub use options::{Precision, Training};
+pub(crate) use together::RulesTogether;
 pub use update::{Diverged, LayerMeasurement, Measured, Task, Update};
 pub(crate) use update::{Passed, Traced};

@@ -56,7 +56,7 @@ impl Chain {
     }
 
     /// Layers, inputs and outputs.
-    pub fn shape(&self) -> &Shape {
+    pub(crate) fn shape(&self) -> &Shape {
         &self.shape
     }
 

@@ -98,7 +98,7 @@ pub struct TrainingPass {
 
 impl TrainingPass {
     /// What each hidden layer passed on, without its graph.
-    pub fn features(&self) -> Vec<Tensor> {
+    pub(crate) fn features(&self) -> Vec<Tensor> {
         self.trace.iter().filter_map(|layer| layer.features.as_ref()).map(Tensor::detach).collect()
     }
 

@@ -99,6 +99,24 @@ impl Stack {
         Stack { rows, layers }
     }
 
+    /// R x P, a network's parameters one after the other.
+    pub(crate) fn rows(&self) -> &Tensor {
+        &self.rows
+    }
+
+    /// Where in a row each layer's parameters begin, and how many numbers they are.
+    pub(crate) fn extents(&self) -> Vec<(i64, i64)> {
+        let mut first = 0;
+        let of_layer = |layer: &StackedLayer| {
+            let vectors = layer.gain_and_shift.as_ref().map_or(1, |_| 3);
+            let [_, units, inputs] = layer.weight.size()[..] else { panic!("a weight is R x out x in") };
+            let (begin, length) = (first, units * (inputs + vectors));
+            first += length;
+            (begin, length)
+        };
+        self.layers.iter().map(of_layer).collect()
+    }
+
     /// Takes each network's minibatch, all of one size, to its logits.
     pub(crate) fn forward(&self, networks: &[LayerChain], minibatches: Minibatches) -> StackedPass {
         let _guard = tch::no_grad_guard();
@@ -275,6 +293,11 @@ impl StackedPass {
 }
 
 impl StackedBackward {
+    /// The gradients of all networks, R x P, as their parameters lie.
+    pub(crate) fn rows(&self) -> &Tensor {
+        &self.rows
+    }
+
     /// What the backward pass of one network found, whose layers are like these.
     pub(crate) fn of(&self, network: usize, like: &[Layer]) -> Backward {
         let of_layer = |(pre_activation, normalised): &(Tensor, Option<Tensor>)| {

@@ -155,6 +155,40 @@ impl Optimizer for Adam {
         sums.means(summarise)
     }
 
+    /// None once single elements have begun anew.
+    fn memory_mut(&mut self) -> Option<Vec<Vec<&mut Tensor>>> {
+        let mut moments = self.moments.iter_mut().flatten();
+        moments.try_fold(Vec::new(), |mut all, Moments { first, second, restarts, .. }| {
+            all.push(vec![first, second]);
+            restarts.is_none().then_some(all)
+        })
+    }
+
+    fn begin_step(&mut self, learning_rates: &[f64]) -> Vec<Vec<f64>> {
+        self.steps += 1;
+        let of_layer = |(layer, &learning_rate): (usize, &f64)| {
+            let AdamOptions { beta1, beta2, epsilon, .. } = self.of_layer(layer);
+            let [correction1, correction2] = self.bias_corrections(layer);
+            let decay = DecayFactors::of(self.weight_decay, learning_rate);
+            let (step, root) = (learning_rate / correction1, correction2.sqrt());
+            vec![decay.coupled, decay.shrink, beta1, 1.0 - beta1, beta2, 1.0 - beta2, root, epsilon, step]
+        };
+        learning_rates.iter().enumerate().map(of_layer).collect()
+    }
+
+    fn step_together(&self, value: &mut Tensor, gradient: &Tensor, memory: &mut [Tensor], numbers: &[Tensor]) {
+        let _guard = tch::no_grad_guard();
+        let ([first, second], [coupled, shrink, keep1, take1, keep2, take2, root, epsilon, step]) = (memory, numbers)
+        else {
+            panic!("Adam has two moments and nine numbers a layer");
+        };
+        let gradient = gradient + &*value * coupled;
+        let _ = first.g_mul_(keep1).g_add_(&(&gradient * take1));
+        let _ = second.g_mul_(keep2).g_add_(&(gradient.square() * take2));
+        let change = &*first / (second.sqrt() / root + epsilon) * step;
+        let _ = value.g_mul_(shrink).g_sub_(&change);
+    }
+
     fn steps(&self) -> u64 {
         self.steps
     }

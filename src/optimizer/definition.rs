@@ -53,6 +53,20 @@ pub trait Optimizer: Stateful + Debug + Send {
         summarise: bool,
     ) -> Option<UpdateSummary>;
 
+    /// What it remembers of each parameter, in tensors of the parameter's shape, to be laid beside those of others: the first
+    /// index is the parameter's, over all layers. None where it cannot step together with others.
+    fn memory_mut(&mut self) -> Option<Vec<Vec<&mut Tensor>>> {
+        None
+    }
+
+    /// Counts a step that is made together with others, and returns for each layer the numbers that make it this optimizer's.
+    fn begin_step(&mut self, _learning_rates: &[f64]) -> Vec<Vec<f64>> {
+        Vec::new()
+    }
+
+    /// Such a step of one layer of R networks: values, gradients and memory are R x n, and each of the numbers R x 1.
+    fn step_together(&self, _value: &mut Tensor, _gradient: &Tensor, _memory: &mut [Tensor], _numbers: &[Tensor]) {}
+
     /// Steps made so far.
     fn steps(&self) -> u64;
 

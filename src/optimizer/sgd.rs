@@ -116,6 +116,32 @@ impl Optimizer for Sgd {
         sums.means(summarise)
     }
 
+    fn memory_mut(&mut self) -> Option<Vec<Vec<&mut Tensor>>> {
+        Some(self.momenta.iter_mut().flatten().map(|momentum| vec![&mut momentum.value]).collect())
+    }
+
+    fn begin_step(&mut self, learning_rates: &[f64]) -> Vec<Vec<f64>> {
+        self.steps += 1;
+        let SgdOptions { momentum, nesterov } = self.options;
+        let (of_gradient, of_average) = if nesterov { (1.0, momentum) } else { (0.0, 1.0) };
+        let of_layer = |&rate: &f64| {
+            let decay = DecayFactors::of(self.weight_decay, rate);
+            vec![decay.coupled, decay.shrink, momentum, of_gradient, of_average, rate]
+        };
+        learning_rates.iter().map(of_layer).collect()
+    }
+
+    fn step_together(&self, value: &mut Tensor, gradient: &Tensor, memory: &mut [Tensor], numbers: &[Tensor]) {
+        let _guard = tch::no_grad_guard();
+        let ([average], [coupled, shrink, keep, of_gradient, of_average, rate]) = (memory, numbers) else {
+            panic!("SGD has one average and six numbers a layer");
+        };
+        let gradient = gradient + &*value * coupled;
+        let _ = average.g_mul_(keep).g_add_(&gradient);
+        let change = (gradient * of_gradient + &*average * of_average) * rate;
+        let _ = value.g_mul_(shrink).g_sub_(&change);
+    }
+
     fn steps(&self) -> u64 {
         self.steps
     }

@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use tch::{Kind, Tensor};
+use trainability_tensor::slices::on_host;
 
 use super::training::{Advance, Run, RunDiverged, UpdateInputs};
-use crate::learner::{Passed, Traced};
+use crate::learner::{Learner, Passed, RulesTogether, Traced};
 use crate::model::{CrossEntropy, LayerChain, Minibatches, Model, Stack, hits};
 
 /// Runs whose networks have one shape, activation and normalisation, and whose streams are cut alike.
@@ -14,10 +15,18 @@ use crate::model::{CrossEntropy, LayerChain, Minibatches, Model, Stack, hits};
 #[derive(Debug)]
 pub(crate) struct Lockstep {
     runs: Vec<Run>,
-    /// The runs that are trained, those that are least far, and their networks.
-    abreast: Option<(Vec<usize>, Stack)>,
+    abreast: Option<Abreast>,
     /// Those that have ended, one way or the other.
     has_ended: Vec<bool>,
+}
+
+/// The runs that are trained: those that are least far.
+#[derive(Debug)]
+struct Abreast {
+    members: Vec<usize>,
+    stack: Stack,
+    /// Their rules in the present task, where tensors are out of reach of slices and all can be followed together.
+    rules: Option<RulesTogether>,
 }
 
 impl Lockstep {
@@ -41,8 +50,9 @@ impl Lockstep {
     /// The next update of the runs that are least far, with their places; a run whose loss left the real numbers takes part in
     /// no further one.
     pub(crate) fn advance(&mut self) -> Vec<(usize, Result<Advance, RunDiverged>)> {
-        let (members, stack) = self.abreast.take().unwrap_or_else(|| self.line_up());
-        let advanced = self.update(&members, &stack);
+        let mut abreast = self.abreast.take().unwrap_or_else(|| self.line_up());
+        let advanced = self.update(&mut abreast);
+        let members = &abreast.members;
         let mut stays = true;
         for (index, advance) in &advanced {
             self.has_ended[*index] = advance.is_err() || self.runs[*index].is_over();
@@ -53,13 +63,13 @@ impl Lockstep {
             run.learner().updates() == place && !self.has_ended[index] && !members.contains(&index)
         };
         if stays && !self.runs.iter().enumerate().any(caught_up) {
-            self.abreast = Some((members, stack));
+            self.abreast = Some(abreast);
         }
         advanced
     }
 
     /// Stacks the networks of the runs that are least far.
-    fn line_up(&mut self) -> (Vec<usize>, Stack) {
+    fn line_up(&mut self) -> Abreast {
         let (runs, has_ended) = (&mut self.runs, &self.has_ended);
         let place = |run: &Run| run.learner().updates();
         let going = runs.iter().zip(has_ended).filter(|(_, ended)| !**ended);
@@ -73,14 +83,16 @@ impl Lockstep {
             }
         }
         let stack = Stack::of(&mut models);
-        (members, stack)
+        Abreast { members, stack, rules: None }
     }
 
-    fn update(&mut self, members: &[usize], stack: &Stack) -> Vec<(usize, Result<Advance, RunDiverged>)> {
+    fn update(&mut self, abreast: &mut Abreast) -> Vec<(usize, Result<Advance, RunDiverged>)> {
+        let Abreast { members, stack, rules } = abreast;
+        let begins = self.runs[members[0]].begins_task();
         let mut prepared = Vec::with_capacity(members.len());
         let mut minibatches = Minibatches { inputs: Vec::new(), of_network: Vec::new() };
         let mut measured = Vec::with_capacity(members.len());
-        for &index in members {
+        for &index in &*members {
             let run = &mut self.runs[index];
             run.begin_task_if_due();
             let UpdateInputs { inputs, labels, progress } = run.next_minibatch();
@@ -100,6 +112,23 @@ impl Lockstep {
         let backward = stack.backward(&networks, &pass, &cross_entropy, measured.contains(&true));
         let seconds = start.elapsed().as_secs_f64() / members.len() as f64;
         let samples = labels.size()[1] as f64;
+        if !on_host(stack.rows()) {
+            if begins || rules.is_none() {
+                // A reset has other initial parameters.
+                *rules = RulesTogether::of(&mut learners(&mut self.runs, members), stack);
+            }
+            let is_whole = !measured.contains(&true) && losses.iter().all(|loss| loss.is_finite());
+            if let (true, Some(rules)) = (is_whole, rules) {
+                let start = Instant::now();
+                rules.step(&mut learners(&mut self.runs, members), stack, backward.rows());
+                let seconds = [seconds, start.elapsed().as_secs_f64() / members.len() as f64];
+                let finish = |(network, &index): (usize, &usize)| {
+                    let run = &mut self.runs[index];
+                    (index, run.finish_together(hits[network] / samples, losses[network], seconds))
+                };
+                return members.iter().enumerate().map(finish).collect();
+            }
+        }
         let mut advanced = Vec::with_capacity(members.len());
         for (network, (&index, (labels, progress))) in members.iter().zip(&prepared).enumerate() {
             let run = &mut self.runs[index];
@@ -119,6 +148,12 @@ impl Lockstep {
         }
         advanced
     }
+}
+
+/// The learners of some runs.
+fn learners<'a>(runs: &'a mut [Run], members: &[usize]) -> Vec<&'a mut Learner> {
+    let own = runs.iter_mut().enumerate().filter(|(index, _)| members.contains(index));
+    own.map(|(_, run)| &mut run.learner).collect()
 }
 
 /// The elements of a tensor, wherever it lies.

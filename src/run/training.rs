@@ -166,9 +166,14 @@ impl Run {
         self.end_task_if_due(controls)
     }
 
+    /// Whether the next update is a task's first.
+    pub(super) fn begins_task(&self) -> bool {
+        self.update_in_task == 0
+    }
+
     /// What belongs before a task's first update, if that is next.
     pub(super) fn begin_task_if_due(&mut self) {
-        if self.update_in_task == 0 {
+        if self.begins_task() {
             self.begin_task();
         }
     }
@@ -183,6 +188,19 @@ impl Run {
         let task = task_of(&self.stream);
         let update = passed.map(|passed| self.learner.finish_update(passed, labels, progress, task));
         let controls = self.take_in(update)?;
+        self.end_task_if_due(controls)
+    }
+
+    /// Takes note of an update that was made together with others; `seconds` are those of the passes and of the step.
+    pub(super) fn finish_together(
+        &mut self,
+        accuracy: f64,
+        loss: f64,
+        seconds: [f64; 2],
+    ) -> Result<Advance, RunDiverged> {
+        let seconds = ["forward_backward", "optimizer"].into_iter().zip(seconds).collect();
+        let update = self.learner.check_loss(loss);
+        let controls = self.take_in(update.map(|loss| Update { accuracy, loss, measured: None, seconds }))?;
         self.end_task_if_due(controls)
     }
 

@@ -16,6 +16,18 @@ pub struct Elapsed {
     pub of_task: f64,
 }
 
+/// A penalty whose gradient is a multiple, which comes first, of each parameter's distance from where it is pulled to. Tensors are
+/// in the order of the parameters.
+#[derive(Debug)]
+pub enum Pull<'a> {
+    /// To 0.
+    Zero(f64),
+    /// Each element to that at its place.
+    Places(f64, Vec<&'a Tensor>),
+    /// Each element to that of its rank: the tensors are sorted.
+    Ranks(f64, Vec<&'a Tensor>),
+}
+
 /// A differentiable function of the parameters that is added to the loss.
 pub trait Penalty: Stateful + Debug + Send {
     /// The name in configurations.
@@ -37,6 +49,11 @@ pub trait Penalty: Stateful + Debug + Send {
 
     /// Adds the penalty's gradient to `gradients` in place, without a graph.
     fn add_gradient(&mut self, layers: &[Layer], gradients: &mut Gradients);
+
+    /// What its gradient is, if it is a pull, so that several networks can be pulled together.
+    fn pull(&self) -> Option<Pull<'_>> {
+        None
+    }
 
     /// The Hessian over one layer's parameters almost everywhere, if it has a closed form; else [`Penalty::loss`] is
     /// differentiated twice. Layers do not mix.

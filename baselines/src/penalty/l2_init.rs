@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::{CoefficientOptions, Curvature, Penalty, kept};
+use super::{CoefficientOptions, Curvature, Penalty, Pull, kept};
 use crate::options::{OptionError, check_coefficient};
 use crate::part::{Contribution, Part, PartOptions};
 use trainability_tensor::for_float;
@@ -64,6 +64,10 @@ impl Penalty for L2Init {
                 add_multiple(gradient, factor, &(value.detach() - initial));
             }
         }
+    }
+
+    fn pull(&self) -> Option<Pull<'_>> {
+        Some(Pull::Places(2.0 * self.coefficient, self.initial.iter().map(|(_, initial)| initial).collect()))
     }
 
     fn curvature(&self, _layer: &Layer) -> Option<Curvature> {

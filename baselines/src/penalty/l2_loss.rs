@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::{CoefficientOptions, Curvature, Penalty};
+use super::{CoefficientOptions, Curvature, Penalty, Pull};
 use crate::options::{OptionError, check_coefficient};
 use crate::part::{Contribution, Part, PartOptions};
 use trainability_tensor::layer::{Gradients, Layer, tensors};
@@ -46,6 +46,10 @@ impl Penalty for L2Loss {
 
     fn needs_initial_parameters(&self) -> bool {
         false
+    }
+
+    fn pull(&self) -> Option<Pull<'_>> {
+        Some(Pull::Zero(2.0 * self.0.coefficient))
     }
 
     fn curvature(&self, _layer: &Layer) -> Option<Curvature> {

@@ -11,7 +11,7 @@ pub mod spectral;
 pub mod wasserstein;
 
 pub use crate::part::curvature::{self, Curvature};
-pub use crate::part::penalty::{Elapsed, Penalty};
+pub use crate::part::penalty::{Elapsed, Penalty, Pull};
 
 /// What `begin` has kept of a parameter.
 fn kept<'a>(tensors: &'a [(String, Tensor)], name: &str) -> &'a Tensor {

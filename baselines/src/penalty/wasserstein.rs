@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
-use super::{CoefficientOptions, Curvature, Penalty, kept};
+use super::{CoefficientOptions, Curvature, Penalty, Pull, kept};
 use crate::options::{OptionError, check_coefficient};
 use crate::part::{Contribution, Part, PartOptions};
 use trainability_tensor::layer::{Gradients, Layer, tensors};
@@ -81,6 +81,10 @@ impl Penalty for Wasserstein {
                 other => panic!("networks are trained in f32 or f64, not {other:?}"),
             }
         }
+    }
+
+    fn pull(&self) -> Option<Pull<'_>> {
+        Some(Pull::Ranks(2.0 * self.coefficient, self.initial.iter().map(|(_, initial)| initial).collect()))
     }
 
     fn curvature(&self, _layer: &Layer) -> Option<Curvature> {

@@ -151,10 +151,32 @@ fn runs_of_several_methods_schedules_and_seeds_are_trained_together() {
 
 #[test]
 fn by_tensor_operations_alone_as_on_a_gpu_it_is_the_same() {
-    let settings = json!({ "methods": ["relu", "wasserstein"], "schedules": ["as_run"], "seeds": 2 });
-    for set in [images(), digits()] {
-        without_slices(|| are_the_same_alone(&set, &settings));
+    // Those of all penalties, weight decays and resets that are followed together, and one with rules of its own.
+    let methods = [
+        json!([
+            "relu",
+            "l2_adam",
+            "l2_loss",
+            "adamw",
+            "wasserstein",
+            "l2_init",
+            "reset",
+            "reset+wasserstein",
+            "reset+l2_init"
+        ]),
+        json!(["layer_norm", "layer_norm+l2_loss", "layer_norm+wasserstein", "layer_norm+l2_init+adamw"]),
+        json!(["crelu", "crelu+wasserstein"]),
+        json!(["wasserstein", "l2_loss+wasserstein+gradient_clipping"]),
+    ];
+    let sgd = json!({ "optimizer": "sgd", "learning_rate": 0.05 });
+    let nesterov = json!({ "optimizer": "sgd", "nesterov": true, "learning_rate": 0.05 });
+    for (methods, training) in methods.iter().zip([json!({}), json!({ "beta_ramp": "paper" }), sgd, nesterov]) {
+        let schedules = json!(["as_run", "linear"]);
+        let settings = json!({ "methods": methods, "schedules": schedules, "seeds": [3], "training": training });
+        without_slices(|| are_the_same_alone(&images(), &settings));
     }
+    let both = json!({ "methods": ["l2_adam", "wasserstein"], "schedules": ["as_run"], "seeds": 2 });
+    without_slices(|| are_the_same_alone(&digits(), &both));
 }
 
 fn bits(set: &ImageSet) -> Vec<RunPlan> {
