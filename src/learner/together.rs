@@ -1,12 +1,17 @@
 //! What follows the passes of an update, for several learners at once: penalties and the optimizers' steps by a few tensor
 //! operations for all of them, which is what a GPU needs.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
+use trainability_baselines::indicator::UpdateSummary;
 use trainability_baselines::penalty::Pull;
 use trainability_baselines::surgery::Intervention;
 
 use super::learning::Learner;
-use crate::model::Stack;
+use super::update::{LayerMeasurement, Measured};
+use crate::model::{LayerChain, Stack, StackedBackward, StackedPass};
+use crate::probe::together::{by_network, curvatures, noise_variances, squared_norms};
+use crate::probe::{LayerFindings, LayerStatistics};
+use crate::schedule::{Progress, Scope};
 
 /// The rules of learners whose networks stand in a stack. Their optimizers' memory lies as the stack's parameters do from its
 /// making on.
@@ -19,6 +24,8 @@ pub(crate) struct RulesTogether {
     /// The multiple by which each is pulled to other places, and these, R x P.
     to_places: Option<(Tensor, Tensor)>,
     to_ranks: Option<Ranks>,
+    /// What the penalties add to every eigenvalue of the Hessian of each network: the sum of their multiples.
+    shifts: Vec<f64>,
 }
 
 /// Networks whose parameters are pulled to others by their rank.
@@ -42,15 +49,16 @@ impl RulesTogether {
             learner.gradient_rule.is_none()
                 && learner.surgeries.iter().all(|surgery| resets(surgery.intervention()))
                 && learner.penalties.iter().all(|penalty| penalty.pull().is_some())
+                && learner.schedule.scope() == Scope::Layer
         };
         if !learners.iter().all(|learner| is_plain(learner)) {
             return None;
         }
         let kind = stack.rows().kind();
         let column = |numbers: &[f64]| column(numbers, stack.rows());
-        let (mut to_zero, mut places, mut ranks) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut to_zero, mut places, mut ranks, mut shifts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (network, learner) in learners.iter().enumerate() {
-            let [mut zero, mut place] = [0.0; 2];
+            let [mut zero, mut place, mut rank] = [0.0; 3];
             let mut targets = None;
             for pull in learner.penalties.iter().filter_map(|penalty| penalty.pull()) {
                 match pull {
@@ -61,10 +69,12 @@ impl RulesTogether {
                     }
                     Pull::Ranks(factor, to) => {
                         let sorted: Vec<Tensor> = to.iter().map(|values| values.flatten(0, -1)).collect();
+                        rank += factor;
                         ranks.push((network, factor, sorted));
                     }
                 }
             }
+            shifts.push(zero + place + rank);
             to_zero.push(zero);
             places.push((place, targets));
         }
@@ -80,12 +90,12 @@ impl RulesTogether {
                 .any(|factor| *factor != 0.0)
                 .then(|| (column(&factors), Tensor::stack(&targets, 0).to_kind(kind))),
             to_ranks: Ranks::of(&ranks, stack),
+            shifts,
         })
     }
 
-    /// Adds the penalties to the gradients (R x P), and lets every learner's optimizer make its step.
-    pub(crate) fn step(&mut self, learners: &mut [&mut Learner], stack: &Stack, gradients: &Tensor) {
-        let _guard = tch::no_grad_guard();
+    /// Adds the penalties to the gradients, R x P.
+    fn add_penalties(&self, stack: &Stack, gradients: &Tensor) {
         let rows = stack.rows();
         let mut gradients = gradients.shallow_clone();
         if let Some(factor) = &self.to_zero {
@@ -97,6 +107,18 @@ impl RulesTogether {
         if let Some(ranks) = &self.to_ranks {
             ranks.pull(rows, &gradients);
         }
+    }
+
+    /// An update that is not measured, from the gradients of the mean cross-entropies, R x P.
+    pub(crate) fn update(&mut self, learners: &mut [&mut Learner], stack: &Stack, gradients: &Tensor) {
+        let _guard = tch::no_grad_guard();
+        self.add_penalties(stack, gradients);
+        self.step(learners, stack, gradients);
+    }
+
+    /// Lets every learner's optimizer make its step, from the gradients of the total losses.
+    fn step(&mut self, learners: &mut [&mut Learner], stack: &Stack, gradients: &Tensor) {
+        let rows = stack.rows();
         let numbers: Vec<Vec<Vec<f64>>> = learners.iter_mut().map(|learner| learner.begin_step()).collect();
         for (layer, (first, length)) in stack.extents().into_iter().enumerate() {
             let of_layer = |which: usize| -> Vec<f64> { numbers.iter().map(|own| own[layer][which]).collect() };
@@ -104,7 +126,84 @@ impl RulesTogether {
                 (0..numbers[0][layer].len()).map(|which| column(&of_layer(which), rows)).collect();
             let part = |all: &Tensor| all.narrow(1, first, length);
             let mut memory: Vec<Tensor> = self.memory.iter().map(part).collect();
-            learners[0].optimizer.step_together(&mut part(rows), &part(&gradients), &mut memory, &numbers);
+            learners[0].optimizer.step_together(&mut part(rows), &part(gradients), &mut memory, &numbers);
+        }
+    }
+}
+
+impl RulesTogether {
+    /// Whether what is measured of these networks can be found together: they are linear between kinks.
+    pub(crate) fn measures(networks: &[LayerChain]) -> bool {
+        networks.iter().all(|network| network.is_piecewise_linear())
+    }
+
+    /// A measured update: what is found of every layer, each learner's decisions, the steps, and the indicators of the update.
+    pub(crate) fn measured_update(
+        &mut self,
+        learners: &mut [&mut Learner],
+        stack: &Stack,
+        (pass, backward): (&StackedPass, &StackedBackward),
+        progress: &[Progress],
+    ) -> Vec<Measured> {
+        let _guard = tch::no_grad_guard();
+        let (gradients, extents) = (backward.rows(), stack.extents());
+        let of_cross_entropy = squared_norms(gradients, &extents);
+        let variances = noise_variances(pass, backward, &of_cross_entropy);
+        self.add_penalties(stack, gradients);
+        let of_total = squared_norms(gradients, &extents);
+        let (lanczos, batch) = (learners[0].measure.lanczos, pass.logits().size()[1] as usize);
+        let curvatures = {
+            let (mut generators, networks): (Vec<_>, Vec<_>) = learners
+                .iter_mut()
+                .map(|learner| {
+                    let Learner { probe, model, .. } = &mut **learner;
+                    (probe.generator(), model.chain().expect("networks in a stack are chains"))
+                })
+                .unzip();
+            curvatures(&networks, pass, lanczos, &mut generators)
+        };
+        self.take_sums(learners, &extents);
+        let mut layers = Vec::with_capacity(learners.len());
+        for (network, (learner, curvatures)) in learners.iter_mut().zip(curvatures).enumerate() {
+            let found = curvatures.into_iter().zip(&of_total[network]).zip(&variances[network]);
+            let found = found.map(|((curvature, &gradient_sq_norm), &variance)| LayerFindings {
+                curvature: curvature.shifted(self.shifts[network]),
+                gradient_sq_norm,
+                noise_variance: Some(variance),
+            });
+            layers.push(learner.take_in(found.collect(), batch, progress[network]));
+        }
+        let before = stack.rows().copy();
+        self.step(learners, stack, gradients);
+        let mean = |rows: &Tensor| rows.abs().mean_dim([1i64].as_slice(), false, Kind::Double);
+        let summaries = by_network(&[mean(&(stack.rows() - &before)), mean(&before)]);
+        let of_learner = |(network, (learner, layers)): (usize, (&mut &mut Learner, Vec<LayerMeasurement>))| {
+            let [mean_absolute_update, mean_absolute_weight] = summaries[network][..] else { panic!("two sums") };
+            let (_, trace) = pass.trace(network);
+            let deltas = backward.of(network, learner.model.layers()).deltas;
+            let own: Vec<_> = layers.iter().map(|layer| layer.statistics.gradient()).collect();
+            let summary = UpdateSummary { mean_absolute_update, mean_absolute_weight };
+            let indicators = learner.read_measured_indicators(&trace, &deltas, &own, Some(summary));
+            Measured { layers, indicators }
+        };
+        learners.iter_mut().zip(layers).enumerate().map(of_learner).collect()
+    }
+
+    /// Lets the optimizers know the sums over their memory.
+    fn take_sums(&self, learners: &mut [&mut Learner], extents: &[(i64, i64)]) {
+        let sum = |rows: &Tensor, first: i64, length: i64| {
+            rows.narrow(1, first, length).sum_dim_intlist([1i64].as_slice(), false, Kind::Double)
+        };
+        let weights: Vec<i64> = learners[0].model.layers().iter().map(|layer| layer.weight().numel() as i64).collect();
+        let of_memory = |rows: &Tensor| {
+            let of_layer =
+                |(&(first, length), &weight): (&(i64, i64), &i64)| [sum(rows, first, weight), sum(rows, first, length)];
+            by_network(&extents.iter().zip(&weights).flat_map(of_layer).collect::<Vec<Tensor>>())
+        };
+        let sums: Vec<Vec<Vec<f64>>> = self.memory.iter().map(of_memory).collect();
+        for (network, learner) in learners.iter_mut().enumerate() {
+            let pairs = |sums: &Vec<Vec<f64>>| sums[network].chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect();
+            learner.optimizer.take_sums(&sums.iter().map(pairs).collect::<Vec<Vec<[f64; 2]>>>());
         }
     }
 }
@@ -179,6 +278,15 @@ fn column(numbers: &[f64], like: &Tensor) -> Tensor {
 }
 
 impl Learner {
+    /// Takes in what was found of its layers, forms the bounds and lets the schedule act.
+    fn take_in(&mut self, found: Vec<LayerFindings>, batch: usize, progress: Progress) -> Vec<LayerMeasurement> {
+        let Learner { probe, optimizer, schedule, .. } = self;
+        let (optimizer, rates) = (optimizer.as_ref(), schedule.learning_rates());
+        let of_layer = |(layer, found)| probe.take_in(layer, batch, found, optimizer, rates);
+        let statistics: Vec<LayerStatistics> = found.into_iter().enumerate().map(of_layer).collect();
+        self.control(statistics, None, progress)
+    }
+
     /// Counts an update whose step is made together with others, and returns its optimizer's numbers for each layer.
     fn begin_step(&mut self) -> Vec<Vec<f64>> {
         self.updates += 1;

@@ -264,6 +264,17 @@ impl Learner {
         for (part, spent) in spent {
             *seconds.entry(part).or_default() += spent;
         }
+        self.control(statistics, network, progress)
+    }
+
+    /// Forms the bounds from every layer's statistics, or the whole network's where the schedule goes by those, and lets the
+    /// schedule act.
+    pub(super) fn control(
+        &mut self,
+        statistics: Vec<LayerStatistics>,
+        network: Option<LayerStatistics>,
+        progress: Progress,
+    ) -> Vec<LayerMeasurement> {
         let bounds: Vec<Bounds> =
             self.bounds.iter_mut().zip(&statistics).map(|(estimator, layer)| estimator.push(layer)).collect();
         let actions = match network {

@@ -49,7 +49,7 @@ pub fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Tensor {
 }
 
 /// How many samples have their largest logit at their label.
-pub fn correct(logits: &Tensor, labels: &Tensor) -> i64 {
+pub(crate) fn correct(logits: &Tensor, labels: &Tensor) -> i64 {
     hits(logits, labels).int64_value(&[])
 }
 

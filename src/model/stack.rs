@@ -68,6 +68,16 @@ pub(crate) struct StackedPass {
     trace: Vec<StackedTrace>,
 }
 
+/// What a pass leaves of one layer of all networks, for measurements.
+pub(crate) struct PassedLayer<'a> {
+    /// R x B x in.
+    pub(crate) input: Tensor,
+    /// R x B x out.
+    pub(crate) pre_activation: &'a Tensor,
+    /// The same standardised, where the layer is normalised.
+    pub(crate) standardised: Option<&'a Tensor>,
+}
+
 /// What the backward pass of all networks finds.
 #[derive(Debug)]
 pub(crate) struct StackedBackward {
@@ -233,14 +243,19 @@ impl Minibatches {
             Inputs::Sparse { .. } => None,
         };
         let different: Vec<Tensor> = self.inputs.iter().map(dense).collect::<Option<_>>()?;
+        Some(self.spread(&different))
+    }
+
+    /// The same whatever they are like.
+    fn stacked(&self) -> Tensor {
+        self.spread(&self.inputs.iter().map(Inputs::dense).collect::<Vec<Tensor>>())
+    }
+
+    fn spread(&self, different: &[Tensor]) -> Tensor {
         let networks = self.of_network.len();
-        match &different[..] {
-            [one] => Some(one.unsqueeze(0).expand([networks as i64, -1, -1], false)),
-            _ if self.of_network.iter().copied().eq(0..networks) => Some(Tensor::stack(&different, 0)),
-            _ => {
-                let own: Vec<&Tensor> = self.of_network.iter().map(|&which| &different[which]).collect();
-                Some(Tensor::stack(&own, 0))
-            }
+        match different {
+            [one] => one.unsqueeze(0).expand([networks as i64, -1, -1], false),
+            _ => Tensor::stack(&self.of_network.iter().map(|&which| &different[which]).collect::<Vec<_>>(), 0),
         }
     }
 
@@ -263,6 +278,17 @@ impl Minibatches {
 }
 
 impl StackedPass {
+    /// What it leaves of each layer.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = PassedLayer<'_>> {
+        let first =
+            |dense: &Option<Tensor>| dense.as_ref().map_or_else(|| self.minibatches.stacked(), Tensor::shallow_clone);
+        self.trace.iter().map(move |layer| {
+            let input = if layer.input.defined() { layer.input.shallow_clone() } else { first(&self.dense) };
+            let standardised = layer.normalised.as_ref().map(|(standardised, _)| standardised);
+            PassedLayer { input, pre_activation: &layer.pre_activation, standardised }
+        })
+    }
+
     /// R x B x classes.
     pub(crate) fn logits(&self) -> &Tensor {
         &self.trace.last().expect("a network has layers").pre_activation
@@ -293,6 +319,12 @@ impl StackedPass {
 }
 
 impl StackedBackward {
+    /// The gradients of each sample's own cross-entropy: of every layer at the pre-activation and at the output of its
+    /// normalisation, R x B x out; none where they were not asked for.
+    pub(crate) fn deltas(&self) -> &[(Tensor, Option<Tensor>)] {
+        &self.deltas
+    }
+
     /// The gradients of all networks, R x P, as their parameters lie.
     pub(crate) fn rows(&self) -> &Tensor {
         &self.rows

@@ -63,6 +63,8 @@ pub struct Adam {
     corrections: Vec<Corrections>,
     /// Of the epochs of the present task, those that are over.
     share_of_epochs: f64,
+    /// The sums of v over each layer's weight and over all its parameters, if they are known.
+    sums: Option<Vec<[f64; 2]>>,
 }
 
 impl Adam {
@@ -80,7 +82,7 @@ impl Adam {
         };
         let moments = layers.iter().map(empty).collect();
         let corrections = layers.iter().map(|_| Corrections::default()).collect();
-        Adam { options, weight_decay, steps: 0, moments, corrections, share_of_epochs: 0.0 }
+        Adam { options, weight_decay, steps: 0, moments, corrections, share_of_epochs: 0.0, sums: None }
     }
 
     /// The constants that a layer has at present.
@@ -105,11 +107,14 @@ impl Adam {
         let (mut mean, mut all) = (0.0, 0);
         for group in self.alike(layers) {
             let [_, correction] = self.bias_corrections(group.start);
-            let weights = self.moments[group].iter().flatten().filter(|moments| moments.role == Role::Weight);
             let (mut sum, mut count) = (0.0, 0);
-            for Moments { second, .. } in weights {
-                sum += second.sum(Kind::Double).double_value(&[]);
-                count += second.numel();
+            for layer in group {
+                for Moments { second, .. } in self.moments[layer].iter().filter(|moments| moments.role == Role::Weight)
+                {
+                    let known = self.sums.as_ref().map(|sums| sums[layer][0]);
+                    sum += known.unwrap_or_else(|| second.sum(Kind::Double).double_value(&[]));
+                    count += second.numel();
+                }
             }
             // The mean over the groups so far.
             all += count;
@@ -132,6 +137,7 @@ impl Optimizer for Adam {
         summarise: bool,
     ) -> Option<UpdateSummary> {
         self.steps += 1;
+        self.sums = None;
         let mut sums = Sums::default();
         for (index, layer) in layers.iter_mut().enumerate() {
             let learning_rate = learning_rates[index];
@@ -164,8 +170,13 @@ impl Optimizer for Adam {
         })
     }
 
+    fn take_sums(&mut self, sums: &[Vec<[f64; 2]>]) {
+        self.sums = sums.get(1).cloned();
+    }
+
     fn begin_step(&mut self, learning_rates: &[f64]) -> Vec<Vec<f64>> {
         self.steps += 1;
+        self.sums = None;
         let of_layer = |(layer, &learning_rate): (usize, &f64)| {
             let AdamOptions { beta1, beta2, epsilon, .. } = self.of_layer(layer);
             let [correction1, correction2] = self.bias_corrections(layer);
@@ -195,6 +206,7 @@ impl Optimizer for Adam {
 
     fn clear(&mut self) {
         self.steps = 0;
+        self.sums = None;
         for moments in self.moments.iter_mut().flatten() {
             let _ = moments.first.zero_();
             let _ = moments.second.zero_();
@@ -205,6 +217,7 @@ impl Optimizer for Adam {
     /// The bias corrections of these entries count from their own restart.
     fn restart(&mut self, layer: usize, role: Role, dimension: i64, indices: &[i64]) {
         let steps = self.steps as i64;
+        self.sums = None;
         let Some(moments) = self.moments[layer].iter_mut().find(|moments| moments.role == role) else { return };
         let indices = Tensor::from_slice(indices).to_device(moments.first.device());
         let _ = moments.first.index_fill_(dimension, &indices, 0.0);
@@ -250,7 +263,10 @@ impl Optimizer for Adam {
             }
             SharpnessScale::Global => (self.steps > 0).then(|| {
                 let moments = || self.moments.iter().flatten();
-                let sum: f64 = moments().map(|m| m.second.sum(Kind::Double).double_value(&[])).sum();
+                let sum: f64 = match &self.sums {
+                    Some(sums) => sums.iter().map(|[_, all]| all).sum(),
+                    None => moments().map(|m| m.second.sum(Kind::Double).double_value(&[])).sum(),
+                };
                 let count: usize = moments().map(|m| m.second.numel()).sum();
                 learning_rates[0] / ((sum / count as f64).sqrt() + epsilon)
             }),
@@ -313,6 +329,7 @@ impl Stateful for Adam {
 
     fn restore(&mut self, state: &State) -> Result<(), StateError> {
         self.steps = state.count("steps", State::MOST_COUNT)?;
+        self.sums = None;
         for moments in self.moments.iter_mut().flatten() {
             state.copy_into(&format!("{}.exp_avg", moments.name), &mut moments.first)?;
             state.copy_into(&format!("{}.exp_avg_sq", moments.name), &mut moments.second)?;

@@ -67,6 +67,10 @@ pub trait Optimizer: Stateful + Debug + Send {
     /// Such a step of one layer of R networks: values, gradients and memory are R x n, and each of the numbers R x 1.
     fn step_together(&self, _value: &mut Tensor, _gradient: &Tensor, _memory: &mut [Tensor], _numbers: &[Tensor]) {}
 
+    /// Takes over sums of its memory that were computed together with those of others: for each tensor of memory and each layer,
+    /// over the weight and over all parameters. They hold until the next step.
+    fn take_sums(&mut self, _sums: &[Vec<[f64; 2]>]) {}
+
     /// Steps made so far.
     fn steps(&self) -> u64;
 

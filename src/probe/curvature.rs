@@ -141,7 +141,7 @@ fn smooth_curvatures(
 
 /// The ends of a block that has more parameters than the numbers it was reduced to: zero is one of its eigenvalues, and an
 /// end unless something lies beyond it. Where the largest end alone was looked for, the block is positive semidefinite.
-fn singular(found: Extremes, ends: Ends) -> Extremes {
+pub(super) fn singular(found: Extremes, ends: Ends) -> Extremes {
     let zero = Eigenvalue { value: 0.0, residual: 0.0 };
     let below = ends == Ends::Both && found.smallest.value < 0.0;
     let smallest = if below { found.smallest } else { zero };

@@ -9,11 +9,13 @@ mod patch_side;
 mod penalised;
 mod smooth;
 mod statistics;
+pub(crate) mod together;
 mod view;
 pub mod window;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use statistics::LayerFindings;
 pub use statistics::{LayerStatistics, Probe, ProbeOptions, STATISTICS};
 pub use view::UpdateView;

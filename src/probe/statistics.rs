@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trainability_baselines::indicator::LayerGradient;
-use trainability_tensor::lanczos::LanczosOptions;
+use trainability_tensor::lanczos::{Extremes, LanczosOptions};
 use trainability_tensor::spectrum::SpectrumOptions;
 use trainability_tensor::{Generator, State, StateError, Stateful};
 
@@ -13,7 +14,7 @@ use super::curvature::layer_curvatures;
 use super::noise::{noise_variance, squared_norm};
 use super::view::UpdateView;
 use super::window::{SharpnessWindow, Volatility};
-use crate::optimizer::{EffectiveStep, SharpnessScale};
+use crate::optimizer::{EffectiveStep, Optimizer, SharpnessScale};
 
 /// Named options of the measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -158,34 +159,67 @@ impl Probe {
         let curvatures = layer_curvatures(update, self.options.lanczos, &mut self.generator.0);
         let curvature_seconds = start.elapsed().as_secs_f64();
         let start = Instant::now();
-        let mut statistics = Vec::with_capacity(curvatures.len());
-        for (layer, curvature) in curvatures.into_iter().enumerate() {
-            let sharpness = finite(curvature.largest.value);
-            self.flat_events += u64::from(sharpness.is_some_and(|lambda| lambda.abs() < FLAT));
-            self.unconverged_events += u64::from(!curvature.converged);
-            let (optimizer, rates) = (update.optimizer, update.learning_rates);
-            let factor = optimizer.sharpness_factor(layer..layer + 1, rates, self.options.sharpness_scale);
-            let normalized_sharpness = sharpness.zip(factor).map(|(lambda, factor)| lambda * factor);
-            let spread = normalized_sharpness.map(|value| self.windows[layer].push(value, self.options.volatility));
-            statistics.push(LayerStatistics {
-                batch: update.labels.size()[0] as usize,
-                learning_rate: rates[layer],
-                effective_step: optimizer.effective_step(layer..layer + 1, rates[layer], self.options.effective_step),
-                gradient_sq_norm: squared_norm(&update.total_gradients[layer]),
-                noise_variance: update.deltas[layer]
-                    .as_ref()
-                    .map(|delta| noise_variance(&update.trace[layer], delta, &update.cross_entropy_gradients[layer])),
-                sharpness,
-                sharpness_min: finite(curvature.smallest.value),
-                sharpness_residual: finite(curvature.largest.residual),
-                normalized_sharpness,
-                sharpness_mean: spread.map(|spread| spread.mean),
-                deviation_sq: spread.map(|spread| spread.deviation_sq),
-                volatility: spread.map(|spread| spread.volatility),
-            });
-        }
+        let batch = update.labels.size()[0] as usize;
+        let (optimizer, rates) = (update.optimizer, update.learning_rates);
+        let of_layer = |(layer, curvature): (usize, Extremes)| {
+            let noise_variance = update.deltas[layer]
+                .as_ref()
+                .map(|delta| noise_variance(&update.trace[layer], delta, &update.cross_entropy_gradients[layer]));
+            let gradient_sq_norm = squared_norm(&update.total_gradients[layer]);
+            let found = LayerFindings { curvature, gradient_sq_norm, noise_variance };
+            self.take_in(layer, batch, found, optimizer, rates)
+        };
+        let statistics = curvatures.into_iter().enumerate().map(of_layer).collect();
         (statistics, [("curvature", curvature_seconds), ("variance", start.elapsed().as_secs_f64())])
     }
+
+    /// A layer's statistics from what was found of it, which enters its window.
+    pub(crate) fn take_in(
+        &mut self,
+        layer: usize,
+        batch: usize,
+        found: LayerFindings,
+        optimizer: &dyn Optimizer,
+        rates: &[f64],
+    ) -> LayerStatistics {
+        let LayerFindings { curvature, gradient_sq_norm, noise_variance } = found;
+        let sharpness = finite(curvature.largest.value);
+        self.flat_events += u64::from(sharpness.is_some_and(|lambda| lambda.abs() < FLAT));
+        self.unconverged_events += u64::from(!curvature.converged);
+        let factor = optimizer.sharpness_factor(layer..layer + 1, rates, self.options.sharpness_scale);
+        let normalized_sharpness = sharpness.zip(factor).map(|(lambda, factor)| lambda * factor);
+        let spread = normalized_sharpness.map(|value| self.windows[layer].push(value, self.options.volatility));
+        LayerStatistics {
+            batch,
+            learning_rate: rates[layer],
+            effective_step: optimizer.effective_step(layer..layer + 1, rates[layer], self.options.effective_step),
+            gradient_sq_norm,
+            noise_variance,
+            sharpness,
+            sharpness_min: finite(curvature.smallest.value),
+            sharpness_residual: finite(curvature.largest.residual),
+            normalized_sharpness,
+            sharpness_mean: spread.map(|spread| spread.mean),
+            deviation_sq: spread.map(|spread| spread.deviation_sq),
+            volatility: spread.map(|spread| spread.volatility),
+        }
+    }
+
+    /// What draws the starts of the iterations for eigenvalues.
+    pub(crate) fn generator(&mut self) -> &mut ChaCha8Rng {
+        &mut self.generator.0
+    }
+}
+
+/// What is found of a layer at an update, whether of its network alone or of several together.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LayerFindings {
+    /// The ends of its block of the Hessian of the total loss.
+    pub(crate) curvature: Extremes,
+    /// |g_hat|^2 of the total loss.
+    pub(crate) gradient_sq_norm: f64,
+    /// sigma2 of the cross-entropy, where single samples have a gradient.
+    pub(crate) noise_variance: Option<f64>,
 }
 
 fn finite(value: f64) -> Option<f64> {

@@ -5,9 +5,10 @@ use std::time::Instant;
 use tch::{Kind, Tensor};
 use trainability_tensor::slices::on_host;
 
-use super::training::{Advance, Run, RunDiverged, UpdateInputs};
+use super::training::{Advance, Run, RunDiverged, Together, UpdateInputs};
 use crate::learner::{Learner, Passed, RulesTogether, Traced};
 use crate::model::{CrossEntropy, LayerChain, Minibatches, Model, Stack, hits};
+use crate::schedule::Progress;
 
 /// Runs whose networks have one shape, activation and normalisation, and whose streams are cut alike.
 ///
@@ -110,6 +111,7 @@ impl Lockstep {
         let cross_entropy = CrossEntropy::of(pass.logits(), &labels);
         let (losses, hits) = (numbers(cross_entropy.mean()), numbers(&hits(pass.logits(), &labels)));
         let backward = stack.backward(&networks, &pass, &cross_entropy, measured.contains(&true));
+        let is_linear = RulesTogether::measures(&networks);
         let seconds = start.elapsed().as_secs_f64() / members.len() as f64;
         let samples = labels.size()[1] as f64;
         if !on_host(stack.rows()) {
@@ -117,14 +119,24 @@ impl Lockstep {
                 // A reset has other initial parameters.
                 *rules = RulesTogether::of(&mut learners(&mut self.runs, members), stack);
             }
-            let is_whole = !measured.contains(&true) && losses.iter().all(|loss| loss.is_finite());
-            if let (true, Some(rules)) = (is_whole, rules) {
+            let [none, all] = [false, true].map(|due| measured.iter().all(|measured| *measured == due));
+            let follows = none || all && is_linear;
+            if let (true, Some(rules)) = (follows && losses.iter().all(|loss| loss.is_finite()), rules) {
                 let start = Instant::now();
-                rules.step(&mut learners(&mut self.runs, members), stack, backward.rows());
+                let mut learners = learners(&mut self.runs, members);
+                let progress: Vec<Progress> = prepared.iter().map(|(_, progress)| *progress).collect();
+                let mut found = if none {
+                    rules.update(&mut learners, stack, backward.rows());
+                    Vec::new()
+                } else {
+                    rules.measured_update(&mut learners, stack, (&pass, &backward), &progress)
+                }
+                .into_iter();
                 let seconds = [seconds, start.elapsed().as_secs_f64() / members.len() as f64];
                 let finish = |(network, &index): (usize, &usize)| {
-                    let run = &mut self.runs[index];
-                    (index, run.finish_together(hits[network] / samples, losses[network], seconds))
+                    let made =
+                        Together { accuracy: hits[network] / samples, loss: losses[network], measured: found.next() };
+                    (index, self.runs[index].finish_together(made, seconds))
                 };
                 return members.iter().enumerate().map(finish).collect();
             }

@@ -107,13 +107,13 @@ fn fault(message: &str, record: &RunRecord) -> String {
 /// The runs that one thread trains.
 enum Crew {
     Alone(Box<Run>),
-    Lockstep(Lockstep),
+    Lockstep(Box<Lockstep>),
 }
 
 impl Crew {
     fn of(mut runs: Vec<Run>, in_lockstep: bool) -> Option<Crew> {
         match in_lockstep {
-            true => Some(Crew::Lockstep(Lockstep::of(runs))),
+            true => Some(Crew::Lockstep(Box::new(Lockstep::of(runs)))),
             false => runs.pop().map(|run| Crew::Alone(Box::new(run))),
         }
     }

@@ -134,25 +134,109 @@ pub fn extreme_eigenvalues(
     options: LanczosOptions,
     generator: &mut impl Rng,
 ) -> Extremes {
-    let mut found = Extremes::LOST;
-    let mut steady = 0;
-    iterate(operator, options.products, generator, |matrix, rest| {
-        let previous = found;
+    let mut search = Search::new(ends, options.tolerance, operator.size());
+    iterate(operator, options.products, generator, |matrix, rest| search.is_over(matrix, rest));
+    search.found
+}
+
+/// What an iteration has found so far, and whether that is enough.
+struct Search {
+    ends: Ends,
+    tolerance: f64,
+    size: usize,
+    found: Extremes,
+    steady: usize,
+}
+
+impl Search {
+    fn new(ends: Ends, tolerance: f64, size: i64) -> Search {
+        Search { ends, tolerance, size: size as usize, found: Extremes::LOST, steady: 0 }
+    }
+
+    /// Looks at the matrix after another product.
+    fn is_over(&mut self, matrix: &Tridiagonal, rest: f64) -> bool {
+        let Search { ends, tolerance, found: previous, .. } = *self;
         let (now, errors, scale) = ritz_ends(matrix, rest);
         let [largest_error, smallest_error] = errors;
-        let within =
-            largest_error <= options.tolerance && (ends == Ends::Largest || smallest_error <= options.tolerance);
+        let within = largest_error <= tolerance && (ends == Ends::Largest || smallest_error <= tolerance);
         // Not a number, and so not still, at the first step.
-        let still = |new: Eigenvalue, old: Eigenvalue| (new.value - old.value).abs() <= 0.5 * options.tolerance * scale;
+        let still = |new: Eigenvalue, old: Eigenvalue| (new.value - old.value).abs() <= 0.5 * tolerance * scale;
         let still =
             still(now.largest, previous.largest) && (ends == Ends::Largest || still(now.smallest, previous.smallest));
-        steady = if within && still { steady + 1 } else { 0 };
+        self.steady = if within && still { self.steady + 1 } else { 0 };
         let products = matrix.diagonal.len();
-        let complete = rest <= scale * EXHAUSTED || products == operator.size() as usize;
-        found = Extremes { products, converged: (steady >= STEADY_STEPS || complete) && rest.is_finite(), ..now };
-        found.converged
-    });
-    found
+        let complete = rest <= scale * EXHAUSTED || products == self.size;
+        let converged = (self.steady >= STEADY_STEPS || complete) && rest.is_finite();
+        self.found = Extremes { products, converged, ..now };
+        converged
+    }
+}
+
+/// Symmetric linear maps of one size, whose products are made together.
+pub trait OperatorsTogether {
+    /// How many they are, R, and the dimension n of each; the element type and the device of their vectors.
+    fn vectors(&self) -> ([i64; 2], (Kind, Device));
+
+    /// The product of each with its own vector: R x n to R x n.
+    fn apply(&self, vectors: &Tensor) -> Tensor;
+}
+
+/// The same as [`extreme_eigenvalues`] of each of several operators, whose starts are drawn by a generator each. What is found
+/// of one does not depend on the others.
+///
+/// # Panics
+/// As [`iterate`], or the generators are not as many as the operators.
+pub fn extreme_eigenvalues_together<G: Rng>(
+    operators: &dyn OperatorsTogether,
+    ends: Ends,
+    options: LanczosOptions,
+    generators: &mut [&mut G],
+) -> Vec<Extremes> {
+    let ([count, size], own) = operators.vectors();
+    let most = options.products.min(size as usize);
+    assert!(
+        most > 0 && count as usize == generators.len(),
+        "Lanczos needs a product, a vector and a generator for each"
+    );
+    let basis = Tensor::zeros([count, most as i64, size], own);
+    let starts: Vec<Tensor> = generators.iter_mut().map(|generator| normal_vector(size, own, *generator)).collect();
+    let mut next = Tensor::stack(&starts, 0);
+    let mut lengths = lengths_of(&next);
+    let mut searches: Vec<(Search, Tridiagonal, bool)> =
+        (0..count).map(|_| (Search::new(ends, options.tolerance, size), Tridiagonal::default(), false)).collect();
+    for step in 0..most as i64 {
+        let mut current = basis.select(1, step);
+        current.copy_(&(&next / &lengths));
+        next = operators.apply(&current);
+        let diagonals = (&next * &current).sum_dim_intlist([1i64].as_slice(), true, own.0);
+        let known = basis.narrow(1, 0, step + 1);
+        for _ in 0..2 {
+            let along = known.bmm(&next.unsqueeze(2));
+            next -= known.transpose(1, 2).bmm(&along).squeeze_dim(2);
+        }
+        lengths = lengths_of(&next);
+        // The one look at what was computed.
+        let numbers = Tensor::cat(&[diagonals, lengths.shallow_clone()], 1).to_kind(Kind::Double);
+        let numbers = Vec::<f64>::try_from(numbers.to_device(Device::Cpu).flatten(0, -1)).expect("one dimension");
+        for ((search, matrix, is_over), entry) in searches.iter_mut().zip(numbers.chunks_exact(2)) {
+            if *is_over {
+                continue;
+            }
+            let rest = entry[1];
+            matrix.diagonal.push(entry[0]);
+            *is_over = search.is_over(matrix, rest) || !rest.is_finite() || rest == 0.0;
+            matrix.off_diagonal.push(rest);
+        }
+        if searches.iter().all(|(_, _, is_over)| *is_over) {
+            break;
+        }
+    }
+    searches.into_iter().map(|(search, ..)| search.found).collect()
+}
+
+/// The length of each row, R x 1.
+fn lengths_of(rows: &Tensor) -> Tensor {
+    rows.square().sum_dim_intlist([1i64].as_slice(), true, rows.kind()).sqrt()
 }
 
 /// A rest below this share of the operator's scale is rounding: the Krylov space is exhausted.
@@ -320,6 +404,43 @@ pub(crate) mod tests {
             assert!(found.converged && found.largest.residual < 1e-6, "{found:?}");
             assert!((found.largest.value - values.double_value(&[-1])).abs() < 1e-9 * scale, "{found:?}");
             assert!((found.smallest.value - values.double_value(&[0])).abs() < 1e-9 * scale, "{found:?}");
+        }
+    }
+
+    struct DenseTogether(Tensor);
+
+    impl OperatorsTogether for DenseTogether {
+        fn vectors(&self) -> ([i64; 2], (Kind, Device)) {
+            ([self.0.size()[0], self.0.size()[1]], (self.0.kind(), self.0.device()))
+        }
+        fn apply(&self, vectors: &Tensor) -> Tensor {
+            self.0.bmm(&vectors.unsqueeze(2)).squeeze_dim(2)
+        }
+    }
+
+    #[test]
+    fn together_each_is_found_as_alone() {
+        // One that overflows, one of zeros, and some that need more products than others.
+        let mut matrices: Vec<Tensor> = (0..4).map(|seed| random_symmetric(30, seed)).collect();
+        matrices[1] = Tensor::eye(30, DOUBLE);
+        matrices.push(Tensor::zeros([30, 30], DOUBLE));
+        matrices.push(random_symmetric(30, 7) * 1e200);
+        for (ends, tolerance) in [(Ends::Largest, 0.005), (Ends::Both, 1e-9)] {
+            let options = LanczosOptions { products: 40, tolerance };
+            let generator = |index: usize| ChaCha8Rng::seed_from_u64(index as u64);
+            let mut generators: Vec<ChaCha8Rng> = (0..matrices.len()).map(generator).collect();
+            let mut borrowed: Vec<&mut ChaCha8Rng> = generators.iter_mut().collect();
+            let together = DenseTogether(Tensor::stack(&matrices, 0));
+            let found = extreme_eigenvalues_together(&together, ends, options, &mut borrowed);
+            for (index, (matrix, found)) in matrices.iter().zip(found).enumerate() {
+                let alone = extreme_eigenvalues(&Dense(matrix.shallow_clone()), ends, options, &mut generator(index));
+                assert_eq!((found.products, found.converged), (alone.products, alone.converged), "{index}");
+                let close = |found: f64, alone: f64| {
+                    (found - alone).abs() <= 1e-9 * alone.abs().max(1.0) || (found.is_nan() && alone.is_nan())
+                };
+                assert!(close(found.largest.value, alone.largest.value), "{index}: {found:?}, alone {alone:?}");
+                assert!(close(found.smallest.value, alone.smallest.value), "{index}: {found:?}, alone {alone:?}");
+            }
         }
     }
 

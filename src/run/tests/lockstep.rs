@@ -170,8 +170,15 @@ fn by_tensor_operations_alone_as_on_a_gpu_it_is_the_same() {
     ];
     let sgd = json!({ "optimizer": "sgd", "learning_rate": 0.05 });
     let nesterov = json!({ "optimizer": "sgd", "nesterov": true, "learning_rate": 0.05 });
+    // The options that read most of an optimizer's memory.
+    let global = json!({
+        "methods": ["relu", "l2_adam+l2_loss"], "schedules": ["as_run"], "seeds": 2,
+        "measure": { "interval": 10, "sharpness_scale": "global", "effective_step": "elementwise", "lanczos": { "tolerance": 1e-8 } }
+    });
+    let smooth = json!({ "methods": ["tanh", "tanh+wasserstein"], "schedules": ["as_run"], "seeds": 1 });
+    without_slices(|| [&global, &smooth].into_iter().for_each(|settings| are_the_same_alone(&images(), settings)));
     for (methods, training) in methods.iter().zip([json!({}), json!({ "beta_ramp": "paper" }), sgd, nesterov]) {
-        let schedules = json!(["as_run", "linear"]);
+        let schedules = json!(["as_run", "linear", { "name": "debiased", "scope": "network", "beta": 50.0 }]);
         let settings = json!({ "methods": methods, "schedules": schedules, "seeds": [3], "training": training });
         without_slices(|| are_the_same_alone(&images(), &settings));
     }
