@@ -17,6 +17,6 @@ mod tests;
 pub use learning::{Learner, LearnerError, LearnerOptions};
 pub(crate) use observing::EVALUATION_CHUNK;
 pub use options::{Precision, Training};
-pub(crate) use together::RulesTogether;
+pub(crate) use together::{RulesTogether, follows_together};
 pub use update::{Diverged, LayerMeasurement, Measured, Task, Update};
 pub(crate) use update::{Passed, Traced};

@@ -2,9 +2,11 @@
 //! operations for all of them, which is what a GPU needs.
 
 use tch::{Kind, Tensor};
+use trainability_baselines::gradient_rule::GradientRule;
 use trainability_baselines::indicator::UpdateSummary;
-use trainability_baselines::penalty::Pull;
-use trainability_baselines::surgery::Intervention;
+use trainability_baselines::method::Rules;
+use trainability_baselines::penalty::{Penalty, Pull};
+use trainability_baselines::surgery::{Intervention, Surgery};
 
 use super::learning::Learner;
 use super::update::{LayerMeasurement, Measured};
@@ -19,24 +21,66 @@ use crate::schedule::{Progress, Scope};
 pub(crate) struct RulesTogether {
     /// Each tensor that the optimizers keep of a parameter, R x P.
     memory: Vec<Tensor>,
-    /// The multiple by which each network is pulled to 0, R x 1, if any is.
-    to_zero: Option<Tensor>,
-    /// The multiple by which each is pulled to other places, and these, R x P.
-    to_places: Option<(Tensor, Tensor)>,
+    to_zero: Option<Pulled>,
+    /// And the places, a row for each of the networks.
+    to_places: Option<(Pulled, Tensor)>,
     to_ranks: Option<Ranks>,
     /// What the penalties add to every eigenvalue of the Hessian of each network: the sum of their multiples.
     shifts: Vec<f64>,
 }
 
-/// Networks whose parameters are pulled to others by their rank.
+/// Networks whose parameters are pulled somewhere.
 #[derive(Debug)]
-struct Ranks {
+struct Pulled {
     /// Which networks, Int64.
     networks: Tensor,
     /// The multiple of each, a column.
     factors: Tensor,
+}
+
+impl Pulled {
+    /// Of networks and their multiples, if there are any.
+    fn of(pulled: &[(usize, f64)], like: &Tensor) -> Option<Pulled> {
+        let networks: Vec<i64> = pulled.iter().map(|(network, _)| *network as i64).collect();
+        let factors: Vec<f64> = pulled.iter().map(|(_, factor)| *factor).collect();
+        (!pulled.is_empty()).then(|| Pulled {
+            networks: Tensor::from_slice(&networks).to_device(like.device()),
+            factors: column(&factors, like),
+        })
+    }
+
+    /// The parameters of these networks alone.
+    fn select(&self, rows: &Tensor) -> Tensor {
+        rows.index_select(0, &self.networks)
+    }
+
+    /// Adds to the gradients of these networks alone: others may have parameters of which no multiple is a number.
+    fn add(&self, gradients: &Tensor, distances: Tensor) {
+        let _ = gradients.shallow_clone().index_add_(0, &self.networks, &(distances * &self.factors));
+    }
+}
+
+/// Networks whose parameters are pulled to others by their rank.
+#[derive(Debug)]
+struct Ranks {
+    pulled: Pulled,
     /// For each parameter where it begins in a row, and the sorted values, a row for each of the networks.
     sorted: Vec<(i64, Tensor)>,
+}
+
+/// Whether these rules of a method are followed together with those of others.
+pub(crate) fn follows_together(rules: &Rules) -> bool {
+    are_followed(&rules.penalties, rules.gradient_rule.as_deref(), &rules.surgeries)
+}
+
+fn are_followed(
+    penalties: &[Box<dyn Penalty>],
+    gradient_rule: Option<&dyn GradientRule>,
+    surgeries: &[Box<dyn Surgery>],
+) -> bool {
+    gradient_rule.is_none()
+        && surgeries.iter().all(|surgery| surgery.intervention() == Intervention::Reset)
+        && penalties.iter().all(|penalty| penalty.pull().is_some())
 }
 
 impl RulesTogether {
@@ -45,17 +89,12 @@ impl RulesTogether {
     pub(crate) fn of(learners: &mut [&mut Learner], stack: &Stack) -> Option<RulesTogether> {
         let _guard = tch::no_grad_guard();
         let is_plain = |learner: &Learner| {
-            let resets = |intervention: Intervention| intervention == Intervention::Reset;
-            learner.gradient_rule.is_none()
-                && learner.surgeries.iter().all(|surgery| resets(surgery.intervention()))
-                && learner.penalties.iter().all(|penalty| penalty.pull().is_some())
-                && learner.schedule.scope() == Scope::Layer
+            learner.schedule.scope() == Scope::Layer
+                && are_followed(&learner.penalties, learner.gradient_rule.as_deref(), &learner.surgeries)
         };
         if !learners.iter().all(|learner| is_plain(learner)) {
             return None;
         }
-        let kind = stack.rows().kind();
-        let column = |numbers: &[f64]| column(numbers, stack.rows());
         let (mut to_zero, mut places, mut ranks, mut shifts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (network, learner) in learners.iter().enumerate() {
             let [mut zero, mut place, mut rank] = [0.0; 3];
@@ -65,7 +104,7 @@ impl RulesTogether {
                     Pull::Zero(factor) => zero += factor,
                     Pull::Places(factor, to) => {
                         place += factor;
-                        targets = Some(flat(&to));
+                        targets = Some(flat(&to).to_kind(stack.rows().kind()));
                     }
                     Pull::Ranks(factor, to) => {
                         let sorted: Vec<Tensor> = to.iter().map(|values| values.flatten(0, -1)).collect();
@@ -75,20 +114,19 @@ impl RulesTogether {
                 }
             }
             shifts.push(zero + place + rank);
-            to_zero.push(zero);
-            places.push((place, targets));
+            if zero != 0.0 {
+                to_zero.push((network, zero));
+            }
+            if let Some(targets) = targets {
+                places.push(((network, place), targets));
+            }
         }
-        let factors: Vec<f64> = places.iter().map(|(factor, _)| *factor).collect();
-        let anywhere = |target: Option<Tensor>| target.unwrap_or_else(|| stack.rows().get(0).zeros_like());
-        let targets: Vec<Tensor> = places.into_iter().map(|(_, target)| anywhere(target)).collect();
+        let (to_places, targets): (Vec<(usize, f64)>, Vec<Tensor>) = places.into_iter().unzip();
         let memory = lay_together(learners, stack)?;
         Some(RulesTogether {
             memory,
-            to_zero: to_zero.iter().any(|factor| *factor != 0.0).then(|| column(&to_zero)),
-            to_places: factors
-                .iter()
-                .any(|factor| *factor != 0.0)
-                .then(|| (column(&factors), Tensor::stack(&targets, 0).to_kind(kind))),
+            to_zero: Pulled::of(&to_zero, stack.rows()),
+            to_places: Pulled::of(&to_places, stack.rows()).map(|pulled| (pulled, Tensor::stack(&targets, 0))),
             to_ranks: Ranks::of(&ranks, stack),
             shifts,
         })
@@ -97,15 +135,14 @@ impl RulesTogether {
     /// Adds the penalties to the gradients, R x P.
     fn add_penalties(&self, stack: &Stack, gradients: &Tensor) {
         let rows = stack.rows();
-        let mut gradients = gradients.shallow_clone();
-        if let Some(factor) = &self.to_zero {
-            let _ = gradients.g_add_(&(rows * factor));
+        if let Some(pulled) = &self.to_zero {
+            pulled.add(gradients, pulled.select(rows));
         }
-        if let Some((factor, targets)) = &self.to_places {
-            let _ = gradients.g_add_(&((rows - targets) * factor));
+        if let Some((pulled, targets)) = &self.to_places {
+            pulled.add(gradients, pulled.select(rows) - targets);
         }
         if let Some(ranks) = &self.to_ranks {
-            ranks.pull(rows, &gradients);
+            ranks.pull(rows, gradients);
         }
     }
 
@@ -220,23 +257,18 @@ impl Ranks {
             first += values.size()[1];
             (begin, values)
         });
-        let networks: Vec<i64> = pulled.iter().map(|(network, ..)| *network as i64).collect();
-        let factors: Vec<f64> = pulled.iter().map(|(_, factor, _)| *factor).collect();
-        Some(Ranks {
-            sorted: sorted.collect(),
-            networks: Tensor::from_slice(&networks).to_device(stack.rows().device()),
-            factors: column(&factors, stack.rows()),
-        })
+        let networks: Vec<(usize, f64)> = pulled.iter().map(|(network, factor, _)| (*network, *factor)).collect();
+        Some(Ranks { sorted: sorted.collect(), pulled: Pulled::of(&networks, stack.rows())? })
     }
 
     fn pull(&self, rows: &Tensor, gradients: &Tensor) {
-        let own = rows.index_select(0, &self.networks);
+        let own = self.pulled.select(rows);
         for (first, targets) in &self.sorted {
             let length = targets.size()[1];
             let (values, places) = own.narrow(1, *first, length).sort(1, false);
-            let distance = (values - targets) * &self.factors;
-            let at_places = distance.zeros_like().scatter(1, &places, &distance);
-            let _ = gradients.narrow(1, *first, length).index_add_(0, &self.networks, &at_places);
+            let distances = values - targets;
+            let at_places = distances.zeros_like().scatter(1, &places, &distances);
+            self.pulled.add(&gradients.narrow(1, *first, length), at_places);
         }
     }
 }
@@ -248,6 +280,9 @@ fn lay_together(learners: &mut [&mut Learner], stack: &Stack) -> Option<Vec<Tens
         own.push(learner.optimizer.memory_mut()?);
     }
     let sorts = own.first()?.first()?.len();
+    if own.iter().flatten().any(|memory| memory.len() != sorts) {
+        return None;
+    }
     let together = (0..sorts).map(|sort| {
         let row = |memory: &Vec<Vec<&mut Tensor>>| flat(&memory.iter().map(|of| &*of[sort]).collect::<Vec<&Tensor>>());
         let rows = Tensor::stack(&own.iter().map(row).collect::<Vec<Tensor>>(), 0);

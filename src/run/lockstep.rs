@@ -15,10 +15,9 @@ use crate::schedule::Progress;
 /// What one of them writes does not depend on the others, nor on how many they are.
 #[derive(Debug)]
 pub(crate) struct Lockstep {
-    runs: Vec<Run>,
+    /// None where a run has left.
+    runs: Vec<Option<Run>>,
     abreast: Option<Abreast>,
-    /// Those that have ended, one way or the other.
-    has_ended: Vec<bool>,
 }
 
 /// The runs that are trained: those that are least far.
@@ -33,37 +32,35 @@ struct Abreast {
 impl Lockstep {
     /// Of runs that may be at different places; those behind catch up first.
     pub(crate) fn of(runs: Vec<Run>) -> Lockstep {
-        let has_ended = runs.iter().map(Run::is_over).collect();
-        Lockstep { runs, abreast: None, has_ended }
+        Lockstep { runs: runs.into_iter().map(Some).collect(), abreast: None }
     }
 
     /// One of them.
+    ///
+    /// # Panics
+    /// It has left.
     pub(crate) fn run_mut(&mut self, index: usize) -> &mut Run {
-        &mut self.runs[index]
+        run_mut(&mut self.runs, index)
     }
 
-    /// Trains one of them no further.
+    /// Trains one of them no further, and forgets it.
     pub(crate) fn leave(&mut self, index: usize) {
-        self.has_ended[index] = true;
+        self.runs[index] = None;
         self.abreast = None;
     }
 
-    /// The next update of the runs that are least far, with their places; a run whose loss left the real numbers takes part in
-    /// no further one.
+    /// The next update of the runs that are least far, with their places. A run that is over, or whose loss left the real numbers,
+    /// has to leave before the next.
+    ///
+    /// # Panics
+    /// All have left.
     pub(crate) fn advance(&mut self) -> Vec<(usize, Result<Advance, RunDiverged>)> {
         let mut abreast = self.abreast.take().unwrap_or_else(|| self.line_up());
         let advanced = self.update(&mut abreast);
-        let members = &abreast.members;
-        let mut stays = true;
-        for (index, advance) in &advanced {
-            self.has_ended[*index] = advance.is_err() || self.runs[*index].is_over();
-            stays &= !self.has_ended[*index];
-        }
-        let place = self.runs[members[0]].learner().updates();
-        let caught_up = |(index, run): (usize, &Run)| {
-            run.learner().updates() == place && !self.has_ended[index] && !members.contains(&index)
-        };
-        if stays && !self.runs.iter().enumerate().any(caught_up) {
+        // Once they have caught up with others these join them.
+        let place = self.run_mut(abreast.members[0]).learner().updates();
+        let others = self.runs.iter().enumerate().filter(|(index, _)| !abreast.members.contains(index));
+        if !others.flat_map(|(_, run)| run).any(|run| run.learner().updates() == place) {
             self.abreast = Some(abreast);
         }
         advanced
@@ -71,14 +68,12 @@ impl Lockstep {
 
     /// Stacks the networks of the runs that are least far.
     fn line_up(&mut self) -> Abreast {
-        let (runs, has_ended) = (&mut self.runs, &self.has_ended);
         let place = |run: &Run| run.learner().updates();
-        let going = runs.iter().zip(has_ended).filter(|(_, ended)| !**ended);
-        let least = going.map(|(run, _)| place(run)).min().unwrap_or_default();
+        let least = self.runs.iter().flatten().map(place).min().expect("a run has not left");
         let mut members = Vec::new();
         let mut models: Vec<&mut dyn Model> = Vec::new();
-        for (index, run) in runs.iter_mut().enumerate() {
-            if !has_ended[index] && place(run) == least {
+        for (index, run) in self.runs.iter_mut().enumerate() {
+            if let Some(run) = run.as_mut().filter(|run| place(run) == least) {
                 members.push(index);
                 models.push(run.learner.model_mut());
             }
@@ -89,12 +84,12 @@ impl Lockstep {
 
     fn update(&mut self, abreast: &mut Abreast) -> Vec<(usize, Result<Advance, RunDiverged>)> {
         let Abreast { members, stack, rules } = abreast;
-        let begins = self.runs[members[0]].begins_task();
+        let begins = self.run_mut(members[0]).begins_task();
         let mut prepared = Vec::with_capacity(members.len());
         let mut minibatches = Minibatches { inputs: Vec::new(), of_network: Vec::new() };
         let mut measured = Vec::with_capacity(members.len());
         for &index in &*members {
-            let run = &mut self.runs[index];
+            let run = self.run_mut(index);
             run.begin_task_if_due();
             let UpdateInputs { inputs, labels, progress } = run.next_minibatch();
             measured.push(run.learner.begin_update(progress));
@@ -103,8 +98,9 @@ impl Lockstep {
             prepared.push((labels, progress));
         }
         let start = Instant::now();
-        let chain = |&index: &usize| self.runs[index].learner().model().chain().expect("checked beforehand");
-        let networks: Vec<LayerChain> = members.iter().map(chain).collect();
+        let own = self.runs.iter().enumerate().filter(|(index, _)| members.contains(index)).flat_map(|(_, run)| run);
+        let networks: Vec<LayerChain> =
+            own.map(|run| run.learner().model().chain().expect("networks in a stack are chains")).collect();
         let labels: Vec<&Tensor> = prepared.iter().map(|(labels, _)| labels).collect();
         let labels = Tensor::stack(&labels, 0);
         let pass = stack.forward(&networks, minibatches);
@@ -136,14 +132,14 @@ impl Lockstep {
                 let finish = |(network, &index): (usize, &usize)| {
                     let made =
                         Together { accuracy: hits[network] / samples, loss: losses[network], measured: found.next() };
-                    (index, self.runs[index].finish_together(made, seconds))
+                    (index, self.run_mut(index).finish_together(made, seconds))
                 };
                 return members.iter().enumerate().map(finish).collect();
             }
         }
         let mut advanced = Vec::with_capacity(members.len());
         for (network, (&index, (labels, progress))) in members.iter().zip(&prepared).enumerate() {
-            let run = &mut self.runs[index];
+            let run = self.run_mut(index);
             let backward = backward.of(network, run.learner().model().layers());
             let passed = run.learner.check_loss(losses[network]).map(|loss| Passed {
                 accuracy: hits[network] / samples,
@@ -163,9 +159,13 @@ impl Lockstep {
 }
 
 /// The learners of some runs.
-fn learners<'a>(runs: &'a mut [Run], members: &[usize]) -> Vec<&'a mut Learner> {
+fn learners<'a>(runs: &'a mut [Option<Run>], members: &[usize]) -> Vec<&'a mut Learner> {
     let own = runs.iter_mut().enumerate().filter(|(index, _)| members.contains(index));
-    own.map(|(_, run)| &mut run.learner).collect()
+    own.flat_map(|(_, run)| run).map(|run| &mut run.learner).collect()
+}
+
+fn run_mut(runs: &mut [Option<Run>], index: usize) -> &mut Run {
+    runs[index].as_mut().expect("a run that has not left")
 }
 
 /// The elements of a tensor, wherever it lies.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use globset::Glob;
 use trainability_record::digest::{Digest, read_json, write_json};
-use trainability_record::{Status, read_record};
+use trainability_record::{RunRecord, Status, read_record};
 
 use super::cost::{self, Cost, Left, Occasion};
 use super::crew::{crews, is_single, places};
@@ -280,7 +280,7 @@ fn train_all<'a>(
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).start_handler(single_threaded).build()?;
     let images = SharedImages::of(set);
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let setting = Setting { images: &images, folder, options, listener };
+    let setting = Setting { images: &images, folder, options, listener, stop: &stop };
     // Each thread takes the next runs of the plan, in its order, so that whole seeds are complete early.
     let work = |_: rayon::BroadcastContext| {
         let mut ended = Vec::new();
@@ -290,12 +290,8 @@ fn train_all<'a>(
                 stop.store(true, Ordering::Relaxed);
                 break;
             };
-            for (&run, record) in crew.iter().zip(records) {
-                if options.fail_fast && !matches!(record.status, Status::Finished | Status::Running) {
-                    stop.store(true, Ordering::Relaxed);
-                }
-                ended.push((run, record.status, record.error));
-            }
+            let told = |(&run, record): (&&'a RunPlan, RunRecord)| (run, record.status, record.error);
+            ended.extend(crew.iter().zip(records).map(told));
         }
         ended
     };

@@ -1,10 +1,15 @@
 //! Which runs are trained together.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+
+use trainability_record::read_record;
 
 use super::memory::Places;
 use super::options::SweepOptions;
+use super::run_state::checkpoint_path;
 use crate::data::ImageSet;
+use crate::learner::follows_together;
 use crate::run::RunPlan;
 
 /// Runs in lock step, at most: on a processor, which gains little by many and keeps all of them in memory; and on a GPU.
@@ -27,16 +32,20 @@ pub(super) fn joins(run: &RunPlan, options: &SweepOptions) -> bool {
 /// The runs that a thread takes at a time: one, or, in lock step, as many as are alike. They come in the order of the plan,
 /// by the first of each.
 pub(super) fn crews<'a>(runs: &[&'a RunPlan], set: &ImageSet, options: &SweepOptions) -> Vec<Vec<&'a RunPlan>> {
-    let mut alike: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    let mut alike: BTreeMap<String, Vec<(u64, usize)>> = BTreeMap::new();
     let jobs = options.jobs.max(1);
     for (index, run) in runs.iter().enumerate() {
-        let key = if joins(run, options) { likeness(run, set) } else { format!("alone {index}") };
-        alike.entry(key).or_default().push(index);
+        let (key, made) = match joins(run, options) {
+            true => (likeness(run, set), made(run, &options.out)),
+            false => (format!("alone {index}"), 0),
+        };
+        alike.entry(key).or_default().push((made, index));
     }
     // Every thread has work, and no crew is much larger than another.
     let [host, device] = MOST;
     let mut found: Vec<&[usize]> = Vec::new();
-    for own in alike.values() {
+    let abreast: Vec<Vec<usize>> = alike.into_values().flat_map(|own| abreast(own, runs)).collect();
+    for own in &abreast {
         let most = if runs[own[0]].device.is_cpu() { host } else { device };
         let count = own.len().div_ceil(most).max(jobs.min(own.len()));
         found.extend(own.chunks(own.len().div_ceil(count)));
@@ -45,17 +54,45 @@ pub(super) fn crews<'a>(runs: &[&'a RunPlan], set: &ImageSet, options: &SweepOpt
     found.into_iter().map(|crew| crew.iter().map(|&index| runs[index]).collect()).collect()
 }
 
+/// Updates that a run has made, by its checkpoint.
+fn made(run: &RunPlan, out: &Path) -> u64 {
+    let folder = out.join("runs").join(run.name());
+    let has_checkpoint = checkpoint_path(&folder).exists();
+    has_checkpoint.then(|| read_record(&folder).ok().flatten()).flatten().map_or(0, |record| record.updates)
+}
+
+/// The share of a run that others wait for it to catch up with them: more, and they go on without it.
+const CATCHING_UP: f64 = 0.05;
+
+/// Parts of the runs, each with the updates that it has made, that are about as far as each other; each part in the order of the
+/// plan.
+fn abreast(mut own: Vec<(u64, usize)>, runs: &[&RunPlan]) -> Vec<Vec<usize>> {
+    own.sort_unstable();
+    let is_near = |a: &(u64, usize), b: &(u64, usize)| (b.0 - a.0) as f64 <= CATCHING_UP * runs[a.1].updates() as f64;
+    let part = |part: &[(u64, usize)]| {
+        let mut indices: Vec<usize> = part.iter().map(|(_, index)| *index).collect();
+        indices.sort_unstable();
+        indices
+    };
+    own.chunk_by(is_near).map(part).collect()
+}
+
 /// How many runs are at work at the same time.
 pub(super) fn places(runs: &[&RunPlan], set: &ImageSet, options: &SweepOptions) -> Places {
     let abreast = crews(runs, set, options).iter().map(Vec::len).max().unwrap_or(1);
     Places { jobs: options.jobs, abreast }
 }
 
-/// What is the same in runs whose passes can be made together.
+/// What is the same in runs whose passes can be made together, and on a GPU everything that follows them too: so what becomes
+/// of a run does not depend on the others.
 fn likeness(run: &RunPlan, set: &ImageSet) -> String {
     let method = run.method.build();
     let (shape, lengths) = (run.shape(set, &method), run.lengths());
-    format!("{shape:?} {:?} {:?} {lengths:?} {}", method.activation, method.normalization, run.device)
+    let (activation, normalization) = (&method.activation, &method.normalization);
+    let passes = format!("{shape:?} {activation:?} {normalization:?} {lengths:?} {}", run.device);
+    let is_of_layers = run.resolved.options.get("scope").is_none_or(|scope| scope != "network");
+    let (follows, measure) = (is_of_layers && follows_together(&method.rules), run.measure);
+    format!("{passes} {} {follows} {} {:?}", run.training.optimizer, measure.interval, measure.lanczos)
 }
 
 #[cfg(test)]
@@ -113,6 +150,30 @@ mod tests {
         assert_eq!(sizes(5, 2), [3, 2]);
         assert_eq!(sizes(1, 2), [1]);
         assert_eq!(sizes(20, 1), [7, 7, 6]);
+    }
+
+    #[test]
+    fn what_follows_the_passes_is_the_same_for_all_of_a_crew() {
+        let of = |changes: Value| crews_of(&changes, true, 1).len();
+        assert_eq!(of(json!({ "grid": { "training.optimizer": ["adam", "sgd"] } })), 2);
+        assert_eq!(of(json!({ "grid": { "measure.interval": [2, 3] } })), 2);
+        assert_eq!(of(json!({ "grid": { "measure.lanczos.products": [10, 20] } })), 2);
+        assert_eq!(of(json!({ "methods": ["relu", "gradient_clipping", "redo"] })), 2);
+        assert_eq!(
+            of(json!({ "schedules": ["debiased", { "name": "debiased", "label": "whole", "scope": "network" }] })),
+            2
+        );
+        assert_eq!(of(json!({ "grid": { "training.learning_rate": [0.1, 0.2] } })), 1);
+    }
+
+    #[test]
+    fn runs_that_are_far_behind_are_not_waited_for() {
+        let set = images(40, [1, 4, 4], 0);
+        let plans = plans(&ImageFacts::of(&set), &[&json!({ "seeds": 5, "stream": { "tasks": 10, "epochs": 10 } })]);
+        let runs: Vec<&RunPlan> = plans.iter().collect();
+        assert_eq!(runs[0].updates(), 200);
+        let made = vec![(100, 0), (0, 1), (110, 2), (0, 3), (121, 4)];
+        assert_eq!(abreast(made, &runs), [vec![1, 3], vec![0, 2], vec![4]]);
     }
 
     #[test]

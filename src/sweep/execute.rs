@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use trainability_record::atomic::WriteError;
@@ -65,6 +66,8 @@ pub(super) struct Setting<'a> {
     pub(super) folder: &'a SweepFolder,
     pub(super) options: &'a SweepOptions,
     pub(super) listener: &'a dyn Listener,
+    /// Set where no further run is to be started.
+    pub(super) stop: &'a AtomicBool,
 }
 
 /// Carries out one run, or several in lock step, and returns their records in the same order, which are on disk as well wherever
@@ -81,7 +84,19 @@ pub(super) fn execute(plans: &[&RunPlan], setting: Setting) -> Result<Vec<RunRec
     let mut taken_over = attempt.as_ref().is_ok_and(Result::is_err);
     if let Err(panic) = attempt {
         let message = panic_message(panic.as_ref());
-        for member in members.iter_mut().filter(|member| !member.has_ended) {
+        let left: Vec<&mut RunAtWork> = members.iter_mut().filter(|member| !member.has_ended).collect();
+        if plans.len() > 1 {
+            // It may be the fault of one of them, and the others have checkpoints.
+            let several = left.len();
+            let sentence = format!("{several} runs in lock step were stopped and go on one by one: {message}");
+            setting.listener.noticed(&sentence);
+        }
+        for member in left {
+            member.rows = None;
+            if plans.len() > 1 {
+                member.record = execute(&[member.plan], setting)?.remove(0);
+                continue;
+            }
             member.record.status = Status::Failed;
             // libtorch throws where the system has no memory: that may be otherwise another time.
             member.record.fault = !wants_memory(&message);
@@ -150,6 +165,8 @@ struct RunAtWork<'a> {
     rows: Option<RowFiles>,
     /// Seconds spent before.
     earlier: BTreeMap<String, f64>,
+    /// Its share of the seconds of this attempt.
+    spent: f64,
     has_ended: bool,
 }
 
@@ -158,8 +175,8 @@ struct RunAtWork<'a> {
 /// # Errors
 /// The runs are another process's by now.
 fn train(members: &mut [RunAtWork], setting: Setting) -> Result<(), TakenOver> {
-    let Setting { options, listener, .. } = setting;
-    let clock = Clock { start: Instant::now(), runs: members.len() as f64 };
+    let options = setting.options;
+    let mut clock = Clock { since: Instant::now(), runs: members.len() };
     let (mut crewed, mut runs): (Vec<&mut RunAtWork>, Vec<Run>) = (Vec::new(), Vec::new());
     for member in members {
         match member.begin(clock, setting) {
@@ -170,32 +187,44 @@ fn train(members: &mut [RunAtWork], setting: Setting) -> Result<(), TakenOver> {
             Err(error) => member.fail(&error, setting)?,
         }
     }
-    let mut going: usize = crewed.iter().filter(|member| !member.has_ended).count();
     let Some(mut crew) = Crew::of(runs, crewed.iter().all(|member| joins(member.plan, options))) else { return Ok(()) };
+    for (index, member) in crewed.iter_mut().enumerate() {
+        let run = crew.run_mut(index);
+        if run.is_over() {
+            if let Err(error) = member.finish(run, None, clock, setting) {
+                member.fail(&error, setting)?;
+            }
+            crew.leave(index);
+        }
+    }
     let mut last_checkpoint = Instant::now();
-    while going > 0 {
-        for (index, advance) in crew.advance() {
+    loop {
+        let going = crewed.iter().filter(|member| !member.has_ended).count();
+        if going == 0 {
+            return Ok(());
+        }
+        clock.runs = going;
+        let advanced = crew.advance();
+        crewed.iter_mut().filter(|member| !member.has_ended).for_each(|member| member.spent += clock.share());
+        clock.since = Instant::now();
+        for (index, advance) in advanced {
             let (member, run) = (&mut crewed[index], crew.run_mut(index));
             let taken = match advance {
                 Ok(advance) => {
-                    listener.updated(1);
                     let taken = member.take_in(&advance, run, setting);
                     if run.is_over() { taken.and_then(|()| member.finish(run, None, clock, setting)) } else { taken }
                 }
                 Err(diverged) => member.finish(run, Some(diverged), clock, setting),
             };
-            match taken {
-                Ok(()) if !member.has_ended => {}
-                Ok(()) => going -= 1,
-                Err(error) => {
-                    member.fail(&error, setting)?;
-                    crew.leave(index);
-                    going -= 1;
-                }
+            if let Err(error) = taken {
+                member.fail(&error, setting)?;
+            }
+            if member.has_ended {
+                crew.leave(index);
             }
         }
         let stop = options.signals.stop().is_some();
-        if going > 0 && (stop || last_checkpoint.elapsed() >= options.checkpoint_every) {
+        if stop || last_checkpoint.elapsed() >= options.checkpoint_every {
             for (index, member) in crewed.iter_mut().enumerate().filter(|(_, member)| !member.has_ended) {
                 let saved = member.save(crew.run_mut(index), clock, setting);
                 let left = match saved {
@@ -205,31 +234,36 @@ fn train(members: &mut [RunAtWork], setting: Setting) -> Result<(), TakenOver> {
                 };
                 left?;
                 crew.leave(index);
-                going -= 1;
             }
             last_checkpoint = Instant::now();
         }
     }
-    Ok(())
 }
 
-/// The time of runs that share a thread: each counts its share.
+/// The time that has not been counted yet, of runs that share a thread.
 #[derive(Clone, Copy)]
 struct Clock {
-    start: Instant,
-    runs: f64,
+    since: Instant,
+    runs: usize,
+}
+
+impl Clock {
+    /// The seconds of one of them.
+    fn share(self) -> f64 {
+        self.since.elapsed().as_secs_f64() / self.runs as f64
+    }
 }
 
 impl<'a> RunAtWork<'a> {
     fn of(plan: &'a RunPlan, setting: Setting) -> RunAtWork<'a> {
         let record = RunRecord::begun(&plan.hash, &plan.method.label, &plan.schedule, plan.seed, plan.options.clone());
         let folder = setting.folder.run(plan);
-        RunAtWork { plan, folder, record, rows: None, earlier: BTreeMap::new(), has_ended: false }
+        RunAtWork { plan, folder, record, rows: None, earlier: BTreeMap::new(), spent: 0.0, has_ended: false }
     }
 
     /// Sets the run up, or takes it up where it was.
     fn begin(&mut self, clock: Clock, setting: Setting) -> Result<Run, RunError> {
-        let Setting { images, folder, options, listener } = setting;
+        let Setting { images, folder, options, listener, .. } = setting;
         let Beginning { run, recorder, seconds, resumptions, lockstep } =
             begin(self.plan, images, &self.folder, listener)?;
         let events = options.tensorboard.then(|| EventFile::begin(&folder.events(self.plan), &self.folder));
@@ -250,6 +284,7 @@ impl<'a> RunAtWork<'a> {
         let record = &mut self.record;
         (record.tasks, record.updates, record.last_finite_loss) =
             (run.tasks(), run.learner().updates(), run.learner().last_finite_loss());
+        setting.listener.updated(1);
         let rows = self.rows.as_mut().expect("a run that has begun has rows");
         rows.recorder.add_controls(&advance.controls)?;
         if let Some(row) = &advance.task {
@@ -326,6 +361,9 @@ impl<'a> RunAtWork<'a> {
         if matches!(record.status, Status::Finished | Status::Diverged) {
             let _ = fs::remove_dir_all(self.folder.join("checkpoint"));
         }
+        if setting.options.fail_fast && !matches!(record.status, Status::Finished | Status::Running) {
+            setting.stop.store(true, Ordering::Relaxed);
+        }
         setting.listener.ended(self.plan, record);
         Ok(())
     }
@@ -340,7 +378,7 @@ impl<'a> RunAtWork<'a> {
         record.scheduled = learner.is_scheduled();
         (record.flat_curvature_events, record.unconverged_curvature_events) = learner.curvature_events();
         let now = run.seconds().iter().map(|(part, seconds)| (*part, *seconds));
-        let total = clock.start.elapsed().as_secs_f64() / clock.runs;
+        let total = self.spent + clock.share();
         for (part, seconds) in now.chain([("total", total)]) {
             record.seconds.insert(part.to_owned(), self.earlier.get(part).copied().unwrap_or_default() + seconds);
         }

@@ -1,8 +1,8 @@
 //! What a panic says.
 
-/// Whether a panic's message is libtorch's where the system has no memory.
+/// Whether a panic's message is libtorch's where the system, or a GPU, has no memory.
 pub(super) fn wants_memory(message: &str) -> bool {
-    message.contains("allocate memory")
+    message.contains("allocate memory") || message.contains("out of memory")
 }
 
 /// The first line of a panic's message, or of libtorch's: to that it adds the addresses of its functions, with line breaks

@@ -66,6 +66,19 @@ fn sabotage(work: &Workdir, act: fn()) -> SweepOutcome {
 }
 
 #[test]
+fn a_fault_in_lockstep_is_nobody_elses_fault_and_they_go_on_one_by_one() {
+    let work = Workdir::new();
+    let (plan, set) = work.plan();
+    let saboteur = Saboteur { after: 14, count: AtomicU64::new(0), act: throw };
+    let options = SweepOptions { in_lockstep: true, checkpoint_every: Duration::ZERO, ..options(work.path("out")) };
+    let outcome = carry_out(&plan, &set, &options, &saboteur).unwrap();
+    assert_eq!((outcome.finished, outcome.is_complete()), (2, true), "{:?}", outcome.failed);
+    work.sweep("whole", &["--engine", "lockstep"]).succeeded();
+    work.assert_same_runs("out", "whole");
+    assert_eq!(work.record("out", RUN).resumptions, 1, "it goes on from its checkpoint");
+}
+
+#[test]
 fn a_fault_is_recorded_with_its_place_and_the_other_run_finishes() {
     for (act, reason) in [
         (throw as fn(), "mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)"),
