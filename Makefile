@@ -54,9 +54,11 @@ paper: build ## the same with configs/paper.json, the setting of the paper: many
 
 # The arms of configs/small.json that claims ask for; layer norm takes several times as long as the others, and has its base rate alone.
 SMALL := 'crelu/*/*' 'l2_*/*/*' 'wasserstein/*/*' 'relu/constant*/*' 'layer_norm/constant/*' 'reset*/*/*'
+# Those of configs/controls.json that decide.
+CONTROLS := '{crelu,wasserstein,l2_loss}/{constant,as_run,paper,floor_only,constant-learning_rate=0.0003}/*' 'relu/constant/*' 'reset*/*/*'
 reference: build ## run the published sweeps again, about ten hours, and write docs/reference; a second call goes on
-	@$(PYTHON) scripts/check_reference.py --can-make quick field small
-	@echo "configs/small.json at 40 seeds and the replay of the rates of ten, configs/quick.json at five seeds, configs/field.json: 3,441 runs"
+	@$(PYTHON) scripts/check_reference.py --can-make controls field small
+	@echo "configs/small.json at 40 seeds and the replay of the rates of ten, configs/controls.json at ten seeds, configs/field.json"
 	@set -e; for arms in $(SMALL); do $(PROGRAM) sweep configs/small.json --seeds 0..10 --only "$$arms" $(ARGS); done
 	@[ -d results/small/replay ] || $(PROGRAM) replay results/small
 	@set -e; for arms in 'crelu/*/*' 'l2_*/*/*' 'wasserstein/*/*'; do \
@@ -64,13 +66,14 @@ reference: build ## run the published sweeps again, about ten hours, and write d
 	@set -e; for arms in $(SMALL); do $(PROGRAM) sweep configs/small.json --seeds 10..40 --only "$$arms" $(ARGS); done
 	@rm -rf docs/reference/small
 	@$(PROGRAM) report results/small results/small-replay --out docs/reference/small --plots docs/reference/small/plots
-	@rm docs/reference/small/report.html docs/reference/small/plots/*.svg
-	@$(PROGRAM) sweep configs/quick.json --seeds 0..5 $(ARGS)
+	@set -e; for arms in $(CONTROLS); do $(PROGRAM) sweep configs/controls.json --only "$$arms" $(ARGS); done
+	@rm -rf docs/reference/controls
+	@$(PROGRAM) report results/controls --out docs/reference/controls --plots docs/reference/controls/plots
+	@rm docs/reference/*/report.html docs/reference/*/plots/*.svg
 	@$(PROGRAM) sweep configs/field.json $(ARGS)
-	@set -e; for sweep in quick field; do $(PROGRAM) report results/$$sweep; \
-	cp results/$$sweep/summary.csv results/$$sweep/ordering.csv results/$$sweep/claims.csv docs/reference/$$sweep; done
-	@cp results/quick/sweep.json docs/reference/quick
-	@$(PYTHON) scripts/check_reference.py --made quick field small
+	@$(PROGRAM) report results/field
+	@cp results/field/summary.csv results/field/ordering.csv results/field/claims.csv docs/reference/field
+	@$(PYTHON) scripts/check_reference.py --made controls field small
 
 same-numbers: setup ## show whether HEAD trains the same bytes as an older commit (COMMIT=4f1382c)
 	@$(PYTHON) scripts/same_numbers.py $(COMMIT) $(ARGS)

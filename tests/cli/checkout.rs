@@ -56,17 +56,17 @@ fn git_sees_nothing_of_what_the_program_writes() {
 fn published_results_are_whole_and_kept() {
     let work = watched();
     let reference = root().join("docs/reference");
-    let report = fs::read_to_string(reference.join("small/report.md")).unwrap();
-    let links = report.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
-    let pictures: Vec<&str> = links.filter(|link| link.ends_with(".png")).collect();
-    assert!(pictures.contains(&"plots/at_a_glance.png"), "{pictures:?}");
-    let tables = ["summary.csv", "ordering.csv", "predictiveness.csv", "claims.csv", "report.md"];
-    let small = pictures.into_iter().chain(tables).map(|name| ("small", name));
-    let older = [("quick", "summary.csv"), ("quick", "sweep.json"), ("field", "summary.csv")];
-    let mut expected = String::new();
-    let mut paths: Vec<String> =
-        small.chain(older).map(|(sweep, name)| format!("docs/reference/{sweep}/{name}")).collect();
+    let mut paths = vec!["docs/reference/field/summary.csv".to_owned()];
+    for sweep in ["small", "controls"] {
+        let report = fs::read_to_string(reference.join(sweep).join("report.md")).unwrap();
+        let links = report.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
+        let pictures: Vec<&str> = links.filter(|link| link.ends_with(".png")).collect();
+        assert!(pictures.contains(&"plots/at_a_glance.png"), "{pictures:?}");
+        let tables = ["summary.csv", "ordering.csv", "predictiveness.csv", "claims.csv", "report.md"];
+        paths.extend(pictures.into_iter().chain(tables).map(|name| format!("docs/reference/{sweep}/{name}")));
+    }
     paths.sort();
+    let mut expected = String::new();
     for path in paths {
         work.write(&path, fs::read(root().join(&path)).unwrap_or_else(|error| panic!("{path}: {error}")));
         expected += &format!("{path}\n");

@@ -88,7 +88,7 @@ fn write_the_seeds() {
         write(&format!("configuration/whole-{name}"), &text);
     }
     write("configuration/whole-everything", EVERYTHING.as_bytes());
-    let sweep = fs::read(folder().join("../../docs/reference/quick/sweep.json")).unwrap();
+    let sweep = fs::read(folder().join("../../tests/readers/sweep.json")).unwrap();
     write("run_record/whole-sweep", &sweep);
 }
 
