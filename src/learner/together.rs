@@ -10,7 +10,7 @@ use trainability_baselines::surgery::{Intervention, Surgery};
 
 use super::learning::Learner;
 use super::update::{LayerMeasurement, Measured};
-use crate::model::{LayerChain, Stack, StackedBackward, StackedPass};
+use crate::model::{LayerChain, Stack, StackedBackward, StackedPass, row_of, split_row};
 use crate::probe::together::{by_network, curvatures, noise_variances, squared_norms};
 use crate::probe::{LayerFindings, LayerStatistics};
 use crate::schedule::{Progress, Scope};
@@ -104,7 +104,7 @@ impl RulesTogether {
                     Pull::Zero(factor) => zero += factor,
                     Pull::Places(factor, to) => {
                         place += factor;
-                        targets = Some(flat(&to).to_kind(stack.rows().kind()));
+                        targets = Some(row_of(to).to_kind(stack.rows().kind()));
                     }
                     Pull::Ranks(factor, to) => {
                         let sorted: Vec<Tensor> = to.iter().map(|values| values.flatten(0, -1)).collect();
@@ -275,36 +275,29 @@ impl Ranks {
 
 /// Lays the memory of all optimizers into one tensor for each sort of it, R x P; none where one of them steps alone.
 fn lay_together(learners: &mut [&mut Learner], stack: &Stack) -> Option<Vec<Tensor>> {
-    let mut own = Vec::with_capacity(learners.len());
+    let (mut own, mut layers) = (Vec::with_capacity(learners.len()), Vec::with_capacity(learners.len()));
     for learner in learners {
-        own.push(learner.optimizer.memory_mut()?);
+        let Learner { model, optimizer, .. } = &mut **learner;
+        layers.push(model.layers());
+        own.push(optimizer.memory_mut()?);
     }
+    let like = *layers.first()?;
     let sorts = own.first()?.first()?.len();
     if own.iter().flatten().any(|memory| memory.len() != sorts) {
         return None;
     }
     let together = (0..sorts).map(|sort| {
-        let row = |memory: &Vec<Vec<&mut Tensor>>| flat(&memory.iter().map(|of| &*of[sort]).collect::<Vec<&Tensor>>());
+        let row = |memory: &Vec<Vec<&mut Tensor>>| row_of(memory.iter().map(|of| &*of[sort]));
         let rows = Tensor::stack(&own.iter().map(row).collect::<Vec<Tensor>>(), 0);
         for (network, memory) in own.iter_mut().enumerate() {
-            let row = rows.get(network as i64);
-            let mut first = 0;
-            for tensor in memory.iter_mut().map(|of| &mut *of[sort]) {
-                let length = tensor.numel() as i64;
-                *tensor = row.narrow(0, first, length).view(tensor.size().as_slice());
-                first += length;
-            }
+            let parts = split_row(&rows.get(network as i64), like).into_iter().flatten();
+            memory.iter_mut().zip(parts).for_each(|(of, part)| *of[sort] = part);
         }
         rows
     });
     let together: Vec<Tensor> = together.collect();
     debug_assert!(together.iter().all(|rows| rows.size() == stack.rows().size()));
     Some(together)
-}
-
-/// Tensors one after the other.
-fn flat(tensors: &[&Tensor]) -> Tensor {
-    Tensor::cat(&tensors.iter().map(|tensor| tensor.detach().flatten(0, -1)).collect::<Vec<Tensor>>(), 0)
 }
 
 /// Numbers as R x 1, with the type and the device of others.

@@ -28,4 +28,4 @@ pub(crate) use loss::{correct, hits};
 pub use options::{NetworkKind, NetworkOptions};
 pub use pass::Pass;
 pub use shape::{Convolutions, LayerShape, Shape};
-pub(crate) use stack::{Minibatches, Stack, StackedBackward, StackedPass};
+pub(crate) use stack::{Stack, StackedBackward, StackedPass, row_of, split_row};

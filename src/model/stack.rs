@@ -32,51 +32,14 @@ struct StackedLayer {
     gain_and_shift: Option<(Tensor, Tensor)>,
 }
 
-/// The minibatches of R networks, of which several may have the same.
-#[derive(Debug)]
-pub(crate) struct Minibatches {
-    /// Each that is different, B x inputs.
-    pub(crate) inputs: Vec<Inputs>,
-    /// Which of them each network has.
-    pub(crate) of_network: Vec<usize>,
-}
-
-/// What a pass leaves of one layer of all networks.
-#[derive(Debug)]
-struct StackedTrace {
-    /// R x B x in; undefined in the first layer.
-    input: Tensor,
-    /// R x B x out.
-    pre_activation: Tensor,
-    /// The same standardised, and that with gain and shift.
-    normalised: Option<(Tensor, Tensor)>,
-    /// What a hidden layer passes on, R x B x features.
-    features: Option<Tensor>,
-}
-
-impl StackedTrace {
-    fn activation_input(&self) -> &Tensor {
-        self.normalised.as_ref().map_or(&self.pre_activation, |(_, output)| output)
-    }
-}
-
 /// A forward pass of all networks, without a graph.
 #[derive(Debug)]
 pub(crate) struct StackedPass {
-    minibatches: Minibatches,
-    /// R x B x inputs, if the first layer takes them so, and not image by image without their background.
-    dense: Option<Tensor>,
-    trace: Vec<StackedTrace>,
-}
-
-/// What a pass leaves of one layer of all networks, for measurements.
-pub(crate) struct PassedLayer<'a> {
-    /// R x B x in.
-    pub(crate) input: Tensor,
-    /// R x B x out.
-    pub(crate) pre_activation: &'a Tensor,
-    /// The same standardised, where the layer is normalised.
-    pub(crate) standardised: Option<&'a Tensor>,
+    /// Each network's minibatch.
+    inputs: Vec<Inputs>,
+    /// As of one network, with the R networks in front; the first layer's input is undefined where it took minibatches without
+    /// their background, as it does within reach of slices alone.
+    trace: Vec<LayerTrace>,
 }
 
 /// What the backward pass of all networks finds.
@@ -84,9 +47,9 @@ pub(crate) struct PassedLayer<'a> {
 pub(crate) struct StackedBackward {
     /// R x P, as the parameters lie.
     rows: Tensor,
-    /// The gradients of each sample's own cross-entropy: of every layer, at the pre-activation and at the output of its
-    /// normalisation, R x B x out; none where they were not asked for.
-    deltas: Vec<(Tensor, Option<Tensor>)>,
+    /// The gradients of each sample's own cross-entropy in every layer, as of one network, with the R networks in front; none
+    /// where they were not asked for.
+    deltas: Vec<LayerDelta>,
 }
 
 impl Stack {
@@ -94,11 +57,8 @@ impl Stack {
     /// there is any.
     pub(crate) fn of(models: &mut [&mut dyn Model]) -> Stack {
         let _guard = tch::no_grad_guard();
-        let row = |model: &dyn Model| {
-            let parameters: Vec<Tensor> = tensors(model.layers()).map(|value| value.flatten(0, -1)).collect();
-            Tensor::cat(&parameters, 0)
-        };
-        let rows = Tensor::stack(&models.iter().map(|model| row(*model)).collect::<Vec<Tensor>>(), 0);
+        let rows: Vec<Tensor> = models.iter().map(|model| row_of(tensors(model.layers()))).collect();
+        let rows = Tensor::stack(&rows, 0);
         for (network, model) in models.iter_mut().enumerate() {
             let own = split_row(&rows.get(network as i64), model.layers());
             let parameters = model.layers_mut().iter_mut().flat_map(|layer| &mut layer.parameters);
@@ -129,29 +89,29 @@ impl Stack {
     }
 
     /// Takes each network's minibatch, all of one size, to its logits.
-    pub(crate) fn forward(&self, networks: &[LayerChain], minibatches: Minibatches) -> StackedPass {
+    pub(crate) fn forward(&self, networks: &[LayerChain], inputs: Vec<Inputs>) -> StackedPass {
         let _guard = tch::no_grad_guard();
         let LayerChain { activation, normalization, .. } = networks[0];
-        let dense = minibatches.dense();
+        let dense = dense(&inputs);
         let last = self.layers.len() - 1;
-        let mut trace: Vec<StackedTrace> = Vec::with_capacity(self.layers.len());
+        let mut trace: Vec<LayerTrace> = Vec::with_capacity(self.layers.len());
         for (index, layer) in self.layers.iter().enumerate() {
             let features = trace.last().and_then(|below| below.features.as_ref());
             let (input, pre_activation) = match (features, &dense) {
                 (Some(features), _) => (features.shallow_clone(), layer.linear(features)),
-                (None, Some(images)) => (Tensor::new(), layer.linear(images)),
-                (None, None) => (Tensor::new(), minibatches.linear(networks)),
+                (None, Some(images)) => (images.shallow_clone(), layer.linear(images)),
+                (None, None) => (Tensor::new(), first_layer(&inputs, networks)),
             };
             let normalised = layer.gain_and_shift.as_ref().zip(normalization).map(|((gain, shift), rule)| {
                 let standardised = rule.standardise(index, &pre_activation, Mode::Training);
                 let output = &standardised * gain + shift;
-                (standardised, output)
+                NormalisedTrace { standardised, output, couples_samples: false }
             });
-            let mut left = StackedTrace { input, pre_activation, normalised, features: None };
+            let mut left = LayerTrace { map: LinearMap::Dense, input, pre_activation, normalised, features: None };
             left.features = (index < last).then(|| activation.forward(left.activation_input(), LinearMap::Dense));
             trace.push(left);
         }
-        StackedPass { minibatches, dense, trace }
+        StackedPass { inputs, trace }
     }
 
     /// Back-propagation through all networks from the means of their losses, with the gradients of single samples if they are
@@ -176,20 +136,20 @@ impl Stack {
             let gradient = &gradients[index];
             let delta = match parts.zip(gradient.gain_and_shift.as_ref()) {
                 None => at_output.shallow_clone(),
-                Some(((((standardised, _), (gain, _)), rule), (at_gain, at_shift))) => {
+                Some((((NormalisedTrace { standardised, .. }, (gain, _)), rule), (at_gain, at_shift))) => {
                     sum_over_samples(&(&at_output * standardised), at_gain);
                     sum_over_samples(&at_output, at_shift);
                     pull_through(rule, index, &trace.pre_activation, &(&at_output * gain))
                 }
             };
             sum_over_samples(&delta, &gradient.bias);
-            match (index, &pass.dense) {
-                (0, None) => pass.minibatches.weight_gradients(&delta, &gradient.weight),
-                (0, Some(images)) => products(&gradient.weight, &delta.transpose(1, 2), images),
-                _ => products(&gradient.weight, &delta.transpose(1, 2), &trace.input),
+            match trace.input.defined() {
+                false => weight_gradients(&pass.inputs, &delta, &gradient.weight),
+                true => products(&gradient.weight, &delta.transpose(1, 2), &trace.input),
             }
             if with_deltas {
-                deltas.push((&delta * samples, trace.normalised.is_some().then(|| &at_output * samples)));
+                let normalised = trace.normalised.is_some().then(|| &at_output * samples);
+                deltas.push(LayerDelta { pre_activation: &delta * samples, normalised });
             }
             if index > 0 {
                 let below = pass.trace[index - 1].activation_input();
@@ -247,58 +207,33 @@ impl StackedLayer {
     }
 }
 
-impl Minibatches {
-    /// R x B x inputs, unless minibatches are without their background, which is faster network by network.
-    fn dense(&self) -> Option<Tensor> {
-        let dense = |inputs: &Inputs| match inputs {
-            Inputs::Dense(images) => Some(images.shallow_clone()),
-            Inputs::Sparse { .. } => None,
-        };
-        let different: Vec<Tensor> = self.inputs.iter().map(dense).collect::<Option<_>>()?;
-        Some(self.spread(&different))
-    }
+/// R x B x inputs, unless minibatches are without their background, which is faster network by network.
+fn dense(inputs: &[Inputs]) -> Option<Tensor> {
+    let dense = |inputs: &Inputs| match inputs {
+        Inputs::Dense(images) => Some(images.shallow_clone()),
+        Inputs::Sparse { .. } => None,
+    };
+    let own: Option<Vec<Tensor>> = inputs.iter().map(dense).collect();
+    own.map(|own| Tensor::stack(&own, 0))
+}
 
-    /// The same whatever they are like.
-    fn stacked(&self) -> Tensor {
-        self.spread(&self.inputs.iter().map(Inputs::dense).collect::<Vec<Tensor>>())
-    }
+/// The first layer's pre-activation, R x B x out, network by network.
+fn first_layer(inputs: &[Inputs], networks: &[LayerChain]) -> Tensor {
+    let own = |(inputs, network): (&Inputs, &LayerChain)| inputs.linear(&network.layers[0]);
+    Tensor::stack(&inputs.iter().zip(networks).map(own).collect::<Vec<Tensor>>(), 0)
+}
 
-    fn spread(&self, different: &[Tensor]) -> Tensor {
-        let networks = self.of_network.len();
-        match different {
-            [one] => one.unsqueeze(0).expand([networks as i64, -1, -1], false),
-            _ => Tensor::stack(&self.of_network.iter().map(|&which| &different[which]).collect::<Vec<_>>(), 0),
-        }
-    }
-
-    fn of(&self, network: usize) -> &Inputs {
-        &self.inputs[self.of_network[network]]
-    }
-
-    /// The first layer's pre-activation, R x B x out, network by network.
-    fn linear(&self, networks: &[LayerChain]) -> Tensor {
-        let own = |(index, network): (usize, &LayerChain)| self.of(index).linear(&network.layers[0]);
-        Tensor::stack(&networks.iter().enumerate().map(own).collect::<Vec<Tensor>>(), 0)
-    }
-
-    /// The first layer's weight gradient in each network, R x out x in, from that at its pre-activation, R x B x out.
-    fn weight_gradients(&self, delta: &Tensor, at_weight: &Tensor) {
-        for (network, (delta, mut at_weight)) in delta.unbind(0).iter().zip(at_weight.unbind(0)).enumerate() {
-            at_weight.copy_(&self.of(network).weight_gradient(delta));
-        }
+/// The first layer's weight gradient in each network, R x out x in, from that at its pre-activation, R x B x out.
+fn weight_gradients(inputs: &[Inputs], delta: &Tensor, at_weight: &Tensor) {
+    for (inputs, (delta, mut at_weight)) in inputs.iter().zip(delta.unbind(0).iter().zip(at_weight.unbind(0))) {
+        at_weight.copy_(&inputs.weight_gradient(delta));
     }
 }
 
 impl StackedPass {
-    /// What it leaves of each layer.
-    pub(crate) fn layers(&self) -> impl Iterator<Item = PassedLayer<'_>> {
-        let first =
-            |dense: &Option<Tensor>| dense.as_ref().map_or_else(|| self.minibatches.stacked(), Tensor::shallow_clone);
-        self.trace.iter().map(move |layer| {
-            let input = if layer.input.defined() { layer.input.shallow_clone() } else { first(&self.dense) };
-            let standardised = layer.normalised.as_ref().map(|(standardised, _)| standardised);
-            PassedLayer { input, pre_activation: &layer.pre_activation, standardised }
-        })
+    /// What it leaves of each layer: as of one network, with the R networks in front.
+    pub(crate) fn layers(&self) -> &[LayerTrace] {
+        &self.trace
     }
 
     /// R x B x classes.
@@ -313,15 +248,15 @@ impl StackedPass {
 
     /// A network's minibatch, B x inputs, and what its layers left behind.
     pub(crate) fn trace(&self, network: usize) -> (Tensor, Vec<LayerTrace>) {
-        let inputs = self.minibatches.of(network).dense();
-        let of_layer = |layer: &StackedTrace| LayerTrace {
-            map: LinearMap::Dense,
+        let inputs = self.inputs[network].dense();
+        let of_layer = |layer: &LayerTrace| LayerTrace {
+            map: layer.map,
             input: if layer.input.defined() { part(&layer.input, network) } else { inputs.shallow_clone() },
             pre_activation: part(&layer.pre_activation, network),
-            normalised: layer.normalised.as_ref().map(|(standardised, output)| NormalisedTrace {
-                standardised: part(standardised, network),
-                output: part(output, network),
-                couples_samples: false,
+            normalised: layer.normalised.as_ref().map(|normalised| NormalisedTrace {
+                standardised: part(&normalised.standardised, network),
+                output: part(&normalised.output, network),
+                ..*normalised
             }),
             features: layer.features.as_ref().map(|all| part(all, network)),
         };
@@ -331,9 +266,9 @@ impl StackedPass {
 }
 
 impl StackedBackward {
-    /// The gradients of each sample's own cross-entropy: of every layer at the pre-activation and at the output of its
-    /// normalisation, R x B x out; none where they were not asked for.
-    pub(crate) fn deltas(&self) -> &[(Tensor, Option<Tensor>)] {
+    /// The gradients of each sample's own cross-entropy in every layer, as of one network, with the R networks in front; none
+    /// where they were not asked for.
+    pub(crate) fn deltas(&self) -> &[LayerDelta] {
         &self.deltas
     }
 
@@ -344,10 +279,10 @@ impl StackedBackward {
 
     /// What the backward pass of one network found, whose layers are like these.
     pub(crate) fn of(&self, network: usize, like: &[Layer]) -> Backward {
-        let of_layer = |(pre_activation, normalised): &(Tensor, Option<Tensor>)| {
+        let of_layer = |delta: &LayerDelta| {
             Some(LayerDelta {
-                pre_activation: part(pre_activation, network),
-                normalised: normalised.as_ref().map(|all| part(all, network)),
+                pre_activation: part(&delta.pre_activation, network),
+                normalised: delta.normalised.as_ref().map(|all| part(all, network)),
             })
         };
         Backward {
@@ -362,8 +297,13 @@ fn part(stacked: &Tensor, network: usize) -> Tensor {
     stacked.get(network as i64)
 }
 
+/// Tensors one after the other.
+pub(crate) fn row_of<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> Tensor {
+    Tensor::cat(&tensors.into_iter().map(|tensor| tensor.detach().flatten(0, -1)).collect::<Vec<Tensor>>(), 0)
+}
+
 /// The parts of one network's row that belong to the parameters of layers like these, in their shapes.
-fn split_row(row: &Tensor, like: &[Layer]) -> Gradients {
+pub(crate) fn split_row(row: &Tensor, like: &[Layer]) -> Gradients {
     let mut first = 0;
     let mut next = |value: &Tensor| {
         let length = value.numel() as i64;

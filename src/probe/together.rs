@@ -4,8 +4,8 @@
 
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
-use trainability_tensor::LinearMap;
 use trainability_tensor::lanczos::{Ends, Extremes, LanczosOptions, OperatorsTogether, extreme_eigenvalues_together};
+use trainability_tensor::{LayerTrace, LinearMap, sample_gradients};
 
 use super::curvature::singular;
 use super::gauss_newton::output_factor;
@@ -27,14 +27,8 @@ pub(crate) fn noise_variances(
     backward: &StackedBackward,
     squared_means: &[Vec<f64>],
 ) -> Vec<Vec<f64>> {
-    let squares = |tensor: &Tensor| tensor.to_kind(Kind::Double).square();
-    let over_units = |tensor: &Tensor| tensor.sum_dim_intlist([-1i64].as_slice(), false, Kind::Double);
-    let moments = pass.layers().zip(backward.deltas()).map(|(layer, (delta, at_output))| {
-        let mut norms = over_units(&squares(delta)) * (over_units(&squares(&layer.input)) + 1.0);
-        if let Some((standardised, at_output)) = layer.standardised.zip(at_output.as_ref()) {
-            norms += over_units(&(squares(at_output) * (squares(standardised) + 1.0)));
-        }
-        norms.mean_dim([-1i64].as_slice(), false, Kind::Double)
+    let moments = pass.layers().iter().zip(backward.deltas()).map(|(layer, delta)| {
+        sample_gradients::squared_norms(layer, delta).mean_dim([-1i64].as_slice(), false, Kind::Double)
     });
     let moments = by_network(&moments.collect::<Vec<Tensor>>());
     let is_single = pass.logits().size()[1] == 1;
@@ -51,11 +45,9 @@ pub(crate) fn curvatures(
     generators: &mut [&mut ChaCha8Rng],
 ) -> Vec<Vec<Extremes>> {
     let _guard = tch::no_grad_guard();
-    let layers: Vec<(Tensor, Tensor)> =
-        pass.layers().map(|layer| (layer.input, layer.pre_activation.shallow_clone())).collect();
-    let count = networks.len();
-    let mut found: Vec<Vec<Extremes>> = vec![Vec::new(); count];
-    for ((input, _), factor) in layers.iter().zip(factors(networks, &layers)) {
+    let layers = pass.layers();
+    let mut found: Vec<Vec<Extremes>> = vec![Vec::new(); networks.len()];
+    for (LayerTrace { input, .. }, factor) in layers.iter().zip(factors(networks, layers)) {
         let [_, samples, inputs] = input.size()[..] else { panic!("inputs are R x B x in") };
         let [_, classes, units] = factor.size()[..] else { panic!("factors are R B x C x out") };
         // The smaller of the two forms of a block, as for one network.
@@ -75,8 +67,8 @@ pub(crate) fn curvatures(
 }
 
 /// N_i of every layer for every sample of every network, (R B) x C x out; the last layer's last.
-fn factors(networks: &[LayerChain], layers: &[(Tensor, Tensor)]) -> Vec<Tensor> {
-    let logits = &layers[layers.len() - 1].1;
+fn factors(networks: &[LayerChain], layers: &[LayerTrace]) -> Vec<Tensor> {
+    let logits = &layers[layers.len() - 1].pre_activation;
     let mut factor = output_factor(&logits.flatten(0, 1));
     let classes = factor.size()[1];
     let mut factors = Vec::with_capacity(layers.len());
@@ -85,7 +77,7 @@ fn factors(networks: &[LayerChain], layers: &[(Tensor, Tensor)]) -> Vec<Tensor> 
         let units = factor.size()[2];
         let of_network = factor.view([networks.len() as i64, -1, units]);
         let below = of_network.bmm(&Tensor::stack(&weights, 0));
-        let pre_activation = layers[index].1.flatten(0, 1).unsqueeze(1);
+        let pre_activation = layers[index].pre_activation.flatten(0, 1).unsqueeze(1);
         let below = below.view([pre_activation.size()[0], classes, -1]);
         factors.push(factor);
         factor = networks[0].activation.pull_back(&pre_activation, &below, LinearMap::Dense);

@@ -5,9 +5,9 @@ use std::time::Instant;
 use tch::{Kind, Tensor};
 use trainability_tensor::slices::on_host;
 
-use super::training::{Advance, Run, RunDiverged, Together, UpdateInputs};
-use crate::learner::{Learner, Passed, RulesTogether, Traced};
-use crate::model::{CrossEntropy, LayerChain, Minibatches, Model, Stack, hits};
+use super::training::{Advance, Run, RunDiverged, UpdateInputs};
+use crate::learner::{Learner, Passed, RulesTogether, Traced, Update};
+use crate::model::{CrossEntropy, LayerChain, Model, Stack, hits};
 use crate::schedule::Progress;
 
 /// Runs whose networks have one shape, activation and normalisation, and whose streams are cut alike.
@@ -86,15 +86,14 @@ impl Lockstep {
         let Abreast { members, stack, rules } = abreast;
         let begins = self.run_mut(members[0]).begins_task();
         let mut prepared = Vec::with_capacity(members.len());
-        let mut minibatches = Minibatches { inputs: Vec::new(), of_network: Vec::new() };
+        let mut minibatches = Vec::with_capacity(members.len());
         let mut measured = Vec::with_capacity(members.len());
         for &index in &*members {
             let run = self.run_mut(index);
             run.begin_task_if_due();
             let UpdateInputs { inputs, labels, progress } = run.next_minibatch();
             measured.push(run.learner.begin_update(progress));
-            minibatches.of_network.push(minibatches.inputs.len());
-            minibatches.inputs.push(inputs);
+            minibatches.push(inputs);
             prepared.push((labels, progress));
         }
         let start = Instant::now();
@@ -108,7 +107,8 @@ impl Lockstep {
         let (losses, hits) = (numbers(cross_entropy.mean()), numbers(&hits(pass.logits(), &labels)));
         let backward = stack.backward(&networks, &pass, &cross_entropy, measured.contains(&true));
         let is_linear = RulesTogether::measures(&networks);
-        let seconds = start.elapsed().as_secs_f64() / members.len() as f64;
+        let share = members.len() as f64;
+        let seconds = start.elapsed().as_secs_f64() / share;
         let samples = labels.size()[1] as f64;
         if !on_host(stack.rows()) {
             if begins || rules.is_none() {
@@ -128,11 +128,17 @@ impl Lockstep {
                     rules.measured_update(&mut learners, stack, (&pass, &backward), &progress)
                 }
                 .into_iter();
-                let seconds = [seconds, start.elapsed().as_secs_f64() / members.len() as f64];
+                // What is measured together is not told apart from the step.
+                let rest = (if none { "optimizer" } else { "curvature" }, start.elapsed().as_secs_f64() / share);
                 let finish = |(network, &index): (usize, &usize)| {
-                    let made =
-                        Together { accuracy: hits[network] / samples, loss: losses[network], measured: found.next() };
-                    (index, self.run_mut(index).finish_together(made, seconds))
+                    let run = self.run_mut(index);
+                    let update = run.learner.check_loss(losses[network]).map(|loss| Update {
+                        accuracy: hits[network] / samples,
+                        loss,
+                        measured: found.next(),
+                        seconds: [("forward_backward", seconds), rest].into(),
+                    });
+                    (index, run.conclude(update))
                 };
                 return members.iter().enumerate().map(finish).collect();
             }

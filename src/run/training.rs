@@ -16,7 +16,7 @@ use super::plan::RunPlan;
 use super::replicate::perturb;
 use super::summary::TaskSummary;
 use crate::data::ImageSet;
-use crate::learner::{Diverged, Learner, LearnerError, LearnerOptions, Measured, Passed, Task, Update};
+use crate::learner::{Diverged, Learner, LearnerError, LearnerOptions, Passed, Task, Update};
 use crate::model::{Chain, Inputs, Model, TaskImages};
 use crate::schedule::Progress;
 use crate::stream::{Stream, StreamStart};
@@ -52,13 +52,6 @@ pub(super) struct UpdateInputs {
     /// B, Int64.
     pub(super) labels: Tensor,
     pub(super) progress: Progress,
-}
-
-/// An update that was made together with those of other runs.
-pub(super) struct Together {
-    pub(super) accuracy: f64,
-    pub(super) loss: f64,
-    pub(super) measured: Option<Measured>,
 }
 
 /// Everything that a run carries from one update to the next.
@@ -185,7 +178,7 @@ impl Run {
         }
     }
 
-    /// The next update from passes that were made elsewhere; `passed` is none where the loss left the real numbers.
+    /// The next update from passes that were made elsewhere; none were where the loss left the real numbers.
     pub(super) fn finish_update(
         &mut self,
         passed: Result<Passed, Diverged>,
@@ -194,18 +187,12 @@ impl Run {
     ) -> Result<Advance, RunDiverged> {
         let task = task_of(&self.stream);
         let update = passed.map(|passed| self.learner.finish_update(passed, labels, progress, task));
-        let controls = self.take_in(update)?;
-        self.end_task_if_due(controls)
+        self.conclude(update)
     }
 
-    /// Takes note of an update that was made together with others; `seconds` are those of the passes and of the step.
-    pub(super) fn finish_together(&mut self, made: Together, seconds: [f64; 2]) -> Result<Advance, RunDiverged> {
-        let Together { accuracy, loss, measured } = made;
-        // What is measured together is not told apart from the step.
-        let rest = if measured.is_some() { "curvature" } else { "optimizer" };
-        let seconds = ["forward_backward", rest].into_iter().zip(seconds).collect();
-        let update = self.learner.check_loss(loss);
-        let controls = self.take_in(update.map(|loss| Update { accuracy, loss, measured, seconds }))?;
+    /// Takes note of an update, and does what belongs after it.
+    pub(super) fn conclude(&mut self, update: Result<Update, Diverged>) -> Result<Advance, RunDiverged> {
+        let controls = self.take_in(update)?;
         self.end_task_if_due(controls)
     }
 

@@ -20,7 +20,7 @@ use super::lease::TakenOver;
 use super::listener::Listener;
 use super::options::SweepOptions;
 use super::provenance::{Provenance, note_end};
-use super::run_state::{NextStep, RunState, checkpoint_path};
+use super::run_state::{self, NextStep, RunState};
 use super::share::share;
 use crate::data::ImageSet;
 use crate::experiment::Plan;
@@ -179,10 +179,8 @@ struct Unheard;
 
 impl Listener for Unheard {}
 
-/// How far a run is that has work left: where its checkpoint is, which its record is written with.
 fn left_of<'a>(run: &'a RunPlan, folder: &Path) -> Left<'a> {
-    let record = if checkpoint_path(folder).exists() { read_record(folder).ok().flatten() } else { None };
-    let (tasks, updates) = record.map_or((0, 0), |record| (record.tasks, record.updates));
+    let (tasks, updates) = run_state::place(folder);
     Left { run, tasks, updates }
 }
 

@@ -1,13 +1,10 @@
 //! Which runs are trained together.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-
-use trainability_record::read_record;
 
 use super::memory::Places;
 use super::options::SweepOptions;
-use super::run_state::checkpoint_path;
+use super::run_state::place;
 use crate::data::ImageSet;
 use crate::learner::follows_together;
 use crate::run::RunPlan;
@@ -33,32 +30,24 @@ pub(super) fn joins(run: &RunPlan, options: &SweepOptions) -> bool {
 /// by the first of each.
 pub(super) fn crews<'a>(runs: &[&'a RunPlan], set: &ImageSet, options: &SweepOptions) -> Vec<Vec<&'a RunPlan>> {
     let mut alike: BTreeMap<String, Vec<(u64, usize)>> = BTreeMap::new();
-    let jobs = options.jobs.max(1);
+    let mut crews: Vec<Vec<usize>> = Vec::new();
     for (index, run) in runs.iter().enumerate() {
-        let (key, made) = match joins(run, options) {
-            true => (likeness(run, set), made(run, &options.out)),
-            false => (format!("alone {index}"), 0),
-        };
-        alike.entry(key).or_default().push((made, index));
+        if joins(run, options) {
+            let (_, made) = place(&options.out.join("runs").join(run.name()));
+            alike.entry(likeness(run, set)).or_default().push((made, index));
+        } else {
+            crews.push(vec![index]);
+        }
     }
     // Every thread has work, and no crew is much larger than another.
     let [host, device] = MOST;
-    let mut found: Vec<&[usize]> = Vec::new();
-    let abreast: Vec<Vec<usize>> = alike.into_values().flat_map(|own| abreast(own, runs)).collect();
-    for own in &abreast {
+    for own in alike.into_values().flat_map(|own| abreast(own, runs)) {
         let most = if runs[own[0]].device.is_cpu() { host } else { device };
-        let count = own.len().div_ceil(most).max(jobs.min(own.len()));
-        found.extend(own.chunks(own.len().div_ceil(count)));
+        let count = own.len().div_ceil(most).max(options.jobs.clamp(1, own.len()));
+        crews.extend(own.chunks(own.len().div_ceil(count)).map(<[usize]>::to_vec));
     }
-    found.sort_by_key(|crew| crew[0]);
-    found.into_iter().map(|crew| crew.iter().map(|&index| runs[index]).collect()).collect()
-}
-
-/// Updates that a run has made, by its checkpoint.
-fn made(run: &RunPlan, out: &Path) -> u64 {
-    let folder = out.join("runs").join(run.name());
-    let has_checkpoint = checkpoint_path(&folder).exists();
-    has_checkpoint.then(|| read_record(&folder).ok().flatten()).flatten().map_or(0, |record| record.updates)
+    crews.sort_by_key(|crew| crew[0]);
+    crews.into_iter().map(|crew| crew.into_iter().map(|index| runs[index]).collect()).collect()
 }
 
 /// The share of a run that others wait for it to catch up with them: more, and they go on without it.
@@ -79,7 +68,10 @@ fn abreast(mut own: Vec<(u64, usize)>, runs: &[&RunPlan]) -> Vec<Vec<usize>> {
 
 /// How many runs are at work at the same time.
 pub(super) fn places(runs: &[&RunPlan], set: &ImageSet, options: &SweepOptions) -> Places {
-    let abreast = crews(runs, set, options).iter().map(Vec::len).max().unwrap_or(1);
+    let abreast = match options.in_lockstep {
+        true => crews(runs, set, options).iter().map(Vec::len).max().unwrap_or(1),
+        false => 1,
+    };
     Places { jobs: options.jobs, abreast }
 }
 
@@ -97,32 +89,17 @@ fn likeness(run: &RunPlan, set: &ImageSet) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde_json::{Value, json};
 
     use super::*;
     use crate::experiment::ImageFacts;
-    use crate::sweep::{Shard, Signals};
     use crate::testing::runs::{images, plans};
 
     fn crews_of(changes: &Value, in_lockstep: bool, jobs: usize) -> Vec<Vec<String>> {
         let set = images(40, [1, 4, 4], 0);
         let plans = plans(&ImageFacts::of(&set), &[changes]);
         let runs: Vec<&RunPlan> = plans.iter().collect();
-        let options = SweepOptions {
-            out: "unused".into(),
-            jobs,
-            only: None,
-            shard: Shard::default(),
-            in_lockstep,
-            fail_fast: false,
-            retry_failed: false,
-            fork_of: None,
-            tensorboard: false,
-            checkpoint_every: Duration::from_secs(60),
-            signals: Signals::default(),
-        };
+        let options = SweepOptions { jobs, in_lockstep, ..SweepOptions::default() };
         let named = |crew: Vec<&RunPlan>| crew.into_iter().map(RunPlan::name).collect();
         crews(&runs, &set, &options).into_iter().map(named).collect()
     }

@@ -32,3 +32,22 @@ pub struct SweepOptions {
     /// What may ask the sweep to stop.
     pub signals: Signals,
 }
+
+/// One run at a time, all that are left, with a checkpoint a minute; in the present folder.
+impl Default for SweepOptions {
+    fn default() -> Self {
+        SweepOptions {
+            out: PathBuf::new(),
+            jobs: 1,
+            only: None,
+            shard: Shard::default(),
+            in_lockstep: false,
+            fail_fast: false,
+            retry_failed: false,
+            fork_of: None,
+            tensorboard: false,
+            checkpoint_every: Duration::from_secs(60),
+            signals: Signals::default(),
+        }
+    }
+}

@@ -95,6 +95,12 @@ impl RunState {
     }
 }
 
+/// How far a run is that has work left, in tasks and updates: where its checkpoint is, which its record is written with.
+pub(super) fn place(folder: &Path) -> (usize, u64) {
+    let record = if checkpoint_path(folder).exists() { read_record(folder).ok().flatten() } else { None };
+    record.map_or((0, 0), |record| (record.tasks, record.updates))
+}
+
 /// The checkpoint in a run's folder.
 pub(super) fn checkpoint_path(folder: &Path) -> PathBuf {
     folder.join("checkpoint").join(checkpoint::FILE)

@@ -1,13 +1,12 @@
 //! Real faults inside of one run: recorded with reason, place and last finite loss, and in no other run's way.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
 use tch::{Kind, Tensor};
 use trainability::run::RunPlan;
-use trainability::sweep::{Listener, Shard, Signals, SweepOptions, SweepOutcome, carry_out};
+use trainability::sweep::{Listener, SweepOptions, SweepOutcome, carry_out};
 use trainability_record::{RunRecord, Status};
 
 use super::workdir::{UPDATES, Workdir, assert_contains};
@@ -43,26 +42,11 @@ fn exhaust() {
     let _ = Tensor::zeros([1 << 46], (Kind::Double, tch::Device::Cpu));
 }
 
-fn options(out: PathBuf) -> SweepOptions {
-    SweepOptions {
-        out,
-        jobs: 1,
-        only: None,
-        shard: Shard::default(),
-        in_lockstep: false,
-        fail_fast: false,
-        retry_failed: false,
-        fork_of: None,
-        tensorboard: false,
-        checkpoint_every: Duration::from_secs(60),
-        signals: Signals::default(),
-    }
-}
-
 fn sabotage(work: &Workdir, act: fn()) -> SweepOutcome {
     let (plan, set) = work.plan();
     let saboteur = Saboteur { after: 14, count: AtomicU64::new(0), act };
-    carry_out(&plan, &set, &options(work.path("out")), &saboteur).unwrap()
+    let options = SweepOptions { out: work.path("out"), ..SweepOptions::default() };
+    carry_out(&plan, &set, &options, &saboteur).unwrap()
 }
 
 #[test]
@@ -70,7 +54,8 @@ fn a_fault_in_lockstep_is_nobody_elses_fault_and_they_go_on_one_by_one() {
     let work = Workdir::new();
     let (plan, set) = work.plan();
     let saboteur = Saboteur { after: 14, count: AtomicU64::new(0), act: throw };
-    let options = SweepOptions { in_lockstep: true, checkpoint_every: Duration::ZERO, ..options(work.path("out")) };
+    let (out, checkpoint_every) = (work.path("out"), Duration::ZERO);
+    let options = SweepOptions { out, in_lockstep: true, checkpoint_every, ..SweepOptions::default() };
     let outcome = carry_out(&plan, &set, &options, &saboteur).unwrap();
     assert_eq!((outcome.finished, outcome.is_complete()), (2, true), "{:?}", outcome.failed);
     work.sweep("whole", &["--engine", "lockstep"]).succeeded();

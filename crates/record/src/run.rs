@@ -81,7 +81,7 @@ pub struct RunRecord {
     /// Cross-entropy of the last minibatch that had a finite one.
     #[serde(default)]
     pub last_finite_loss: Option<f64>,
-    /// Whether some of its updates were made in lock step with other runs, which rounds otherwise than a run alone.
+    /// Whether some of its updates were made in a crew in lock step, which may round otherwise than the run by itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lockstep: bool,
     /// How often the run went on from a checkpoint.

@@ -11,10 +11,11 @@ use tch::{Kind, Tensor};
 use crate::convolution;
 use crate::layer::{LayerDelta, LayerTrace, LinearMap};
 
-/// The squared norm of each sample's gradient of all the layer's parameters, B numbers in f64.
+/// The squared norm of each sample's gradient of all the layer's parameters, B numbers in f64; of dense layers also those of
+/// several networks side by side, R x B.
 pub fn squared_norms(layer: &LayerTrace, delta: &LayerDelta) -> Tensor {
     let squares = |t: &Tensor| t.to_kind(Kind::Double).square();
-    let over_row = |t: Tensor| t.sum_dim_intlist([1i64].as_slice(), false, Kind::Double);
+    let over_row = |t: Tensor| t.sum_dim_intlist([-1i64].as_slice(), false, Kind::Double);
     let row_norms = |t: &Tensor| over_row(squares(t));
     let mut norms = match at_positions(layer, &layer.input, &delta.pre_activation) {
         None => row_norms(&delta.pre_activation) * (row_norms(&layer.input) + 1.0),
