@@ -210,6 +210,16 @@ impl Learner {
         self.updates
     }
 
+    /// Whether the next update is measured.
+    pub(crate) fn is_due(&self) -> bool {
+        self.probe.is_due(self.updates)
+    }
+
+    /// Counts no more than so many updates: those after them were made of a network whose loss had left the real numbers.
+    pub(crate) fn count_no_further_than(&mut self, updates: u64) {
+        self.updates = self.updates.min(updates);
+    }
+
     /// Cross-entropy of the last minibatch that had a finite one.
     pub fn last_finite_loss(&self) -> Option<f64> {
         Some(self.last_finite).filter(|loss| loss.is_finite())

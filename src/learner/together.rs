@@ -157,10 +157,13 @@ impl RulesTogether {
     fn step(&mut self, learners: &mut [&mut Learner], stack: &Stack, gradients: &Tensor) {
         let rows = stack.rows();
         let numbers: Vec<Vec<Vec<f64>>> = learners.iter_mut().map(|learner| learner.begin_step()).collect();
-        for (layer, (first, length)) in stack.extents().into_iter().enumerate() {
-            let of_layer = |which: usize| -> Vec<f64> { numbers.iter().map(|own| own[layer][which]).collect() };
-            let numbers: Vec<Tensor> =
-                (0..numbers[0][layer].len()).map(|which| column(&of_layer(which), rows)).collect();
+        // All of them go to the device at once, and nothing waits until they are there.
+        let flat: Vec<f64> = numbers.iter().flatten().flatten().copied().collect();
+        let there = Tensor::from_slice(&flat).to_kind(rows.kind()).view([numbers.len() as i64, -1, 1]);
+        let there = there.to_device_(rows.device(), rows.kind(), true, false);
+        let mut places = 0..;
+        for (own, (first, length)) in numbers[0].iter().zip(stack.extents()) {
+            let numbers: Vec<Tensor> = places.by_ref().take(own.len()).map(|place| there.select(1, place)).collect();
             let part = |all: &Tensor| all.narrow(1, first, length);
             let mut memory: Vec<Tensor> = self.memory.iter().map(part).collect();
             learners[0].optimizer.step_together(&mut part(rows), &part(gradients), &mut memory, &numbers);
@@ -180,7 +183,7 @@ impl RulesTogether {
         learners: &mut [&mut Learner],
         stack: &Stack,
         (pass, backward): (&StackedPass, &StackedBackward),
-        progress: &[Progress],
+        progress: Progress,
     ) -> Vec<Measured> {
         let _guard = tch::no_grad_guard();
         let (gradients, extents) = (backward.rows(), stack.extents());
@@ -208,7 +211,7 @@ impl RulesTogether {
                 gradient_sq_norm,
                 noise_variance: Some(variance),
             });
-            layers.push(learner.take_in(found.collect(), batch, progress[network]));
+            layers.push(learner.take_in(found.collect(), batch, progress));
         }
         let before = stack.rows().copy();
         self.step(learners, stack, gradients);

@@ -46,7 +46,7 @@ impl Task<'_> {
 }
 
 /// What happened at an update.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Update {
     /// The share of the minibatch that the network had right before the update.
     pub accuracy: f64,
@@ -170,7 +170,7 @@ impl Learner {
     pub(crate) fn begin_update(&mut self, progress: Progress) -> bool {
         self.schedule.begin_update(progress);
         self.optimizer.begin_update(progress.share_of_epochs());
-        self.probe.is_due(self.updates)
+        self.is_due()
     }
 
     /// Whether surgery looks at what hidden layers pass on in an update.

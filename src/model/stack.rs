@@ -1,6 +1,8 @@
 //! Networks of one shape side by side, for updates in lock step: the parameters of all lie in one tensor, a row for each
 //! network, and each network's minibatch passes through in the same few batched products.
 
+use std::rc::Rc;
+
 use tch::Tensor;
 use trainability_baselines::normalization::{Mode, Normalization};
 use trainability_tensor::layer::tensors;
@@ -35,8 +37,8 @@ struct StackedLayer {
 /// A forward pass of all networks, without a graph.
 #[derive(Debug)]
 pub(crate) struct StackedPass {
-    /// Each network's minibatch.
-    inputs: Vec<Inputs>,
+    /// Each network's minibatch, which others may have too.
+    inputs: Vec<Rc<Inputs>>,
     /// As of one network, with the R networks in front; the first layer's input is undefined where it took minibatches without
     /// their background, as it does within reach of slices alone.
     trace: Vec<LayerTrace>,
@@ -89,7 +91,7 @@ impl Stack {
     }
 
     /// Takes each network's minibatch, all of one size, to its logits.
-    pub(crate) fn forward(&self, networks: &[LayerChain], inputs: Vec<Inputs>) -> StackedPass {
+    pub(crate) fn forward(&self, networks: &[LayerChain], inputs: Vec<Rc<Inputs>>) -> StackedPass {
         let _guard = tch::no_grad_guard();
         let LayerChain { activation, normalization, .. } = networks[0];
         let dense = dense(&inputs);
@@ -208,8 +210,8 @@ impl StackedLayer {
 }
 
 /// R x B x inputs, unless minibatches are without their background, which is faster network by network.
-fn dense(inputs: &[Inputs]) -> Option<Tensor> {
-    let dense = |inputs: &Inputs| match inputs {
+fn dense(inputs: &[Rc<Inputs>]) -> Option<Tensor> {
+    let dense = |inputs: &Rc<Inputs>| match &**inputs {
         Inputs::Dense(images) => Some(images.shallow_clone()),
         Inputs::Sparse { .. } => None,
     };
@@ -218,13 +220,13 @@ fn dense(inputs: &[Inputs]) -> Option<Tensor> {
 }
 
 /// The first layer's pre-activation, R x B x out, network by network.
-fn first_layer(inputs: &[Inputs], networks: &[LayerChain]) -> Tensor {
-    let own = |(inputs, network): (&Inputs, &LayerChain)| inputs.linear(&network.layers[0]);
+fn first_layer(inputs: &[Rc<Inputs>], networks: &[LayerChain]) -> Tensor {
+    let own = |(inputs, network): (&Rc<Inputs>, &LayerChain)| inputs.linear(&network.layers[0]);
     Tensor::stack(&inputs.iter().zip(networks).map(own).collect::<Vec<Tensor>>(), 0)
 }
 
 /// The first layer's weight gradient in each network, R x out x in, from that at its pre-activation, R x B x out.
-fn weight_gradients(inputs: &[Inputs], delta: &Tensor, at_weight: &Tensor) {
+fn weight_gradients(inputs: &[Rc<Inputs>], delta: &Tensor, at_weight: &Tensor) {
     for (inputs, (delta, mut at_weight)) in inputs.iter().zip(delta.unbind(0).iter().zip(at_weight.unbind(0))) {
         at_weight.copy_(&inputs.weight_gradient(delta));
     }

@@ -182,22 +182,23 @@ impl Optimizer for Adam {
             let [correction1, correction2] = self.bias_corrections(layer);
             let decay = DecayFactors::of(self.weight_decay, learning_rate);
             let (step, root) = (learning_rate / correction1, correction2.sqrt());
-            vec![decay.coupled, decay.shrink, beta1, 1.0 - beta1, beta2, 1.0 - beta2, root, epsilon, step]
+            // The root of the second correction stands above the fraction, and needs no pass of its own.
+            vec![decay.coupled, decay.shrink, 1.0 - beta1, 1.0 - beta2, epsilon * root, -step * root]
         };
         learning_rates.iter().enumerate().map(of_layer).collect()
     }
 
     fn step_together(&self, value: &mut Tensor, gradient: &Tensor, memory: &mut [Tensor], numbers: &[Tensor]) {
         let _guard = tch::no_grad_guard();
-        let ([first, second], [coupled, shrink, keep1, take1, keep2, take2, root, epsilon, step]) = (memory, numbers)
-        else {
-            panic!("Adam has two moments and nine numbers a layer");
+        let ([first, second], [coupled, shrink, take1, take2, epsilon, step]) = (memory, numbers) else {
+            panic!("Adam has two moments and six numbers a layer");
         };
-        let gradient = gradient + &*value * coupled;
-        let _ = first.g_mul_(keep1).g_add_(&(&gradient * take1));
-        let _ = second.g_mul_(keep2).g_add_(&(gradient.square() * take2));
-        let change = &*first / (second.sqrt() / root + epsilon) * step;
-        let _ = value.g_mul_(shrink).g_sub_(&change);
+        // On a GPU each of these reads and writes everything once, which is all that it takes time for.
+        let gradient = gradient.addcmul(value, coupled);
+        let _ = first.lerp_tensor_(&gradient, take1);
+        let _ = second.lerp_tensor_(&gradient.square(), take2);
+        let change = &*first / second.sqrt().g_add_(epsilon);
+        let _ = value.g_mul_(shrink).addcmul_(&change, step);
     }
 
     fn steps(&self) -> u64 {

@@ -46,12 +46,11 @@ pub struct Advance {
     pub task: Option<TaskRow>,
 }
 
-/// What goes into an update.
+/// What an update is made on.
 pub(super) struct UpdateInputs {
     pub(super) inputs: Inputs,
     /// B, Int64.
     pub(super) labels: Tensor,
-    pub(super) progress: Progress,
 }
 
 /// Everything that a run carries from one update to the next.
@@ -153,7 +152,12 @@ impl Run {
 
     /// Adds the time since `start` to a part of the work.
     pub(crate) fn count_seconds(&mut self, part: &'static str, start: Instant) {
-        *self.seconds.entry(part).or_default() += start.elapsed().as_secs_f64();
+        self.add_seconds(part, start.elapsed().as_secs_f64());
+    }
+
+    /// Adds seconds to a part of the work.
+    pub(super) fn add_seconds(&mut self, part: &'static str, seconds: f64) {
+        *self.seconds.entry(part).or_default() += seconds;
     }
 
     /// Makes the next update, and what belongs before the first and after the last of a task.
@@ -187,20 +191,28 @@ impl Run {
     ) -> Result<Advance, RunDiverged> {
         let task = task_of(&self.stream);
         let update = passed.map(|passed| self.learner.finish_update(passed, labels, progress, task));
-        self.conclude(update)
+        self.conclude(update, progress)
     }
 
     /// Takes note of an update, and does what belongs after it.
-    pub(super) fn conclude(&mut self, update: Result<Update, Diverged>) -> Result<Advance, RunDiverged> {
-        let controls = self.take_in(update)?;
+    pub(super) fn conclude(
+        &mut self,
+        update: Result<Update, Diverged>,
+        progress: Progress,
+    ) -> Result<Advance, RunDiverged> {
+        let controls = self.take_in(update, progress)?;
         self.end_task_if_due(controls)
     }
 
     /// What belongs after an update, which may be the last of its task.
     fn end_task_if_due(&mut self, controls: Vec<ControlRow>) -> Result<Advance, RunDiverged> {
-        let is_last = self.update_in_task == self.stream.lengths().updates_of(self.task);
-        let task = if is_last { Some(self.end_task(i64::MAX)?) } else { None };
+        let task = if self.has_made_task() { Some(self.end_task(i64::MAX)?) } else { None };
         Ok(Advance { controls, task })
+    }
+
+    /// Whether the task's last update was made.
+    pub(super) fn has_made_task(&self) -> bool {
+        self.update_in_task == self.stream.lengths().updates_of(self.task)
     }
 
     /// What belongs before a task's first update.
@@ -218,13 +230,14 @@ impl Run {
 
     /// The next update of the task.
     pub(super) fn update(&mut self) -> Result<Vec<ControlRow>, RunDiverged> {
-        let UpdateInputs { inputs, labels, progress } = self.next_minibatch();
+        let progress = self.next_progress();
+        let UpdateInputs { inputs, labels } = self.next_minibatch();
         let update = self.learner.update(inputs, &labels, progress, task_of(&self.stream));
-        self.take_in(update)
+        self.take_in(update, progress)
     }
 
-    /// What goes into the next update.
-    pub(super) fn next_minibatch(&mut self) -> UpdateInputs {
+    /// Where the next update stands, which is counted among the task's.
+    pub(super) fn next_progress(&mut self) -> Progress {
         let lengths = self.stream.lengths();
         let progress = Progress {
             update: self.learner.updates(),
@@ -234,27 +247,59 @@ impl Run {
             updates_in_task: lengths.updates_of(self.task),
             updates_in_epoch: lengths.updates_per_epoch(),
         };
+        self.update_in_task += 1;
+        progress
+    }
+
+    /// What the next update is made on.
+    pub(super) fn next_minibatch(&mut self) -> UpdateInputs {
         let start = Instant::now();
         let batch = self.stream.next_minibatch();
         self.images.follow(self.stream.minibatch_images());
         let inputs = self.images.inputs(&batch.rows);
         self.count_seconds("data", start);
-        UpdateInputs { inputs, labels: batch.labels, progress }
+        UpdateInputs { inputs, labels: batch.labels }
     }
 
     /// Takes note of an update that was made.
-    fn take_in(&mut self, update: Result<Update, Diverged>) -> Result<Vec<ControlRow>, RunDiverged> {
-        let update =
-            update.map_err(|diverged| self.diverged("the loss", diverged.value, self.learner.updates() + 1))?;
-        self.update_in_task += 1;
+    fn take_in(
+        &mut self,
+        update: Result<Update, Diverged>,
+        progress: Progress,
+    ) -> Result<Vec<ControlRow>, RunDiverged> {
+        // Counted from 1.
+        let number = progress.update + 1;
+        let update = update.map_err(|diverged| self.diverged("the loss", diverged.value, number))?;
         self.summary.add_accuracy(update.accuracy);
         for (part, seconds) in update.seconds {
-            *self.seconds.entry(part).or_default() += seconds;
+            self.add_seconds(part, seconds);
         }
         let Some(measured) = update.measured else { return Ok(Vec::new()) };
         self.summary.add_bounds(&measured.layers);
         self.summary.add_indicators(When::MeasuredUpdate, &measured.indicators);
-        Ok(measured.layers.into_iter().map(|layer| control_row(self.task, self.learner.updates(), layer)).collect())
+        Ok(measured.layers.into_iter().map(|layer| control_row(self.task, number, layer)).collect())
+    }
+
+    /// Takes note of updates that were made one after the other up to now, of which none was measured, from their losses and
+    /// accuracies, and does what belongs after the last of them. `first` is where the first of them stood.
+    ///
+    /// # Errors
+    /// A loss left the real numbers. What was made of the run from that update on is not counted.
+    pub(super) fn conclude_all(
+        &mut self,
+        losses_and_accuracies: impl IntoIterator<Item = (f64, f64)>,
+        first: Progress,
+    ) -> Result<Advance, RunDiverged> {
+        let mut progress = first;
+        for (loss, accuracy) in losses_and_accuracies {
+            let update = self.learner.check_loss(loss).map(|loss| Update { accuracy, loss, ..Update::default() });
+            if let Err(diverged) = self.take_in(update, progress) {
+                self.learner.count_no_further_than(progress.update);
+                return Err(diverged);
+            }
+            progress.update += 1;
+        }
+        self.end_task_if_due(Vec::new())
     }
 
     /// What belongs after a task's last update. Of all images, and of those that are held out, the first `most` are evaluated.

@@ -76,6 +76,25 @@ struct DrawnTask {
     labels: Tensor,
 }
 
+/// Where a minibatch lies.
+struct Cut {
+    first: i64,
+    length: i64,
+    /// Which of its samples are of the task before, B, in a transition.
+    old: Option<Tensor>,
+}
+
+/// One epoch, on the device of the images: a minibatch is a part of each list, for which nothing has to be computed.
+#[derive(Debug)]
+struct EpochOrder {
+    /// Places among the images that the task is about, N, Int64.
+    places: Tensor,
+    /// Their rows in the task's images.
+    rows: Tensor,
+    /// Their labels.
+    labels: Tensor,
+}
+
 /// A sequence of tasks, and the position in it.
 #[derive(Debug)]
 pub struct Stream {
@@ -96,6 +115,8 @@ pub struct Stream {
     /// Minibatches given in the task.
     given: u64,
     order: Tensor,
+    /// The epoch's order where the images are, once a minibatch of it was asked for.
+    laid_out: Option<EpochOrder>,
     /// None before the first task.
     task: Option<DrawnTask>,
     /// The task before, while there is a transition from it.
@@ -125,6 +146,7 @@ impl Stream {
             begun: 0,
             given: 0,
             order: natural_order(count),
+            laid_out: None,
             task: None,
             before: None,
             images: images.shallow_clone(),
@@ -157,6 +179,7 @@ impl Stream {
         let content = (self.kind.draw)(&self.material, &mut self.source, before);
         self.begun += 1;
         self.given = 0;
+        self.laid_out = None;
         self.before = last;
         self.task = Some(self.written_out(content));
         self.lay_out();
@@ -164,28 +187,53 @@ impl Stream {
 
     /// The next minibatch of the task.
     pub(crate) fn next_minibatch(&mut self) -> Minibatch {
+        let Cut { first, length, old } = self.next_cut();
+        if self.laid_out.is_none() {
+            let places = self.order.to_device(self.originals.device());
+            let rows = self.chosen.as_ref().map(|chosen| chosen.index_select(0, &places));
+            let rows = rows.unwrap_or_else(|| places.shallow_clone());
+            self.laid_out = Some(EpochOrder { labels: self.labels().index_select(0, &places), rows, places });
+        }
+        let of_epoch = self.laid_out.as_ref().expect("it was laid out");
+        let [places, rows, labels] =
+            [&of_epoch.places, &of_epoch.rows, &of_epoch.labels].map(|all| all.narrow(0, first, length));
+        let Some((old, before)) = old.zip(self.before.as_ref()) else { return Minibatch { rows, labels } };
+        let labels = before.labels.index_select(0, &places).where_self(&old, &labels);
+        let below = old.to_kind(Kind::Int64) * self.originals.size()[0];
+        Minibatch { rows: if self.stack.is_some() { rows + below } else { rows }, labels }
+    }
+
+    /// Goes past the next minibatch of the task, which another stream that [`Stream::is_alike`] gives.
+    pub(crate) fn pass_minibatch(&mut self) {
+        self.next_cut();
+    }
+
+    /// Where the next minibatch lies in the epoch's order; draws what has to be drawn for it.
+    fn next_cut(&mut self) -> Cut {
         let count = self.material.images;
         let place = (self.given % self.lengths.updates_per_epoch()) as usize;
         if place == 0 {
             self.order = self.order_generator.permutation(count);
+            self.laid_out = None;
         }
         if self.before.is_some() && self.old_share() == 0.0 {
             self.end_transition();
         }
         let first = place * self.lengths.batch_size();
         let length = self.lengths.batch_size().min(count - first);
-        let device = self.originals.device();
-        let places = self.order.narrow(0, first as i64, length as i64).to_device(device);
-        let labels = self.labels().index_select(0, &places);
         let share = self.old_share();
+        let device = self.originals.device();
         let old = (share > 0.0).then(|| self.transition_generator.events(length, share).to_device(device));
         self.given += 1;
-        let rows = self.chosen.as_ref().map(|chosen| chosen.index_select(0, &places));
-        let rows = rows.unwrap_or_else(|| places.shallow_clone());
-        let Some((old, before)) = old.zip(self.before.as_ref()) else { return Minibatch { rows, labels } };
-        let labels = before.labels.index_select(0, &places).where_self(&old, &labels);
-        let below = old.to_kind(Kind::Int64) * self.originals.size()[0];
-        Minibatch { rows: if self.stack.is_some() { rows + below } else { rows }, labels }
+        Cut { first: first as i64, length: length as i64, old }
+    }
+
+    /// Whether another stream gives the same minibatches from here on, out of the same memory.
+    pub(crate) fn is_alike(&self, other: &Stream) -> bool {
+        let kind = self.kind.generator == other.kind.generator && self.kind.name == other.kind.name;
+        let cut = self.lengths == other.lengths && self.composition == other.composition;
+        let images = self.originals.data_ptr() == other.originals.data_ptr();
+        kind && cut && images && self.material == other.material && self.place() == other.place()
     }
 
     /// The probability with which a sample of the next minibatch is one of the task before.
@@ -300,6 +348,7 @@ impl Stateful for Stream {
         let task = if self.begun > 0 { Some(restored("task")?) } else { None };
         let before = if self.old_share() > 0.0 { Some(restored("before")?) } else { None };
         (self.task, self.before) = (task, before);
+        self.laid_out = None;
         self.images = self.originals.shallow_clone();
         self.lay_out();
         Ok(())

@@ -281,10 +281,8 @@ impl<'a> RunAtWork<'a> {
 
     /// Writes down what an update left.
     fn take_in(&mut self, advance: &Advance, run: &mut Run, setting: Setting) -> Result<(), RunError> {
-        let record = &mut self.record;
-        (record.tasks, record.updates, record.last_finite_loss) =
-            (run.tasks(), run.learner().updates(), run.learner().last_finite_loss());
-        setting.listener.updated(1);
+        self.count_updates(run, setting);
+        (self.record.tasks, self.record.last_finite_loss) = (run.tasks(), run.learner().last_finite_loss());
         let rows = self.rows.as_mut().expect("a run that has begun has rows");
         rows.recorder.add_controls(&advance.controls)?;
         if let Some(row) = &advance.task {
@@ -297,6 +295,13 @@ impl<'a> RunAtWork<'a> {
             run.count_seconds("writing", writing);
         }
         Ok(())
+    }
+
+    /// Tells of the updates that were made since it was last told.
+    fn count_updates(&mut self, run: &Run, setting: Setting) {
+        let updates = run.learner().updates();
+        setting.listener.updated(updates - self.record.updates);
+        self.record.updates = updates;
     }
 
     /// Writes a checkpoint.
@@ -325,6 +330,7 @@ impl<'a> RunAtWork<'a> {
         setting: Setting,
     ) -> Result<(), RunError> {
         setting.folder.lease().check()?;
+        self.count_updates(run, setting);
         let mut rows = self.rows.take().expect("a run that has begun has rows");
         rows.flush()?;
         let checksums = rows.recorder.finish().map_err(unwritable(&self.folder))?;

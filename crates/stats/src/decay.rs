@@ -6,8 +6,11 @@
 
 use std::f64::consts::PI;
 
+use multiversion::multiversion;
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+
+use super::exponential::exp_of_negative;
 
 /// A family of courses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -165,16 +168,31 @@ const GRID: (f64, f64, f64) = (-3.0, 4.0, 0.25);
 /// Halvings, nearly, of a pitch to either side of it: the exponent is then known to a ten-thousandth, and R2, which is flat there, to 1e-7.
 const REFINEMENTS: usize = 16;
 
+/// Sums that are formed side by side.
+const LANES: usize = 8;
+
 /// A family without offset at the times of a course, and at the shapes of [`GRID`]: the same for all courses of these times.
+///
+/// Its lists are filled up with zeros to whole [`LANES`].
 struct ShapedFamily {
     family: Family,
     steps: usize,
-    /// Times at which the family has one value, whatever its shape, and the number of points there.
-    alike: Vec<(f64, f64)>,
-    /// For each point the place of its time among these.
+    /// What stands beside the shape: each time, or each number of a step in which there are times.
+    arguments: Vec<f64>,
+    /// The points at each.
+    numbers: Vec<f64>,
+    /// For each point the place of its argument.
     place: Vec<usize>,
-    /// Exponents with the family's values at these times.
-    grid: Vec<(f64, Vec<f64>)>,
+    grid: Vec<ShapeOnGrid>,
+}
+
+/// The family at one shape.
+struct ShapeOnGrid {
+    exponent: f64,
+    /// At each argument.
+    values: Vec<f64>,
+    /// The sum of squares over all points.
+    square: f64,
 }
 
 impl ShapedFamily {
@@ -186,47 +204,56 @@ impl ShapedFamily {
     }
 
     fn at(points: &[(f64, f64)], family: Family, steps: usize) -> ShapedFamily {
-        let (mut alike, mut place): (Vec<(f64, f64)>, Vec<usize>) = (Vec::new(), Vec::new());
+        let (mut arguments, mut numbers, mut place): (Vec<f64>, Vec<f64>, Vec<usize>) = Default::default();
         for &(time, _) in points {
-            match alike.last_mut() {
-                Some(last) if family == Family::Step && step(steps, last.0) == step(steps, time) => last.1 += 1.0,
-                _ => alike.push((time, 1.0)),
+            let argument = if family == Family::Step { step(steps, time) as f64 } else { time };
+            if family != Family::Step || arguments.last() != Some(&argument) {
+                arguments.push(argument);
+                numbers.push(0.0);
             }
-            place.push(alike.len() - 1);
+            place.push(arguments.len() - 1);
+            numbers[arguments.len() - 1] += 1.0;
         }
+        let whole = arguments.len().next_multiple_of(LANES);
+        arguments.resize(whole, 0.0);
+        numbers.resize(whole, 0.0);
+        let mut shaped = ShapedFamily { family, steps, arguments, numbers, place, grid: Vec::new() };
         let (lowest, highest, pitch) = GRID;
         let exponents = (0..=((highest - lowest) / pitch) as usize).map(|place| lowest + pitch * place as f64);
-        let values = |exponent: f64| {
-            let shape = 10_f64.powf(exponent);
-            (exponent, alike.iter().map(|(time, _)| basis(family, shape, steps, *time)).collect())
+        let at_exponent = |exponent: f64| {
+            let mut values = vec![0.0; whole];
+            let [_, square] = shaped.sums(10_f64.powf(exponent), &vec![0.0; whole], &mut values);
+            ShapeOnGrid { exponent, values, square }
         };
-        let grid = exponents.map(values).collect();
-        ShapedFamily { family, steps, alike, place, grid }
+        shaped.grid = exponents.map(at_exponent).collect();
+        shaped
     }
 
-    /// The sum of values times rates, and that of squared values, over all points.
-    fn sums(&self, rates: &[f64], values: impl Iterator<Item = f64>) -> (f64, f64) {
-        let points = values.zip(self.alike.iter().zip(rates));
-        points.fold((0.0, 0.0), |(both, square), (x, ((_, number), rates))| (both + x * rates, square + number * x * x))
+    /// The family's values at a shape, and over all points the sum of values times rates, and that of squared values.
+    fn sums(&self, shape: f64, rates: &[f64], values: &mut [f64]) -> [f64; 2] {
+        match self.family {
+            Family::InverseSquareRoot => inverse_square_roots(shape, &self.arguments, values),
+            _ => exponentials(shape, &self.arguments, values),
+        }
+        [sum_of_products(values, rates), sum_of_squares(values, &self.numbers)]
     }
 
     /// The best fit: the scale in closed form, the shape by golden section around the best of the grid.
     fn fit(&self, points: &[(f64, f64)]) -> DecayFit {
         let Self { family, steps, .. } = *self;
-        let mut rates = vec![0.0; self.alike.len()];
+        let mut rates = vec![0.0; self.arguments.len()];
         points.iter().zip(&self.place).for_each(|((_, rate), place)| rates[*place] += rate);
-        let at_shape =
-            |shape: f64| self.sums(&rates, self.alike.iter().map(|(time, _)| basis(family, shape, steps, *time)));
+        let mut values = vec![0.0; rates.len()];
+        let mut at_shape = |shape: f64| self.sums(shape, &rates, &mut values);
         // Far out on the grid the basis may be zero at all points.
-        let share = |sums: (f64, f64)| match sums {
-            (both, square) if square > 0.0 => both * both / square,
-            _ => 0.0,
-        };
-        let explained = |exponent: f64| share(at_shape(10_f64.powf(exponent)));
-        let found =
-            self.grid.iter().map(|(exponent, values)| (*exponent, share(self.sums(&rates, values.iter().copied()))));
+        let share = |[both, square]: [f64; 2]| if square > 0.0 { both * both / square } else { 0.0 };
+        let found = self
+            .grid
+            .iter()
+            .map(|on_grid| (on_grid.exponent, share([sum_of_products(&on_grid.values, &rates), on_grid.square])));
         let best =
             found.reduce(|best, other| if other.1 > best.1 { other } else { best }).map_or(GRID.0, |best| best.0);
+        let mut explained = |exponent: f64| share(at_shape(10_f64.powf(exponent)));
         let (mut low, mut high) = (best - GRID.2, best + GRID.2);
         let golden = 0.5 * (5_f64.sqrt() - 1.0);
         let (mut left, mut right) = (high - golden * (high - low), low + golden * (high - low));
@@ -243,10 +270,44 @@ impl ShapedFamily {
             }
         }
         let shape = 10_f64.powf(0.5 * (low + high));
-        let (both, square) = at_shape(shape);
+        let [both, square] = at_shape(shape);
         let scale = if square > 0.0 { both / square } else { 0.0 };
         DecayFit { family, r2: 0.0, offset: 0.0, scale, shape, steps }
     }
+}
+
+/// `exp(-shape * argument)` of each.
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
+fn exponentials(shape: f64, arguments: &[f64], values: &mut [f64]) {
+    values.iter_mut().zip(arguments).for_each(|(value, argument)| *value = exp_of_negative(-shape * argument));
+}
+
+/// `1 / sqrt(1 + shape * argument)` of each.
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
+fn inverse_square_roots(shape: f64, arguments: &[f64], values: &mut [f64]) {
+    values.iter_mut().zip(arguments).for_each(|(value, argument)| *value = 1.0 / (1.0 + shape * argument).sqrt());
+}
+
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
+fn sum_of_products(left: &[f64], right: &[f64]) -> f64 {
+    let mut sums = [0.0; LANES];
+    for (left, right) in left.as_chunks::<LANES>().0.iter().zip(right.as_chunks::<LANES>().0) {
+        for lane in 0..LANES {
+            sums[lane] += left[lane] * right[lane];
+        }
+    }
+    sums.iter().sum()
+}
+
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
+fn sum_of_squares(values: &[f64], weights: &[f64]) -> f64 {
+    let mut sums = [0.0; LANES];
+    for (values, weights) in values.as_chunks::<LANES>().0.iter().zip(weights.as_chunks::<LANES>().0) {
+        for lane in 0..LANES {
+            sums[lane] += weights[lane] * values[lane] * values[lane];
+        }
+    }
+    sums.iter().sum()
 }
 
 /// The step, counted from 0, in which a time from 0 to 1 lies.

@@ -60,50 +60,36 @@ impl HeldOut {
         known: &Baseline,
         values: impl FnOnce() -> Vec<f64>,
     ) -> Result<Self, Undefined> {
-        match known.pooled.same_pairs(pooled) {
-            true => Self::fitted(pooled, order, &known.pooled.values, Some(known)),
-            false => Self::fitted(pooled, order, &values(), None),
+        if known.pooled.same_pairs(pooled) {
+            return Self::over(known, pooled, order);
         }
+        Self::over(&Baseline::new(pooled.with_values(values())), pooled, order)
     }
 
-    fn fitted(pooled: &Pooled, order: &Order, baseline: &[f64], known: Option<&Baseline>) -> Result<Self, Undefined> {
-        assert_eq!(pooled.pairs(), baseline.len(), "every pair needs its baseline");
-        let kept: Vec<usize> = (0..pooled.pairs()).filter(|pair| !baseline[*pair].is_nan()).collect();
-        let first = *kept.first().ok_or(Undefined::NoValues)?;
-        if kept.iter().all(|&pair| pooled.values[pair] == baseline[pair]) {
+    /// The same over the baseline of these pairs.
+    fn over(baseline: &Baseline, pooled: &Pooled, order: &Order) -> Result<Self, Undefined> {
+        let (values, layout) = (&baseline.pooled.values, &baseline.layout);
+        let mut kept = (0..pooled.pairs()).filter(|pair| layout.row_of[*pair].is_some());
+        let first = kept.clone().next().ok_or(Undefined::NoValues)?;
+        if kept.clone().all(|pair| pooled.values[pair] == values[pair]) {
             return Err(Undefined::IsBaseline);
         }
-        if kept.iter().all(|&pair| pooled.values[pair] == pooled.values[first]) {
+        if kept.all(|pair| pooled.values[pair] == pooled.values[first]) {
             return Err(Undefined::ConstantIndicator);
         }
-        let layout = RowLayout::new(&kept, pooled);
         if layout.families.len() < 2 {
             return Err(Undefined::SingleFamily);
         }
-        let sorted;
-        let baseline_order = match known {
-            Some(known) => &known.order,
-            None => {
-                sorted = Order::of(baseline);
-                &sorted
-            }
-        };
-        let orders = [baseline_order, order].map(|order| RowOrder::new(order, &layout));
+        let order = RowOrder::new(order, layout);
         let mut rows = layout.rows::<3>(pooled);
-        let fold = |(family, blocks): (&usize, &Range<usize>)| {
-            let alone = match known {
-                Some(known) => known.alone.get(family).ok_or(Undefined::NoValues)?.clone()?,
-                None => {
-                    let mut rows = layout.rows::<2>(pooled);
-                    orders[0].scale_without(blocks, &mut rows, 1);
-                    NestedModel::new(&rows, blocks, &layout)?
-                }
-            };
-            orders.iter().zip(1..).for_each(|(order, place)| order.scale_without(blocks, &mut rows, place));
-            Ok(Fold { alone, whole: NestedModel::new(&rows, blocks, &layout)? })
+        let fold = |(blocks, known): (&Range<usize>, &BaselineFold)| {
+            let alone = known.alone.clone()?;
+            rows.set_all(1, &known.scaled);
+            rows.set_all(2, &order.scaled_without(blocks, &rows));
+            Ok(Fold { alone, whole: NestedModel::new(&rows, blocks, layout)? })
         };
-        let folds = layout.families.iter().map(fold).collect::<Result<_, _>>()?;
-        Ok(Self { folds, seeds: layout.seeds, runs: layout.runs })
+        let folds = layout.families.values().zip(&baseline.folds).map(fold).collect::<Result<_, _>>()?;
+        Ok(Self { folds, seeds: layout.seeds.clone(), runs: layout.runs })
     }
 
     /// The gain, which is the mean fall of the log-loss a pair, with the runs weighted in fitting and in judging alike. Runs of
@@ -125,27 +111,35 @@ impl HeldOut {
 
 /// The models of a baseline alone, fitted once for all indicators that have a value at all the pairs that it has.
 pub struct Baseline {
+    /// The pairs with its values.
     pooled: Pooled,
-    /// The order of its values.
-    order: Order,
-    /// By the family that is left out.
-    alone: BTreeMap<usize, Result<NestedModel<2>, Undefined>>,
+    /// Where the pairs stand at which it has a value.
+    layout: RowLayout,
+    /// One for each family.
+    folds: Vec<BaselineFold>,
+}
+
+/// A baseline without one family.
+struct BaselineFold {
+    /// Its values as they enter the models, by row.
+    scaled: Vec<f64>,
+    alone: Result<NestedModel<2>, Undefined>,
 }
 
 impl Baseline {
-    /// Fits the models; the pairs are those of the baseline, scored as an indicator itself.
+    /// Fits the models; the pairs are those of the baseline, scored as an indicator itself. Where its value is NaN they are left out.
     pub fn new(pooled: Pooled) -> Self {
-        let kept: Vec<usize> = (0..pooled.pairs()).collect();
-        let order = Order::of(&pooled.values);
+        let kept: Vec<usize> = (0..pooled.pairs()).filter(|pair| !pooled.values[*pair].is_nan()).collect();
         let layout = RowLayout::new(&kept, &pooled);
-        let row_order = RowOrder::new(&order, &layout);
-        let model = |(family, blocks): (&usize, &Range<usize>)| {
+        let order = RowOrder::new(&Order::of(&pooled.values), &layout);
+        let fold = |blocks: &Range<usize>| {
             let mut rows = layout.rows::<2>(&pooled);
-            row_order.scale_without(blocks, &mut rows, 1);
-            (*family, NestedModel::new(&rows, blocks, &layout))
+            let scaled = order.scaled_without(blocks, &rows);
+            rows.set_all(1, &scaled);
+            BaselineFold { scaled, alone: NestedModel::new(&rows, blocks, &layout) }
         };
-        let alone = layout.families.par_iter().map(model).collect();
-        Self { pooled, order, alone }
+        let folds = layout.families.values().collect::<Vec<_>>().into_par_iter().map(fold).collect();
+        Self { pooled, layout, folds }
     }
 }
 
@@ -224,12 +218,11 @@ impl RowOrder {
         Self { rows, ends }
     }
 
-    /// Sets a number of each row: its value's rank among those outside of these blocks, which is the share of values below, ties
-    /// counting half, less one half, over the standard deviation of a uniform variable.
-    fn scale_without<const N: usize>(&self, blocks: &Range<usize>, rows: &mut RegressionRows<N>, place: usize) {
+    /// A number for each row, 0 where none is: its value's rank among those outside of these blocks, which is the share of values
+    /// below, ties counting half, less one half, over the standard deviation of a uniform variable.
+    fn scaled_without<const N: usize>(&self, blocks: &Range<usize>, rows: &RegressionRows<N>) -> Vec<f64> {
         let left_out = (blocks.start * BLOCK) as u32..(blocks.end * BLOCK) as u32;
         let is_fitted = |row: &&u32| !left_out.contains(row);
-        // Written here and there into a short list, and from there one after the other.
         let mut ranks = vec![0.0; rows.len()];
         let fitted = rows.rows_outside(blocks) as f64;
         let (mut start, mut below) = (0, 0);
@@ -240,7 +233,7 @@ impl RowOrder {
             group.iter().for_each(|row| ranks[*row as usize] = rank);
             (start, below) = (*end, up_to);
         }
-        rows.set_all(place, &ranks);
+        ranks
     }
 }
 
@@ -291,7 +284,8 @@ mod tests {
 
     impl HeldOut {
         fn new(pooled: &Pooled, baseline: &[f64]) -> Result<Self, Undefined> {
-            Self::fitted(pooled, &Order::of(&pooled.values), baseline, None)
+            let baseline = Baseline::new(pooled.with_values(baseline.to_vec()));
+            Self::over(&baseline, pooled, &Order::of(&pooled.values))
         }
 
         fn gain(&self) -> Result<f64, Undefined> {
@@ -366,9 +360,10 @@ mod tests {
             let kept: Vec<usize> = (0..values.len()).filter(|pair| !values[*pair].is_nan()).collect();
             for family in 0..3 {
                 let layout = RowLayout::new(&kept, &pooled);
-                let mut rows = layout.rows::<2>(&pooled);
-                RowOrder::new(&Order::of(&values), &layout).scale_without(&layout.families[&family], &mut rows, 1);
-                let found: Vec<f64> = kept.iter().map(|pair| rows.number(layout.row_of[*pair].unwrap(), 1)).collect();
+                let rows = layout.rows::<2>(&pooled);
+                let order = RowOrder::new(&Order::of(&values), &layout);
+                let scaled = order.scaled_without(&layout.families[&family], &rows);
+                let found: Vec<f64> = kept.iter().map(|pair| scaled[layout.row_of[*pair].unwrap()]).collect();
                 assert_eq!(found, slowly_scaled(family, &kept, &pooled, &values));
             }
         }

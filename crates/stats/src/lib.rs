@@ -16,6 +16,7 @@ pub mod decay;
 mod distribution;
 pub mod estimate;
 pub mod exchange;
+mod exponential;
 pub mod gain;
 pub mod gaps;
 pub mod jackknife;

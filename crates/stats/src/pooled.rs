@@ -118,6 +118,15 @@ impl Pooled {
         runs && self.run_of == other.run_of && self.tasks == other.tasks && self.events == other.events
     }
 
+    /// The same pairs with the values of something else.
+    ///
+    /// # Panics
+    /// When there are not as many as pairs.
+    pub(crate) fn with_values(&self, values: Vec<f64>) -> Self {
+        assert_eq!(self.pairs(), values.len(), "every pair has its value");
+        Self { values, ..self.clone() }
+    }
+
     /// Gives each pair the weight of its run.
     pub fn spread(&self, run_weights: &[f64], pair_weights: &mut [f64]) {
         for (pairs, weight) in self.pairs_of_run.iter().zip(run_weights) {

@@ -8,6 +8,7 @@ use trainability_tensor::slices::without_slices;
 
 use super::{digits, images, plans_of};
 use crate::data::ImageSet;
+use crate::run::images::SharedImages;
 use crate::run::{Lockstep, Run, RunDiverged, RunPlan, checkpoint};
 use crate::schedule::SCHEDULES;
 use crate::testing::runs::{self, begin, finish, first_difference, state_of, written};
@@ -43,8 +44,10 @@ fn advance(together: &mut Lockstep, count: usize, updates: u64) -> Vec<Written> 
 }
 
 fn in_lockstep(set: &ImageSet, plans: &[RunPlan]) -> Vec<Written> {
-    let mut together = Lockstep::of(plans.iter().map(|plan| begin(plan, set)).collect());
-    advance(&mut together, plans.len(), u64::MAX)
+    // As in a sweep, whose runs of one seed take the same images.
+    let images = SharedImages::of(set);
+    let runs = plans.iter().map(|plan| Run::sharing(plan, &images).unwrap());
+    advance(&mut Lockstep::of(runs.collect()), plans.len(), u64::MAX)
 }
 
 fn alone(set: &ImageSet, plan: &RunPlan) -> Written {
@@ -286,11 +289,69 @@ fn a_run_that_diverges_leaves_the_others_as_they_are() {
     }
     let diverged: Vec<bool> = found.iter().map(|written| written.2.is_some()).collect();
     assert_eq!(diverged, [false, true, true, false]);
-    let mut run = begin(&plans[1], &images());
-    let alone = loop {
-        if let Err(diverged) = run.advance() {
-            break diverged;
-        }
-    };
+    let (alone, _) = until_it_diverges(&mut begin(&plans[1], &images()));
     assert_eq!(found[1].2.as_ref().map(|diverged| (diverged.task, diverged.update)), Some((alone.task, alone.update)));
+}
+
+/// How a run ends, and the tasks that it made before.
+fn until_it_diverges(run: &mut Run) -> (RunDiverged, Vec<TaskRow>) {
+    let mut rows = Vec::new();
+    loop {
+        match run.advance() {
+            Ok(advance) => rows.extend(advance.task),
+            Err(diverged) => return (diverged, rows),
+        }
+    }
+}
+
+#[test]
+fn a_run_that_diverges_before_its_losses_are_read_ends_where_it_would_alone() {
+    // A rate that is multiplied by the file leaves the real numbers in the second task, between two measured updates.
+    let set = images();
+    let layers = ["fc1", "fc2", "fc3"];
+    let row = |update: u64, layer: &str| format!("{update},{layer},{}\n", if update <= 30 { 1e-3 } else { 1e300 });
+    let rates: String = (1..=66).flat_map(|update| layers.map(|layer| row(update, layer))).collect();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("update,layer,learning_rate\n{rates}")).unwrap();
+    let entry = json!({ "name": "replay", "rates": file.path() });
+    let mut plans = plans_of(&set, precisely(&json!({ "methods": ["relu"], "schedules": ["constant"], "seeds": 2 })));
+    plans.extend(plans_of(
+        &set,
+        precisely(&json!({ "methods": ["relu", "l2_loss"], "schedules": [entry], "seeds": 2 })),
+    ));
+    without_slices(|| {
+        let images = SharedImages::of(&set);
+        let runs = plans.iter().map(|plan| Run::sharing(plan, &images).unwrap());
+        let mut together = Lockstep::of(runs.collect());
+        let mut going: Vec<usize> = (0..plans.len()).collect();
+        while !going.is_empty() {
+            for (index, advanced) in together.advance() {
+                let run = together.run_mut(index);
+                match advanced {
+                    Err(diverged) => {
+                        let mut alone = begin(&plans[index], &set);
+                        let (expected, _) = until_it_diverges(&mut alone);
+                        assert_eq!(diverged.to_string(), expected.to_string());
+                        assert_eq!(run.learner().updates(), alone.learner().updates());
+                        assert_eq!(run.learner().last_finite_loss(), alone.learner().last_finite_loss());
+                    }
+                    Ok(_) if run.is_over() => assert!(index < 2),
+                    Ok(_) => continue,
+                }
+                going.retain(|other| *other != index);
+                together.leave(index);
+            }
+        }
+    });
+}
+
+#[test]
+fn runs_of_one_seed_have_one_minibatch_whatever_the_stream() {
+    for (kind, recurring, transition) in
+        [("random_labels", 0, 0.0), ("pixel_permutation", 0, 0.5), ("label_permutation", 2, 0.0)]
+    {
+        let stream = json!({ "kind": kind, "recurring": recurring, "transition": transition });
+        let settings = json!({ "methods": ["relu", "l2_loss"], "schedules": ["as_run"], "stream": stream, "seeds": 2 });
+        are_the_same_alone(&digits(), &settings);
+    }
 }

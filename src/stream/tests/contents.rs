@@ -3,7 +3,9 @@
 use tch::{Device, Kind, Tensor};
 use trainability_tensor::{Generator, State, Stateful};
 
-use crate::stream::{Composition, Lengths, Minibatch, Stream, StreamStart};
+use crate::run::checkpoint::to_bytes;
+use crate::stream::{Composition, Lengths, Minibatch, STREAMS, Stream, StreamStart};
+use crate::testing::runs::state_of;
 
 pub(super) const IMAGES: usize = 10;
 pub(super) const FEATURES: usize = 6;
@@ -315,5 +317,35 @@ fn images_that_are_chosen_out_of_others_are_those_that_lie_in_this_order() {
                 assert_eq!(everything(begin(pixels(IMAGES), Some(chosen))), everything(in_order), "{kind}");
             }
         }
+    }
+}
+
+#[test]
+fn a_stream_that_is_passed_by_is_where_one_is_that_was_followed() {
+    let transition = Composition { recurring: 0, transition: 0.5 };
+    for kind in STREAMS.iter().map(|kind| kind.name) {
+        let images = pixels(IMAGES);
+        let begin = |seed| {
+            let images = images.shallow_clone();
+            Stream::new(StreamStart { seed, images, ..start(kind, IMAGES, 3, transition) })
+        };
+        let [mut followed, mut passed, other] = [1, 1, 2].map(begin);
+        for task in 0..3 {
+            [&mut followed, &mut passed].into_iter().for_each(Stream::begin_task);
+            for _ in 0..updates(&followed, task) {
+                assert!(followed.is_alike(&passed) && !followed.is_alike(&other));
+                followed.next_minibatch();
+                assert!(!followed.is_alike(&passed));
+                passed.pass_minibatch();
+                assert_eq!(to_bytes(&state_of(&followed)).unwrap(), to_bytes(&state_of(&passed)).unwrap());
+            }
+        }
+        // And gives what the other would have.
+        let [mut before, mut after] = [1, 1].map(begin);
+        [&mut before, &mut after].into_iter().for_each(Stream::begin_task);
+        before.next_minibatch();
+        after.pass_minibatch();
+        let [one, other] = [&mut before, &mut after].map(Stream::next_minibatch);
+        assert_eq!(shown(&after, &other), shown(&before, &one));
     }
 }
