@@ -6,7 +6,7 @@ SECONDS ?= 60
 PROGRAM := target/release/trainability
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-slurm faults run-all quick smoke paper reference same-numbers report data bench fuzz book clean
+.PHONY: help setup build test gpu test-slurm faults run-all quick smoke paper reference same-numbers report data bench fuzz book clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ build: setup ## build the program, optimised
 
 test: setup ## run every test
 	@cargo test --workspace
+
+gpu: build ## pack the program for a machine with a GPU and PyTorch 2.11, and what it is to be compared with, into gpu/
+	@$(PYTHON) scripts/setup.py --data mnist
+	@$(PYTHON) scripts/gpu_program.py
 
 test-slurm: setup ## hand sweeps to a real Slurm on this machine (as root on Debian, which lacks it: it is installed)
 	@$(PYTHON) scripts/slurm.py --install cargo test --test slurm -- --test-threads=1 || [ $$? -eq 77 ]

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::process::Command;
 
 use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use trainability::optimizer::OPTIMIZERS;
@@ -250,6 +251,13 @@ fn every_documented_command_exists_with_its_flags() {
                     seen.insert(name.to_owned());
                 }
                 ["make", target, ..] => assert!(targets.contains(target), "{place}: no target {target}: {line}"),
+                ["python3", script, ref rest @ ..] => {
+                    let output = Command::new("python3").arg(root().join(script)).arg("--help").output().unwrap();
+                    assert!(output.status.success(), "{place}: {script} tells of no options: {line}");
+                    let flags = flags(&String::from_utf8(output.stdout).unwrap());
+                    let unknown = rest.iter().find(|word| word.starts_with("--") && !flags.contains(**word));
+                    assert_eq!(unknown, None, "{place}: {script}: {line}");
+                }
                 ["cargo" | "git" | "cd" | "tensorboard", ..] | [] => {}
                 _ => panic!("{place}: not checked: {line}"),
             }

@@ -40,15 +40,15 @@ struct Abreast {
 type Advances = Vec<(usize, Result<Advance, RunDiverged>)>;
 
 /// An update of all members.
-enum Made {
+enum MadeTogether {
     /// Everything was taken note of.
     Noted(Advances),
     /// The networks have made their steps; what the passes found is still where it was computed.
-    Unread(Outcome),
+    Unread(LossesTogether),
 }
 
 /// Losses and hits of an update of all members, R each.
-struct Outcome {
+struct LossesTogether {
     losses: Tensor,
     hits: Tensor,
     /// How many samples there were.
@@ -100,8 +100,8 @@ impl Lockstep {
         let mut unread = Vec::new();
         let advanced = loop {
             match self.update(&mut abreast) {
-                Made::Noted(advanced) => break advanced,
-                Made::Unread(outcome) => unread.push(outcome),
+                MadeTogether::Noted(advanced) => break advanced,
+                MadeTogether::Unread(outcome) => unread.push(outcome),
             }
             if unread.len() == MOST_UNREAD || self.has_to_read(&abreast.members) {
                 break self.read(&abreast.members, &unread);
@@ -152,13 +152,13 @@ impl Lockstep {
     fn minibatches(&mut self, abreast: &Abreast) -> (Vec<Rc<Inputs>>, Vec<Tensor>) {
         let (mut inputs, mut labels): (Vec<Rc<Inputs>>, Vec<Tensor>) = (Vec::new(), Vec::new());
         for (place, (&index, &supplier)) in zip(&abreast.members, &abreast.suppliers).enumerate() {
-            let run = self.run_mut(index);
             if supplier < place {
-                run.stream.pass_minibatch();
+                let within_task = self.run_mut(abreast.members[supplier]).stream.within_task();
+                self.run_mut(index).stream.follow(within_task);
                 inputs.push(Rc::clone(&inputs[supplier]));
                 labels.push(labels[supplier].shallow_clone());
             } else {
-                let own = run.next_minibatch();
+                let own = self.run_mut(index).next_minibatch();
                 inputs.push(Rc::new(own.inputs));
                 labels.push(own.labels);
             }
@@ -166,7 +166,7 @@ impl Lockstep {
         (inputs, labels)
     }
 
-    fn update(&mut self, abreast: &mut Abreast) -> Made {
+    fn update(&mut self, abreast: &mut Abreast) -> MadeTogether {
         let begins = self.run_mut(abreast.members[0]).begins_task();
         let begin = |&index: &usize| {
             let run = self.run_mut(index);
@@ -188,31 +188,36 @@ impl Lockstep {
             (Passes { forward, backward, measured, labels }, RulesTogether::measures(&networks), losses, hits)
         };
         let samples = together.size()[1] as f64;
-        let mut outcome =
-            Outcome { losses, hits, samples, progress: progress[0], seconds: [start.elapsed().as_secs_f64(), 0.0] };
+        let mut outcome = LossesTogether {
+            losses,
+            hits,
+            samples,
+            progress: progress[0],
+            seconds: [start.elapsed().as_secs_f64(), 0.0],
+        };
         if on_host(stack.rows()) {
-            return Made::Noted(self.finish_apart(members, &passes, &outcome));
+            return MadeTogether::Noted(self.finish_apart(members, &passes, &outcome));
         }
         if begins || rules.is_none() {
             // A reset has other initial parameters.
             *rules = RulesTogether::of(&mut learners(&mut self.runs, members), stack);
         }
-        let Some(rules) = rules else { return Made::Noted(self.finish_apart(members, &passes, &outcome)) };
+        let Some(rules) = rules else { return MadeTogether::Noted(self.finish_apart(members, &passes, &outcome)) };
         if !passes.measured.contains(&true) {
             let start = Instant::now();
             rules.update(&mut learners(&mut self.runs, members), stack, passes.backward.rows());
             outcome.seconds[1] = start.elapsed().as_secs_f64();
-            return Made::Unread(outcome);
+            return MadeTogether::Unread(outcome);
         }
         let is_finite = || outcome.numbers().iter().all(|(loss, _)| loss.is_finite());
         if is_linear && !passes.measured.contains(&false) && is_finite() {
-            return Made::Noted(self.finish_together(members, stack, rules, &passes, outcome));
+            return MadeTogether::Noted(self.finish_together(members, stack, rules, &passes, outcome));
         }
-        Made::Noted(self.finish_apart(members, &passes, &outcome))
+        MadeTogether::Noted(self.finish_apart(members, &passes, &outcome))
     }
 
     /// What follows the passes of an update, run by run.
-    fn finish_apart(&mut self, members: &[usize], passes: &Passes, outcome: &Outcome) -> Advances {
+    fn finish_apart(&mut self, members: &[usize], passes: &Passes, outcome: &LossesTogether) -> Advances {
         let Passes { forward, backward, measured, labels } = passes;
         let seconds = outcome.seconds[0] / members.len() as f64;
         let finish = |(network, (&index, (loss, accuracy))): (usize, (&usize, (f64, f64)))| {
@@ -241,7 +246,7 @@ impl Lockstep {
         stack: &Stack,
         rules: &mut RulesTogether,
         passes: &Passes,
-        mut outcome: Outcome,
+        mut outcome: LossesTogether,
     ) -> Advances {
         let start = Instant::now();
         let Passes { forward, backward, .. } = passes;
@@ -264,7 +269,7 @@ impl Lockstep {
     }
 
     /// Takes note of updates whose losses have not been looked at.
-    fn read(&mut self, members: &[usize], unread: &[Outcome]) -> Advances {
+    fn read(&mut self, members: &[usize], unread: &[LossesTogether]) -> Advances {
         let start = Instant::now();
         let numbers = numbers(unread);
         let waited = start.elapsed().as_secs_f64() / members.len() as f64;
@@ -280,7 +285,7 @@ impl Lockstep {
     }
 }
 
-impl Outcome {
+impl LossesTogether {
     /// The loss and the accuracy of each member.
     fn numbers(&self) -> Vec<(f64, f64)> {
         numbers(std::slice::from_ref(self)).remove(0)
@@ -294,13 +299,13 @@ impl Outcome {
 }
 
 /// Loss and accuracy of each member at each update, brought to the host at once.
-fn numbers(outcomes: &[Outcome]) -> Vec<Vec<(f64, f64)>> {
-    let of_all = |of: fn(&Outcome) -> &Tensor| {
+fn numbers(outcomes: &[LossesTogether]) -> Vec<Vec<(f64, f64)>> {
+    let of_all = |of: fn(&LossesTogether) -> &Tensor| {
         Tensor::stack(&outcomes.iter().map(of).collect::<Vec<&Tensor>>(), 0).to_kind(Kind::Double)
     };
     let both = Tensor::stack(&[of_all(|outcome| &outcome.losses), of_all(|outcome| &outcome.hits)], -1);
     let both = Vec::<Vec<Vec<f64>>>::try_from(both.to_device(Device::Cpu)).expect("updates x runs x 2");
-    let of_update = |(outcome, runs): (&Outcome, Vec<Vec<f64>>)| {
+    let of_update = |(outcome, runs): (&LossesTogether, Vec<Vec<f64>>)| {
         runs.iter().map(|run| (run[0], run[1] / outcome.samples)).collect()
     };
     zip(outcomes, both).map(of_update).collect()

@@ -84,6 +84,15 @@ struct Cut {
     old: Option<Tensor>,
 }
 
+/// Where in its task a stream is.
+pub(crate) struct StreamPlace {
+    given: u64,
+    order: Tensor,
+    order_generator: Generator,
+    transition_generator: Generator,
+    in_transition: bool,
+}
+
 /// One epoch, on the device of the images: a minibatch is a part of each list, for which nothing has to be computed.
 #[derive(Debug)]
 struct EpochOrder {
@@ -203,9 +212,25 @@ impl Stream {
         Minibatch { rows: if self.stack.is_some() { rows + below } else { rows }, labels }
     }
 
-    /// Goes past the next minibatch of the task, which another stream that [`Stream::is_alike`] gives.
-    pub(crate) fn pass_minibatch(&mut self) {
-        self.next_cut();
+    /// Goes to where another stream is that [was alike](Stream::is_alike) and has given a minibatch since, without one of its own.
+    pub(crate) fn follow(&mut self, place: StreamPlace) {
+        let StreamPlace { given, order, order_generator, transition_generator, in_transition } = place;
+        (self.given, self.order, self.laid_out) = (given, order, None);
+        (self.order_generator, self.transition_generator) = (order_generator, transition_generator);
+        if self.before.is_some() && !in_transition {
+            self.end_transition();
+        }
+    }
+
+    /// Where in its task it is, for others to follow.
+    pub(crate) fn within_task(&self) -> StreamPlace {
+        StreamPlace {
+            given: self.given,
+            order: self.order.shallow_clone(),
+            order_generator: self.order_generator.clone(),
+            transition_generator: self.transition_generator.clone(),
+            in_transition: self.before.is_some(),
+        }
     }
 
     /// Where the next minibatch lies in the epoch's order; draws what has to be drawn for it.

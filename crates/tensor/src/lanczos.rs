@@ -5,6 +5,8 @@ use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 use tch::{Device, Kind, Tensor};
 
+use crate::tridiagonal::{RitzValues, Tridiagonal};
+
 /// A symmetric linear map that is known by its products alone.
 pub trait SymmetricOperator {
     /// The dimension n.
@@ -99,31 +101,6 @@ pub(crate) fn normal_vector(size: i64, (kind, device): (Kind, Device), generator
     Tensor::from_slice(&normals).to_kind(kind).to_device(device)
 }
 
-/// The symmetric tridiagonal matrix that an iteration leaves: the operator as seen from its start.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Tridiagonal {
-    /// One entry a product.
-    pub diagonal: Vec<f64>,
-    /// One entry fewer.
-    pub off_diagonal: Vec<f64>,
-}
-
-impl Tridiagonal {
-    /// Eigenvalues in ascending order and the eigenvectors as columns; nothing if an entry is not finite.
-    pub(crate) fn eigen(&self) -> Option<(Tensor, Tensor)> {
-        let count = self.diagonal.len();
-        let mut dense = vec![0.0; count * count];
-        for (i, &value) in self.diagonal.iter().enumerate() {
-            dense[i * count + i] = value;
-        }
-        for (i, &value) in self.off_diagonal.iter().enumerate() {
-            dense[(i + 1) * count + i] = value;
-        }
-        let finite = dense.iter().all(|value| value.is_finite());
-        finite.then(|| Tensor::from_slice(&dense).view([count as i64, count as i64]).linalg_eigh("L"))
-    }
-}
-
 /// Iterates from a random start until the ends converge, the products are used up, or the Krylov space is exhausted.
 ///
 /// # Panics
@@ -134,7 +111,7 @@ pub fn extreme_eigenvalues(
     options: LanczosOptions,
     generator: &mut impl Rng,
 ) -> Extremes {
-    let mut search = Search::new(ends, options.tolerance, operator.size());
+    let mut search = Search::new(ends, options.tolerance, operator.size(), Tridiagonal::ritz_values);
     iterate(operator, options.products, generator, |matrix, rest| search.is_over(matrix, rest));
     search.found
 }
@@ -144,19 +121,20 @@ struct Search {
     ends: Ends,
     tolerance: f64,
     size: usize,
+    ritz_values: fn(&Tridiagonal) -> Option<RitzValues>,
     found: Extremes,
     steady: usize,
 }
 
 impl Search {
-    fn new(ends: Ends, tolerance: f64, size: i64) -> Search {
-        Search { ends, tolerance, size: size as usize, found: Extremes::LOST, steady: 0 }
+    fn new(ends: Ends, tolerance: f64, size: i64, ritz_values: fn(&Tridiagonal) -> Option<RitzValues>) -> Search {
+        Search { ends, tolerance, size: size as usize, ritz_values, found: Extremes::LOST, steady: 0 }
     }
 
     /// Looks at the matrix after another product.
     fn is_over(&mut self, matrix: &Tridiagonal, rest: f64) -> bool {
         let Search { ends, tolerance, found: previous, .. } = *self;
-        let (now, errors, scale) = ritz_ends(matrix, rest);
+        let (now, errors, scale) = ritz_ends((self.ritz_values)(matrix), rest);
         let [largest_error, smallest_error] = errors;
         let within = largest_error <= tolerance && (ends == Ends::Largest || smallest_error <= tolerance);
         // Not a number, and so not still, at the first step.
@@ -202,8 +180,10 @@ pub fn extreme_eigenvalues_together<G: Rng>(
     let starts: Vec<Tensor> = generators.iter_mut().map(|generator| normal_vector(size, own, *generator)).collect();
     let mut next = Tensor::stack(&starts, 0);
     let mut lengths = lengths_of(&next);
+    // A device would wait for as many decompositions as there are operators after every product.
+    let search = || Search::new(ends, options.tolerance, size, Tridiagonal::ritz_values_at_once);
     let mut searches: Vec<(Search, Tridiagonal, bool)> =
-        (0..count).map(|_| (Search::new(ends, options.tolerance, size), Tridiagonal::default(), false)).collect();
+        (0..count).map(|_| (search(), Tridiagonal::default(), false)).collect();
     for step in 0..most as i64 {
         let mut current = basis.select(1, step);
         current.copy_(&(&next / &lengths));
@@ -306,23 +286,23 @@ fn put(basis: &Tensor, images: &Tensor, place: i64, vector: &Tensor, image: Opti
 ///
 /// A Ritz value errs by at most its residual r, and by r^2 / gap where the rest of the spectrum keeps that distance
 /// (Parlett, The Symmetric Eigenvalue Problem, 11.7); the next Ritz value stands for the rest.
-fn ritz_ends(matrix: &Tridiagonal, rest: f64) -> (Extremes, [f64; 2], f64) {
-    let count = matrix.diagonal.len() as i64;
-    let Some((values, vectors)) = matrix.eigen().filter(|_| rest.is_finite()) else {
+fn ritz_ends(found: Option<RitzValues>, rest: f64) -> (Extremes, [f64; 2], f64) {
+    let Some(RitzValues { values, last }) = found.filter(|_| rest.is_finite()) else {
         return (Extremes::LOST, [f64::NAN; 2], f64::NAN);
     };
-    let scale = values.double_value(&[0]).abs().max(values.double_value(&[count - 1]).abs());
+    let count = values.len();
+    let scale = values[0].abs().max(values[count - 1].abs());
     let relative = |distance: f64| if distance == 0.0 { 0.0 } else { distance / scale.max(f64::MIN_POSITIVE) };
-    let end = |index: i64, neighbour: i64| {
-        let value = values.double_value(&[index]);
-        let residual = relative((rest * vectors.double_value(&[count - 1, index])).abs());
+    let end = |index: usize, neighbour: usize| {
+        let value = values[index];
+        let residual = relative((rest * last[index]).abs());
         // A first Ritz value has no neighbour to keep a distance from.
-        let gap = if count > 1 { relative((value - values.double_value(&[neighbour])).abs()) - residual } else { 0.0 };
+        let gap = if count > 1 { relative((value - values[neighbour]).abs()) - residual } else { 0.0 };
         let error = if gap > residual { residual * residual / gap } else { residual };
         (Eigenvalue { value, residual }, error)
     };
     let ((largest, largest_error), (smallest, smallest_error)) =
-        (end(count - 1, (count - 2).max(0)), end(0, 1.min(count - 1)));
+        (end(count - 1, count.saturating_sub(2)), end(0, 1.min(count - 1)));
     (Extremes { largest, smallest, products: 0, converged: false }, [largest_error, smallest_error], scale)
 }
 

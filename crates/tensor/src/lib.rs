@@ -22,6 +22,7 @@ pub mod slices;
 pub mod sparse_images;
 pub mod spectrum;
 pub mod state;
+mod tridiagonal;
 
 pub use layer::{Gradients, Layer, LayerDelta, LayerTrace, LinearMap, NormalisedTrace, Parameter, Role};
 pub use random::Generator;

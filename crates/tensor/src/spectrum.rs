@@ -8,7 +8,8 @@
 use rand::Rng;
 use tch::Tensor;
 
-use crate::lanczos::{EXHAUSTED, SymmetricOperator, Tridiagonal, iterate};
+use crate::lanczos::{EXHAUSTED, SymmetricOperator, iterate};
+use crate::tridiagonal::Tridiagonal;
 
 /// How closely a spectrum is looked at. It costs `starts` times `products` products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]

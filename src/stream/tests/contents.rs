@@ -321,7 +321,7 @@ fn images_that_are_chosen_out_of_others_are_those_that_lie_in_this_order() {
 }
 
 #[test]
-fn a_stream_that_is_passed_by_is_where_one_is_that_was_followed() {
+fn a_stream_that_follows_another_is_where_that_is() {
     let transition = Composition { recurring: 0, transition: 0.5 };
     for kind in STREAMS.iter().map(|kind| kind.name) {
         let images = pixels(IMAGES);
@@ -329,22 +329,22 @@ fn a_stream_that_is_passed_by_is_where_one_is_that_was_followed() {
             let images = images.shallow_clone();
             Stream::new(StreamStart { seed, images, ..start(kind, IMAGES, 3, transition) })
         };
-        let [mut followed, mut passed, other] = [1, 1, 2].map(begin);
+        let [mut first, mut second, other] = [1, 1, 2].map(begin);
         for task in 0..3 {
-            [&mut followed, &mut passed].into_iter().for_each(Stream::begin_task);
-            for _ in 0..updates(&followed, task) {
-                assert!(followed.is_alike(&passed) && !followed.is_alike(&other));
-                followed.next_minibatch();
-                assert!(!followed.is_alike(&passed));
-                passed.pass_minibatch();
-                assert_eq!(to_bytes(&state_of(&followed)).unwrap(), to_bytes(&state_of(&passed)).unwrap());
+            [&mut first, &mut second].into_iter().for_each(Stream::begin_task);
+            for _ in 0..updates(&first, task) {
+                assert!(first.is_alike(&second) && !first.is_alike(&other));
+                first.next_minibatch();
+                assert!(!first.is_alike(&second));
+                second.follow(first.within_task());
+                assert_eq!(to_bytes(&state_of(&first)).unwrap(), to_bytes(&state_of(&second)).unwrap());
             }
         }
         // And gives what the other would have.
         let [mut before, mut after] = [1, 1].map(begin);
         [&mut before, &mut after].into_iter().for_each(Stream::begin_task);
         before.next_minibatch();
-        after.pass_minibatch();
+        after.follow(before.within_task());
         let [one, other] = [&mut before, &mut after].map(Stream::next_minibatch);
         assert_eq!(shown(&after, &other), shown(&before, &one));
     }

@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""On a machine with a GPU and PyTorch 2.11: whether lock step finds there what a processor finds, how fast it is, and the paper's runs.
+
+    python3 scripts/on_gpu.py GPU_FOLDER RESULTS [--parts agreement,speed,paper] [--minutes 8]
+
+GPU_FOLDER is what `scripts/gpu_program.py` has filled; Python's standard library suffices. Into RESULTS go `agreement.json`, `speed.csv`,
+and `paper.tar.gz`, the results of configs/paper.json, of whose decisive arms as many tasks are trained as fit into the minutes.
+The exit code is 1 where something does not agree.
+"""
+
+import argparse
+import csv
+import gzip
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import lockstep_speed
+
+ROOT = Path(__file__).resolve().parent.parent
+# In f64, relative to a number's size and to a thousandth: what sums in another order leave after 200 updates.
+TOLERANCE = 1e-6
+# Columns that say how long something took.
+TIMES = ("seconds",)
+# What speed is measured on, and updates of the shorter runs.
+IMAGES, UPDATES = 60_000, 470
+
+
+def own_libtorch():
+    """The libraries of this machine's PyTorch."""
+    found = subprocess.run([sys.executable, "-c", "import torch, os; print(torch.__version__); print(os.path.dirname(torch.__file__))"],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if found.returncode != 0:
+        sys.exit(f"on_gpu: {sys.executable} has no PyTorch: {found.stderr.strip().splitlines()[-1]}")
+    version, folder = found.stdout.splitlines()
+    if not version.startswith("2.11."):
+        sys.exit(f"on_gpu: PyTorch is {version}; expected 2.11, which the program is built against")
+    return Path(folder) / "lib"
+
+
+class Machine:
+    """The program, where it finds libtorch and the images."""
+
+    def __init__(self, folder, device, libtorch, scratch):
+        self.program, self.device, self.scratch = folder / "trainability", device, scratch
+        images = scratch / "cache" / "data" / "mnist"
+        images.mkdir(parents=True)
+        for packed in (folder / "mnist").glob("*.gz"):
+            (images / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
+        libraries = [str(libtorch or own_libtorch()), os.environ.get("LD_LIBRARY_PATH", "")]
+        self.environment = dict(os.environ, TRAINABILITY_CACHE=str(scratch / "cache"), LD_LIBRARY_PATH=":".join(filter(None, libraries)))
+
+    def sweep(self, config, out, *options, seconds=None):
+        """Trains a configuration in lock step; whether it came to its end within the seconds. One that does not is stopped, and has
+        written what it has."""
+        command = [str(self.program), "sweep", str(config), "--out", str(out), "--engine", "lockstep", "--device", self.device, "--jobs", "1",
+                   *options]
+        with open(self.scratch / "log", "a") as log:
+            child = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+            try:
+                status = child.wait(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                child.send_signal(signal.SIGTERM)
+                child.wait(timeout=60)
+                return False
+        if status != 0:
+            sys.exit(f"on_gpu: {' '.join(command)} ended with {status}:\n" + (self.scratch / "log").read_text()[-3000:])
+        return True
+
+
+def rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def distance(found, expected):
+    """Of two fields, relative; infinite where one is a number and the other is not, or they are other words."""
+    try:
+        one, other = float(found), float(expected)
+    except ValueError:
+        return 0.0 if found == expected else math.inf
+    if math.isnan(one) or math.isnan(other) or math.isinf(one) or math.isinf(other):
+        return 0.0 if found == expected else math.inf
+    return abs(one - other) / max(abs(other), 1e-3)
+
+
+def compare(found, expected):
+    """The largest distance in each run, and where it is."""
+    result = {}
+    for path in sorted((expected / "runs").glob("*/*/*/tasks.csv")):
+        name = path.parent.relative_to(expected / "runs").as_posix()
+        worst = (0.0, "")
+        for file in ("tasks.csv", "controls.csv"):
+            here, there = rows(found / "runs" / name / file), rows(path.parent / file)
+            if len(here) != len(there):
+                worst = max(worst, (math.inf, f"{file}: {len(here)} rows, expected {len(there)}"))
+            for number, (own, other) in enumerate(zip(here, there), 1):
+                for column in other:
+                    if not any(word in column for word in TIMES):
+                        far = distance(own.get(column, ""), other[column])
+                        worst = max(worst, (far, f"{file} row {number} {column}: {own.get(column)}, expected {other[column]}"))
+        result[name] = worst
+    return result
+
+
+def curve(folder, name):
+    return [float(row["online_accuracy"]) for row in rows(folder / "runs" / name / "tasks.csv")]
+
+
+def agreement(machine, folder, results):
+    """Numbers in f64 run by run, and curves in f32 beside what rounding alone does to them."""
+    found = machine.scratch / "agreement"
+    machine.sweep(ROOT / "configs" / "gpu-agreement.json", found)
+    distances = compare(found, folder / "cpu" / "agreement")
+    far = {name: where for name, (worst, where) in distances.items() if worst > TOLERANCE}
+    machine.sweep(ROOT / "configs" / "gpu-curves.json", machine.scratch / "curves")
+    own, replicates = machine.scratch / "curves", [folder / "cpu" / f"replicate-{number}" for number in range(4)]
+    curves = {}
+    for path in sorted((replicates[0] / "runs").glob("*/*/*/tasks.csv")):
+        name = path.parent.relative_to(replicates[0] / "runs").as_posix()
+        reference, others = curve(replicates[0], name), [curve(replicate, name) for replicate in replicates[1:]]
+        apart = max(abs(a - b) for a, b in zip(curve(own, name), reference))
+        curves[name] = {"apart": apart, "replicates_apart": max(abs(a - b) for other in others for a, b in zip(other, reference))}
+    report = {
+        "runs_in_f64": len(distances),
+        "largest_relative_difference": max(worst for worst, _ in distances.values()),
+        "beyond_the_tolerance": far,
+        "curves_in_f32": curves,
+        "largest_difference_of_a_curve": max(each["apart"] for each in curves.values()),
+        "largest_between_replicates": max(each["replicates_apart"] for each in curves.values()),
+    }
+    (results / "agreement.json").write_text(json.dumps(report, indent=1))
+    print(f"agreement: {len(distances)} runs in f64, largest relative difference {report['largest_relative_difference']:.1e}, "
+          f"{len(far)} beyond {TOLERANCE:.0e}; {len(curves)} curves in f32 differ by up to {report['largest_difference_of_a_curve']:.4f} "
+          f"of accuracy, replicates on a processor by up to {report['largest_between_replicates']:.4f}", flush=True)
+    return not far
+
+
+def speed(machine, results):
+    """Microseconds of an update of R runs."""
+    cases = [(size, "relu", "as_run", 1) for size in (1, 8, 32, 64, 128)]
+    cases += [(64, "relu", "constant", 1), (64, "wasserstein", "as_run", 1), (64, "relu", "as_run", 64), (32, "crelu", "as_run", 1)]
+    with open(results / "speed.csv", "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(lockstep_speed.COLUMNS)
+        for runs, method, schedule, seeds in cases:
+            update = lockstep_speed.measure(machine.sweep, machine.scratch, IMAGES, UPDATES, method, schedule, runs, seeds)
+            writer.writerow(lockstep_speed.row(machine.device, "lockstep", method, schedule, seeds, runs, update))
+            file.flush()
+
+
+def paper(machine, results, minutes):
+    """The arms that decide most, as many tasks of each as fit."""
+    ends = time.monotonic() + 60 * minutes
+    arms = "{constant,as_run,paper,debiased,floor_only,constant-learning_rate=*}"
+    own, crelu = machine.scratch / "paper", machine.scratch / "paper-crelu"
+    left = lambda: ends - time.monotonic()
+    machine.sweep(ROOT / "configs" / "paper.json", own, "--only", f"{{l2_adam,wasserstein,relu}}@*/{arms}/seed-0", seconds=0.7 * left())
+    machine.sweep(ROOT / "configs" / "paper.json", crelu, "--only", f"crelu@*/{arms}/seed-0", seconds=max(left() - 20, 1))
+    with tarfile.open(results / "paper.tar.gz", "w:gz") as archive:
+        for folder in (own, crelu):
+            for path in sorted(folder.rglob("*")):
+                if path.is_file() and "checkpoint" not in path.parts:
+                    archive.add(path, path.relative_to(machine.scratch))
+    tasks = [json.loads(path.read_text())["tasks"] for folder in (own, crelu) for path in folder.glob("runs/*/*/*/run.json")]
+    print(f"paper: {len(tasks)} runs, {min(tasks, default=0)} to {max(tasks, default=0)} tasks each", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path, help="what scripts/gpu_program.py has filled")
+    parser.add_argument("results", type=Path, help="where results go")
+    parser.add_argument("--parts", default="agreement,speed,paper", help="what to do (default: all three)")
+    parser.add_argument("--device", default="cuda", help="where runs are trained (default: cuda)")
+    parser.add_argument("--libtorch", type=Path, help="the folder of libtorch's libraries (default: those of this Python's PyTorch)")
+    parser.add_argument("--minutes", type=float, default=8.0, help="for the paper's runs (default: 8)")
+    arguments = parser.parse_args()
+    arguments.results.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix="on-gpu-"))
+    try:
+        machine = Machine(arguments.folder.resolve(), arguments.device, arguments.libtorch, scratch)
+        agrees = True
+        for part in arguments.parts.split(","):
+            if part == "agreement":
+                agrees = agreement(machine, arguments.folder, arguments.results)
+            elif part == "speed":
+                speed(machine, arguments.results)
+            elif part == "paper":
+                paper(machine, arguments.results, arguments.minutes)
+            else:
+                sys.exit(f"on_gpu: {part!r} is no part; expected agreement, speed or paper")
+    finally:
+        if (scratch / "log").exists():
+            shutil.copyfile(scratch / "log", arguments.results / "log.txt")
+        shutil.rmtree(scratch, ignore_errors=True)
+    sys.exit(0 if agrees else 1)
+
+
+if __name__ == "__main__":
+    main()
