@@ -355,3 +355,60 @@ fn runs_of_one_seed_have_one_minibatch_whatever_the_stream() {
         are_the_same_alone(&digits(), &settings);
     }
 }
+
+/// Runs whose last layer sees large features, and runs whose first layer passes nothing on.
+fn sharp_and_dead(set: &ImageSet, plans: &[RunPlan]) -> Vec<Run> {
+    let _guard = tch::no_grad_guard();
+    let images = SharedImages::of(set);
+    let begin = |(index, plan): (usize, &RunPlan)| {
+        let mut run = Run::sharing(plan, &images).unwrap();
+        let layers = run.learner.model_mut().layers_mut();
+        match index % 2 {
+            // The same function, with large features and small weights at the end.
+            0 => {
+                drop(layers[0].parameters[0].value.g_mul_scalar_(100.0));
+                drop(layers[2].parameters[0].value.g_div_scalar_(100.0));
+            }
+            _ => drop(layers[0].parameters[1].value.fill_(-1e6)),
+        }
+        run
+    };
+    plans.iter().enumerate().map(begin).collect()
+}
+
+#[test]
+fn a_sharpness_of_thousands_and_a_dead_layer_are_measured_as_alone() {
+    let set = images();
+    for (precision, tolerance) in [("f64", 1e-9), ("f32", 1e-3)] {
+        let training = json!({ "batch_size": 20, "learning_rate": 1e-5, "precision": precision });
+        let settings = json!({
+            "methods": ["relu", "wasserstein"], "schedules": ["as_run"], "seeds": 2, "training": training, "stream": { "tasks": 1, "epochs": 8 },
+            "measure": { "interval": 6, "probe_images": 16, "lanczos": { "products": 200, "tolerance": 1e-8 } }
+        });
+        let plans = plans_of(&set, settings);
+        let together =
+            without_slices(|| advance(&mut Lockstep::of(sharp_and_dead(&set, &plans)), plans.len(), u64::MAX));
+        for (index, (mut run, found)) in sharp_and_dead(&set, &plans).into_iter().zip(together).enumerate() {
+            let (tasks, controls) = finish(&mut run);
+            let sharpness = |row: &ControlRow| row.value("sharpness").unwrap();
+            let largest = controls.iter().map(sharpness).fold(0.0, f64::max);
+            match index % 2 {
+                0 => assert!(largest > 1e3, "{largest}"),
+                // But for what the Wasserstein penalty adds.
+                _ => assert!(controls.iter().any(|row| sharpness(row).abs() < 0.011), "a layer is flat"),
+            }
+            let what = format!("{precision} {}", plans[index].name());
+            for (row, expected) in found.1.iter().zip(&controls) {
+                let [own, expected] = [row, expected].map(sharpness);
+                assert!(
+                    (own - expected).abs() <= tolerance * expected.abs().max(1e-3),
+                    "{what}: {own} is not {expected}"
+                );
+            }
+            assert_eq!(found.1.len(), controls.len());
+            if precision == "f64" {
+                assert_close(&found, &(tasks, controls, None), tolerance, &what);
+            }
+        }
+    }
+}
