@@ -5,7 +5,7 @@
 
 Such a machine has the libraries of PyTorch's wheel, against which the program is built here, with the version of `tch` that belongs to
 them: the same sources otherwise. The folder (default: gpu) then holds the program, MNIST's images, and results of this machine's
-processor for `scripts/on_gpu.py` to compare with: some 35 MB in all. Linux on x86_64; two gigabytes of disk for the cache.
+processor for `scripts/on_gpu.py` to compare with: some 30 MB in all. Linux on x86_64; two gigabytes of disk for the cache.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def sources(target):
         raise SetupError(f"Cargo.toml asks for tch and torch-sys in {changed} lines of the form `tch = \"0.26\"`; expected 2")
     (target / "Cargo.toml").write_text(manifest)
     shutil.copyfile(ROOT / "Cargo.lock", target / "Cargo.lock")
-    for gone in {path.relative_to(target).as_posix() for path in (target / "src").rglob("*.rs")} - set(names):
+    for gone in {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()} - set(names):
         (target / gone).unlink()
 
 
@@ -87,6 +87,8 @@ def build(libtorch):
 def on_the_processor(out):
     """What this machine's processor makes of the runs that the other machine is asked for."""
     program = ROOT / "target" / "release" / "trainability"
+    # Those of an older program would be taken for finished.
+    shutil.rmtree(out / "cpu", ignore_errors=True)
     for name, arguments in AGREEMENT.items():
         results = out / "cpu" / name
         command = [str(program), "sweep", *arguments, "--out", str(results)]

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """How fast R runs in lock step are, and draws docs/lockstep/speed.png.
 
-    python3 scripts/lockstep_speed.py [--program PATH] [--runs 1 2 4 8] [--images 1280] [--method relu ...]
+    python3 scripts/lockstep_speed.py --device NAME [--runs 1 2 4 8] [--images 1280] [--method relu ...]
+    python3 scripts/lockstep_speed.py --draw
 
 Runs of configs/paper.json's network and minibatch, with the schedule `as_run` and measured every 40 updates, on one core. The same runs
 are trained at two lengths, and an update takes the difference over the number of updates between: what comes once does not count. A row
@@ -41,7 +42,8 @@ def seconds_of(folder):
 def measure(sweep, scratch, images, updates, method, schedule, runs, seeds):
     """Microseconds of an update of all runs. `sweep(configuration, folder)` trains."""
     an_epoch = -(-images // BATCH)
-    short, long = (max(1, share * updates // an_epoch) for share in (1, 5))
+    short = max(1, updates // an_epoch)
+    long = 5 * short
     spent = []
     for epochs in (short, long):
         path = scratch / "speed.json"
@@ -65,8 +67,11 @@ def main():
     parser.add_argument("--images", type=int, default=1280)
     parser.add_argument("--updates", type=int, default=200, help="of the shorter runs; the longer make five times as many")
     parser.add_argument("--method", nargs="+", default=["relu", "wasserstein"])
-    parser.add_argument("--device", default="cpu", help="the name of this device in the table (default: cpu)")
+    parser.add_argument("--device", default="this processor", help="its name in the table (default: this processor)")
+    parser.add_argument("--draw", action="store_true", help="draw the picture of the table as it is, and measure nothing")
     arguments = parser.parse_args()
+    if arguments.draw:
+        return draw()
     core = ["taskset", "-c", "0"] if sys.platform == "linux" else []
     rows = []
     with tempfile.TemporaryDirectory() as scratch:

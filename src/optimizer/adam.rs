@@ -183,20 +183,21 @@ impl Optimizer for Adam {
             let decay = DecayFactors::of(self.weight_decay, learning_rate);
             let (step, root) = (learning_rate / correction1, correction2.sqrt());
             // The root of the second correction stands above the fraction, and needs no pass of its own.
-            vec![decay.coupled, decay.shrink, 1.0 - beta1, 1.0 - beta2, epsilon * root, -step * root]
+            vec![decay.coupled, decay.shrink, 1.0 - beta1, beta2, 1.0 - beta2, epsilon * root, -step * root]
         };
         learning_rates.iter().enumerate().map(of_layer).collect()
     }
 
     fn step_together(&self, value: &mut Tensor, gradient: &Tensor, memory: &mut [Tensor], numbers: &[Tensor]) {
         let _guard = tch::no_grad_guard();
-        let ([first, second], [coupled, shrink, take1, take2, epsilon, step]) = (memory, numbers) else {
-            panic!("Adam has two moments and six numbers a layer");
+        let ([first, second], [coupled, shrink, take1, keep2, take2, epsilon, step]) = (memory, numbers) else {
+            panic!("Adam has two moments and seven numbers a layer");
         };
         // On a GPU each of these reads and writes everything once, which is all that it takes time for.
         let gradient = gradient.addcmul(value, coupled);
         let _ = first.lerp_tensor_(&gradient, take1);
-        let _ = second.lerp_tensor_(&gradient.square(), take2);
+        // Not by what lies between: a square that is infinite would be taken from another. It is so as late as it can be.
+        let _ = second.g_mul_(keep2).addcmul_(&(&gradient * take2), &gradient);
         let change = &*first / second.sqrt().g_add_(epsilon);
         let _ = value.g_mul_(shrink).addcmul_(&change, step);
     }
@@ -301,7 +302,7 @@ fn update_elsewhere(value: &mut Tensor, gradient: &Tensor, moments: &mut Moments
     let gradient = gradient + &*value * step.decay.coupled;
     let Moments { first, second, restarts, .. } = moments;
     let _ = first.g_mul_scalar_(beta1).g_add_(&(&gradient * (1.0 - beta1)));
-    let _ = second.g_mul_scalar_(beta2).g_add_(&(gradient.square() * (1.0 - beta2)));
+    let _ = second.g_mul_scalar_(beta2).addcmul_(&(&gradient * (1.0 - beta2)), &gradient);
     let change = match restarts {
         None => {
             let root = second.sqrt() / (1.0 - beta2.powf(step.count as f64)).sqrt() + epsilon;

@@ -198,7 +198,7 @@ impl Stream {
     pub(crate) fn next_minibatch(&mut self) -> Minibatch {
         let Cut { first, length, old } = self.next_cut();
         if self.laid_out.is_none() {
-            let places = self.order.to_device(self.originals.device());
+            let places = self.order.to_device_(self.originals.device(), Kind::Int64, true, false);
             let rows = self.chosen.as_ref().map(|chosen| chosen.index_select(0, &places));
             let rows = rows.unwrap_or_else(|| places.shallow_clone());
             self.laid_out = Some(EpochOrder { labels: self.labels().index_select(0, &places), rows, places });
@@ -248,7 +248,8 @@ impl Stream {
         let length = self.lengths.batch_size().min(count - first);
         let share = self.old_share();
         let device = self.originals.device();
-        let old = (share > 0.0).then(|| self.transition_generator.events(length, share).to_device(device));
+        let mut events = || self.transition_generator.events(length, share).to_device_(device, Kind::Bool, true, false);
+        let old = (share > 0.0).then(&mut events);
         self.given += 1;
         Cut { first: first as i64, length: length as i64, old }
     }

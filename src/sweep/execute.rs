@@ -114,8 +114,11 @@ fn fault(message: &str, record: &RunRecord) -> String {
     // Both counted from 1.
     let (task, update) = (record.tasks + 1, record.updates + 1);
     let loss = record.last_finite_loss.map_or("none".to_owned(), |loss| loss.to_string());
+    // In lock step on a GPU the record is of the last update whose loss was read.
+    let later = if record.lockstep { " or after it" } else { "" };
     format!(
-        "stopped by a fault in the program in task {task}, at update {update}: {message}; the last finite loss was {loss}"
+        "stopped by a fault in the program in task {task}, at update {update}{later}: {message}; the last finite loss was \
+         {loss}"
     )
 }
 

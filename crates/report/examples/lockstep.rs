@@ -15,7 +15,7 @@ const COLOURS: [RGBColor; 4] =
 /// The lines of a panel: for each device the number of runs, and what all of them make together.
 type Lines = BTreeMap<String, Vec<(f64, f64)>>;
 
-fn panel(title: &str, lines: &Lines, alone: Option<f64>, devices: &[String]) -> Panel {
+fn panel(title: &str, lines: &Lines, alone: &[f64], devices: &[String]) -> Panel {
     let all: Vec<(f64, f64)> = lines.values().flatten().copied().collect();
     let runs: Vec<f64> = all.iter().map(|point| point.0).collect();
     let mut marks = Vec::new();
@@ -26,9 +26,11 @@ fn panel(title: &str, lines: &Lines, alone: Option<f64>, devices: &[String]) -> 
     }
     let (first, last) = (runs.iter().copied().fold(f64::INFINITY, f64::min), runs.iter().copied().fold(0.0, f64::max));
     marks.extend(
-        alone.map(|alone| Mark::Line { points: vec![(first, alone), (last, alone)], pen: Pen::dashed(REFERENCE, 3.0) }),
+        alone
+            .iter()
+            .map(|&alone| Mark::Line { points: vec![(first, alone), (last, alone)], pen: Pen::dashed(REFERENCE, 3.0) }),
     );
-    let heights: Vec<f64> = all.iter().map(|point| point.1).chain(alone).collect();
+    let heights: Vec<f64> = all.iter().map(|point| point.1).chain(alone.iter().copied()).collect();
     // Speeds of one processor differ by little: from zero on, they are seen to.
     let y = if devices.len() == 1 {
         Axis::linear(0.0, 1.1 * heights.iter().copied().fold(0.0, f64::max))
@@ -41,7 +43,7 @@ fn panel(title: &str, lines: &Lines, alone: Option<f64>, devices: &[String]) -> 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [measured, picture] = &arguments[..] else { return Err("expected MEASURED.csv PICTURE.png".into()) };
-    let mut of_method: BTreeMap<String, (Lines, Option<f64>)> = BTreeMap::new();
+    let mut of_method: BTreeMap<String, (Lines, Vec<f64>)> = BTreeMap::new();
     let mut devices: Vec<String> = Vec::new();
     for row in csv::Reader::from_path(measured)?.records() {
         let row = row?;
@@ -56,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         let (lines, alone) = of_method.entry(method.to_owned()).or_default();
         match engine {
-            "local" => *alone = Some(speed.parse()?),
+            "local" => alone.push(speed.parse()?),
             _ => lines.entry(device.to_owned()).or_default().push((runs.parse()?, speed.parse()?)),
         }
     }
@@ -72,7 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .map(line)
             .chain([Key::line("one run after the other, on one core", Pen::dashed(REFERENCE, 3.0))])
             .collect(),
-        panels: of_method.iter().map(|(method, (lines, alone))| panel(method, lines, *alone, &devices)).collect(),
+        panels: of_method.iter().map(|(method, (lines, alone))| panel(method, lines, alone, &devices)).collect(),
         columns: 2,
         panel_height: 420.0,
         x_label: "runs in lock step".into(),

@@ -55,8 +55,8 @@ impl Tridiagonal {
         for first in 0..count {
             for sweep in 0.. {
                 let is_zero = |place: usize| {
-                    place == count - 1
-                        || below[place].abs() <= f64::EPSILON * (values[place].abs() + values[place + 1].abs())
+                    let near = |neighbour: f64| (f64::EPSILON * (values[place].abs() + neighbour.abs())).max(VANISHES);
+                    values.get(place + 1).is_none_or(|neighbour| below[place].abs() <= near(*neighbour))
                 };
                 let end = (first..count).find(|place| is_zero(*place)).expect("nothing is below the last");
                 if end == first {
@@ -104,6 +104,9 @@ impl Tridiagonal {
         Some(RitzValues { values: sorted(&values, scale), last: sorted(&last, 1.0) })
     }
 }
+
+/// Its square is not a number any more that divides another.
+const VANISHES: f64 = 1e-150;
 
 /// Sweeps of rotations for one eigenvalue after which it is given up; it needs about two.
 const MOST_SWEEPS: usize = 50;
@@ -154,6 +157,7 @@ mod tests {
         of(&[1.0, 2.0, 3.0, 4.0], &[0.5, 0.0, 0.25]);
         of(&[1e300, -1e300, 1e-300], &[1e200, 1e-200]);
         of(&[1e-200, 2e-200, 3e-200], &[1e-210, 5e-201]);
+        of(&[0.0, 0.0, 1.0], &[1e-170, 1e-20]);
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use tch::nn::OptimizerConfig;
 use tch::{Device, Kind, Tensor, nn};
 use trainability_baselines::weight_decay::WeightDecay;
+use trainability_tensor::slices::without_slices;
 use trainability_tensor::{Layer, Role, State, Stateful};
 
-use super::{gradients, layers};
+use super::{gradients, layers, values};
 use crate::optimizer::{Adam, AdamOptions, Optimizer};
 use crate::testing::networks::moments;
 
@@ -184,5 +185,39 @@ fn moments_that_have_faded_become_zero_and_the_weights_do_not_notice() {
     assert!(met > 0, "no moment ever faded");
     for (a, b) in single.iter().flat_map(|l| &l.parameters).zip(double.iter().flat_map(|l| &l.parameters)) {
         assert!(a.value.to_kind(Kind::Double).allclose(&b.value, 1e-5, 1e-6, false));
+    }
+}
+
+/// A gradient whose square is infinite, or almost, stops its element and nothing else, on a processor, elsewhere and together.
+#[test]
+fn what_overflows_is_the_same_wherever_it_does() {
+    let [mut own, mut elsewhere, mut others] = [(); 3].map(|()| layers(Kind::Float));
+    let adam = |layers: &[Layer]| Adam::new(AdamOptions::default(), WeightDecay::None, layers);
+    let [mut alone, mut by_operations, mut together] = [&own, &elsewhere, &others].map(|layers| adam(layers));
+    let rates = [0.01, 0.02];
+    for step in 0..4 {
+        let gradients = gradients(&own, step);
+        if step == 1 {
+            let _ = gradients[0][0].view(-1).get(2).fill_(1e20);
+            let _ = gradients[0][0].view(-1).get(3).fill_(1e22);
+        }
+        alone.step(&mut own, &gradients, &rates, false);
+        without_slices(|| by_operations.step(&mut elsewhere, &gradients, &rates, false));
+        let _guard = tch::no_grad_guard();
+        let numbers = together.begin_step(&rates);
+        let copies = |memory: Vec<&mut Tensor>| memory.into_iter().map(|tensor| tensor.shallow_clone()).collect();
+        let memory: Vec<Vec<Tensor>> = together.memory_mut().unwrap().into_iter().map(copies).collect();
+        let mut memory = memory.into_iter();
+        for ((layer, gradients), numbers) in others.iter_mut().zip(&gradients).zip(&numbers) {
+            let numbers: Vec<Tensor> = numbers.iter().map(|number| Tensor::from_slice(&[*number as f32])).collect();
+            for (parameter, gradient) in layer.parameters.iter_mut().zip(gradients) {
+                together.step_together(&mut parameter.value, gradient, &mut memory.next().unwrap(), &numbers);
+            }
+        }
+    }
+    for found in [elsewhere, others] {
+        for (found, own) in values(&found).iter().zip(values(&own)) {
+            assert!((found - &own).abs().max().double_value(&[]) < 1e-6, "{found} is not {own}");
+        }
     }
 }
