@@ -92,6 +92,7 @@ pub fn carry_out(
     if options.tensorboard {
         log_earlier(&folder, &chosen, &left)?;
     }
+    folder.lease().set_left(left.len());
     let updates = left.iter().map(|run| run.updates()).sum();
     listener.begin(left.len(), updates, outcome.skipped);
     if options.in_lockstep {

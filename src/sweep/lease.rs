@@ -52,6 +52,9 @@ pub(crate) struct Worker {
     pub(crate) jobs: usize,
     /// The runs that it trains at this moment.
     pub(crate) runs: BTreeSet<String>,
+    /// How many of the runs that it was asked for are not over; unknown before it has looked, and of earlier versions.
+    #[serde(default)]
+    pub(crate) left: Option<usize>,
 }
 
 impl Worker {
@@ -67,6 +70,7 @@ impl Worker {
             process_start: start_of(process).unwrap_or_default(),
             jobs,
             runs: BTreeSet::new(),
+            left: None,
         }
     }
 
@@ -240,7 +244,16 @@ impl Lease {
 
     /// Says that it no longer is.
     pub(super) fn end(&self, run: &str) {
-        self.held.pulse().worker.runs.remove(run);
+        let worker = &mut self.held.pulse().worker;
+        if worker.runs.remove(run) {
+            worker.left = worker.left.map(|left| left.saturating_sub(1));
+        }
+    }
+
+    /// Says how many runs this process will train.
+    pub(super) fn set_left(&self, left: usize) {
+        self.held.pulse().worker.left = Some(left);
+        self.held.change.notify_all();
     }
 
     /// What is asked before each writing: whether the share is still this process's.
@@ -449,6 +462,21 @@ mod tests {
         drop((first, second));
         assert!(!folder.path().join(FOLDER).exists(), "nothing is left");
         take(folder.path(), this("1/1")).unwrap();
+    }
+
+    #[test]
+    fn what_is_left_of_what_was_asked_for_is_counted_once_a_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let lease = take(folder.path(), this("1/1")).unwrap();
+        let left = || lease.held.pulse().worker.left;
+        assert_eq!(left(), None);
+        lease.set_left(2);
+        lease.begin("a".to_owned());
+        assert_eq!(left(), Some(2));
+        lease.end("a");
+        lease.end("a");
+        lease.end("b");
+        assert_eq!(left(), Some(1));
     }
 
     #[test]

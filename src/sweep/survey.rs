@@ -29,8 +29,11 @@ pub(crate) struct Survey {
     pub counts: BTreeMap<&'static str, usize>,
     /// Runs of which there is nothing yet.
     pub not_begun: usize,
-    /// Seconds that the rest will take at the pace of the finished runs, with as many at a time as now; unknown before one
-    /// has finished, and while nobody is at work.
+    /// Runs that the processes at work were asked for, which may be a part of the sweep, and that are not over; unknown while
+    /// nobody is at work.
+    pub asked_for: Option<usize>,
+    /// Seconds that these will take at the pace of the finished runs, with as many at a time as now; unknown before one has
+    /// finished, and while nobody is at work.
     pub seconds_left: Option<f64>,
     /// The processes that are at work, or died at it.
     pub workers: Vec<SeenWorker>,
@@ -126,11 +129,14 @@ pub(crate) fn survey(results: &Path, compare_all: bool) -> Result<Survey, SweepE
         *counts.entry(state).or_default() += 1;
         failed.extend(reason.map(|reason| NotFinished { run, state, reason }));
     }
-    let (left, jobs) = (planned.saturating_sub(over) as f64, alive().map(|seen| seen.worker.jobs as f64).sum::<f64>());
+    let jobs = alive().map(|seen| seen.worker.jobs as f64).sum::<f64>();
+    let left = planned.saturating_sub(over);
+    let own = || alive().map(|seen| seen.worker.left).sum::<Option<usize>>();
+    let asked_for = (jobs > 0.0).then(|| own().unwrap_or(left).min(left));
     let mean = seconds.iter().sum::<f64>() / seconds.len() as f64;
-    let seconds_left = Some(mean * left / jobs).filter(|seconds| seconds.is_finite());
+    let seconds_left = asked_for.map(|asked_for| mean * asked_for as f64 / jobs).filter(|seconds| seconds.is_finite());
     let not_begun = planned.saturating_sub(begun);
-    Ok(Survey { planned, counts, not_begun, seconds_left, workers, slurm, unfinished, failed, not_compared })
+    Ok(Survey { planned, counts, not_begun, asked_for, seconds_left, workers, slurm, unfinished, failed, not_compared })
 }
 
 /// What the folder of a run says, and whether the rows of a finished run were compared with their checksums: thousands of
@@ -210,9 +216,16 @@ impl fmt::Display for Survey {
         write!(f, "{} not begun", self.not_begun)?;
         let left =
             self.not_begun + self.counts.get("interrupted").unwrap_or(&0) + self.counts.get("running").unwrap_or(&0);
+        match self.asked_for {
+            Some(asked_for) if asked_for < left => write!(f, "; {asked_for} of them to be trained now")?,
+            _ => {}
+        }
         match self.seconds_left {
             _ if left == 0 => {}
-            Some(seconds) => write!(f, "; about {:.0} minutes left", (seconds / 60.0).ceil())?,
+            Some(seconds) => {
+                let left = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+                write!(f, "; about {} left", HumanDuration(left))?;
+            }
             None if self.workers.iter().any(|seen| seen.is_alive) => {}
             None if self.slurm.as_ref().is_some_and(Job::is_at_work) => {}
             None => write!(f, "; nobody is at work")?,

@@ -73,11 +73,15 @@ fn a_share_whose_process_was_killed_is_taken_up_by_the_next_and_overlapping_ones
     let seen: Value = serde_json::from_str(&work.run(&["status", "out", "--json"]).stdout).unwrap();
     assert_eq!(seen["workers"][0]["process"], killed.id());
     assert_eq!((&seen["workers"][0]["is_alive"], &seen["counts"]["running"]), (&json!(true), &json!(1)));
+    // The other share is nobody's.
+    let asked_for = seen["asked_for"].as_u64().unwrap();
+    assert!(0 < asked_for && asked_for < 12 && seen["workers"][0]["left"] == asked_for, "{seen}");
+    status(&[" of them to be trained now"]);
 
     killed.kill().unwrap();
     killed.wait().unwrap();
     status(&["1 interrupted, ", "nobody is at work", &process, ": dead, last sign of life", " (interrupted): "]);
-    assert!(!work.run(&["status", "out"]).stdout.contains("minutes left"));
+    assert!(!work.run(&["status", "out"]).stdout.contains(" left"));
     work.sweep("out", &["--shard", "2/2"]).succeeded();
     work.sweep("out", &["--shard", "1/2"]).succeeded();
     assert_union_is_whole(&work);
