@@ -284,8 +284,8 @@ impl<'a> RunAtWork<'a> {
 
     /// Writes down what an update left.
     fn take_in(&mut self, advance: &Advance, run: &mut Run, setting: Setting) -> Result<(), RunError> {
-        self.count_updates(run, setting);
         (self.record.tasks, self.record.last_finite_loss) = (run.tasks(), run.learner().last_finite_loss());
+        self.count_updates(run, setting);
         let rows = self.rows.as_mut().expect("a run that has begun has rows");
         rows.recorder.add_controls(&advance.controls)?;
         if let Some(row) = &advance.task {
@@ -302,9 +302,8 @@ impl<'a> RunAtWork<'a> {
 
     /// Tells of the updates that were made since it was last told.
     fn count_updates(&mut self, run: &Run, setting: Setting) {
-        let updates = run.learner().updates();
-        setting.listener.updated(updates - self.record.updates);
-        self.record.updates = updates;
+        let before = std::mem::replace(&mut self.record.updates, run.learner().updates());
+        setting.listener.updated(self.record.updates - before);
     }
 
     /// Writes a checkpoint.
