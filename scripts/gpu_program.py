@@ -57,10 +57,10 @@ def sources(target):
     """A copy of the checkout that asks for the other version of `tch`."""
     listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True, stdout=subprocess.PIPE)
     names = [name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
-    for name in names:
+    for name in set(names) - {"Cargo.toml", "Cargo.lock"}:
         there = target / name
         # Only what has changed is newer, and compiled again.
-        if not there.exists() or there.read_bytes() != (ROOT / name).read_bytes() and name not in ("Cargo.toml", "Cargo.lock"):
+        if not there.exists() or there.read_bytes() != (ROOT / name).read_bytes():
             there.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, there)
     manifest, changed = re.subn(r'(?m)^((?:tch|torch-sys) = )"[\d.]+"$', rf'\1"{TCH}"', (ROOT / "Cargo.toml").read_text())
@@ -84,9 +84,8 @@ def build(libtorch):
     return folder / "build" / "release" / "trainability"
 
 
-def on_the_processor(out):
+def on_the_processor(program, out):
     """What this machine's processor makes of the runs that the other machine is asked for."""
-    program = ROOT / "target" / "release" / "trainability"
     # Those of an older program would be taken for finished.
     shutil.rmtree(out / "cpu", ignore_errors=True)
     for name, arguments in AGREEMENT.items():
@@ -103,17 +102,19 @@ def main():
     if setup.this_platform() != "linux-x86_64":
         raise SetupError("the program for a GPU is built on Linux on x86_64 alone")
     cache = setup.cache_folder()
+    images, program = cache / "data" / "mnist", ROOT / "target" / "release" / "trainability"
+    for needed in (images, program):
+        if not needed.exists():
+            raise SetupError(f"{needed} is missing: `make gpu` brings the images and builds the program first")
     with setup.locked(cache):
         libtorch = bring_libtorch(cache)
     built = build(libtorch)
     out.mkdir(parents=True, exist_ok=True)
     shutil.copy2(built, out / "trainability")
-    images = cache / "data" / "mnist"
     (out / "mnist").mkdir(exist_ok=True)
     for path in images.iterdir():
         (out / "mnist" / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
-    on_the_processor(out)
-    # What the runs wrote is compared; their checkpoints and estimates are not.
+    on_the_processor(program, out)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     setup.say(f"{out} holds the program, images and results: {size / 1e6:.0f} MB. There: python3 scripts/on_gpu.py {out.name} RESULTS")
 

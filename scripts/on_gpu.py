@@ -205,6 +205,12 @@ def main():
     parser.add_argument("--libtorch", type=Path, help="the folder of libtorch's libraries (default: those of this Python's PyTorch)")
     parser.add_argument("--minutes", type=float, default=8.0, help="for the paper's runs (default: 8)")
     arguments = parser.parse_args()
+    if not (arguments.folder / "trainability").exists():
+        sys.exit(f"on_gpu: {arguments.folder} has no program `trainability`: it should be the folder that scripts/gpu_program.py has filled")
+    parts = arguments.parts.split(",")
+    unknown = [part for part in parts if part not in ("agreement", "speed", "paper")]
+    if unknown:
+        sys.exit(f"on_gpu: --parts has {unknown[0]!r}; expected agreement, speed or paper")
     arguments.results.mkdir(parents=True, exist_ok=True)
     # Whoever ends it, what was trained is packed, and nothing goes on.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("on_gpu: asked to end"))
@@ -212,15 +218,13 @@ def main():
     try:
         machine = Machine(arguments.folder.resolve(), arguments.device, arguments.libtorch and arguments.libtorch.resolve(), scratch)
         agrees = True
-        for part in arguments.parts.split(","):
+        for part in parts:
             if part == "agreement":
                 agrees = agreement(machine, arguments.folder, arguments.results)
             elif part == "speed":
                 speed(machine, arguments.results)
-            elif part == "paper":
-                paper(machine, arguments.results, arguments.minutes)
             else:
-                sys.exit(f"on_gpu: {part!r} is no part; expected agreement, speed or paper")
+                paper(machine, arguments.results, arguments.minutes)
     finally:
         if (scratch / "log").exists():
             shutil.copyfile(scratch / "log", arguments.results / "log.txt")

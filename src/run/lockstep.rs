@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 use trainability_tensor::slices::on_host;
 
 use super::training::{Advance, Run, RunDiverged};
-use crate::learner::{Learner, Passed, RulesTogether, Traced, Update};
+use crate::learner::{Learner, Measured, Passed, RulesTogether, Traced, Update};
 use crate::model::{CrossEntropy, Inputs, LayerChain, Model, Stack, StackedBackward, StackedPass, hits};
 use crate::schedule::Progress;
 
@@ -209,9 +209,15 @@ impl Lockstep {
             outcome.seconds[1] = start.elapsed().as_secs_f64();
             return MadeTogether::Unread(outcome);
         }
-        let is_finite = || outcome.numbers().iter().all(|(loss, _)| loss.is_finite());
-        if is_linear && !passes.measured.contains(&false) && is_finite() {
-            return MadeTogether::Noted(self.finish_together(members, stack, rules, &passes, outcome));
+        let numbers = outcome.numbers();
+        let is_finite = numbers.iter().all(|(loss, _)| loss.is_finite());
+        if is_linear && !passes.measured.contains(&false) && is_finite {
+            let start = Instant::now();
+            let mut own = learners(&mut self.runs, members);
+            let both = (&passes.forward, &passes.backward);
+            let measured = rules.measured_update(&mut own, stack, both, outcome.progress);
+            outcome.seconds[1] = start.elapsed().as_secs_f64();
+            return MadeTogether::Noted(self.conclude_measured(members, &outcome, numbers, measured));
         }
         MadeTogether::Noted(self.finish_apart(members, &passes, &outcome))
     }
@@ -239,20 +245,14 @@ impl Lockstep {
         zip(members, outcome.numbers()).enumerate().map(finish).collect()
     }
 
-    /// What follows the passes of an update that all measure.
-    fn finish_together(
+    /// Takes note of an update that all have measured, from its losses and accuracies.
+    fn conclude_measured(
         &mut self,
         members: &[usize],
-        stack: &Stack,
-        rules: &mut RulesTogether,
-        passes: &Passes,
-        mut outcome: LossesTogether,
+        outcome: &LossesTogether,
+        numbers: Vec<(f64, f64)>,
+        measured: Vec<Measured>,
     ) -> Advances {
-        let start = Instant::now();
-        let Passes { forward, backward, .. } = passes;
-        let mut own = learners(&mut self.runs, members);
-        let found = rules.measured_update(&mut own, stack, (forward, backward), outcome.progress);
-        outcome.seconds[1] = start.elapsed().as_secs_f64();
         // What is measured together is not told apart from the step.
         let seconds = outcome.share("curvature", members.len());
         let conclude = |((&index, (loss, accuracy)), measured)| {
@@ -265,7 +265,7 @@ impl Lockstep {
             });
             (index, run.conclude(update, outcome.progress))
         };
-        zip(zip(members, outcome.numbers()), found).map(conclude).collect()
+        zip(zip(members, numbers), measured).map(conclude).collect()
     }
 
     /// Takes note of updates whose losses have not been looked at.
