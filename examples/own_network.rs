@@ -2,13 +2,9 @@
 //!
 //! It learns random labels of random points, task after task. Every layer has its own learning rate.
 
-use serde_json::json;
 use tch::{Device, Kind, Tensor};
-use trainability::learner::{Learner, LearnerOptions, Task};
-use trainability::model::{Model, Pass};
-use trainability::probe::ProbeOptions;
-use trainability::schedule::Progress;
-use trainability_tensor::{Generator, Layer};
+use trainability::prelude::*;
+use trainability_tensor::Generator;
 
 /// x <- stem(x); then x <- x + out(tanh(in(x))), block by block; then head(x).
 #[derive(Debug)]
@@ -50,21 +46,16 @@ impl Model for Residual {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (tasks, updates, classes) = (5, 200, 10);
     let network = Residual::new([16, 32, 2, classes], (Kind::Float, Device::Cpu));
-    let options = LearnerOptions {
-        learning_rate: 3e-3,
-        measure: ProbeOptions { interval: 20, ..ProbeOptions::default() },
-        ..LearnerOptions::default()
-    };
-    let mut learner = Learner::initialised(network, options.scheduled("debiased", &json!({ "cool": 0.95 }))?)?;
+    let schedule = NoiseCurvature::debiased().with("cool", 0.95);
+    let builder = Learner::new(network, AdamOptions::default()).initialised().learning_rate(3e-3);
+    let mut learner = builder.schedule(schedule).every(20).tasks(tasks, updates).build()?;
 
     let mut random = Generator::named("task", 0);
     for task in 0..tasks {
         let (points, labels) = (random.uniform(&[256, 16], 1.0, Kind::Float), random.labels(256, classes));
         let mut accuracy = 0.0;
         for update in task * updates..(task + 1) * updates {
-            let progress = Progress::in_tasks(update, tasks, updates);
-            let made =
-                learner.update(&points, &labels, progress, Task { inputs: &points, chosen: None, labels: &labels })?;
+            let made = learner.update(&points, &labels)?;
             accuracy += made.accuracy / updates as f64;
             for layer in made.measured.iter().flat_map(|measured| &measured.layers) {
                 print!("update {update}, {}:", layer.layer);

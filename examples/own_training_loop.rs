@@ -3,12 +3,9 @@
 //! Nothing here comes from an experiment file. The data are two spirals, made on the spot, whose labels are shuffled anew at
 //! every task. Every tenth update each layer is measured, and the scheduler sets its learning rate.
 
-use serde_json::json;
 use tch::{Device, Kind, Tensor};
-use trainability::learner::{Learner, LearnerOptions, Task};
 use trainability::model::{Chain, Shape};
-use trainability::probe::ProbeOptions;
-use trainability::schedule::Progress;
+use trainability::prelude::*;
 use trainability_baselines::activation::relu::Relu;
 use trainability_tensor::Generator;
 
@@ -19,22 +16,17 @@ const UPDATES: u64 = 400;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let shape = Shape { inputs: 2, convolutions: None, hidden: vec![64, 64], outputs: 2, kind: Kind::Float };
     let network = Chain::new(shape, Box::new(Relu), Device::Cpu, &mut Generator::named("network", 0));
-    let options = LearnerOptions {
-        learning_rate: 3e-3,
-        measure: ProbeOptions { interval: 10, ..ProbeOptions::default() },
-        ..LearnerOptions::default()
-    };
-    let mut learner = Learner::initialised(network, options.scheduled("debiased", &json!({ "cool": 0.95 }))?)?;
+    let schedule = NoiseCurvature::debiased().with("cool", 0.95);
+    let builder = Learner::new(network, AdamOptions::default()).learning_rate(3e-3).schedule(schedule);
+    let mut learner = builder.every(10).tasks(TASKS, UPDATES).build()?;
 
     let points = spirals();
     let mut random = Generator::named("labels", 0);
     for task in 0..TASKS {
         let labels = random.labels(POINTS as usize, 2);
         let mut accuracy = 0.0;
-        for update in task * UPDATES..(task + 1) * UPDATES {
-            let progress = Progress::in_tasks(update, TASKS, UPDATES);
-            let made =
-                learner.update(&points, &labels, progress, Task { inputs: &points, chosen: None, labels: &labels })?;
+        for _ in task * UPDATES..(task + 1) * UPDATES {
+            let made = learner.update(&points, &labels)?;
             accuracy += made.accuracy / UPDATES as f64;
         }
         println!("task {task}: online accuracy {accuracy:.3}, learning rates {:.5?}", learner.learning_rates());

@@ -11,6 +11,7 @@ pub mod inspection;
 pub mod learner;
 pub mod model;
 pub mod optimizer;
+pub mod prelude;
 pub mod probe;
 pub mod run;
 pub mod schedule;

@@ -50,7 +50,7 @@ pub fn measure(foreign: &mut Foreign, seed: u64) -> Result<Findings, InspectionE
     let graph = pass.into_trace(layers);
     let loss = cross_entropy(&logits, labels);
     let cross_entropy_gradients = gradients(layers, &loss, true);
-    let deltas = deltas(&graph, &loss);
+    let deltas = deltas(&graph, &loss, labels.size()[0]);
     let trace: Vec<LayerTrace> = graph.iter().map(LayerTrace::detach).collect();
     let final_loss = loss.double_value(&[]);
     let final_accuracy = correct(&logits, labels) as f64 / labels.size()[0] as f64;

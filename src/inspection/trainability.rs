@@ -80,7 +80,8 @@ pub(crate) fn compare(foreign: Foreign, task: NewTask) -> Comparison {
             seed: task.seed,
         };
         let generator = Generator::named("initialisation", task.seed);
-        let mut learner = Learner::new(Box::new(network), generator, options).expect("nothing acts on the network");
+        let mut learner =
+            Learner::assemble(Box::new(network), generator, options).expect("nothing acts on the network");
         if let Some(penalties) = own_penalties {
             learner.replace_penalties(penalties);
         }
@@ -102,7 +103,7 @@ fn learn(mut learner: Learner, mut stream: Stream, epochs: usize) -> Curve {
             let progress = Progress::in_one_task(learner.updates(), stream.lengths().updates());
             let inputs = Inputs::Dense(stream.images().index_select(0, &batch.rows));
             let whole = Task { inputs: stream.images(), chosen: stream.chosen(), labels: stream.labels() };
-            let Ok(update) = learner.update(inputs, &batch.labels, progress, whole) else { return curve };
+            let Ok(update) = learner.update_in(inputs, &batch.labels, progress, whole) else { return curve };
             of_epoch += update.accuracy;
         }
         sum += of_epoch;

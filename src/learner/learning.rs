@@ -3,11 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde_json::Value;
 use tch::Kind;
 use trainability_baselines::gradient_rule::GradientRule;
 use trainability_baselines::method::Rules;
-use trainability_baselines::options::OptionError;
 use trainability_baselines::penalty::Penalty;
 use trainability_baselines::surgery::Surgery;
 use trainability_record::LayerEvents;
@@ -16,27 +14,24 @@ use trainability_tensor::Generator;
 use crate::model::Model;
 use crate::optimizer::{Adam, AdamOptions, Optimizer, OptimizerFactory};
 use crate::probe::{Probe, ProbeOptions};
-use crate::schedule::{
-    BoundEstimator, BoundOptions, RunFacts, SCHEDULES, Schedule, ScheduleError, ScheduleFactory, Start, constant,
-    schedule,
-};
+use crate::schedule::{BoundEstimator, BoundOptions, Schedule, ScheduleFactory, Start, constant};
 
 /// What a learner is built from, beside its model. The default is Adam at a constant rate of 1e-3, measured every 40 updates.
-pub struct LearnerOptions {
+pub(crate) struct LearnerOptions {
     /// Penalties, weight decay, gradient rule and surgery.
-    pub rules: Rules,
+    pub(crate) rules: Rules,
     /// Builds the optimizer.
-    pub optimizer: OptimizerFactory,
+    pub(crate) optimizer: OptimizerFactory,
     /// The base learning rate.
-    pub learning_rate: f64,
+    pub(crate) learning_rate: f64,
     /// Builds the schedule.
-    pub schedule: ScheduleFactory,
+    pub(crate) schedule: ScheduleFactory,
     /// The bounds that are measured, and acted on if the schedule does.
-    pub bounds: BoundOptions,
+    pub(crate) bounds: BoundOptions,
     /// What is measured, and how often.
-    pub measure: ProbeOptions,
+    pub(crate) measure: ProbeOptions,
     /// Everything that is drawn follows from it.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 impl Default for LearnerOptions {
@@ -55,19 +50,12 @@ impl Default for LearnerOptions {
     }
 }
 
-impl LearnerOptions {
-    /// The same with a schedule from the registry, such as `debiased`, and the bounds that it acts on. `options` is an object
-    /// with the keys that an experiment's list of schedules takes; call this once the learning rate is set.
-    ///
-    /// # Errors
-    /// An unknown schedule, unknown keys, values of the wrong type or out of range.
-    pub fn scheduled(self, name: &str, options: &Value) -> Result<LearnerOptions, ScheduleError> {
-        let known: Vec<&str> = SCHEDULES.iter().map(|kind| kind.name).collect();
-        let unknown = || OptionError::new("schedule", format!("{name:?}"), &format!("one of {}", known.join(", ")));
-        let kind = schedule(name).ok_or_else(unknown)?;
-        let facts = RunFacts { learning_rate: self.learning_rate, ..RunFacts::default() };
-        let resolved = (kind.resolve)(&Value::Null, options, facts)?;
-        Ok(LearnerOptions { schedule: resolved.factory, bounds: resolved.bounds, ..self })
+impl fmt::Debug for LearnerOptions {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let LearnerOptions { learning_rate, measure, seed, .. } = self;
+        let mut shown = f.debug_struct("LearnerOptions");
+        shown.field("learning_rate", learning_rate).field("measure", measure).field("seed", seed);
+        shown.finish_non_exhaustive()
     }
 }
 
@@ -83,6 +71,12 @@ pub enum LearnerError {
     /// A schedule that acts on what is measured, and nothing is.
     #[error("the schedule acts on what is measured, and `measure.interval` is 0, which is never; expected above 0")]
     NeverMeasured,
+    /// A base rate that cannot be.
+    #[error("the learning rate is {0}, expected a finite number above 0")]
+    LearningRate(String),
+    /// A schedule that is not there, or with options that cannot be.
+    #[error("{0}")]
+    Schedule(String),
 }
 
 /// A model that learns, and everything that it carries from one update to the next.
@@ -105,6 +99,8 @@ pub struct Learner {
     pub(super) events: Vec<LayerEvents>,
     pub(super) updates: u64,
     pub(super) last_finite: f64,
+    /// Tasks, and updates of each, where they are known beforehand.
+    pub(super) tasks: Option<(u64, u64)>,
 }
 
 /// What the schedule begins with.
@@ -120,22 +116,12 @@ impl fmt::Debug for FirstSchedule {
 }
 
 impl Learner {
-    /// A learner whose model is initialised first, by the generator that the seed gives.
-    ///
-    /// # Errors
-    /// As [`Learner::new`].
-    pub fn initialised(mut model: impl Model + 'static, options: LearnerOptions) -> Result<Learner, LearnerError> {
-        let mut generator = Generator::named("initialisation", options.seed);
-        model.initialise(&mut generator);
-        Learner::new(Box::new(model), generator, options)
-    }
-
     /// A learner before its first update. `initialisation` is the generator that has drawn the model's parameters: a reset
     /// draws the next from it.
     ///
     /// # Errors
     /// A method or a schedule that the model or the optimizer cannot serve.
-    pub fn new(
+    pub(crate) fn assemble(
         model: Box<dyn Model>,
         initialisation: Generator,
         options: LearnerOptions,
@@ -176,6 +162,7 @@ impl Learner {
             beginning,
             updates: 0,
             last_finite: f64::NAN,
+            tasks: None,
             model,
         })
     }

@@ -3,6 +3,7 @@
 //! [`Learner::update`] is the one training loop body that there is. Runs, `probe --trainability`, examples and tests all make
 //! their updates by it.
 
+mod builder;
 mod learning;
 mod observing;
 mod options;
@@ -14,7 +15,9 @@ mod update;
 #[cfg(test)]
 mod tests;
 
-pub use learning::{Learner, LearnerError, LearnerOptions};
+pub use builder::LearnerBuilder;
+pub(crate) use learning::LearnerOptions;
+pub use learning::{Learner, LearnerError};
 pub(crate) use observing::EVALUATION_CHUNK;
 pub use options::{Precision, Training};
 pub(crate) use together::{RulesTogether, follows_together};

@@ -44,7 +44,7 @@ impl Learner {
         let mut pass = Pass::evaluation();
         let loss = cross_entropy(&self.model.forward(&inputs, &mut pass), &labels);
         let graph = pass.into_trace(self.model.layers());
-        let deltas = (when == When::TaskStart).then(|| deltas(&graph, &loss));
+        let deltas = (when == When::TaskStart).then(|| deltas(&graph, &loss, labels.size()[0]));
         let trace: Vec<LayerTrace> = graph.iter().map(LayerTrace::detach).collect();
         drop((graph, loss));
         let hessian =

@@ -9,7 +9,7 @@ use trainability_tensor::{Generator, Layer, Role};
 
 use super::learning::Learner;
 use super::update::Task;
-use crate::model::{Model, Pass, kaiming_uniform};
+use crate::model::{Model, Pass, fresh_weight};
 use crate::optimizer::Optimizer;
 use crate::probe::Probe;
 use crate::schedule::BoundEstimator;
@@ -61,10 +61,10 @@ impl Network for InTraining<'_> {
     }
 
     fn draw_weights(&mut self, layer: usize, units: usize) -> Tensor {
-        let weight = self.model.layers()[layer].weight();
-        let mut sizes = weight.size();
+        let layer = &self.model.layers()[layer];
+        let mut sizes = layer.weight().size();
         sizes[0] = units as i64;
-        kaiming_uniform(&sizes, weight.kind(), self.generator).to_device(weight.device())
+        fresh_weight(layer, &sizes, self.generator)
     }
 
     fn generator(&mut self) -> &mut ChaCha8Rng {

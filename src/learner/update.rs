@@ -141,7 +141,7 @@ impl Learner {
     ///
     /// # Errors
     /// The loss left the real numbers: no parameter has changed.
-    pub fn update(
+    pub fn update_in(
         &mut self,
         inputs: impl Into<Inputs>,
         labels: &Tensor,

@@ -83,7 +83,7 @@ impl Chain {
             };
             gradients.push(vec![weight, bias_gradient(&delta)]);
             if with_deltas {
-                deltas.push(Some(LayerDelta { pre_activation: &delta * samples, normalised: None }));
+                deltas.push(Some(LayerDelta::new(&delta * samples, None)));
             }
             if index > 0 {
                 let below = &pass.trace[index - 1];
@@ -142,8 +142,8 @@ impl Model for Chain {
             if let Some(normalization) = &self.normalization {
                 values = pass.normalise(layer, normalization.as_ref(), index, &values);
             }
-            input = pass.hidden(layer, self.activation.forward(&values, layer.map));
-            if layer.map == LinearMap::Convolution && self.layers[index + 1].map == LinearMap::Dense {
+            input = pass.hidden(&layer.name, self.activation.forward(&values, layer.map));
+            if layer.map.is_convolution() && self.layers[index + 1].map == LinearMap::Dense {
                 // Above a convolution a dense layer takes the planes one after the other.
                 input = input.flatten(1, -1);
             }
@@ -188,7 +188,7 @@ impl Model for Chain {
         } else {
             gradients(&self.layers, loss.mean(), with_deltas)
         };
-        let deltas = if with_deltas { deltas(&pass.trace, loss.mean()) } else { Vec::new() };
+        let deltas = if with_deltas { deltas(&pass.trace, loss.mean(), pass.logits.size()[0]) } else { Vec::new() };
         Backward { gradients, deltas }
     }
 

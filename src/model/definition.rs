@@ -48,7 +48,7 @@ pub trait Model: Debug + Send {
     /// pass's logits.
     fn backward(&self, pass: &TrainingPass, loss: &CrossEntropy, with_deltas: bool) -> Backward {
         let gradients = gradients(self.layers(), loss.mean(), with_deltas);
-        let deltas = if with_deltas { deltas(&pass.trace, loss.mean()) } else { Vec::new() };
+        let deltas = if with_deltas { deltas(&pass.trace, loss.mean(), pass.logits.size()[0]) } else { Vec::new() };
         Backward { gradients, deltas }
     }
 
@@ -72,6 +72,12 @@ pub trait Model: Debug + Send {
     fn restore(&mut self, state: &State) -> Result<(), StateError> {
         let parameters = self.layers_mut().iter_mut().flat_map(|layer| &mut layer.parameters);
         parameters.into_iter().try_for_each(|parameter| state.copy_into(&parameter.name, &mut parameter.value))
+    }
+}
+
+impl<M: Model + 'static> From<M> for Box<dyn Model> {
+    fn from(model: M) -> Box<dyn Model> {
+        Box::new(model)
     }
 }
 
@@ -124,29 +130,38 @@ pub struct Backward {
 /// The gradient of a scalar at all parameters. The graph is kept if it is needed again.
 pub fn gradients(layers: &[Layer], loss: &Tensor, keep_graph: bool) -> Gradients {
     let parameters: Vec<&Tensor> = tensors(layers).collect();
-    let mut flat = Tensor::run_backward(&[loss], &parameters, keep_graph, false).into_iter();
-    let dense = |gradient: Tensor| gradient.contiguous();
-    layers.iter().map(|layer| flat.by_ref().take(layer.parameters.len()).map(dense).collect()).collect()
+    let flat = Tensor::run_backward(&[loss], &parameters, keep_graph, false).into_iter();
+    // The loss may not depend on a parameter, as on a row's table that was not looked up or a branch that was not taken.
+    let dense = |(gradient, parameter): (Tensor, &&Tensor)| match gradient.defined() {
+        true => gradient.contiguous(),
+        false => parameter.detach().zeros_like(),
+    };
+    let mut flat = flat.zip(&parameters).map(dense);
+    layers.iter().map(|layer| flat.by_ref().take(layer.parameters.len()).collect()).collect()
 }
 
-/// The gradients of each sample's own cross-entropy in each layer, from the mean loss of a training pass; `None` where
-/// samples are coupled, in a layer that normalises over the minibatch and in all before it.
-pub fn deltas(trace: &[LayerTrace], mean_loss: &Tensor) -> Vec<Option<LayerDelta>> {
-    let samples = trace[0].pre_activation.size()[0] as f64;
-    let couples = |layer: &LayerTrace| layer.normalised.as_ref().is_some_and(|normalised| normalised.couples_samples);
-    let coupled = trace.iter().rposition(couples).map_or(0, |last| last + 1);
-    let targets: Vec<&Tensor> = trace[coupled..]
-        .iter()
-        .flat_map(|layer| {
-            let output = layer.normalised.as_ref().map(|normalised| &normalised.output);
-            std::iter::once(&layer.pre_activation).chain(output)
-        })
-        .collect();
-    let gradients = Tensor::run_backward(&[mean_loss], &targets, true, false);
-    let mut gradients = gradients.into_iter().map(|gradient| gradient * samples);
-    let mut next = || gradients.next().expect("a gradient for every target");
-    let single = trace[coupled..].iter().map(|layer| {
-        Some(LayerDelta { pre_activation: next(), normalised: layer.normalised.is_some().then(&mut next) })
-    });
-    (0..coupled).map(|_| None).chain(single).collect()
+/// The gradients of each sample's own cross-entropy in each layer, from the mean loss of a training pass over so many samples;
+/// `None` where single samples have none ([`LayerTrace::coupled`]).
+pub fn deltas(trace: &[LayerTrace], mean_loss: &Tensor, samples: i64) -> Vec<Option<LayerDelta>> {
+    fn targets<'a>(part: &'a LayerTrace, all: &mut Vec<&'a Tensor>) {
+        all.push(&part.pre_activation);
+        all.extend(part.normalised.as_ref().map(|normalised| &normalised.output));
+        part.again.iter().for_each(|other| targets(other, all));
+    }
+    fn take(part: &LayerTrace, next: &mut dyn FnMut() -> Tensor) -> LayerDelta {
+        let pre_activation = next();
+        let normalised = part.normalised.is_some().then(&mut *next);
+        LayerDelta { pre_activation, normalised, again: part.again.iter().map(|other| take(other, next)).collect() }
+    }
+    let mut all = Vec::new();
+    trace.iter().filter(|layer| layer.coupled.is_none()).for_each(|layer| targets(layer, &mut all));
+    let gradients = Tensor::run_backward(&[mean_loss], &all, true, false);
+    // Where the loss does not depend on a layer, there is no gradient.
+    let of_single = |(gradient, place): (Tensor, &&Tensor)| match gradient.defined() {
+        true => gradient * samples as f64,
+        false => place.detach().zeros_like(),
+    };
+    let mut single = gradients.into_iter().zip(&all).map(of_single);
+    let mut next = || single.next().expect("a gradient for every target");
+    trace.iter().map(|layer| layer.coupled.is_none().then(|| take(layer, &mut next))).collect()
 }

@@ -4,7 +4,9 @@
 //! own implements [`Model`] with whatever graph it likes; `examples/own_network.rs` shows one with residual connections.
 
 mod chain;
+mod closure_model;
 mod definition;
+mod from_nn;
 mod initialisation;
 mod inputs;
 mod layer_chain;
@@ -18,9 +20,10 @@ mod stack;
 mod tests;
 
 pub use chain::Chain;
+pub use closure_model::ClosureModel;
 pub use definition::{Backward, Model, TrainingPass, deltas, gradients};
+pub(crate) use initialisation::fresh_weight;
 pub use initialisation::initialise;
-pub(crate) use initialisation::kaiming_uniform;
 pub use inputs::{Inputs, TaskImages};
 pub use layer_chain::LayerChain;
 pub use loss::{CrossEntropy, cross_entropy};

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use tch::Kind;
 use trainability_baselines::activation::relu;
 use trainability_baselines::options::OptionError;
+use trainability_tensor::Filters;
 
 use super::shape::{Convolutions, Shape};
 use crate::data::ImageShape;
@@ -119,7 +120,8 @@ impl NetworkOptions {
 
     /// The network for images of that shape, in that element type.
     pub fn shape(&self, image: ImageShape, classes: u8, kind: Kind) -> Shape {
-        let convolutions = self.channels.clone().map(|channels| Convolutions { image, channels });
+        let convolutions =
+            self.channels.clone().map(|channels| Convolutions { image, channels, filters: Filters::default() });
         let inputs = image.features() as i64;
         Shape { inputs, convolutions, hidden: self.hidden.clone(), outputs: i64::from(classes), kind }
     }

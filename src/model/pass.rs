@@ -8,16 +8,27 @@ use trainability_tensor::{Layer, LayerTrace, NormalisedTrace};
 /// inputs and outputs when they are asked for and costs nothing when they are not.
 #[derive(Debug)]
 pub struct Pass {
-    mode: Mode,
+    pub(super) mode: Mode,
     records: bool,
     /// A layer's name, and the pre-activation that is taken in the place of its own.
     replaced: Option<(String, Tensor)>,
     trace: Vec<(String, LayerTrace)>,
+    /// The layers that the pass goes through, where they are not known yet.
+    pub(super) found: Option<Found>,
+}
+
+/// What a pass goes through.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Each layer once, in the order of their first use.
+    pub(super) layers: Vec<Layer>,
+    /// What is remembered beside parameters: a name, and the values.
+    pub(super) buffers: Vec<(String, Tensor)>,
 }
 
 impl Pass {
     fn new(mode: Mode, records: bool) -> Pass {
-        Pass { mode, records, replaced: None, trace: Vec::new() }
+        Pass { mode, records, replaced: None, trace: Vec::new(), found: None }
     }
 
     /// As an update sees the network, with a normalisation over the minibatch; layers leave a trace.
@@ -30,9 +41,19 @@ impl Pass {
         Pass::new(Mode::Evaluation, true)
     }
 
+    /// As the network is used, to find out what layers there are.
+    pub(super) fn of_discovery() -> Pass {
+        Pass { found: Some(Found::default()), ..Pass::new(Mode::Evaluation, true) }
+    }
+
     /// The same pass without a trace.
     pub fn without_trace(self) -> Pass {
         Pass { records: false, ..self }
+    }
+
+    /// Whether this is the pass of an update, which statistics over minibatches follow.
+    pub(super) fn is_followed(&self) -> bool {
+        self.mode == Mode::Training && self.records
     }
 
     /// The same pass with this tensor, B x out, in the place of a layer's pre-activation: what lies above it becomes a
@@ -41,33 +62,32 @@ impl Pass {
         Pass { replaced: Some((layer.name.clone(), pre_activation)), ..self }
     }
 
-    /// A layer's linear map. In one pass a layer is used once.
-    ///
-    /// # Panics
-    /// The layer has been used before, while traces are kept.
+    /// What a layer's parameters make of its input. A layer may be used several times in a pass: its gradients are then sums
+    /// over its uses, and its units are looked at where it is used first.
     pub fn layer(&mut self, layer: &Layer, input: &Tensor) -> Tensor {
+        self.prepared(layer, layer.map.prepare(input))
+    }
+
+    /// The same of an input that has been prepared for the layer's map.
+    pub(super) fn prepared(&mut self, layer: &Layer, input: Tensor) -> Tensor {
         let pre_activation = match &self.replaced {
             Some((name, replacement)) if *name == layer.name => replacement.shallow_clone(),
-            _ => layer.forward(input),
+            _ => layer.forward(&input),
         };
+        if let Some(found) = &mut self.found {
+            found.add(layer);
+        }
         if self.records {
-            assert!(self.trace.iter().all(|(name, _)| *name != layer.name), "{} is used twice in a pass", layer.name);
-            let trace = LayerTrace {
-                map: layer.map,
-                input: input.shallow_clone(),
-                pre_activation: pre_activation.shallow_clone(),
-                normalised: None,
-                features: None,
-            };
-            self.trace.push((layer.name.clone(), trace));
+            let left = LayerTrace::new(layer.map, layer.bias().is_some(), input, pre_activation.shallow_clone());
+            match self.trace_of(layer) {
+                Some(first) => first.again.push(left),
+                None => self.trace.push((layer.name.clone(), left)),
+            }
         }
         pre_activation
     }
 
-    /// A hidden layer: its linear map, and an activation after it. In one pass a layer is used once.
-    ///
-    /// # Panics
-    /// As [`Pass::layer`].
+    /// A hidden layer: what its parameters make of its input, and an activation after it.
     pub fn hidden_layer(
         &mut self,
         layer: &Layer,
@@ -75,7 +95,7 @@ impl Pass {
         activation: impl FnOnce(&Tensor) -> Tensor,
     ) -> Tensor {
         let pre_activation = self.layer(layer, input);
-        self.hidden(layer, activation(&pre_activation))
+        self.hidden(&layer.name, activation(&pre_activation))
     }
 
     /// What a normalisation, and then the layer's gain and shift, make of its pre-activation (B x out). `index` is the layer's
@@ -94,16 +114,25 @@ impl Pass {
         let standardised = normalization.standardise(index, pre_activation, self.mode);
         let output = &standardised * gain + shift;
         if let Some(trace) = self.trace_of(layer) {
-            let couples_samples = normalization.couples_samples();
-            trace.normalised = Some(NormalisedTrace { standardised, output: output.shallow_clone(), couples_samples });
+            trace.normalised = Some(NormalisedTrace { standardised, output: output.shallow_clone() });
+        }
+        if normalization.couples_samples() {
+            self.couple("a normalisation over the minibatch couples its samples");
         }
         output
     }
 
-    /// Tells what a hidden layer passes on after its activation, and returns it.
-    pub fn hidden(&mut self, layer: &Layer, features: Tensor) -> Tensor {
-        if let Some(trace) = self.trace_of(layer) {
-            trace.features = Some(features.shallow_clone());
+    /// Tells that what came so far depends on all samples together, and why.
+    pub(super) fn couple(&mut self, why: &'static str) {
+        for (_, trace) in &mut self.trace {
+            trace.coupled = Some(why);
+        }
+    }
+
+    /// Tells what the hidden layer of that name passes on after its activation, and returns it.
+    pub fn hidden(&mut self, name: &str, features: Tensor) -> Tensor {
+        if let Some((_, trace)) = self.trace.iter_mut().find(|(known, _)| known == name) {
+            trace.features.get_or_insert_with(|| features.shallow_clone());
         }
         features
     }
@@ -123,5 +152,20 @@ impl Pass {
             self.trace.swap_remove(place).1
         };
         layers.iter().map(of).collect()
+    }
+}
+
+impl Found {
+    /// # Panics
+    /// Two layers have one name.
+    fn add(&mut self, layer: &Layer) {
+        match self.layers.iter().find(|known| known.name == layer.name) {
+            None => self.layers.push(layer.shallow_clone()),
+            Some(known) => assert!(
+                known.weight().data_ptr() == layer.weight().data_ptr(),
+                "two layers are called {}: a name is a layer's own",
+                layer.name
+            ),
+        }
     }
 }

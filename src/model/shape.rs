@@ -2,8 +2,7 @@
 
 use tch::Kind;
 use trainability_baselines::activation::{Activation, relu};
-use trainability_tensor::LinearMap;
-use trainability_tensor::convolution::{output_side, weight_shape};
+use trainability_tensor::{Filters, LinearMap};
 
 use crate::data::ImageShape;
 
@@ -29,6 +28,8 @@ pub struct Convolutions {
     pub image: ImageShape,
     /// Channels of each layer, at least one layer.
     pub channels: Vec<i64>,
+    /// How each layer's filters lie on its input.
+    pub filters: Filters,
 }
 
 /// A layer of a shape.
@@ -38,7 +39,7 @@ pub struct LayerShape {
     pub name: String,
     /// Its linear map.
     pub map: LinearMap,
-    /// Sizes of the weight, out x in or out x in x 3 x 3.
+    /// Sizes of the weight, out x in or out x in x height x width.
     pub weight: Vec<i64>,
     /// Height and width of the pre-activation's planes; 1 and 1 in a dense layer.
     pub sides: [i64; 2],
@@ -71,15 +72,15 @@ impl Shape {
     pub fn layers(&self, activation: &dyn Activation) -> Vec<LayerShape> {
         let mut layers = Vec::new();
         let mut inputs = self.inputs;
-        if let Some(Convolutions { image, channels }) = &self.convolutions {
+        if let Some(Convolutions { image, channels, filters }) = &self.convolutions {
             let mut sides = [image.rows as i64, image.columns as i64];
             inputs = image.channels as i64;
             for (index, &channels) in channels.iter().enumerate() {
-                sides = sides.map(output_side);
-                let weight = weight_shape(channels, inputs).to_vec();
+                sides = filters.output_sides(sides);
+                let weight = filters.weight_shape(channels, inputs).to_vec();
                 layers.push(LayerShape {
                     name: format!("conv{}", index + 1),
-                    map: LinearMap::Convolution,
+                    map: LinearMap::Convolution(*filters),
                     weight,
                     sides,
                 });

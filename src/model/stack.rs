@@ -107,9 +107,9 @@ impl Stack {
             let normalised = layer.gain_and_shift.as_ref().zip(normalization).map(|((gain, shift), rule)| {
                 let standardised = rule.standardise(index, &pre_activation, Mode::Training);
                 let output = &standardised * gain + shift;
-                NormalisedTrace { standardised, output, couples_samples: false }
+                NormalisedTrace { standardised, output }
             });
-            let mut left = LayerTrace { map: LinearMap::Dense, input, pre_activation, normalised, features: None };
+            let mut left = LayerTrace { normalised, ..LayerTrace::new(LinearMap::Dense, true, input, pre_activation) };
             left.features = (index < last).then(|| activation.forward(left.activation_input(), LinearMap::Dense));
             trace.push(left);
         }
@@ -151,7 +151,7 @@ impl Stack {
             }
             if with_deltas {
                 let normalised = trace.normalised.is_some().then(|| &at_output * samples);
-                deltas.push(LayerDelta { pre_activation: &delta * samples, normalised });
+                deltas.push(LayerDelta::new(&delta * samples, normalised));
             }
             if index > 0 {
                 let below = pass.trace[index - 1].activation_input();
@@ -251,18 +251,8 @@ impl StackedPass {
     /// A network's minibatch, B x inputs, and what its layers left behind.
     pub(crate) fn trace(&self, network: usize) -> (Tensor, Vec<LayerTrace>) {
         let inputs = self.inputs[network].dense();
-        let of_layer = |layer: &LayerTrace| LayerTrace {
-            map: layer.map,
-            input: if layer.input.defined() { part(&layer.input, network) } else { inputs.shallow_clone() },
-            pre_activation: part(&layer.pre_activation, network),
-            normalised: layer.normalised.as_ref().map(|normalised| NormalisedTrace {
-                standardised: part(&normalised.standardised, network),
-                output: part(&normalised.output, network),
-                ..*normalised
-            }),
-            features: layer.features.as_ref().map(|all| part(all, network)),
-        };
-        let trace = self.trace.iter().map(of_layer).collect();
+        let mut own = |all: &Tensor| if all.defined() { part(all, network) } else { inputs.shallow_clone() };
+        let trace = self.trace.iter().map(|layer| layer.map_tensors(&mut own)).collect();
         (inputs, trace)
     }
 }
@@ -281,15 +271,10 @@ impl StackedBackward {
 
     /// What the backward pass of one network found, whose layers are like these.
     pub(crate) fn of(&self, network: usize, like: &[Layer]) -> Backward {
-        let of_layer = |delta: &LayerDelta| {
-            Some(LayerDelta {
-                pre_activation: part(&delta.pre_activation, network),
-                normalised: delta.normalised.as_ref().map(|all| part(all, network)),
-            })
-        };
+        let own = |delta: &LayerDelta| Some(delta.map_tensors(&mut |all| part(all, network)));
         Backward {
             gradients: split_row(&part(&self.rows, network), like),
-            deltas: self.deltas.iter().map(of_layer).collect(),
+            deltas: self.deltas.iter().map(own).collect(),
         }
     }
 }

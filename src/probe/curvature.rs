@@ -75,22 +75,23 @@ fn gauss_newton_curvature(
     let (samples, classes, units) = (factor.size()[0], factor.size()[1], factor.size()[2]);
     let mut find = |operator: &dyn SymmetricOperator, ends| extreme_eigenvalues(operator, ends, options, generator);
     let (count, rows) = (parameters.count() as i64, samples * classes);
-    let found = match spectral {
-        None if parameters.map == LinearMap::Convolution => {
-            let block = PatchSide::new(input, factor);
+    let convolves = if let LinearMap::Convolution(filters) = parameters.map { Some(filters) } else { None };
+    let found = match (spectral, convolves) {
+        (None, Some(filters)) => {
+            let block = PatchSide::new(filters, input, factor);
             if count > rows { singular(find(&block, Ends::Largest), Ends::Largest) } else { find(&block, Ends::Both) }
         }
-        Some(penalty) if parameters.map == LinearMap::Convolution => {
-            let block = PatchSide::new(input, factor);
+        (Some(penalty), Some(filters)) => {
+            let block = PatchSide::new(filters, input, factor);
             find(&PenalisedParameterSide { block, penalty }, Ends::Both)
         }
-        None if count > rows => singular(find(&SampleSide::new(input, factor), Ends::Largest), Ends::Largest),
-        None => find(&ParameterSide::new(input, factor), Ends::Both),
-        Some(Curvature::SpectralNorm(penalty)) if count > rows + units + input.size()[1] => {
+        (None, None) if count > rows => singular(find(&SampleSide::new(input, factor), Ends::Largest), Ends::Largest),
+        (None, None) => find(&ParameterSide::new(input, factor), Ends::Both),
+        (Some(Curvature::SpectralNorm(penalty)), None) if count > rows + units + input.size()[1] => {
             let ends = if penalty.is_positive() { Ends::Largest } else { Ends::Both };
             singular(find(&PenalisedSampleSide::new(input, factor, penalty), ends), ends)
         }
-        Some(penalty) => {
+        (Some(penalty), None) => {
             let block = ParameterSide::new(input, factor);
             find(&PenalisedParameterSide { block, penalty }, Ends::Both)
         }
@@ -115,7 +116,8 @@ fn smooth_curvatures(
         let mut find = |operator: &dyn SymmetricOperator| extreme_eigenvalues(operator, Ends::Both, options, generator);
         let block = || SmoothParameterSide::new(update, index);
         let extremes = match &terms[index].spectral {
-            spectral if layer.map != LinearMap::Dense => {
+            // Reductions to the pre-activation are of a matrix with a bias that is used once.
+            spectral if !trace[index].is_plainly_dense() => {
                 let block = Hessian::of(model, index..=index, update.inputs, update.labels, &[]);
                 match spectral {
                     None => find(&block),

@@ -8,7 +8,6 @@
 //! layer's size, whose products need only N and the B x B Gram matrix of the inputs.
 
 use tch::{Device, Kind, Tensor};
-use trainability_tensor::convolution;
 use trainability_tensor::lanczos::SymmetricOperator;
 use trainability_tensor::slices::{Float, dot, on_host, view, view_mut};
 use trainability_tensor::{Layer, LayerTrace, LinearMap, for_float};
@@ -32,7 +31,8 @@ pub(crate) fn logit_factors(chain: LayerChain, trace: &[LayerTrace]) -> Vec<Tens
     for index in (0..last).rev() {
         let pre_activation = &trace[index].pre_activation;
         let mut below = pull_to_input(&chain.layers[index + 1], &factor, &trace[index + 1].input);
-        if let (LinearMap::Convolution, [samples, _, height, width]) = (trace[index].map, &pre_activation.size()[..]) {
+        if let (LinearMap::Convolution(_), [samples, _, height, width]) = (trace[index].map, &pre_activation.size()[..])
+        {
             // Above a convolution a dense layer has taken the planes one after the other.
             below = below.reshape([*samples, classes, -1, *height, *width]);
         }
@@ -47,8 +47,8 @@ pub(crate) fn logit_factors(chain: LayerChain, trace: &[LayerTrace]) -> Vec<Tens
 /// The factor at a layer's input, from that at its pre-activation.
 fn pull_to_input(layer: &Layer, factor: &Tensor, input: &Tensor) -> Tensor {
     match (layer.map, &input.size()[..]) {
-        (LinearMap::Convolution, [samples, _, height, width]) => {
-            let pulled = convolution::pull_back(&factor.flatten(0, 1), layer.weight(), [*height, *width]);
+        (LinearMap::Convolution(filters), [samples, _, height, width]) => {
+            let pulled = filters.pull_back(&factor.flatten(0, 1), layer.weight(), [*height, *width]);
             pulled.unflatten(0, [*samples, -1])
         }
         _ => factor.matmul(layer.weight()),

@@ -46,7 +46,9 @@ impl<'a> Hessian<'a> {
         }
         let parameters: Vec<&Tensor> =
             layers.iter().flat_map(|layer| layer.parameters.iter().map(|parameter| &parameter.value)).collect();
-        let gradients = Tensor::run_backward(&[loss], &parameters, true, true);
+        let gradients = Tensor::run_backward(&[loss], &parameters, true, true).into_iter().zip(&parameters);
+        // The loss may not depend on a parameter at all.
+        let gradients = gradients.map(|(found, own)| if found.defined() { found } else { own.zeros_like() }).collect();
         Hessian { parameters, gradients, closed }
     }
 }

@@ -7,7 +7,7 @@
 //! channels; elsewhere its products are made of those with U and N.
 
 use tch::{Device, Kind, Tensor};
-use trainability_tensor::convolution::unfold;
+use trainability_tensor::Filters;
 use trainability_tensor::lanczos::SymmetricOperator;
 
 use super::gauss_newton::{as_matrix, as_vector, pull, push};
@@ -32,9 +32,9 @@ enum Form {
 
 impl PatchSide {
     /// From the layer's input (B x in x H x W) and its factor (B x C x out x H' x W').
-    pub(super) fn new(input: &Tensor, factor: &Tensor) -> PatchSide {
+    pub(super) fn new(filters: Filters, input: &Tensor, factor: &Tensor) -> PatchSide {
         let (samples, classes, units) = (factor.size()[0], factor.size()[1], factor.size()[2]);
-        let patches = unfold(input).transpose(1, 2);
+        let patches = filters.unfold(input).transpose(1, 2);
         let (positions, features) = (patches.size()[1], patches.size()[2] + 1);
         let ones = Tensor::ones([samples, positions, 1], (patches.kind(), patches.device()));
         let patches = Tensor::cat(&[patches, ones], 2);

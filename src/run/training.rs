@@ -104,7 +104,7 @@ impl Run {
             measure: plan.measure,
             seed: plan.seed,
         };
-        let learner = Learner::new(Box::new(model), initialisation, options)?;
+        let learner = Learner::assemble(Box::new(model), initialisation, options)?;
         let RunImages { training: taken, held_out, leaves_out } = images.of_run(plan, device);
         Ok(Run {
             learner,
@@ -232,7 +232,7 @@ impl Run {
     pub(super) fn update(&mut self) -> Result<Vec<ControlRow>, RunDiverged> {
         let progress = self.next_progress();
         let UpdateInputs { inputs, labels } = self.next_minibatch();
-        let update = self.learner.update(inputs, &labels, progress, task_of(&self.stream));
+        let update = self.learner.update_in(inputs, &labels, progress, task_of(&self.stream));
         self.take_in(update, progress)
     }
 

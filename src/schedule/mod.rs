@@ -3,6 +3,7 @@
 //! A schedule is one file with a `KIND` of its own, named in [`SCHEDULES`].
 
 pub mod bounds;
+mod choice;
 pub mod constant;
 pub mod controller;
 mod cosine;
@@ -21,6 +22,7 @@ mod warmup_stable_decay;
 mod tests;
 
 pub use bounds::{BOUNDS, Bound, BoundEstimator, BoundOptions, Bounds, COMBINED};
+pub use choice::{NoiseCurvature, ScheduleChoice};
 pub use definition::{
     Action, Progress, Resolved, RunFacts, Schedule, ScheduleError, ScheduleFactory, ScheduleKind, Scope, Start,
 };

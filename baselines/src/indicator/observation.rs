@@ -79,12 +79,10 @@ impl Observation<'_> {
             // The decomposition fails on numbers that are not finite.
             let finite = activations.isfinite().all().int64_value(&[]) == 1;
             let activations = match layer.map {
-                LinearMap::Dense => activations,
+                LinearMap::Dense if activations.dim() == 2 => activations,
                 // One row an image and far more columns: the triangular factor has the same singular values, and svd would
                 // take room for the square of the longer side.
-                LinearMap::Shared | LinearMap::Convolution => {
-                    Tensor::linalg_qr(&activations.flatten(1, -1).tr(), "r").1
-                }
+                _ => Tensor::linalg_qr(&activations.flatten(1, -1).tr(), "r").1,
             };
             finite.then(|| Vec::try_from(activations.svd(true, false).1).expect("a vector of f64"))
         };

@@ -51,30 +51,31 @@ impl Penalty for Spectral {
     /// largest singular values of a random weight lie close together.
     fn begin(&mut self, layers: &[Layer]) {
         let start = |layer: &Layer| {
-            let right = LeadingPair::of(&layer.matrix()).right;
+            let right = LeadingPair::of(&layer.matrix()?).right;
             // A weight of zeros has no direction of its own.
             let right =
                 if right.any().int64_value(&[]) != 0 { right } else { right.ones_like() / right.numel() as f64 };
-            (layer.name.clone(), right.to_kind(layer.weight().kind()))
+            Some((layer.name.clone(), right.to_kind(layer.weight().kind())))
         };
-        self.right = layers.iter().map(start).collect();
+        self.right = layers.iter().filter_map(start).collect();
     }
 
     fn loss(&self, layers: &[&Layer]) -> Tensor {
-        let distances = layers.iter().map(|layer| {
-            let (_, values, _) = layer.matrix().svd(true, true);
+        let distances = layers.iter().filter_map(|layer| layer.matrix()).map(|matrix| {
+            let (_, values, _) = matrix.svd(true, true);
             (values.get(0).square() - 1.0).square()
         });
         distances.sum::<Tensor>() * self.coefficient
     }
 
     fn add_gradient(&mut self, layers: &[Layer], gradients: &mut Gradients) {
-        for ((layer, (_, right)), gradient) in layers.iter().zip(&mut self.right).zip(gradients) {
+        let matrices = layers.iter().zip(gradients).filter_map(|(layer, own)| Some((layer, layer.matrix()?, own)));
+        for ((layer, matrix, gradient), (_, right)) in matrices.zip(&mut self.right) {
             let weight = layer.position(Role::Weight).expect("every layer has a weight");
             let (gradient, coefficient) = (&mut gradient[weight], self.coefficient);
             match on_host(right) {
                 true => for_float!(right, add_distance(layer.weight(), right, gradient, coefficient)),
-                false => add_distance_elsewhere(&layer.matrix().detach(), right, gradient, coefficient),
+                false => add_distance_elsewhere(&matrix.detach(), right, gradient, coefficient),
             }
         }
     }
@@ -84,8 +85,9 @@ impl Penalty for Spectral {
     }
 
     fn curvature(&self, layer: &Layer) -> Option<Curvature> {
+        let Some(matrix) = layer.matrix() else { return Some(Curvature::Isotropic(0.0)) };
         let derivatives = |square: f64| (2.0 * self.coefficient * (square - 1.0), 2.0 * self.coefficient);
-        Some(Curvature::SpectralNorm(SpectralNormCurvature::new(&layer.matrix(), derivatives)))
+        Some(Curvature::SpectralNorm(SpectralNormCurvature::new(&matrix, derivatives)))
     }
 }
 

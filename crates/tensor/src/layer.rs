@@ -2,7 +2,8 @@
 
 use tch::{Device, Kind, Tensor};
 
-use crate::convolution;
+use crate::convolution::Filters;
+use crate::normalisation::Standardisation;
 
 /// What a parameter is to its layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,31 +46,52 @@ pub struct Parameter {
     pub value: Tensor,
 }
 
-/// The linear map of a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a layer's weight does, linearly, to what enters the layer.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum LinearMap {
     /// A matrix, out x in, that takes B x in to B x out.
     Dense,
-    /// The same matrix at each of T positions, B x T x in to B x T x out.
+    /// The same matrix at each of T positions, B x T x in to B x T x out; there may be several dimensions of positions.
     Shared,
-    /// Filters, out x in x 3 x 3, that take B x in x H x W to B x out x H' x W'; see [`convolution`].
-    Convolution,
+    /// Filters, out x in / groups x height x width, that take B x in x H x W to B x out x H' x W'.
+    Convolution(Filters),
+    /// Rows of a table, rows x out, by their indices (Int64): B x T to B x T x out.
+    Embedding,
+    /// A gain a unit, times values that are standardised: the input, in its own shape.
+    Normalisation(Standardisation),
 }
 
 impl LinearMap {
+    /// Whether it convolves.
+    pub fn is_convolution(self) -> bool {
+        matches!(self, LinearMap::Convolution(_))
+    }
+
     /// Values of units with the units in the columns: samples x units as they are; positions and planes (B x T x units,
     /// B x units x H x W) as (B T) x units and (B H W) x units, one unit being looked at everywhere it acts.
     pub fn by_unit(self, values: &Tensor) -> Tensor {
-        match self {
-            LinearMap::Dense => values.shallow_clone(),
-            LinearMap::Shared => values.flatten(0, 1),
-            LinearMap::Convolution => values.permute([0, 2, 3, 1]).flatten(0, 2),
+        match self.unit_dimension() {
+            _ if values.dim() <= 2 => values.shallow_clone(),
+            -1 => values.flatten(0, -2),
+            dimension => values.movedim_int(dimension, -1).flatten(0, -2),
         }
     }
 
     /// The dimension of the units in the map's output, counted from the end, whatever stands before it.
     pub fn unit_dimension(self) -> i64 {
-        if self == LinearMap::Convolution { -3 } else { -1 }
+        match self {
+            LinearMap::Convolution(_) => -3,
+            LinearMap::Normalisation(rule) => rule.unit_dimension(),
+            LinearMap::Dense | LinearMap::Shared | LinearMap::Embedding => -1,
+        }
+    }
+
+    /// What the weight is multiplied with, of what enters the layer: that itself, or its standardised values.
+    pub fn prepare(self, input: &Tensor) -> Tensor {
+        match self {
+            LinearMap::Normalisation(rule) => rule.standardise(input),
+            _ => input.shallow_clone(),
+        }
     }
 }
 
@@ -80,8 +102,8 @@ pub struct Layer {
     pub name: String,
     /// What the weight and the bias do.
     pub map: LinearMap,
-    /// Weight and bias, then gain and shift where the layer is normalised. The order is that of gradients and of an optimizer's
-    /// memory.
+    /// Weight and, where there is one, bias; then gain and shift where the layer is normalised. The order is that of gradients and
+    /// of an optimizer's memory.
     pub parameters: Vec<Parameter>,
 }
 
@@ -97,20 +119,47 @@ impl Layer {
     }
 
     /// A convolution with parameters of zeros, to be initialised.
-    pub fn convolution(name: &str, inputs: i64, channels: i64, options: (Kind, Device)) -> Layer {
-        Layer::zeros(name, LinearMap::Convolution, &convolution::weight_shape(channels, inputs), options)
+    pub fn convolution(name: &str, inputs: i64, channels: i64, filters: Filters, options: (Kind, Device)) -> Layer {
+        Layer::zeros(name, LinearMap::Convolution(filters), &filters.weight_shape(channels, inputs), options)
+    }
+
+    /// A table of vectors, rows x units, of zeros, to be initialised.
+    pub fn embedding(name: &str, rows: i64, units: i64, options: (Kind, Device)) -> Layer {
+        Layer::without_bias(name, LinearMap::Embedding, Tensor::zeros([rows, units], options))
+    }
+
+    /// A gain of ones and a bias of zeros after that rule.
+    pub fn normalisation(name: &str, units: i64, rule: Standardisation, options: (Kind, Device)) -> Layer {
+        let gain = Tensor::ones([units], options);
+        Layer::of(name, LinearMap::Normalisation(rule), gain, Tensor::zeros([units], options))
     }
 
     fn zeros(name: &str, map: LinearMap, weight: &[i64], options: (Kind, Device)) -> Layer {
         Layer::of(name, map, Tensor::zeros(weight, options), Tensor::zeros([weight[0]], options))
     }
 
-    /// A layer of this weight (out x in, or out x in x 3 x 3) and bias (out).
+    /// A layer of this weight, in the shape that its map asks for, and bias (out).
     pub fn of(name: &str, map: LinearMap, weight: Tensor, bias: Tensor) -> Layer {
-        let mut layer = Layer { name: name.to_owned(), map, parameters: Vec::new() };
-        layer.add(Role::Weight, weight);
+        let mut layer = Layer::without_bias(name, map, weight);
         layer.add(Role::Bias, bias);
         layer
+    }
+
+    /// A layer of this weight alone.
+    pub fn without_bias(name: &str, map: LinearMap, weight: Tensor) -> Layer {
+        let mut layer = Layer { name: name.to_owned(), map, parameters: Vec::new() };
+        layer.add(Role::Weight, weight);
+        layer
+    }
+
+    /// The same layer over the same parameters: what is written to one is written to the other.
+    pub fn shallow_clone(&self) -> Layer {
+        let parameters = self.parameters.iter().map(|parameter| Parameter {
+            name: parameter.name.clone(),
+            role: parameter.role,
+            value: parameter.value.shallow_clone(),
+        });
+        Layer { name: self.name.clone(), map: self.map, parameters: parameters.collect() }
     }
 
     /// The same layer with a gain of ones and a shift of zeros.
@@ -142,7 +191,7 @@ impl Layer {
         self.parameters.iter_mut().find(|parameter| parameter.role == role).map(|parameter| &mut parameter.value)
     }
 
-    /// The weight, out x in or out x in x 3 x 3.
+    /// The weight: out x in, filters, a table, or gains (out).
     ///
     /// # Panics
     /// There is none: every layer has one.
@@ -150,9 +199,9 @@ impl Layer {
         self.parameter(Role::Weight).expect("every layer has a weight")
     }
 
-    /// The weight as a matrix, out x in or out x (in 3 3).
-    pub fn matrix(&self) -> Tensor {
-        self.weight().flatten(1, -1)
+    /// The weight as a matrix, out x in or out x (in height width); none of gains.
+    pub fn matrix(&self) -> Option<Tensor> {
+        (self.weight().dim() > 1).then(|| self.weight().flatten(1, -1))
     }
 
     /// The bias (out).
@@ -176,7 +225,7 @@ impl Layer {
 
     /// Units, or channels.
     pub fn units(&self) -> i64 {
-        self.weight().size()[0]
+        self.weight().size()[usize::from(self.map == LinearMap::Embedding)]
     }
 
     /// The number of scalars in the layer.
@@ -184,11 +233,13 @@ impl Layer {
         self.parameters.iter().map(|parameter| parameter.value.numel()).sum()
     }
 
-    /// The pre-activation of an input.
+    /// The pre-activation of an input that was [prepared](LinearMap::prepare).
     pub fn forward(&self, input: &Tensor) -> Tensor {
         match self.map {
             LinearMap::Dense | LinearMap::Shared => input.linear(self.weight(), self.bias()),
-            LinearMap::Convolution => convolution::forward(input, self.weight(), self.bias()),
+            LinearMap::Convolution(filters) => filters.forward(input, self.weight(), self.bias()),
+            LinearMap::Embedding => Tensor::embedding(self.weight(), input, -1, false, false),
+            LinearMap::Normalisation(rule) => rule.scale(input, self.weight(), self.bias()),
         }
     }
 }
@@ -204,9 +255,11 @@ pub fn tensors(layers: &[Layer]) -> impl Iterator<Item = &Tensor> {
 /// What a forward pass leaves of one layer, B samples.
 #[derive(Debug)]
 pub struct LayerTrace {
-    /// The layer's linear map.
+    /// What the layer's weight does.
     pub map: LinearMap,
-    /// What went into the layer, in the form that its map takes.
+    /// Whether a bias is added.
+    pub has_bias: bool,
+    /// What went into the layer, in the form that its weight is multiplied with: standardised by a normalisation.
     pub input: Tensor,
     /// What came out of its linear map.
     pub pre_activation: Tensor,
@@ -214,6 +267,10 @@ pub struct LayerTrace {
     pub normalised: Option<NormalisedTrace>,
     /// What the layer passes on after its activation: none in an output layer, whose units are not hidden.
     pub features: Option<Tensor>,
+    /// Why single samples have no gradient here, if they have none: a part of a sentence.
+    pub coupled: Option<&'static str>,
+    /// The further uses of a layer that the pass went through more than once.
+    pub again: Vec<LayerTrace>,
 }
 
 /// What a forward pass leaves of one layer's normalisation, B samples.
@@ -223,39 +280,80 @@ pub struct NormalisedTrace {
     pub standardised: Tensor,
     /// gain * z_hat + shift, B x out.
     pub output: Tensor,
-    /// Whether a sample's z_hat depends, in training, on the other samples.
-    pub couples_samples: bool,
 }
 
 impl LayerTrace {
+    /// Of one use, without normalisation and features.
+    pub fn new(map: LinearMap, has_bias: bool, input: Tensor, pre_activation: Tensor) -> LayerTrace {
+        LayerTrace {
+            map,
+            has_bias,
+            input,
+            pre_activation,
+            normalised: None,
+            features: None,
+            coupled: None,
+            again: Vec::new(),
+        }
+    }
+
+    /// Whether this is a matrix with a bias, used once on each sample.
+    pub fn is_plainly_dense(&self) -> bool {
+        self.map == LinearMap::Dense && self.has_bias && self.again.is_empty()
+    }
+
     /// What enters the activation, in the pre-activation's shape: the pre-activation, or what the normalisation made of it.
     pub fn activation_input(&self) -> &Tensor {
         self.normalised.as_ref().map_or(&self.pre_activation, |normalised| &normalised.output)
     }
 
+    /// The same with something made of each tensor.
+    pub fn map_tensors(&self, make: &mut impl FnMut(&Tensor) -> Tensor) -> LayerTrace {
+        LayerTrace {
+            input: make(&self.input),
+            pre_activation: make(&self.pre_activation),
+            normalised: self.normalised.as_ref().map(|normalised| NormalisedTrace {
+                standardised: make(&normalised.standardised),
+                output: make(&normalised.output),
+            }),
+            features: self.features.as_ref().map(&mut *make),
+            again: self.again.iter().map(|other| other.map_tensors(make)).collect(),
+            ..*self
+        }
+    }
+
     /// The same values without their graph.
     pub fn detach(&self) -> LayerTrace {
-        LayerTrace {
-            map: self.map,
-            input: self.input.detach(),
-            pre_activation: self.pre_activation.detach(),
-            normalised: self.normalised.as_ref().map(|normalised| NormalisedTrace {
-                standardised: normalised.standardised.detach(),
-                output: normalised.output.detach(),
-                ..*normalised
-            }),
-            features: self.features.as_ref().map(Tensor::detach),
-        }
+        self.map_tensors(&mut Tensor::detach)
     }
 }
 
 /// The gradients of each sample's own loss where a layer's parameters act on it. With the layer's input a and z_hat, sample
 /// i's gradient is d_i a_i^T for the weight, d_i for the bias, e_i * z_hat_i for the gain, and e_i for the shift. In a layer
-/// that acts at several positions these are sums over positions, with the patches of the unfolded input for a.
+/// that acts at several positions these are sums over positions, with the patches of the unfolded input for a; of one that is
+/// used several times, over its uses.
 #[derive(Debug)]
 pub struct LayerDelta {
     /// d, at the pre-activation, in its shape.
     pub pre_activation: Tensor,
     /// e, at the normalisation's output, B x out, in a layer that is normalised.
     pub normalised: Option<Tensor>,
+    /// Of the further uses.
+    pub again: Vec<LayerDelta>,
+}
+
+impl LayerDelta {
+    /// Of one use.
+    pub fn new(pre_activation: Tensor, normalised: Option<Tensor>) -> LayerDelta {
+        LayerDelta { pre_activation, normalised, again: Vec::new() }
+    }
+
+    /// The same with something made of each tensor.
+    pub fn map_tensors(&self, make: &mut impl FnMut(&Tensor) -> Tensor) -> LayerDelta {
+        LayerDelta {
+            pre_activation: make(&self.pre_activation),
+            normalised: self.normalised.as_ref().map(&mut *make),
+            again: self.again.iter().map(|other| other.map_tensors(make)).collect(),
+        }
+    }
 }

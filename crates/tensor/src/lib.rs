@@ -4,7 +4,7 @@
 //! - [`layer`]: parameters by name and role, traces of a forward pass, gradients of single samples
 //! - [`sample_gradients`]: norms and inner products of per-sample gradients, without a loop over samples
 //! - [`lanczos`], [`spectrum`]: extreme eigenvalues of a symmetric operator, and the density of all of them
-//! - [`convolution`]: the one convolution that the networks have
+//! - [`convolution`], [`normalisation`]: what layers do beside products with a matrix
 //! - [`sparse_images`]: products with images that are one colour nearly everywhere
 //! - [`ranks`]: sorting values together with their places
 //! - [`random`]: named, seeded generators
@@ -15,6 +15,7 @@ pub mod convolution;
 pub mod lanczos;
 pub mod layer;
 pub mod mkl;
+pub mod normalisation;
 pub mod random;
 pub mod ranks;
 pub mod sample_gradients;
@@ -24,6 +25,8 @@ pub mod spectrum;
 pub mod state;
 mod tridiagonal;
 
+pub use convolution::Filters;
 pub use layer::{Gradients, Layer, LayerDelta, LayerTrace, LinearMap, NormalisedTrace, Parameter, Role};
+pub use normalisation::{Over, Standardisation};
 pub use random::Generator;
 pub use state::{State, StateError, Stateful};

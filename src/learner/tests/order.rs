@@ -28,21 +28,15 @@ fn a_gradient_is_clipped_with_its_penalties() {
     let shape = Shape { inputs: 5, convolutions: None, hidden: vec![7], outputs: 3, kind: Kind::Double };
     let network = chain(shape, Box::new(Relu), &mut generator);
     let sgd = SgdOptions { momentum: 0.0, nesterov: false };
-    let options = LearnerOptions {
-        rules: Rules { penalties, gradient_rule, ..Rules::default() },
-        optimizer: Arc::new(move |weight_decay, layers| Box::new(Sgd::new(sgd, weight_decay, layers))),
-        learning_rate: 0.5,
-        ..LearnerOptions::default()
-    };
-    let mut learner = Learner::initialised(network, options).unwrap();
+    let rules = Rules { penalties, gradient_rule, ..Rules::default() };
+    let mut learner = Learner::new(network, sgd).rules(rules).learning_rate(0.5).initialised().build().unwrap();
     let values = |learner: &Learner| -> Vec<f64> {
         let parameters = learner.model().layers().iter().flat_map(|layer| &layer.parameters);
         parameters.flat_map(|parameter| numbers(&parameter.value)).collect()
     };
     let before = values(&learner);
     let (inputs, labels) = (generator.uniform(&[20, 5], 2.0, Kind::Double), generator.labels(20, 3));
-    let task = Task { inputs: &inputs, chosen: None, labels: &labels };
-    learner.update(&inputs, &labels, Progress::in_tasks(0, 1, 1), task).unwrap();
+    learner.update(&inputs, &labels).unwrap();
     let length: f64 = values(&learner).iter().zip(&before).map(|(new, old)| (new - old).powi(2)).sum();
     assert!((length.sqrt() / (0.5 * 1e-3) - 1.0).abs() < 1e-9, "{}", length.sqrt());
 }
@@ -52,9 +46,8 @@ fn a_schedule_that_acts_on_measurements_is_refused_where_there_are_none() {
     let shape = Shape { inputs: 5, convolutions: None, hidden: vec![7], outputs: 3, kind: Kind::Double };
     let learner = |interval: u64| {
         let network = chain(shape.clone(), Box::new(Relu), &mut Generator::named("order", 1));
-        let measure = ProbeOptions { interval, ..ProbeOptions::default() };
-        let options = LearnerOptions { measure, ..LearnerOptions::default() };
-        Learner::initialised(network, options.scheduled("paper", &json!({})).unwrap()).err()
+        let builder = Learner::new(network, AdamOptions::default()).schedule(NoiseCurvature::paper());
+        builder.every(interval).build().err()
     };
     assert_eq!([learner(0), learner(10)], [Some(LearnerError::NeverMeasured), None]);
 }

@@ -47,14 +47,14 @@ fn train(parts: &[&str], optimizer: &str, convolutional: bool) -> (Vec<Tensor>, 
         },
         ..LearnerOptions::default()
     };
-    let mut learner = Learner::new(Box::new(chain), initialisation, options).unwrap();
+    let mut learner = Learner::assemble(Box::new(chain), initialisation, options).unwrap();
     let mut generator = Generator::named("batch", 3);
     let (inputs, labels) = (generator.uniform(&[20, 25], 1.5, Kind::Double), generator.labels(20, 3));
     let task = Task { inputs: &inputs, chosen: None, labels: &labels };
     learner.begin_task(1, task);
     let mut measured = Vec::new();
     for update in 0..UPDATES {
-        let made = learner.update(&inputs, &labels, Progress::in_tasks(update, 1, UPDATES), task).unwrap();
+        let made = learner.update_in(&inputs, &labels, Progress::in_tasks(update, 1, UPDATES), task).unwrap();
         for layer in made.measured.into_iter().flat_map(|measured| measured.layers) {
             let values = layer.statistics.columns().filter(|(name, _)| *name != "sharpness_residual");
             let defined = values.filter_map(|(name, value)| Some((name, value?)));

@@ -5,7 +5,6 @@ use std::fs;
 use serde_json::{Value, json};
 use trainability_tensor::State;
 
-use crate::learner::LearnerOptions;
 use crate::schedule::{Schedule, ScheduleError};
 use crate::testing::schedules::{UPDATES, at, schedule};
 
@@ -119,7 +118,7 @@ fn a_file_that_cannot_be_is_refused_in_one_sentence() {
 fn a_path_leads_to_a_file_of_the_run() {
     let message = |own: Value| schedule("replay", own).unwrap_err().to_string();
     assert_eq!(message(json!({})), "`rates` is missing, expected the path of a CSV file of learning rates");
-    let alone = LearnerOptions::default().scheduled("replay", &json!({ "rates": "a.csv" })).err().unwrap().to_string();
+    let alone = ScheduleChoice::from("replay").with("rates", "a.csv").resolve(1e-3, Some(1)).err().unwrap().to_string();
     assert!(alone.starts_with("`rates` is \"a.csv\", expected left to experiments"), "{alone}");
     let nowhere = message(json!({ "rates": "nowhere/{method}/{seed}.csv" }));
     assert!(
