@@ -93,7 +93,7 @@ fn measurements(criterion: &mut Criterion) {
     let loss = cross_entropy(&network.forward(&images, &mut pass), &labels);
     let graph = pass.into_trace(network.layers());
     let gradients = gradients(network.layers(), &loss, true);
-    let deltas = deltas(&graph, &loss);
+    let deltas = deltas(&graph, &loss, labels.size()[0]);
     let trace: Vec<LayerTrace> = graph.iter().map(LayerTrace::detach).collect();
 
     let mut group = criterion.benchmark_group("measurement");

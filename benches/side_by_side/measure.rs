@@ -99,7 +99,7 @@ fn task_end(run: &mut Run, set: &ImageSet) -> Result<[f64; 2]> {
         let mut pass = Pass::evaluation();
         let loss = cross_entropy(&network.forward(&images, &mut pass), &labels);
         let graph = pass.into_trace(network.layers());
-        let deltas = deltas(&graph, &loss);
+        let deltas = deltas(&graph, &loss, labels.size()[0]);
         let trace: Vec<LayerTrace> = graph.iter().map(LayerTrace::detach).collect();
         fisher_rank(&trace, &deltas)
     });

@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use globset::{Glob, GlobMatcher};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use trainability_baselines::method::Method;
+use trainability_baselines::options::OptionError;
 use trainability_record::label;
 
 use super::error::ConfigError;
 use super::file::{Experiment, set};
 use super::schedule::SchedulePlan;
 use crate::data::{DataOptions, ImageSet, ImageShape};
-use crate::model::NetworkOptions;
+use crate::model::NetworkKind;
 use crate::run::{MethodPlan, RunPlan};
 use crate::schedule::RunFacts;
 use crate::stream::redrawn;
@@ -174,19 +176,14 @@ fn arms_of(
         let expected = format!("at most {count}, the number of images");
         return Err(experiment.refuse("training.batch_size", experiment.training.batch_size, expected));
     }
-    if let Some(channels) = &experiment.network.channels {
+    if experiment.network.sees_pixels() {
         let Some(shape) = images.shape else {
             let expected = format!("mlp, since the set {} does not tell height and width", experiment.data.set);
-            return Err(experiment.refuse("network.kind", "convolutional", expected));
+            return Err(experiment.refuse("network.kind", experiment.network.kind.name(), expected));
         };
-        let most = NetworkOptions::most_convolutions(shape);
-        if channels.len() > most {
-            let expected = format!(
-                "at most {most} convolutions for {} x {} pixels, each of which halves them",
-                shape.rows, shape.columns
-            );
-            return Err(experiment.refuse("network.channels", format!("{channels:?}"), expected));
-        }
+        let refuse =
+            |error: OptionError| experiment.refuse(&format!("network.{}", error.key), error.found, error.expected);
+        experiment.network.check_for(shape).map_err(refuse)?;
     }
     let (stream, updates) = (&experiment.stream, count.div_ceil(experiment.training.batch_size));
     if redrawn(stream.fraction, count) == 0 {
@@ -205,10 +202,23 @@ fn arms_of(
     let constant = [SchedulePlan::read(&constant, 0)?];
     let methods: Vec<MethodPlan> =
         (0..experiment.methods.len()).map(|index| MethodPlan::read(experiment, index)).collect::<Result<_, _>>()?;
-    if experiment.network.channels.is_some()
+    if experiment.network.sees_pixels()
         && let Some(index) = methods.iter().position(|method| method.build().normalization.is_some())
     {
-        let expected = "a method without normalisation, which convolutional networks have none of";
+        let expected = match experiment.network.kind {
+            NetworkKind::Convolutional => "a method without normalisation, which convolutional networks have none of",
+            _ => "a method without normalisation, which this kind of network has one of its own of",
+        };
+        return Err(experiment.refuse(&format!("methods[{index}]"), &experiment.methods[index], expected));
+    }
+    // In a chain alone is it known which weights a unit's output enters, and how wide that is.
+    let is_chain = matches!(experiment.network.kind, NetworkKind::Mlp | NetworkKind::Convolutional);
+    let needs_chain = |method: &Method| {
+        method.activation.features(2) != 2 || method.rules.surgeries.iter().any(|surgery| surgery.needs_chain())
+    };
+    if let Some(index) = methods.iter().position(|method| !is_chain && needs_chain(&method.build())) {
+        let expected = "a method that leaves the number of features as it is and replaces no units, or `network.kind` = \
+                        \"mlp\" or \"convolutional\"";
         return Err(experiment.refuse(&format!("methods[{index}]"), &experiment.methods[index], expected));
     }
     refuse_twice(experiment, "methods", methods.iter().map(|method| &method.label))?;

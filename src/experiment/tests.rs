@@ -110,6 +110,37 @@ fn what_cannot_be_is_refused_in_one_sentence() {
         assert!(message.contains("`methods[0]` is ") && message.contains("without normalisation"), "{message}");
         assert!(plan_of(json!({}), method, none(), DIGITS).is_ok());
     }
+    let with = |kind: &str, key: &str, value: Value| {
+        let mut network = json!({ "kind": kind });
+        network[key] = value;
+        network
+    };
+    refuse(with("mlp", "filters", json!(5)), none(), DIGITS, "`network.filters` is 5, expected left out, or");
+    refuse(conv("filters", json!(0)), none(), DIGITS, "`network.filters` is 0, expected a whole number from 1 to 256");
+    refuse(with("residual", "hidden", json!([8])), none(), DIGITS, "`network.hidden` is [8], expected left out");
+    refuse(
+        with("residual", "groups", json!(3)),
+        none(),
+        DIGITS,
+        "`network.groups` is 3, expected a number that divides",
+    );
+    refuse(
+        with("transformer", "patch", json!(5)),
+        none(),
+        DIGITS,
+        "`network.patch` is 5, expected a number that divides",
+    );
+    refuse(
+        with("transformer", "heads", json!(7)),
+        none(),
+        DIGITS,
+        "`network.heads` is 7, expected a number that divides",
+    );
+    refuse(json!({ "kind": "transformer" }), none(), None, "`network.kind` is transformer, expected mlp, since");
+    for (kind, method) in [("residual", "crelu"), ("transformer", "redo"), ("residual", "batch_norm")] {
+        let message = plan_of(json!({ "kind": kind }), json!(method), none(), DIGITS).err().unwrap();
+        assert!(message.contains(&format!("`methods[0]` is \"{method}\", expected a method ")), "{message}");
+    }
     refuse(json!({}), json!({ "network.kind": ["mlp", "convolutional"] }), DIGITS, "an experiment for each kind");
 }
 

@@ -1,8 +1,8 @@
 //! What a network is made of: its sizes, and how many parameters they come to.
 
-use tch::Kind;
+use tch::{Device, Kind, Tensor};
 use trainability_baselines::activation::{Activation, relu};
-use trainability_tensor::{Filters, LinearMap};
+use trainability_tensor::{Filters, Layer, LinearMap};
 
 use crate::data::ImageShape;
 
@@ -61,9 +61,18 @@ impl LayerShape {
         self.sides[0] * self.sides[1]
     }
 
-    /// Scalars of weight and bias.
+    /// Scalars of weight and, in most layers, bias.
     pub(crate) fn parameter_count(&self) -> i64 {
         self.units() * (self.fan_in() + 1)
+    }
+
+    /// A layer of zeros, to be initialised: tables and convolutions that a normalisation follows have no bias.
+    pub(crate) fn build(&self, options: (Kind, Device)) -> Layer {
+        let weight = Tensor::zeros(self.weight.as_slice(), options);
+        match self.map {
+            LinearMap::Embedding | LinearMap::Convolution(_) => Layer::without_bias(&self.name, self.map, weight),
+            map => Layer::of(&self.name, map, weight, Tensor::zeros([self.units()], options)),
+        }
     }
 }
 

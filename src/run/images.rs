@@ -113,7 +113,7 @@ impl<'a> SharedImages<'a> {
     /// Those of a run, on that device.
     pub(crate) fn of_run(&self, plan: &RunPlan, device: Device) -> RunImages {
         let (kind, stream) = (plan.training.precision.kind(), plan.stream.kind());
-        let begins_dense = plan.network.channels.is_none();
+        let begins_dense = !plan.network.sees_pixels();
         let leaves_out = TaskImages::leaves_out(begins_dense.then_some(plan.training.batch_size));
         // Tasks with another order of pixels have images of their own.
         let sparse = leaves_out && !stream.permutes_pixels;

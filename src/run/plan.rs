@@ -9,7 +9,7 @@ use trainability_baselines::registry::part;
 use super::device::DeviceOption;
 use crate::data::{DataOptions, ImageSet};
 use crate::learner::Training;
-use crate::model::{NetworkOptions, Shape};
+use crate::model::{Architecture, NetworkOptions};
 use crate::probe::ProbeOptions;
 use crate::schedule::Resolved;
 use crate::stream::{Lengths, StreamOptions};
@@ -81,11 +81,11 @@ impl RunPlan {
     }
 
     /// The network for images of that set, with the method's activation, widths and normalisation.
-    pub fn shape(&self, set: &ImageSet, method: &Method) -> Shape {
-        let given = self.network.shape(set.shape(), set.classes, self.training.precision.kind());
+    pub fn architecture(&self, set: &ImageSet, method: &Method) -> Architecture {
+        let given = self.network.architecture(set.shape(), set.classes, self.training.precision.kind());
         match method.widths {
             Widths::AsGiven => given,
-            Widths::MatchParameters => given.matched(method.activation.as_ref(), method.normalization.is_some()),
+            Widths::MatchParameters => given.matched(method),
         }
     }
 

@@ -17,7 +17,7 @@ use super::replicate::perturb;
 use super::summary::TaskSummary;
 use crate::data::ImageSet;
 use crate::learner::{Diverged, Learner, LearnerError, LearnerOptions, Passed, Task, Update};
-use crate::model::{Chain, Inputs, Model, TaskImages};
+use crate::model::{Inputs, TaskImages};
 use crate::schedule::Progress;
 use crate::stream::{Stream, StreamStart};
 
@@ -90,10 +90,10 @@ impl Run {
             .unwrap_or_else(|expected| panic!("the device is {}, expected {expected}", plan.device));
         let set = images.set();
         let method = plan.method.build();
-        let shape = plan.shape(set, &method);
+        let architecture = plan.architecture(set, &method);
         let Method { activation, normalization, rules, .. } = method;
         let mut initialisation = Generator::named("initialisation", plan.seed);
-        let mut model = Chain::with_normalization(shape, activation, normalization, device, &mut initialisation);
+        let mut model = architecture.build(activation, normalization, device, &mut initialisation);
         perturb(model.layers_mut(), plan.training.replicate);
         let options = LearnerOptions {
             rules,
@@ -104,7 +104,7 @@ impl Run {
             measure: plan.measure,
             seed: plan.seed,
         };
-        let learner = Learner::assemble(Box::new(model), initialisation, options)?;
+        let learner = Learner::assemble(model, initialisation, options)?;
         let RunImages { training: taken, held_out, leaves_out } = images.of_run(plan, device);
         Ok(Run {
             learner,

@@ -14,8 +14,8 @@ const MOST: [usize; 2] = [8, 128];
 
 /// Why a run cannot be trained in lock step with others, a part of a sentence.
 pub(super) fn is_single(run: &RunPlan) -> Option<&'static str> {
-    if run.network.channels.is_some() {
-        return Some("their networks have convolutions");
+    if run.network.sees_pixels() {
+        return Some("their networks are no perceptrons");
     }
     let normalization = run.method.build().normalization;
     normalization.filter(|rule| rule.couples_samples()).map(|_| "their networks normalise over the minibatch")
@@ -79,7 +79,7 @@ pub(super) fn places(runs: &[&RunPlan], set: &ImageSet, options: &SweepOptions) 
 /// of a run does not depend on the others.
 fn likeness(run: &RunPlan, set: &ImageSet) -> String {
     let method = run.method.build();
-    let (shape, lengths) = (run.shape(set, &method), run.lengths());
+    let (shape, lengths) = (run.architecture(set, &method), run.lengths());
     let (activation, normalization) = (&method.activation, &method.normalization);
     let passes = format!("{shape:?} {activation:?} {normalization:?} {lengths:?} {}", run.device);
     let is_of_layers = run.resolved.options.get("scope").is_none_or(|scope| scope != "network");

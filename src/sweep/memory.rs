@@ -14,7 +14,7 @@ pub(super) fn least(run: &RunPlan, set: &ImageSet) -> f64 {
     let method = run.method.build();
     let element = run.training.precision.kind().elt_size_in_bytes() as f64;
     let images = run.images() as f64 * set.shape().features() as f64;
-    let layers = run.shape(set, &method).layers(method.activation.as_ref()).into_iter();
+    let layers = run.architecture(set, &method).layers(method.activation.as_ref()).into_iter();
     let of_layers = layers.map(|layer| {
         let outputs = layer.units() as f64 * layer.positions() as f64;
         2.0 * layer.parameter_count() as f64 + run.training.batch_size as f64 * outputs

@@ -8,7 +8,7 @@ use trainability_baselines::activation::leaky_relu::LeakyRelu;
 use trainability_baselines::activation::relu::Relu;
 use trainability_baselines::activation::tanh::Tanh;
 use trainability_tensor::layer::tensors;
-use trainability_tensor::{Generator, Gradients, LayerDelta, LayerTrace, LinearMap};
+use trainability_tensor::{Filters, Generator, Gradients, LayerDelta, LayerTrace};
 
 use super::traced;
 use crate::data::ImageShape;
@@ -22,7 +22,7 @@ pub(crate) struct Case {
 
 pub(crate) fn shape(image: [usize; 3], channels: &[i64], hidden: &[i64]) -> Shape {
     let image = ImageShape { channels: image[0], rows: image[1], columns: image[2] };
-    let convolutions = Some(Convolutions { image, channels: channels.to_vec() });
+    let convolutions = Some(Convolutions { image, channels: channels.to_vec(), filters: Filters::default() });
     let inputs = image.features() as i64;
     Shape { inputs, convolutions, hidden: hidden.to_vec(), outputs: 3, kind: Kind::Double }
 }
@@ -120,12 +120,12 @@ impl Case {
         let (logits, trace) = traced(&self.network, &self.images, Pass::evaluation());
         let loss = cross_entropy(&logits, &self.labels);
         let gradients = gradients(self.network.layers(), &loss, true);
-        let deltas = deltas(&trace, &loss);
+        let deltas = deltas(&trace, &loss, self.labels.size()[0]);
         (trace.iter().map(LayerTrace::detach).collect(), deltas, gradients)
     }
 
     pub(crate) fn is_convolution(&self, layer: usize) -> bool {
-        self.network.layers()[layer].map == LinearMap::Convolution
+        self.network.layers()[layer].map.is_convolution()
     }
 }
 

@@ -7,7 +7,7 @@ mod oracle;
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
 use trainability::data::ImageShape;
-use trainability::model::{Chain, Convolutions, Shape};
+use trainability::model::{Architecture, Chain, Convolutions, ResidualShape, Shape, TransformerShape};
 use trainability::prelude::*;
 use trainability::probe::LayerStatistics;
 use trainability_baselines::activation::Activation;
@@ -117,6 +117,19 @@ fn a_network_on_sequences_is_measured_exactly() {
 #[test]
 fn a_convolution_in_a_graph_with_two_branches_is_measured_exactly() {
     check(TwoBranches::new(), &Batch::new(6, 25));
+}
+
+#[test]
+fn the_residual_network_and_the_transformer_of_the_registry_are_measured_exactly() {
+    let image = ImageShape { channels: 1, rows: 4, columns: 4 };
+    let residual = ResidualShape { image, channels: vec![2, 4], blocks: 1, groups: 2, outputs: 3, kind: Kind::Double };
+    let transformer =
+        TransformerShape { image, patch: 2, width: 4, blocks: 1, heads: 2, hidden: 5, outputs: 3, kind: Kind::Double };
+    for architecture in [Architecture::Residual(residual), Architecture::Transformer(transformer)] {
+        let mut generator = Generator::named("network", 0);
+        let model = architecture.build(Box::new(Tanh), None, Device::Cpu, &mut generator);
+        check(model, &Batch::new(6, 16));
+    }
 }
 
 fn statistics(model: Box<dyn Model>, batch: &Batch) -> Vec<LayerStatistics> {

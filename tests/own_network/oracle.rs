@@ -82,14 +82,14 @@ pub(crate) fn assert_close(found: Option<f64>, expected: f64, scale: f64, what: 
     assert!((found - expected).abs() <= TOLERANCE * scale, "{what}: {found}, expected {expected}");
 }
 
-pub(crate) fn check(model: impl Model + 'static, batch: &Batch) {
+pub(crate) fn check(model: impl Into<Box<dyn Model>>, batch: &Batch) {
     check_coupled(model, batch, &[]);
 }
 
 /// The same where samples are coupled in these layers, whose noise is undefined.
-pub(crate) fn check_coupled(model: impl Model + 'static, batch: &Batch, coupled: &[&str]) {
-    assert!(model.chain().is_none());
-    let mut learner = learner(Box::new(model), batch);
+pub(crate) fn check_coupled(model: impl Into<Box<dyn Model>>, batch: &Batch, coupled: &[&str]) {
+    let mut learner = learner(model.into(), batch);
+    assert!(learner.model().chain().is_none());
     let expected: Vec<(f64, [f64; 2])> = (0..learner.model().layers().len())
         .map(|layer| {
             (

@@ -10,7 +10,7 @@ use trainability_baselines::part::Contribution;
 use trainability_baselines::penalty::{Curvature, Elapsed, Penalty};
 use trainability_baselines::registry::PARTS;
 use trainability_tensor::slices::without_slices;
-use trainability_tensor::{Gradients, Layer, LinearMap, Parameter};
+use trainability_tensor::{Filters, Gradients, Layer, LinearMap, Parameter};
 // What the file in the book names as the crate's own.
 use trainability_baselines::{options, part};
 
@@ -31,7 +31,7 @@ fn normal(shape: &[i64], scale: f64, generator: &mut ChaCha8Rng) -> Tensor {
 fn network(generator: &mut ChaCha8Rng) -> Vec<Layer> {
     let shapes: [&[i64]; 3] = [&[4, 2, 3, 3], &[6, 9], &[3, 6]];
     let of = |(index, shape): (usize, &&[i64])| {
-        let map = if shape.len() == 4 { LinearMap::Convolution } else { LinearMap::Dense };
+        let map = if shape.len() == 4 { LinearMap::Convolution(Filters::default()) } else { LinearMap::Dense };
         let bias = Tensor::zeros([shape[0]], (Kind::Double, tch::Device::Cpu));
         let layer = Layer::of(&format!("fc{}", index + 1), map, normal(shape, 0.3, generator), bias);
         if index == 1 { layer.normalised() } else { layer }

@@ -10,7 +10,7 @@ use trainability_baselines::registry::part;
 use trainability_baselines::surgery::{Network, Surgery, units};
 use trainability_tensor::{Generator, Layer, LayerTrace, Role};
 
-use crate::model::{Chain, Model, Pass, kaiming_uniform};
+use crate::model::{Chain, Model, Pass, fresh_weight};
 use crate::testing::convolutional::{Case, case, shape};
 use crate::testing::traced;
 
@@ -60,9 +60,10 @@ impl Network for ConvolutionalInTraining {
     }
 
     fn draw_weights(&mut self, layer: usize, units: usize) -> Tensor {
-        let mut sizes = self.network.layers()[layer].weight().size();
+        let layer = &self.network.layers()[layer];
+        let mut sizes = layer.weight().size();
         sizes[0] = units as i64;
-        kaiming_uniform(&sizes, Kind::Double, &mut self.generator)
+        fresh_weight(layer, &sizes, &mut self.generator)
     }
 
     fn generator(&mut self) -> &mut ChaCha8Rng {

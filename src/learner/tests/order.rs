@@ -1,7 +1,5 @@
 //! In which order the parts of a method take part in an update.
 
-use std::sync::Arc;
-
 use serde_json::json;
 use tch::Kind;
 use trainability_baselines::activation::relu::Relu;
@@ -9,11 +7,10 @@ use trainability_baselines::method::{Method, Rules};
 use trainability_baselines::registry::part;
 use trainability_tensor::Generator;
 
-use crate::learner::{Learner, LearnerError, LearnerOptions, Task};
+use crate::learner::{Learner, LearnerError};
 use crate::model::Shape;
-use crate::optimizer::{Sgd, SgdOptions};
-use crate::probe::ProbeOptions;
-use crate::schedule::Progress;
+use crate::optimizer::{AdamOptions, SgdOptions};
+use crate::schedule::NoiseCurvature;
 use crate::testing::networks::{chain, numbers};
 
 /// A gradient rule takes the gradient of the total loss: with a penalty that outweighs the data, the clipped step is as long

@@ -6,10 +6,10 @@ use tch::{Device, Kind, Tensor};
 use trainability_baselines::method::Method;
 use trainability_baselines::part::Contribution;
 use trainability_baselines::registry::{PARTS, part};
-use trainability_tensor::Generator;
 use trainability_tensor::lanczos::LanczosOptions;
 use trainability_tensor::layer::tensors;
 use trainability_tensor::slices::without_slices;
+use trainability_tensor::{Filters, Generator};
 
 use crate::data::ImageShape;
 use crate::learner::{Learner, LearnerOptions, Task};
@@ -31,7 +31,7 @@ fn train(parts: &[&str], optimizer: &str, convolutional: bool) -> (Vec<Tensor>, 
     };
     let Method { activation, normalization, rules, .. } = Method::of(parts.iter().map(build).collect()).unwrap();
     let image = ImageShape { channels: 1, rows: 5, columns: 5 };
-    let convolutions = convolutional.then(|| Convolutions { image, channels: vec![2, 3] });
+    let convolutions = convolutional.then(|| Convolutions { image, channels: vec![2, 3], filters: Filters::default() });
     let shape = Shape { inputs: 25, convolutions, hidden: vec![7, 6], outputs: 3, kind: Kind::Double };
     let mut initialisation = Generator::named("initialisation", 5);
     let chain = Chain::with_normalization(shape, activation, normalization, Device::Cpu, &mut initialisation);

@@ -120,7 +120,7 @@ fn a_training_pass_has_the_gradients_of_autograd() {
         for (found, expected) in gradients.iter().flatten().zip(expected.iter().flatten()) {
             assert_eq!(found, expected, "{:?}", network.activation());
         }
-        let expected = model::deltas(&trace, &cross_entropy(logits(&trace), &labels));
+        let expected = model::deltas(&trace, &cross_entropy(logits(&trace), &labels), labels.size()[0]);
         for (found, expected) in deltas.iter().zip(&expected) {
             let [found, expected] = [found, expected].map(|delta| &delta.as_ref().unwrap().pre_activation);
             assert_eq!(found, expected, "{:?}", network.activation());

@@ -10,6 +10,7 @@ use trainability_baselines::indicator::hessian_rank::fisher_rank;
 use trainability_baselines::indicator::{Observation, Shared};
 use trainability_baselines::penalty::Penalty;
 use trainability_baselines::registry::INDICATORS;
+use trainability_tensor::Filters;
 use trainability_tensor::lanczos::{LanczosOptions, SymmetricOperator};
 use trainability_tensor::spectrum::SpectrumOptions;
 
@@ -143,7 +144,7 @@ fn a_convolutions_gauss_newton_products_are_those_of_differentiating_twice() {
         let trace = case.trace();
         let factors = tch::no_grad(|| logit_factors(case.network.chain().unwrap(), &trace));
         for layer in (0..trace.len()).filter(|layer| case.is_convolution(*layer)) {
-            let found = matrix(&PatchSide::new(&trace[layer].input, &factors[layer]));
+            let found = matrix(&PatchSide::new(Filters::default(), &trace[layer].input, &factors[layer]));
             let expected = matrix(&Hessian::of(&case.network, layer..=layer, &case.images, &case.labels, &[]));
             let apart = (&found - &expected).abs().max().double_value(&[]);
             assert!(apart < 1e-12 * expected.abs().max().double_value(&[]), "layer {layer}: {apart}");

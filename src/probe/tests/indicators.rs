@@ -231,7 +231,8 @@ fn single_layers_make_up_the_whole() {
     for case in cases() {
         let trace = case.trace();
         let loss_trace = traced(&case.network, &case.images);
-        let deltas = model::deltas(&loss_trace, &cross_entropy(logits(&loss_trace), &case.labels));
+        let deltas =
+            model::deltas(&loss_trace, &cross_entropy(logits(&loss_trace), &case.labels), case.labels.size()[0]);
         let count = trace.len();
         let gradients: Vec<LayerGradient> =
             (0..count).map(|index| LayerGradient { sq_norm: 1.0 + index as f64, noise_variance: Some(0.5) }).collect();

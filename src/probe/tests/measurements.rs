@@ -56,7 +56,7 @@ fn measure(case: &Case) -> (Vec<LayerTrace>, Vec<Option<LayerDelta>>, Vec<Vec<Te
     let trace = traced(&case.network, &case.images);
     let loss = cross_entropy(logits(&trace), &case.labels);
     let gradients = model::gradients(case.network.layers(), &loss, true);
-    let deltas = model::deltas(&trace, &loss);
+    let deltas = model::deltas(&trace, &loss, case.labels.size()[0]);
     (trace.iter().map(LayerTrace::detach).collect(), deltas, gradients)
 }
 

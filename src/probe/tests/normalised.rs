@@ -23,7 +23,7 @@ fn measure(case: &Case) -> (Vec<LayerTrace>, Vec<Option<LayerDelta>>, Gradients)
     let (logits, trace) = traced(&case.network, &case.images, Pass::training());
     let loss = cross_entropy(&logits, &case.labels);
     let gradients = gradients(case.network.layers(), &loss, true);
-    let deltas = deltas(&trace, &loss);
+    let deltas = deltas(&trace, &loss, case.labels.size()[0]);
     (trace.iter().map(LayerTrace::detach).collect(), deltas, gradients)
 }
 
@@ -290,20 +290,10 @@ fn signs_and_dead_units_are_those_of_what_enters_the_activation() {
     // Two units on four samples: all pre-activations positive; after the normalisation one is dead, and one even.
     let output = Tensor::from_slice(&[-1.0, 1.0, -2.0, -1.0, -1.0, 1.0, -1.0, -1.0]).view([4, 2]);
     let features = output.relu();
-    let hidden = LayerTrace {
-        map: LinearMap::Dense,
-        input: zeros([4, 1]),
-        pre_activation: zeros([4, 2]) + 1.0,
-        normalised: Some(NormalisedTrace { standardised: zeros([4, 2]), output, couples_samples: false }),
-        features: Some(features),
-    };
-    let logits = LayerTrace {
-        map: LinearMap::Dense,
-        input: zeros([4, 2]),
-        pre_activation: zeros([4, 3]),
-        normalised: None,
-        features: None,
-    };
+    let normalised = Some(NormalisedTrace { standardised: zeros([4, 2]), output });
+    let dense = |inputs, outputs| LayerTrace::new(LinearMap::Dense, true, zeros([4, inputs]), outputs);
+    let hidden = LayerTrace { normalised, features: Some(features), ..dense(1, zeros([4, 2]) + 1.0) };
+    let logits = dense(2, zeros([4, 3]));
     let trace = [hidden, logits];
     let case = case("layer_norm", "relu", 1, &[2], 4, 7);
     let hessian = Hessian::of(&case.network, .., &case.images, &case.labels, &[]);

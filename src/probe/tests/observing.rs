@@ -46,5 +46,5 @@ pub(crate) fn hidden(pre_activation: Tensor, activation: &dyn Activation) -> Lay
 /// A dense output layer whose logits (B x classes) are these.
 pub(crate) fn output(logits: Tensor) -> LayerTrace {
     let input = Tensor::ones([logits.size()[0], 1], (logits.kind(), Device::Cpu));
-    LayerTrace { map: LinearMap::Dense, input, pre_activation: logits, normalised: None, features: None }
+    LayerTrace::new(LinearMap::Dense, true, input, logits)
 }

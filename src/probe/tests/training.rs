@@ -85,7 +85,7 @@ impl Training {
         let trace = traced(&self.network, &images);
         let loss = cross_entropy(logits(&trace), &labels);
         let cross_entropy = model::gradients(self.network.layers(), &loss, true);
-        let deltas = model::deltas(&trace, &loss);
+        let deltas = model::deltas(&trace, &loss, labels.size()[0]);
         let mut total: Gradients = cross_entropy.iter().map(|layer| layer.iter().map(Tensor::copy).collect()).collect();
         for penalty in &mut self.penalties {
             penalty.add_gradient(self.network.layers(), &mut total);

@@ -109,7 +109,7 @@ fn watched_run() -> Vec<Seen> {
 
 fn fisher(network: &Chain, labels: &Tensor) -> f64 {
     let trace = traced(network, &inputs());
-    let deltas = model::deltas(&trace, &cross_entropy(logits(&trace), labels));
+    let deltas = model::deltas(&trace, &cross_entropy(logits(&trace), labels), labels.size()[0]);
     fisher_rank(&trace, &deltas).unwrap()
 }
 

@@ -15,6 +15,7 @@ use crate::testing::runs::{self, begin, finish, state_of};
 mod convolutional;
 mod indicators;
 mod lockstep;
+mod networks;
 mod normalised;
 mod optimizers;
 mod replay;

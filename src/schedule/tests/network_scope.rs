@@ -81,7 +81,7 @@ fn the_networks_statistics_and_bound_equal_a_slow_computation() {
         let (logits, trace) = traced(&network, &images, Pass::evaluation());
         let loss = cross_entropy(&logits, &labels);
         let gradients = gradients(network.layers(), &loss, true);
-        let deltas = deltas(&trace, &loss);
+        let deltas = deltas(&trace, &loss, labels.size()[0]);
         let trace: Vec<LayerTrace> = trace.iter().map(LayerTrace::detach).collect();
         if step > 0 {
             let view = UpdateView {

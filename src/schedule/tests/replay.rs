@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 use trainability_tensor::State;
 
-use crate::schedule::{Schedule, ScheduleError};
+use crate::schedule::{Schedule, ScheduleChoice, ScheduleError};
 use crate::testing::schedules::{UPDATES, at, schedule};
 
 /// Two layers, measured at other updates each, and one that the network does not have.

@@ -71,7 +71,7 @@ fn work(run: &RunPlan, set: &ImageSet) -> f64 {
     /// What the calls of an update take, as the multiplications that could be made instead.
     const CALLS: f64 = 1e7;
     let method = run.method.build();
-    let layers = run.shape(set, &method).layers(method.activation.as_ref());
+    let layers = run.architecture(set, &method).layers(method.activation.as_ref());
     let products = layers.iter().map(|layer| layer.parameter_count() as f64 * layer.positions() as f64).sum::<f64>();
     CALLS + 3.0 * products * run.training.batch_size as f64
 }
