@@ -9,7 +9,7 @@ use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot, line_values};
 use crate::plot::style::{STEP_PEN, bound_pen};
 use crate::results::RecordedRun;
 use crate::series::EFFECTIVE_STEP;
-use crate::views::figures::figure::{Drawing, Figure, panel_height, update_axis};
+use crate::views::figures::figure::{Drawing, Figure, by_layer, panel_height, update_axis};
 use crate::wording::seeds;
 
 /// The registry's entry.
@@ -64,6 +64,7 @@ fn draw_method(evidence: &Evidence, method: &String) -> Drawing {
     let exceeds = panels.iter().flat_map(|panel| &panel.marks).any(is_filled);
     let y = common_axis(&panels);
     panels.iter_mut().for_each(|panel| panel.y = y.clone());
+    let (columns, panels) = by_layer(layers.len(), panels);
     let n = seeds(&Vec::from_iter(schedules.iter().map(|schedule| evidence.arm(method, schedule).len())));
     let step = Key::line("effective step", STEP_PEN);
     let bounds = bounds.iter().map(|bound| Key::line(&bound.label, bound_pen(bound)));
@@ -77,8 +78,8 @@ fn draw_method(evidence: &Evidence, method: &String) -> Drawing {
             .chain(bounds)
             .chain(exceeds.then(|| Key::filled("step above the bound", EXCESS)))
             .collect(),
-        columns: layers.len().max(1),
-        panel_height: panel_height(panels.len(), layers.len(), 260.0),
+        columns,
+        panel_height: panel_height(panels.len(), columns, 260.0),
         panels,
         x_label: "update".into(),
         y_label: "step and bounds (log scale)".into(),

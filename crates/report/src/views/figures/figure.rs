@@ -1,7 +1,7 @@
 //! What a figure of the report is, and what the figures share.
 
 use crate::evidence::{Evidence, across_seeds};
-use crate::plot::data::{Axis, Key, Pen, Plot};
+use crate::plot::data::{Axis, Key, Panel, Pen, Plot, line_values};
 use crate::plot::style::{INK, schedule_pen};
 use crate::results::RecordedRun;
 use crate::wording::{counted, seeds};
@@ -69,6 +69,19 @@ pub(crate) fn unfinished_note(evidence: &Evidence) -> String {
 /// The height of panels: what is usual in a grid, but enough for the y label where there is but one row.
 pub(crate) fn panel_height(panels: usize, columns: usize, usual: f64) -> f64 {
     if panels <= columns { usual.max(420.0) } else { usual }
+}
+
+/// Layers that have room beside each other.
+const MOST_BESIDE: usize = 6;
+
+/// A panel for each layer of each group: its columns, and the panels. As many columns as layers, so that a row is a group; where
+/// those have no room, rows of five, without the panels in which nothing lies.
+pub(crate) fn by_layer(layers: usize, mut panels: Vec<Panel>) -> (usize, Vec<Panel>) {
+    if layers <= MOST_BESIDE {
+        return (layers.max(1), panels);
+    }
+    panels.retain(|panel| line_values(&panel.marks).next().is_some());
+    (5, panels)
 }
 
 /// The y axis of shares, with room for lines that lie on 0 or 1.

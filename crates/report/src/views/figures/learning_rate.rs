@@ -8,7 +8,7 @@ use crate::plot::style::schedule_pen;
 use crate::results::RecordedRun;
 use crate::series::CONTROL;
 use crate::views::figures::figure::{
-    Drawing, Figure, figure_n, panel_height, schedule_keys, unfinished_note, unfinished_pen, update_axis,
+    Drawing, Figure, by_layer, figure_n, panel_height, schedule_keys, unfinished_note, unfinished_pen, update_axis,
 };
 use crate::wording::distinct;
 
@@ -59,12 +59,13 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     }
     let y = Axis::log_around(line_values(panels.iter().flat_map(|panel| &panel.marks)));
     panels.iter_mut().for_each(|panel| panel.y = y.clone());
+    let (columns, panels) = by_layer(layers.len(), panels);
     let plot = Plot {
         title: FIGURE.title.into(),
         subtitle: format!("Geometric mean over seeds. {}.{}", figure_n(evidence), unfinished_note(evidence)),
         legend: schedule_keys(evidence),
-        columns: layers.len().max(1),
-        panel_height: panel_height(panels.len(), layers.len(), 190.0),
+        columns,
+        panel_height: panel_height(panels.len(), columns, 190.0),
         panels,
         x_label: "update".into(),
         y_label: "learning rate (log scale)".into(),

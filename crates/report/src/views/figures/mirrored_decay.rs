@@ -7,7 +7,7 @@ use crate::evidence::claims::roles::ScheduleRole;
 use crate::evidence::claims::trajectory::{Trajectory, trajectories};
 use crate::plot::data::{Axis, Key, Mark, Panel, Pen, Plot, line_values};
 use crate::plot::style::{REFERENCE, schedule_pen};
-use crate::views::figures::figure::{Drawing, Figure, figure_n};
+use crate::views::figures::figure::{Drawing, Figure, by_layer, figure_n};
 
 /// The registry's entry.
 pub(super) const FIGURE: Figure = Figure {
@@ -50,11 +50,12 @@ fn drawing(evidence: &Evidence, schedule: &str) -> Drawing {
     }
     let highest = line_values(panels.iter().flat_map(|panel| &panel.marks)).fold(0.0, f64::max);
     panels.iter_mut().for_each(|panel| panel.y = Axis::linear(0.0, 1.05 * highest.max(1e-12)));
+    let (columns, panels) = by_layer(layers.len(), panels);
     let plot = Plot {
         title: format!("{}: {schedule}", FIGURE.title),
         subtitle: format!("Mean over seeds, {}.", figure_n(evidence)),
         legend: vec![Key::line(format!("under {schedule}"), pen), Key::line("closest decay", fitted)],
-        columns: layers.len().max(1),
+        columns,
         panels,
         panel_height: 170.0,
         x_label: "share of the run's updates".into(),
