@@ -52,7 +52,7 @@ fn the_examples_on_cifar_are_experiments() {
         let plan = Plan::new(Experiment::load(&path, &[]).unwrap(), &facts).unwrap();
         assert_eq!(plan.runs.len(), 36);
         for run in plan.runs {
-            assert_eq!((run.images(), run.stream.kind.as_str(), run.updates()), (50_000, kind, 5 * 30 * 196));
+            assert_eq!((run.images(), run.stream.kind.as_str(), run.updates()), (50_000, kind, 3 * 20 * 196));
             assert_eq!(run.network.kind, NetworkKind::Convolutional);
         }
     }

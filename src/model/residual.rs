@@ -16,7 +16,7 @@ use crate::data::ImageShape;
 pub struct ResidualShape {
     /// How an input's features lie in the image.
     pub image: ImageShape,
-    /// Channels of each stage, the stem's being the first's; every stage but the first halves height and width.
+    /// Channels of each stage, `layer1`, `layer2`, ..., the stem's being the first's; every stage but the first halves height and width.
     pub channels: Vec<i64>,
     /// Blocks of each stage.
     pub blocks: i64,
@@ -62,7 +62,7 @@ impl ResidualShape {
         for (stage, &outputs) in self.channels.iter().enumerate() {
             for block in 0..self.blocks {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-                let name = format!("stage{}.block{}", stage + 1, block + 1);
+                let name = format!("layer{}.{block}", stage + 1);
                 blocks.push(Block { name, inputs, outputs, stride });
                 inputs = outputs;
             }
@@ -78,12 +78,16 @@ impl ResidualShape {
             let sides = filters.output_sides(sides);
             let weight = filters.weight_shape(channels, inputs).to_vec();
             layers.push(LayerShape { name: name.clone(), map: LinearMap::Convolution(filters), weight, sides });
-            layers.push(LayerShape { name: format!("{name}.norm"), map: rule, weight: vec![channels], sides });
+            let norm = match name.contains("conv") {
+                true => name.replace("conv", "norm"),
+                false => format!("{name}.norm"),
+            };
+            layers.push(LayerShape { name: norm, map: rule, weight: vec![channels], sides });
             sides
         };
         let mut sides = [self.image.rows as i64, self.image.columns as i64];
         let inputs = self.image.channels as i64;
-        sides = add("stem".to_owned(), inputs, self.channels[0], Filters::square(3, 1, 1), sides);
+        sides = add("conv1".to_owned(), inputs, self.channels[0], Filters::square(3, 1, 1), sides);
         for block in self.blocks() {
             let mut inside = sides;
             for (name, inputs, filters) in block.convolutions() {
@@ -94,12 +98,12 @@ impl ResidualShape {
         }
         let features = self.channels[self.channels.len() - 1];
         let weight = vec![self.outputs, features];
-        layers.push(LayerShape { name: "head".to_owned(), map: LinearMap::Dense, weight, sides: [1, 1] });
+        layers.push(LayerShape { name: "fc".to_owned(), map: LinearMap::Dense, weight, sides: [1, 1] });
         layers
     }
 }
 
-/// A residual network: a stem, stages of blocks, the mean over pixels, and a dense head. Convolutions have no bias, as a
+/// A residual network, its layers named as PyTorch names those of ResNets: a stem, stages of blocks, the mean over pixels, and a dense head. Convolutions have no bias, as a
 /// normalisation comes after each.
 #[derive(Debug)]
 pub(crate) struct ResidualNetwork {
