@@ -12,6 +12,7 @@ use trainability_report::{Table, terminal};
 
 use crate::inspection::{Comparison, Curve, Findings, Foreign, NewTask, Reading, Sources, Values, compare, measure};
 use crate::learner::Precision;
+use crate::model::NetworkOptions;
 use crate::optimizer::AdamOptions;
 use crate::run::{DeviceOption, MethodPlan};
 
@@ -19,10 +20,10 @@ use crate::run::{DeviceOption, MethodPlan};
 /// how well it still learns a new task.
 #[derive(Debug, Args)]
 pub(super) struct ProbeArguments {
-    /// The parameters in safetensors format: fc1.weight (out x in), fc1.bias, fc2.weight, ...
+    /// The parameters in safetensors format, as a state_dict names them: fc1.weight (out x in), fc1.bias, fc2.weight, ...
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// The batch in safetensors format: images (N x D) and labels (N, I64)
+    /// The batch in safetensors format: images (N x D, or N x channels x height x width) and labels (N, I64)
     #[arg(long, value_name = "FILE")]
     batch: PathBuf,
     /// Adam's state in safetensors format: fc1.weight.exp_avg_sq, fc1.weight.exp_avg, ..., and step
@@ -31,6 +32,12 @@ pub(super) struct ProbeArguments {
     /// The parameters from which training began, for methods that look back at them
     #[arg(long, value_name = "FILE")]
     initial: Option<PathBuf>,
+    /// The network's kind, mlp, convolutional, residual or transformer [default: mlp]
+    #[arg(long, value_name = "KIND")]
+    model: Option<String>,
+    /// An option of the network as in an experiment: channels=[16,32]; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "model")]
+    set: Vec<String>,
     /// What stands between layers [default: relu, or what the method says]
     #[arg(long, value_name = "NAME")]
     activation: Option<String>,
@@ -76,6 +83,7 @@ impl ProbeArguments {
     pub(super) fn run(self) -> Result<ExitCode> {
         tch::set_num_threads(1);
         let reading = Reading {
+            network: self.model.as_deref().map(|kind| network(kind, &self.set)).transpose()?,
             method: MethodPlan::with_activation(self.activation.as_deref(), &self.method, "the command line")?,
             adam: AdamOptions { beta1: self.beta1, beta2: self.beta2, epsilon: self.epsilon, beta_ramp: None },
             learning_rate: self.learning_rate,
@@ -112,6 +120,27 @@ impl ProbeArguments {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The section `network` of an experiment, from its kind and single options.
+fn network(kind: &str, options: &[String]) -> Result<NetworkOptions> {
+    let mut section = Map::from_iter([("kind".to_owned(), json!(kind))]);
+    for option in options {
+        let (key, value) = option.split_once('=').ok_or_else(|| {
+            anyhow!(
+                "--set is {option:?}, expected a key of the section network, = and a value, such as channels=[16,32]"
+            )
+        })?;
+        let key = key.strip_prefix("network.").unwrap_or(key);
+        let value = serde_json::from_str(value).map_err(|error| {
+            anyhow!("--set {key} is {value:?}, expected a number or a list such as [16,32] ({error})")
+        })?;
+        section.insert(key.to_owned(), value);
+    }
+    let network: NetworkOptions =
+        serde_json::from_value(section.into()).map_err(|error| anyhow!("--model and --set: {error}"))?;
+    network.check().map_err(|error| anyhow!("--set {error}"))?;
+    Ok(network)
 }
 
 fn positive(text: &str) -> Result<f64, String> {

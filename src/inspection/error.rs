@@ -2,6 +2,8 @@
 
 use safetensors::SafeTensorError;
 
+use trainability_baselines::options::OptionError;
+
 use crate::experiment::ConfigError;
 
 /// One sentence that names the file, the tensor, what was found and what was expected.
@@ -23,6 +25,19 @@ pub enum InspectionError {
         /// What the format's reader says.
         problem: SafeTensorError,
     },
+    /// It is what `torch.save` writes.
+    #[error(
+        "{path} is a file of torch.save, expected one in safetensors format, which Python makes of it by `from \
+         safetensors.torch import save_file` and `save_file(torch.load({path:?}, map_location=\"cpu\"), \
+         \"net.safetensors\")`; of a whole model or a dictionary that holds the parameters, take its `state_dict()` or that entry"
+    )]
+    Pickled {
+        /// The file.
+        path: String,
+    },
+    /// Options of the network that cannot be.
+    #[error("network: {0}")]
+    Network(OptionError),
     /// A tensor is not there.
     #[error("{path} has no `{name}`, expected {expected}")]
     Missing {

@@ -6,21 +6,24 @@ use tch::{Device, Kind, Tensor};
 use trainability_baselines::activation::Activation;
 use trainability_baselines::method::Rules;
 use trainability_baselines::penalty::Penalty;
-use trainability_tensor::{Generator, State, Stateful};
+use trainability_tensor::{Generator, LinearMap, State, Stateful};
 
 use super::error::InspectionError;
+use super::naming::Naming;
+use super::other_networks;
 use super::tensor_file::TensorFile;
 use crate::learner::Precision;
-use crate::model::{Chain, Model, Shape};
+use crate::model::{Architecture, Chain, Model, NetworkOptions, Shape};
 use crate::optimizer::{Adam, AdamOptions};
 use crate::run::MethodPlan;
 
 /// The files.
 #[derive(Clone, Copy, Debug)]
 pub struct Sources<'a> {
-    /// `fc1.weight` (out x in), `fc1.bias` (out), `fc2.weight`, ... as PyTorch saves a multi-layer perceptron.
+    /// `fc1.weight` (out x in), `fc1.bias` (out), `fc2.weight`, ... as PyTorch saves a multi-layer perceptron, or the parameters of
+    /// another network of the registry. A prefix that all have, and the numbers of a `nn.Sequential`, do no harm.
     pub checkpoint: &'a Path,
-    /// `images` (N x inputs) and `labels` (N, I64).
+    /// `images` (N x inputs, or N x channels x height x width) and `labels` (N, I64).
     pub batch: &'a Path,
     /// `fc1.weight.exp_avg_sq` and so on for every parameter, `step`, and `exp_avg` for all parameters or none.
     pub adam_state: Option<&'a Path>,
@@ -31,6 +34,8 @@ pub struct Sources<'a> {
 /// How the files are to be understood.
 #[derive(Clone, Debug)]
 pub struct Reading {
+    /// The kind of network and its sizes; a perceptron of the checkpoint's widths where it is left out.
+    pub network: Option<NetworkOptions>,
     /// Activation, penalties and weight decay.
     pub method: MethodPlan,
     /// Adam's constants.
@@ -47,7 +52,9 @@ pub struct Reading {
 #[derive(Debug)]
 pub struct Foreign {
     /// The network.
-    pub network: Chain,
+    pub network: Box<dyn Model>,
+    /// What it is.
+    pub architecture: Architecture,
     /// N x inputs.
     pub images: Tensor,
     /// N, Int64, each a class of the network.
@@ -78,36 +85,75 @@ impl Foreign {
             let problem = "is not read from a checkpoint, expected activations, penalties and weight decays".to_owned();
             return Err(InspectionError::Method { part: normalization.name().to_owned(), problem });
         }
-        let (precision, device) = (reading.precision, reading.device);
-        let network = read_network(&TensorFile::read(sources.checkpoint)?, method.activation, precision, device)?;
-        let (images, labels) = read_batch(&TensorFile::read(sources.batch)?, network.shape())?;
+        let device = reading.device;
+        let file = TensorFile::read(sources.checkpoint)?;
+        let naming = Naming::of(&file);
+        let batch = TensorFile::read(sources.batch)?;
+        let wanted = Wanted { reading: &reading, batch: &batch };
+        let (architecture, network) = wanted.read(&file.renamed(&naming), method.activation, reading.precision)?;
+        let (images, labels) = read_batch(&batch, network.as_ref())?;
         let (images, labels) = (images.to_device(device), labels.to_device(device));
         let mut rules = method.rules;
-        begin(&mut rules.penalties, &network, sources.initial, &reading)?;
+        let began = sources.initial.map(TensorFile::read).transpose()?.map(|file| file.renamed(&naming));
+        begin(&mut rules.penalties, network.as_ref(), began.as_ref(), &wanted)?;
         let mut optimizer = Adam::new(reading.adam, rules.weight_decay, network.layers());
         let mut has_first_moments = false;
         if let Some(path) = sources.adam_state {
-            let (state, complete) = read_adam_state(&TensorFile::read(path)?, &network)?;
+            let (state, complete) = read_adam_state(&TensorFile::read(path)?.renamed(&naming), network.as_ref())?;
             optimizer.restore(&state).expect("a state that was read for this network");
             has_first_moments = complete;
         }
-        Ok(Foreign { network, images, labels, rules, optimizer, has_first_moments, reading })
+        Ok(Foreign { network, architecture, images, labels, rules, optimizer, has_first_moments, reading })
     }
 
     /// The element type's name in configurations.
     pub fn precision(&self) -> &'static str {
-        if self.network.shape().kind == Kind::Double { "f64" } else { "f32" }
+        precision_of(self.network.as_ref()).1
+    }
+}
+
+fn precision_of(network: &dyn Model) -> (Precision, &'static str) {
+    match network.layers()[0].weight().kind() {
+        Kind::Double => (Precision::F64, "f64"),
+        _ => (Precision::F32, "f32"),
+    }
+}
+
+/// What network is to be read, and the batch whose images tell how pixels lie.
+struct Wanted<'a> {
+    reading: &'a Reading,
+    batch: &'a TensorFile,
+}
+
+impl Wanted<'_> {
+    fn read(
+        &self,
+        file: &TensorFile,
+        activation: Box<dyn Activation>,
+        precision: Option<Precision>,
+    ) -> Result<(Architecture, Box<dyn Model>), InspectionError> {
+        let device = self.reading.device;
+        match &self.reading.network {
+            Some(options) if options.sees_pixels() => {
+                let image = other_networks::image_shape(self.batch)?;
+                other_networks::read(file, options, image, activation, (precision, device))
+            }
+            _ => {
+                let network = read_perceptron(file, activation, precision, device)?;
+                Ok((Architecture::Chain(network.shape().clone()), network.into()))
+            }
+        }
     }
 }
 
 /// Lets penalties look at the parameters: those that look back at those from which training began, all others at the present ones.
 fn begin(
     penalties: &mut [Box<dyn Penalty>],
-    network: &Chain,
-    initial: Option<&Path>,
-    reading: &Reading,
+    network: &dyn Model,
+    began: Option<&TensorFile>,
+    wanted: &Wanted,
 ) -> Result<(), InspectionError> {
-    let Some(path) = initial else {
+    let Some(file) = began else {
         if let Some(penalty) = penalties.iter().find(|penalty| penalty.needs_initial_parameters()) {
             let problem = "looks back at the parameters from which training began, expected a file of them (--initial)"
                 .to_owned();
@@ -116,31 +162,32 @@ fn begin(
         penalties.iter_mut().for_each(|penalty| penalty.begin(network.layers()));
         return Ok(());
     };
-    let file = TensorFile::read(path)?;
-    let precision = if network.shape().kind == Kind::Double { Precision::F64 } else { Precision::F32 };
-    let first = read_network(&file, reading.method.build().activation, Some(precision), reading.device)?;
-    if first.shape() != network.shape() {
-        let width = |network: &Chain| network.layers().iter().map(|layer| layer.weight().size()).collect::<Vec<_>>();
-        let found = format!("begins a network of weights {:?}", width(&first));
-        return Err(file.refuse("fc1.weight", found, format!("those of the checkpoint, {:?}", width(network))));
+    let activation = wanted.reading.method.build().activation;
+    let (_, first) = wanted.read(file, activation, Some(precision_of(network).0))?;
+    let sizes = |network: &dyn Model| network.layers().iter().map(|layer| layer.weight().size()).collect::<Vec<_>>();
+    if sizes(first.as_ref()) != sizes(network) {
+        let found = format!("begins a network of weights {:?}", sizes(first.as_ref()));
+        return Err(file.refuse("fc1.weight", found, format!("those of the checkpoint, {:?}", sizes(network))));
     }
     for penalty in penalties {
-        let from = if penalty.needs_initial_parameters() { &first } else { network };
+        let from = if penalty.needs_initial_parameters() { first.as_ref() } else { network };
         penalty.begin(from.layers());
     }
     Ok(())
 }
 
-fn read_network(
+fn read_perceptron(
     file: &TensorFile,
     activation: Box<dyn Activation>,
     precision: Option<Precision>,
     device: Device,
 ) -> Result<Chain, InspectionError> {
-    let convolution = |name: &&str| file.floats(name, "").is_ok_and(|tensor| tensor.dim() == 4);
+    let convolution = |name: &&str| file.dimensions(name) == Some(4);
     if let Some(name) = file.names().find(convolution) {
         let found = shape_of(&file.floats(name, "")?);
-        return Err(file.refuse(name, found, "a multi-layer perceptron, whose weights are matrices: no convolutions"));
+        let expected =
+            "a multi-layer perceptron, whose weights are matrices: no convolutions; or the network's kind, by --model";
+        return Err(file.refuse(name, found, expected));
     }
     let count = (1..).take_while(|index| file.contains(&format!("fc{index}.weight"))).count().max(1);
     let own = |name: &str| (1..=count).any(|i| name == format!("fc{i}.weight") || name == format!("fc{i}.bias"));
@@ -195,31 +242,34 @@ fn read_network(
     Ok(network)
 }
 
-fn read_batch(file: &TensorFile, shape: &Shape) -> Result<(Tensor, Tensor), InspectionError> {
+fn read_batch(file: &TensorFile, network: &dyn Model) -> Result<(Tensor, Tensor), InspectionError> {
+    let (first, last) = (&network.layers()[0], &network.layers()[network.layers().len() - 1]);
     let images = file.floats("images", "the inputs, N x D")?;
-    match images.size()[..] {
-        [samples, features] if samples > 0 && features == shape.inputs => {}
-        _ => {
-            let expected = format!("[N, {}] with N at least 1, since fc1 takes {0} features", shape.inputs);
-            return Err(file.refuse("images", shape_of(&images), expected));
-        }
+    let sizes = images.size();
+    let features: i64 = sizes.iter().skip(1).product();
+    let fits = !first.map.is_convolution() && first.map == LinearMap::Dense;
+    let wanted = if fits { first.weight().size()[1] } else { features };
+    if sizes.len() < 2 || sizes[0] == 0 || features != wanted {
+        let expected = format!("[N, {wanted}] with N at least 1, since {} takes {wanted} features", first.name);
+        return Err(file.refuse("images", shape_of(&images), expected));
     }
-    let images = images.to_kind(shape.kind).contiguous();
+    let images = images.to_kind(first.weight().kind()).flatten(1, -1).contiguous();
     file.check_finite("images", &images)?;
     let labels = file.integers("labels", "the classes, N numbers of type I64")?;
     if labels.size() != images.size()[..1] {
         return Err(file.refuse("labels", shape_of(&labels), format!("[{}], one for each image", images.size()[0])));
     }
-    let (least, most) = (labels.min().int64_value(&[]), labels.max().int64_value(&[]));
-    if least < 0 || most >= shape.outputs {
-        let expected = format!("classes from 0 to {}, the network having {} outputs", shape.outputs - 1, shape.outputs);
+    let (least, most, outputs) = (labels.min().int64_value(&[]), labels.max().int64_value(&[]), last.units());
+    if least < 0 || most >= outputs {
+        let begins_at_1 = if least == 1 && most == outputs { "; take 1 off each" } else { "" };
+        let expected = format!("classes from 0 to {}, the network having {outputs} outputs{begins_at_1}", outputs - 1);
         return Err(file.refuse("labels", format!("goes from {least} to {most}"), expected));
     }
     Ok((images, labels))
 }
 
 /// Adam's state by the names under which it restores itself, and whether it has first moments.
-fn read_adam_state(file: &TensorFile, network: &Chain) -> Result<(State, bool), InspectionError> {
+fn read_adam_state(file: &TensorFile, network: &dyn Model) -> Result<(State, bool), InspectionError> {
     let steps = file.scalar("step", "the number of updates made, one number")?;
     // Beyond that a whole number is no longer exact in f64.
     if steps.fract() != 0.0 || !(1.0..=(1u64 << 53) as f64).contains(&steps) {
@@ -255,6 +305,6 @@ fn read_adam_state(file: &TensorFile, network: &Chain) -> Result<(State, bool), 
     Ok((state, complete))
 }
 
-fn shape_of(tensor: &Tensor) -> String {
+pub(super) fn shape_of(tensor: &Tensor) -> String {
     format!("is of shape {:?}", tensor.size())
 }

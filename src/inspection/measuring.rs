@@ -43,7 +43,7 @@ const SPECTRUM: SpectrumOptions = SpectrumOptions { starts: 4, products: 60 };
 /// # Errors
 /// An output of a layer or a squared gradient is not finite.
 pub fn measure(foreign: &mut Foreign, seed: u64) -> Result<Findings, InspectionError> {
-    let network: &dyn Model = &foreign.network;
+    let network: &dyn Model = foreign.network.as_ref();
     let (layers, images, labels) = (network.layers(), &foreign.images, &foreign.labels);
     let mut pass = Pass::evaluation();
     let logits = network.forward(images, &mut pass);
@@ -62,7 +62,7 @@ pub fn measure(foreign: &mut Foreign, seed: u64) -> Result<Findings, InspectionE
     }
     check_finite(foreign, &trace, &deltas, &total_gradients)?;
 
-    let network: &dyn Model = &foreign.network;
+    let network: &dyn Model = foreign.network.as_ref();
     let layers = network.layers();
     let view = UpdateView {
         model: network,
@@ -144,8 +144,9 @@ fn next_update(foreign: &Foreign, mut gradients: Gradients) -> Option<UpdateSumm
         return None;
     }
     let copy = |layer: &Layer| {
-        let (weight, bias) = (layer.weight(), layer.bias().expect("a layer that was read has a bias"));
-        Layer::of(&layer.name, layer.map, weight.detach().copy(), bias.detach().copy())
+        let mut copy = layer.shallow_clone();
+        copy.parameters.iter_mut().for_each(|own| own.value = own.value.detach().copy().set_requires_grad(true));
+        copy
     };
     let mut layers: Vec<Layer> = foreign.network.layers().iter().map(copy).collect();
     let mut state = State::default();

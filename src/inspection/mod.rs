@@ -4,6 +4,8 @@
 mod error;
 mod foreign;
 mod measuring;
+mod naming;
+mod other_networks;
 mod tensor_file;
 mod trainability;
 

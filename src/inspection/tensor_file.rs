@@ -8,6 +8,7 @@ use safetensors::tensor::Dtype;
 use tch::{Kind, Tensor};
 
 use super::error::InspectionError;
+use super::naming::Naming;
 
 /// Tensors by name.
 #[derive(Debug)]
@@ -32,6 +33,10 @@ impl TensorFile {
         let shown = path.display().to_string();
         let unreadable = |problem| InspectionError::Unreadable { path: shown.clone(), problem };
         let bytes = std::fs::read(path).map_err(unreadable)?;
+        // A zip archive, as PyTorch writes it since 1.6, or a pickle.
+        if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0x80, 0x02]) {
+            return Err(InspectionError::Pickled { path: shown });
+        }
         let damaged = |problem| InspectionError::Damaged { path: shown.clone(), problem };
         let content = SafeTensors::deserialize(&bytes).map_err(damaged)?;
         let mut tensors = BTreeMap::new();
@@ -50,6 +55,20 @@ impl TensorFile {
             tensors.insert(name.to_owned(), stored);
         }
         Ok(TensorFile { path: shown, tensors })
+    }
+
+    /// The same tensors under our names.
+    pub(super) fn renamed(self, naming: &Naming) -> TensorFile {
+        let tensors = self.tensors.into_iter().map(|(name, tensor)| (naming.ours(&name), tensor)).collect();
+        TensorFile { tensors, ..self }
+    }
+
+    /// Of how many dimensions a tensor is, if it can be used here.
+    pub(super) fn dimensions(&self, name: &str) -> Option<usize> {
+        match self.tensors.get(name)? {
+            Stored::Known(tensor) => Some(tensor.dim()),
+            Stored::Other(_) => None,
+        }
     }
 
     /// The names of all tensors.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use trainability_baselines::method::Rules;
 use trainability_baselines::penalty::Penalty;
-use trainability_tensor::Generator;
+use trainability_tensor::{Generator, Layer};
 
 use super::foreign::Foreign;
 use crate::learner::{Learner, LearnerOptions, Task};
-use crate::model::{Chain, Inputs};
+use crate::model::{Inputs, Model};
 use crate::optimizer::Adam;
 use crate::probe::ProbeOptions;
 use crate::schedule::constant::constant;
@@ -59,16 +59,16 @@ impl Comparison {
 /// Trains both, each with an Adam without a past and the method's penalties, decay and gradient rule, on the same labels in
 /// the same order of minibatches.
 pub(crate) fn compare(foreign: Foreign, task: NewTask) -> Comparison {
-    let Foreign { network, mut rules, images, reading, .. } = foreign;
+    let Foreign { network, architecture, mut rules, images, reading, .. } = foreign;
     let penalties = std::mem::take(&mut rules.penalties);
     let fresh = reading.method.build();
     let mut initialisation = Generator::named("initialisation", task.seed);
     let device = images.device();
-    let fresh_network = Chain::new(network.shape().clone(), fresh.activation, device, &mut initialisation);
+    let fresh_network = architecture.build(fresh.activation, None, device, &mut initialisation);
     let adam = reading.adam;
-    let learn_task = |network: Chain, own_penalties: Option<Vec<Box<dyn Penalty>>>, rules: Rules| {
+    let learn_task = |network: Box<dyn Model>, own_penalties: Option<Vec<Box<dyn Penalty>>>, rules: Rules| {
         let lengths = Lengths::equal(1, task.epochs, images.size()[0] as usize, task.batch_size);
-        let classes = network.shape().outputs;
+        let classes = network.layers().last().map_or(0, Layer::units);
         let stream = Stream::new(StreamStart::random_labels(images.shallow_clone(), classes, lengths, task.seed));
         let options = LearnerOptions {
             rules,
@@ -80,8 +80,7 @@ pub(crate) fn compare(foreign: Foreign, task: NewTask) -> Comparison {
             seed: task.seed,
         };
         let generator = Generator::named("initialisation", task.seed);
-        let mut learner =
-            Learner::assemble(Box::new(network), generator, options).expect("nothing acts on the network");
+        let mut learner = Learner::assemble(network, generator, options).expect("nothing acts on the network");
         if let Some(penalties) = own_penalties {
             learner.replace_penalties(penalties);
         }

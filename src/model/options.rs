@@ -278,8 +278,7 @@ impl NetworkOptions {
     }
 
     /// The network for images of that shape, in that element type.
-    pub(crate) fn architecture(&self, image: ImageShape, classes: u8, kind: Kind) -> Architecture {
-        let outputs = i64::from(classes);
+    pub(crate) fn architecture(&self, image: ImageShape, outputs: i64, kind: Kind) -> Architecture {
         let count = |value: Option<i64>| value.unwrap_or(1);
         let channels = self.channels.clone();
         match self.kind {

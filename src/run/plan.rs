@@ -82,7 +82,7 @@ impl RunPlan {
 
     /// The network for images of that set, with the method's activation, widths and normalisation.
     pub fn architecture(&self, set: &ImageSet, method: &Method) -> Architecture {
-        let given = self.network.architecture(set.shape(), set.classes, self.training.precision.kind());
+        let given = self.network.architecture(set.shape(), i64::from(set.classes), self.training.precision.kind());
         match method.widths {
             Widths::AsGiven => given,
             Widths::MatchParameters => given.matched(method),

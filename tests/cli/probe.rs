@@ -134,6 +134,53 @@ fn the_json_has_the_columns_of_a_runs_tables_as_its_keys() {
 }
 
 #[test]
+fn names_of_wrapped_and_numbered_networks_are_understood() {
+    let work = workdir();
+    let said = |arguments: &[&str]| work.run(&[arguments, &["--json"]].concat()).succeeded().stdout;
+    let expected = said(&WITH_STATE);
+    let renamed = |tensors: Tensors, rename: fn(&str) -> &'static str| {
+        Tensors(tensors.0.into_iter().map(|(name, raw)| (rename(name), raw)).collect())
+    };
+    let wrapped = |name: &str| -> &'static str {
+        if name == "step" { "step" } else { format!("module._orig_mod.{name}").leak() }
+    };
+    let numbered = |name: &str| -> &'static str {
+        let (layer, role) = name.split_once('.').unwrap_or((name, ""));
+        match layer {
+            "fc1" => format!("net.0.{role}").leak(),
+            "fc2" => format!("net.2.{role}").leak(),
+            other => other.to_owned().leak(),
+        }
+    };
+    for rename in [wrapped, numbered as fn(&str) -> &'static str] {
+        work.write("net", renamed(network(), rename).bytes());
+        work.write("state", renamed(state(), rename).bytes());
+        assert_eq!(said(&WITH_STATE), expected);
+    }
+}
+
+#[test]
+fn what_torch_save_writes_is_named_with_the_lines_that_convert_it() {
+    let work = workdir();
+    for begin in [&b"PK\x03\x04"[..], &[0x80, 0x02]] {
+        work.write("net", [begin, &[0; 40]].concat());
+        let parts =
+            ["net is a file of torch.save", "save_file(torch.load(\"net\"", "from safetensors.torch import save_file"];
+        refuse(&work, &[], &parts);
+    }
+}
+
+#[test]
+fn a_kind_of_network_has_its_options() {
+    let work = workdir();
+    refuse(&work, &["--model", "residual"], &["`images` is of shape [5, 3]", "[N, channels, height, width]"]);
+    refuse(&work, &["--model", "recurrent"], &["--model", "unknown variant `recurrent`"]);
+    refuse(&work, &["--model", "residual", "--set", "patch=2"], &["`patch` is 2, expected left out"]);
+    refuse(&work, &["--model", "residual", "--set", "blocks"], &["--set is \"blocks\"", "channels=[16,32]"]);
+    refuse(&work, &["--set", "blocks=2"], &["--model"]);
+}
+
+#[test]
 fn the_golden_files_are_read_by_the_program_as_by_the_library() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let path = |name: &str| golden.join(name).to_str().unwrap().to_owned();

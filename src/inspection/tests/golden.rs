@@ -29,6 +29,7 @@ fn values() -> Value {
 pub(super) fn reading(parts: &[&str], precision: Precision) -> Reading {
     let parts: Vec<String> = parts.iter().map(|part| part.to_string()).collect();
     Reading {
+        network: None,
         method: MethodPlan::with_activation(None, &parts, "the test").unwrap(),
         adam: AdamOptions::default(),
         learning_rate: 1e-3,

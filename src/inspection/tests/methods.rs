@@ -7,7 +7,6 @@ use trainability_baselines::registry::PARTS;
 use super::golden::{SAMPLES, fresh_with, images, reading, save, save_network};
 use crate::inspection::{Foreign, NewTask, Reading, Sources, compare, measure};
 use crate::learner::Precision;
-use crate::model::Model;
 use crate::optimizer::Adam;
 
 /// The parts that `probe --method` takes: those that act on a network that is there, on its gradient or on its update.

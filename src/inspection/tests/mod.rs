@@ -2,3 +2,4 @@
 
 mod golden;
 mod methods;
+mod other_networks;
