@@ -311,7 +311,6 @@ fn bad_files_are_refused() {
     for (content, parts) in [
         (Vec::new(), &damaged[..]),
         (b"{}".to_vec(), &damaged),
-        (b"PK\x03\x04 a PyTorch archive".to_vec(), &damaged),
         ((1u64 << 63).to_le_bytes().to_vec(), &damaged),
         ([&(1u64 << 63).to_le_bytes()[..], &good[8..]].concat(), &damaged),
         ([&[0xff; 8][..], &good[8..]].concat(), &damaged),
@@ -366,7 +365,7 @@ fn bad_batches_are_refused() {
         (batch().without("images"), &["batch has no `images`"][..]),
         (batch().without("labels"), &["batch has no `labels`"]),
         (batch().with("images", some(&[5, 4])), &["`images` is of shape [5, 4], expected [N, 3]"]),
-        (batch().with("images", some(&[5, 1, 3])), &["`images` is of shape [5, 1, 3]"]),
+        (batch().with("images", some(&[5, 1, 4])), &["`images` is of shape [5, 1, 4]"]),
         (batch().with("images", some(&[0, 3])), &["`images` is of shape [0, 3]", "at least 1"]),
         (batch().with("images", floats(&[5, 3], [f32::INFINITY; 15])), &["`images` has 15 values of 15"]),
         (batch().with("labels", integers(&[0, 1])), &["`labels` is of shape [2], expected [5]"]),
