@@ -81,6 +81,15 @@ pub trait Optimizer: Stateful + Debug + Send {
     /// stays the count of the whole.
     fn restart(&mut self, layer: usize, role: Role, dimension: i64, indices: &[i64]);
 
+    /// Whether it can train these layers with the weight decay that it was built with, or why not. Without layers, which there are
+    /// none of before a network is built, it is asked about the decay alone.
+    ///
+    /// # Errors
+    /// The reason, a sentence.
+    fn fits(&self) -> Result<(), &'static str> {
+        Ok(())
+    }
+
     /// Whether it has an effective step at all, or why not: schedules that act on it refuse an optimizer without.
     ///
     /// # Errors
@@ -199,6 +208,13 @@ impl Sums {
         self.absolute_update += update;
         self.absolute_weight += weight;
         self.count += after.numel();
+    }
+
+    /// Adds the means over so many elements.
+    pub(super) fn add(&mut self, means: UpdateSummary, count: usize) {
+        self.absolute_update += means.mean_absolute_update * count as f64;
+        self.absolute_weight += means.mean_absolute_weight * count as f64;
+        self.count += count;
     }
 
     /// The means.

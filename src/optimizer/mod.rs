@@ -4,9 +4,12 @@
 
 mod adam;
 mod adam_update;
+mod adamw;
 mod beta_ramp;
 mod definition;
+mod muon;
 mod registry;
+mod rmsprop;
 mod sgd;
 
 #[cfg(test)]
