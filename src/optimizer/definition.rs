@@ -13,7 +13,7 @@ use trainability_baselines::indicator::UpdateSummary;
 use trainability_baselines::options::OptionError;
 use trainability_baselines::part::PartError;
 use trainability_baselines::weight_decay::WeightDecay;
-use trainability_tensor::slices::{Float, on_host, view};
+use trainability_tensor::slices::{Float, on_host, view, view_mut};
 use trainability_tensor::{Gradients, Layer, Role, Stateful, for_float};
 
 /// How the effective step is formed where an optimizer has a scale for each element.
@@ -183,6 +183,21 @@ impl DecayFactors {
                 DecayFactors { coupled: 0.0, shrink: 1.0 - learning_rate * coefficient }
             }
         }
+    }
+}
+
+/// Makes zero of memory that has faded below the normal numbers, as that of dead units does: what it would still do to a weight is
+/// far below its last bit, and a processor takes many times as long for it.
+pub(super) fn flush(memory: &mut Tensor) {
+    if on_host(memory) {
+        for_float!(memory, flush_numbers(memory));
+    }
+}
+
+fn flush_numbers<T: Float>(memory: &mut Tensor) {
+    // SAFETY: an optimizer's memory is its own.
+    for number in unsafe { view_mut::<T>(memory) } {
+        *number = number.flushed();
     }
 }
 

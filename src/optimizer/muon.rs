@@ -16,7 +16,7 @@ use trainability_tensor::{Gradients, Layer, Parameter, Role, State, StateError, 
 use super::adam::Adam;
 use super::adam_update::AdamOptions;
 use super::definition::{
-    DecayFactors, EffectiveStep, Optimizer, OptimizerKind, OptimizerOptions, SharpnessScale, Sums,
+    DecayFactors, EffectiveStep, Optimizer, OptimizerKind, OptimizerOptions, SharpnessScale, Sums, flush,
 };
 
 /// `muon`.
@@ -157,6 +157,7 @@ impl Matrix {
         let keep = options.momentum;
         let gradient = gradient + &*value * decay.coupled;
         let _ = self.momentum.lerp_(&gradient, 1.0 - keep);
+        flush(&mut self.momentum);
         let averaged = match options.nesterov {
             true => gradient.lerp(&self.momentum, keep),
             false => self.momentum.shallow_clone(),

@@ -12,7 +12,7 @@ use trainability_baselines::weight_decay::WeightDecay;
 use trainability_tensor::{Gradients, Layer, Role, State, StateError, Stateful};
 
 use super::definition::{
-    DecayFactors, EffectiveStep, Optimizer, OptimizerKind, OptimizerOptions, SharpnessScale, Sums,
+    DecayFactors, EffectiveStep, Optimizer, OptimizerKind, OptimizerOptions, SharpnessScale, Sums, flush,
 };
 
 /// `rmsprop`.
@@ -101,13 +101,19 @@ impl Averages {
         let RmsPropOptions { alpha, epsilon, momentum: keep, .. } = options;
         let gradient = gradient + &*value * decay.coupled;
         let _ = self.square.g_mul_scalar_(alpha).addcmul_(&(&gradient * (1.0 - alpha)), &gradient);
+        flush(&mut self.square);
         if let Some(mean) = &mut self.mean {
             let _ = mean.lerp_(&gradient, 1.0 - alpha);
+            flush(mean);
         }
         let own = &gradient / (self.scale(value.kind()).sqrt() + epsilon);
         let change = match &mut self.momentum {
             None => own,
-            Some(momentum) => momentum.g_mul_scalar_(keep).g_add_(&own),
+            Some(momentum) => {
+                let _ = momentum.g_mul_scalar_(keep).g_add_(&own);
+                flush(momentum);
+                momentum.shallow_clone()
+            }
         };
         let _ = value.g_mul_scalar_(decay.shrink).g_sub_(&(change * learning_rate));
     }

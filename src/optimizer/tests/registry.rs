@@ -6,7 +6,7 @@ use trainability_baselines::weight_decay::WeightDecay;
 use trainability_tensor::{Layer, LinearMap, Role, State};
 
 use super::{gradients, layers, values};
-use crate::optimizer::{EffectiveStep, OPTIMIZERS, Optimizer, OptimizerKind, SharpnessScale};
+use crate::optimizer::{EffectiveStep, OPTIMIZERS, Optimizer, OptimizerKind, SharpnessScale, optimizer};
 
 const RATES: [f64; 2] = [0.05, 0.01];
 const DECAYS: [WeightDecay; 3] = [WeightDecay::None, WeightDecay::Coupled(0.1), WeightDecay::Decoupled(0.1)];
@@ -170,6 +170,32 @@ fn a_gradient_that_stays_is_multiplied_by_the_effective_step() {
         }
     }
     assert!(tried >= 10, "{tried}");
+}
+
+/// Dead units have no gradient for good.
+#[test]
+fn memory_that_has_faded_becomes_zero() {
+    let fading = [
+        ("sgd", json!({ "momentum": 0.5 })),
+        ("rmsprop", json!({ "alpha": 0.5, "momentum": 0.5, "centered": true })),
+        ("muon", json!({ "first_layer": "muon", "momentum": 0.5, "beta1": 0.5, "beta2": 0.5 })),
+    ];
+    for (name, options) in fading {
+        let mut layers = layers(Kind::Float);
+        let mut optimizer = optimizer(name).unwrap().read(options).unwrap().0(WeightDecay::None, &layers);
+        train(&mut *optimizer, &mut layers, 0, 1);
+        let zeros = |layer: &Layer| layer.parameters.iter().map(|p| p.value.detach().zeros_like()).collect();
+        let nothing: Vec<Vec<Tensor>> = layers.iter().map(zeros).collect();
+        for _ in 0..300 {
+            optimizer.step(&mut layers, &nothing, &RATES, false);
+        }
+        let mut state = State::default();
+        optimizer.save(&mut state);
+        for (entry, memory) in state.tensors.iter().filter(|(entry, _)| !entry.ends_with("norms")) {
+            let largest = memory.abs().max().double_value(&[]);
+            assert_eq!(largest, 0.0, "{entry} of {name}");
+        }
+    }
 }
 
 #[test]
