@@ -52,6 +52,7 @@ smoke: build ## the same with configs/smoke*.json: every method, schedule, strea
 	$(call sweep-and-report,smoke-fraction)
 	$(call sweep-and-report,smoke-convolutional)
 	$(call sweep-and-report,smoke-optimizers)
+	$(call sweep-and-report,smoke-more-optimizers)
 
 paper: build ## the same with configs/paper.json, the setting of the paper: many hours
 	$(call sweep-and-report,paper)

@@ -21,6 +21,7 @@ pub mod sweep;
 /// The Rust code of the book, compiled by `cargo test --doc`.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/architecture.md")]
+#[doc = include_str!("../docs/own-network.md")]
 mod book {}
 
 #[cfg(test)]

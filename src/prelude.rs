@@ -2,7 +2,9 @@
 
 pub use crate::learner::{Diverged, LayerMeasurement, Learner, LearnerBuilder, LearnerError, Measured, Update};
 pub use crate::model::{ClosureModel, Model, Pass};
-pub use crate::optimizer::{AdamOptions, Optimizer, OptimizerOptions, SgdOptions};
+pub use crate::optimizer::{
+    AdamOptions, AdamWOptions, MuonOptions, Optimizer, OptimizerOptions, RmsPropOptions, SgdOptions,
+};
 pub use crate::probe::ProbeOptions;
 pub use crate::schedule::{NoiseCurvature, ScheduleChoice};
 pub use trainability_tensor::{Filters, Layer, Over, Standardisation};

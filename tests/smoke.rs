@@ -48,7 +48,8 @@ fn the_smoke_sweeps_have_every_kind_and_option() {
         }
     }
     for kind in OPTIMIZERS {
-        let mut all = plan("smoke.json").runs.into_iter().chain(plan("smoke-optimizers.json").runs);
+        let names = ["smoke.json", "smoke-optimizers.json", "smoke-more-optimizers.json"];
+        let mut all = names.into_iter().flat_map(|name| plan(name).runs);
         assert!(all.any(|run| run.training.optimizer == kind.name), "no {}", kind.name);
     }
     assert!(plan("smoke-fraction.json").runs.iter().any(|run| run.stream.fraction < 1.0));

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use trainability_baselines::method::Method;
 use trainability_baselines::options::OptionError;
+use trainability_baselines::weight_decay::WeightDecay;
 use trainability_record::label;
 
 use super::error::ConfigError;
@@ -221,6 +222,7 @@ fn arms_of(
                         \"mlp\" or \"convolutional\"";
         return Err(experiment.refuse(&format!("methods[{index}]"), &experiment.methods[index], expected));
     }
+    refuse_unfit_optimizer(experiment, &methods)?;
     refuse_twice(experiment, "methods", methods.iter().map(|method| &method.label))?;
     refuse_twice(experiment, "schedules", schedules.iter().map(|schedule| &schedule.label))?;
     experiment.device.device().map_err(|expected| experiment.refuse("device", experiment.device, expected))?;
@@ -281,6 +283,22 @@ fn count_images(experiment: &Experiment, images: &ImageFacts) -> Result<usize, C
         return Err(experiment.refuse("data.images", count, expected));
     }
     Ok(count)
+}
+
+/// Refuses an optimizer that cannot train the network, and a method that it cannot serve.
+fn refuse_unfit_optimizer(experiment: &Experiment, methods: &[MethodPlan]) -> Result<(), ConfigError> {
+    let (training, layers) = (&experiment.training, experiment.network.layer_names().len());
+    if let Err(reason) = training.fits(WeightDecay::None, layers) {
+        let expected = format!("one that fits the network: {reason}");
+        return Err(experiment.refuse("training.optimizer", format!("{:?}", training.optimizer), expected));
+    }
+    for (index, method) in methods.iter().enumerate() {
+        if let Err(reason) = training.fits(method.build().rules.weight_decay, layers) {
+            let expected = format!("one that fits `training.optimizer` {:?}: {reason}", training.optimizer);
+            return Err(experiment.refuse(&format!("methods[{index}]"), &experiment.methods[index], expected));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses the second entry of a list with the same label.

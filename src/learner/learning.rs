@@ -65,6 +65,9 @@ pub enum LearnerError {
     /// An intervention that has to know which weights a unit's output enters, on a model that does not tell.
     #[error("{0} needs a model that is a chain of layers")]
     NeedsChain(&'static str),
+    /// An optimizer that cannot serve the network or the method.
+    #[error("the optimizer does not fit: {0}")]
+    UnfitOptimizer(&'static str),
     /// A schedule that acts on an effective step, with an optimizer that has none.
     #[error("the schedule acts on the effective step, which the optimizer has none of: {0}")]
     NoEffectiveStep(&'static str),
@@ -133,6 +136,7 @@ impl Learner {
         let mut penalties = rules.penalties;
         penalties.iter_mut().for_each(|penalty| penalty.begin(model.layers()));
         let optimizer = optimizer(rules.weight_decay, model.layers());
+        optimizer.fits().map_err(LearnerError::UnfitOptimizer)?;
         let layers = model.layers().len();
         let beginning = FirstSchedule { schedule, start: Start { learning_rate, layers } };
         let schedule = (beginning.schedule)(beginning.start);

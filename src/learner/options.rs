@@ -3,10 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tch::Kind;
+use tch::{Device, Kind};
 use trainability_baselines::options::OptionError;
 use trainability_baselines::part::PartError;
 use trainability_baselines::weight_decay::WeightDecay;
+use trainability_tensor::Layer;
 
 use crate::optimizer::{OPTIMIZERS, OptimizerFactory, OptimizerKind, optimizer};
 
@@ -121,6 +122,18 @@ impl Training {
     /// Where it has not been resolved.
     pub(crate) fn has_effective_step(&self) -> Result<(), &'static str> {
         self.optimizer_factory()(WeightDecay::None, &[]).has_effective_step()
+    }
+
+    /// Whether the optimizer can serve a method with this weight decay in a network of so many layers, or why not.
+    ///
+    /// # Errors
+    /// The reason, a sentence.
+    ///
+    /// # Panics
+    /// Where it has not been resolved.
+    pub(crate) fn fits(&self, weight_decay: WeightDecay, layers: usize) -> Result<(), &'static str> {
+        let layer = |_| Layer::dense("layer", 1, 1, (Kind::Float, Device::Cpu));
+        self.optimizer_factory()(weight_decay, &(0..layers).map(layer).collect::<Vec<Layer>>()).fits()
     }
 
     /// The optimizer.

@@ -57,6 +57,8 @@ struct Moments {
 pub struct Adam {
     options: AdamOptions,
     weight_decay: WeightDecay,
+    /// Whether a method brought a weight decay beside the optimizer's own, which is refused.
+    has_two_decays: bool,
     steps: u64,
     moments: Vec<Vec<Moments>>,
     /// One a layer, whose decays may differ.
@@ -82,7 +84,14 @@ impl Adam {
         };
         let moments = layers.iter().map(empty).collect();
         let corrections = layers.iter().map(|_| Corrections::default()).collect();
-        Adam { options, weight_decay, steps: 0, moments, corrections, share_of_epochs: 0.0, sums: None }
+        let has_two_decays = false;
+        Adam { options, weight_decay, has_two_decays, steps: 0, moments, corrections, share_of_epochs: 0.0, sums: None }
+    }
+
+    /// The same with a decoupled weight decay of its own, beside which a method may bring none.
+    pub(super) fn with_own_decay(options: AdamOptions, decay: f64, of_method: WeightDecay, layers: &[Layer]) -> Adam {
+        let has_two_decays = of_method != WeightDecay::None;
+        Adam { has_two_decays, ..Adam::new(options, WeightDecay::Decoupled(decay), layers) }
     }
 
     /// The constants that a layer has at present.
@@ -226,6 +235,14 @@ impl Optimizer for Adam {
         let _ = moments.second.index_fill_(dimension, &indices, 0.0);
         let never = || moments.first.zeros_like().to_kind(Kind::Int64);
         let _ = moments.restarts.get_or_insert_with(never).index_fill_(dimension, &indices, steps);
+    }
+
+    fn fits(&self) -> Result<(), &'static str> {
+        if self.has_two_decays {
+            Err("the optimizer has a weight decay of its own, and the method brings another")
+        } else {
+            Ok(())
+        }
     }
 
     /// lr / ((1 - beta1^t) (v_rms + eps)), or the mean of that with each element's own root of v (docs/method.md,

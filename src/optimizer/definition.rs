@@ -13,7 +13,7 @@ use trainability_baselines::indicator::UpdateSummary;
 use trainability_baselines::options::OptionError;
 use trainability_baselines::part::PartError;
 use trainability_baselines::weight_decay::WeightDecay;
-use trainability_tensor::slices::{Float, on_host, view};
+use trainability_tensor::slices::{Float, on_host, view, view_mut};
 use trainability_tensor::{Gradients, Layer, Role, Stateful, for_float};
 
 /// How the effective step is formed where an optimizer has a scale for each element.
@@ -80,6 +80,15 @@ pub trait Optimizer: Stateful + Debug + Send {
     /// Goes back to that state for the entries at `indices` along `dimension` of one parameter tensor. [`Optimizer::steps`]
     /// stays the count of the whole.
     fn restart(&mut self, layer: usize, role: Role, dimension: i64, indices: &[i64]);
+
+    /// Whether it can train these layers with the weight decay that it was built with, or why not. Without layers, which there are
+    /// none of before a network is built, it is asked about the decay alone.
+    ///
+    /// # Errors
+    /// The reason, a sentence.
+    fn fits(&self) -> Result<(), &'static str> {
+        Ok(())
+    }
 
     /// Whether it has an effective step at all, or why not: schedules that act on it refuse an optimizer without.
     ///
@@ -177,6 +186,21 @@ impl DecayFactors {
     }
 }
 
+/// Makes zero of memory that has faded below the normal numbers, as that of dead units does: what it would still do to a weight is
+/// far below its last bit, and a processor takes many times as long for it.
+pub(super) fn flush(memory: &mut Tensor) {
+    if on_host(memory) {
+        for_float!(memory, flush_numbers(memory));
+    }
+}
+
+fn flush_numbers<T: Float>(memory: &mut Tensor) {
+    // SAFETY: an optimizer's memory is its own.
+    for number in unsafe { view_mut::<T>(memory) } {
+        *number = number.flushed();
+    }
+}
+
 /// Sums over the elements of what a step changed.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sums {
@@ -199,6 +223,13 @@ impl Sums {
         self.absolute_update += update;
         self.absolute_weight += weight;
         self.count += after.numel();
+    }
+
+    /// Adds the means over so many elements.
+    pub(super) fn add(&mut self, means: UpdateSummary, count: usize) {
+        self.absolute_update += means.mean_absolute_update * count as f64;
+        self.absolute_weight += means.mean_absolute_weight * count as f64;
+        self.count += count;
     }
 
     /// The means.

@@ -3,12 +3,15 @@
 use super::definition::OptimizerKind;
 #[cfg(test)]
 use super::tests::sign;
-use super::{adam, sgd};
+use super::{adam, adamw, muon, rmsprop, sgd};
 
 /// Every optimizer that a configuration can name, the default first.
 pub const OPTIMIZERS: &[&OptimizerKind] = &[
     &adam::KIND,
     &sgd::KIND,
+    &adamw::KIND,
+    &rmsprop::KIND,
+    &muon::KIND,
     // The book's example has to pass what every optimizer has to.
     #[cfg(test)]
     &sign::KIND,

@@ -92,6 +92,10 @@ fn every_part_of_a_method() {
 fn every_optimizer_with_every_weight_decay() {
     for kind in OPTIMIZERS {
         for parts in [&["relu"][..], &["l2_adam"], &["adamw"], &["continual_backprop"]] {
+            // That one has a weight decay of its own.
+            if kind.name == "adamw" && ["l2_adam", "adamw"].contains(&parts[0]) {
+                continue;
+            }
             compare(parts, kind.name, false);
         }
     }

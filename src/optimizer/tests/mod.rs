@@ -6,8 +6,12 @@ use trainability_tensor::{Generator, Layer, LinearMap, Parameter};
 use super::definition;
 
 mod adam;
+mod adamw;
 mod beta_ramp;
+mod muon;
+mod pytorch;
 mod registry;
+mod rmsprop;
 mod sgd;
 pub(super) mod sign;
 

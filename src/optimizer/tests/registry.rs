@@ -6,13 +6,20 @@ use trainability_baselines::weight_decay::WeightDecay;
 use trainability_tensor::{Layer, LinearMap, Role, State};
 
 use super::{gradients, layers, values};
-use crate::optimizer::{EffectiveStep, OPTIMIZERS, Optimizer, OptimizerKind, SharpnessScale};
+use crate::optimizer::{EffectiveStep, OPTIMIZERS, Optimizer, OptimizerKind, SharpnessScale, optimizer};
 
 const RATES: [f64; 2] = [0.05, 0.01];
 const DECAYS: [WeightDecay; 3] = [WeightDecay::None, WeightDecay::Coupled(0.1), WeightDecay::Decoupled(0.1)];
 
 fn build(kind: &OptimizerKind, decay: WeightDecay, layers: &[Layer]) -> Box<dyn Optimizer> {
-    kind.read(json!({})).unwrap().0(decay, layers)
+    // So that one of two layers is a hidden matrix.
+    let options = if kind.name == "muon" { json!({ "first_layer": "muon" }) } else { json!({}) };
+    kind.read(options).unwrap().0(decay, layers)
+}
+
+/// What all parameters are multiplied with at a step, where an optimizer has a weight decay of its own.
+fn shrink(kind: &OptimizerKind, rate: f64) -> f64 {
+    1.0 - rate * kind.read(json!({})).unwrap().1["decay"].as_f64().unwrap_or(0.0)
 }
 
 /// Trains these layers from step `first` up to `last`, on the gradients of these steps.
@@ -78,7 +85,7 @@ fn one_that_is_cleared_is_like_a_new_one() {
 }
 
 /// Units 1 and 3 of the first layer, and what the second layer takes from them: without a gradient they have nothing to go
-/// by, and all other elements go on as if nobody had been restarted.
+/// by, and all other elements go on as if nobody had been restarted. A step that is made of a whole matrix is another one then.
 #[test]
 fn elements_that_are_restarted_remember_nothing_and_the_others_everything() {
     for kind in OPTIMIZERS {
@@ -100,8 +107,18 @@ fn elements_that_are_restarted_remember_nothing_and_the_others_everything() {
         let (ours, theirs) = (values(&ours), values(&theirs));
         for unit in 0..5 {
             let of_unit = |all: &[Tensor]| [all[0].get(unit), all[1].get(unit), all[2].select(1, unit)];
-            let expected = if unit == 1 || unit == 3 { of_unit(&before) } else { of_unit(&theirs) };
-            assert_eq!(of_unit(&ours), expected, "unit {unit} with {}", kind.name);
+            let expected = match unit {
+                1 | 3 => {
+                    let [weight, bias, outgoing] = of_unit(&before);
+                    let [first, second] = RATES.map(|rate| shrink(kind, rate));
+                    [weight * first, bias * first, outgoing * second]
+                }
+                _ => of_unit(&theirs),
+            };
+            let [weight, others @ ..] = of_unit(&ours);
+            assert_eq!(others, expected[1..], "unit {unit} with {}", kind.name);
+            let is_apart = kind.name != "muon" || unit == 1 || unit == 3;
+            assert_eq!(weight == expected[0], is_apart, "incoming weights of unit {unit} with {}", kind.name);
         }
         assert_eq!(ours[3], theirs[3], "{}", kind.name);
     }
@@ -140,7 +157,7 @@ fn a_gradient_that_stays_is_multiplied_by_the_effective_step() {
         for _ in 0..1000 {
             let before = layers[0].weight().double_value(&[0, 0]);
             optimizer.step(&mut layers, &gradients, &[0.1], false);
-            moved = before - layers[0].weight().double_value(&[0, 0]);
+            moved = before * shrink(kind, 0.1) - layers[0].weight().double_value(&[0, 0]);
         }
         let claimed = optimizer.has_effective_step();
         for form in [EffectiveStep::Rms, EffectiveStep::Elementwise] {
@@ -152,7 +169,33 @@ fn a_gradient_that_stays_is_multiplied_by_the_effective_step() {
             }
         }
     }
-    assert!(tried >= 4, "{tried}");
+    assert!(tried >= 10, "{tried}");
+}
+
+/// Dead units have no gradient for good.
+#[test]
+fn memory_that_has_faded_becomes_zero() {
+    let fading = [
+        ("sgd", json!({ "momentum": 0.5 })),
+        ("rmsprop", json!({ "alpha": 0.5, "momentum": 0.5, "centered": true })),
+        ("muon", json!({ "first_layer": "muon", "momentum": 0.5, "beta1": 0.5, "beta2": 0.5 })),
+    ];
+    for (name, options) in fading {
+        let mut layers = layers(Kind::Float);
+        let mut optimizer = optimizer(name).unwrap().read(options).unwrap().0(WeightDecay::None, &layers);
+        train(&mut *optimizer, &mut layers, 0, 1);
+        let zeros = |layer: &Layer| layer.parameters.iter().map(|p| p.value.detach().zeros_like()).collect();
+        let nothing: Vec<Vec<Tensor>> = layers.iter().map(zeros).collect();
+        for _ in 0..300 {
+            optimizer.step(&mut layers, &nothing, &RATES, false);
+        }
+        let mut state = State::default();
+        optimizer.save(&mut state);
+        for (entry, memory) in state.tensors.iter().filter(|(entry, _)| !entry.ends_with("norms")) {
+            let largest = memory.abs().max().double_value(&[]);
+            assert_eq!(largest, 0.0, "{entry} of {name}");
+        }
+    }
 }
 
 #[test]

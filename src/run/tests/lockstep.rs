@@ -188,6 +188,14 @@ fn by_tensor_operations_alone_as_on_a_gpu_it_is_the_same() {
         let settings = json!({ "methods": methods, "schedules": schedules, "seeds": [3], "training": training });
         without_slices(|| are_the_same_alone(&images(), &settings));
     }
+    // Some optimizers step alone, and are no less measured.
+    for name in ["adamw", "rmsprop", "muon"] {
+        let training = json!({ "optimizer": name, "learning_rate": 0.01 });
+        let settings =
+            json!({ "methods": ["relu", "wasserstein"], "schedules": ["as_run"], "seeds": 2, "training": training });
+        are_the_same_alone(&images(), &settings);
+        without_slices(|| are_the_same_alone(&images(), &settings));
+    }
     let both = json!({ "methods": ["l2_adam", "wasserstein"], "schedules": ["as_run"], "seeds": 2 });
     without_slices(|| are_the_same_alone(&digits(), &both));
 }

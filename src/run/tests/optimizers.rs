@@ -33,9 +33,11 @@ fn runs_with_sgd_learn_and_go_on_with_the_same_bits() {
 fn every_optimizer_goes_on_with_the_same_bits_and_is_not_disturbed_by_measurements() {
     let set = images(IMAGES, [1, 4, 4], 0);
     for kind in OPTIMIZERS {
+        // One has a weight decay of its own.
+        let method = if kind.name == "adamw" { "redo" } else { "redo+l2_adam" };
         let plan = |interval: u64| {
             let settings = json!({
-                "training": { "optimizer": kind.name, "learning_rate": 0.01 }, "methods": ["redo+l2_adam"],
+                "training": { "optimizer": kind.name, "learning_rate": 0.01 }, "methods": [method],
                 "measure": { "interval": interval, "window": 3 }
             });
             plans(&ImageFacts::bare(IMAGES, "none"), &[&settings]).remove(0)
@@ -122,6 +124,48 @@ fn an_option_of_another_optimizer_is_refused_with_its_key() {
     assert!(message.contains("`training.momentum` is 1.5"), "{message}");
     let message = refused(json!({ "optimizer": "sdg" }));
     assert!(message.contains("`training.optimizer` is \"sdg\", expected one of adam, sgd"), "{message}");
+}
+
+#[test]
+fn the_scheduler_acts_on_every_optimizer_with_an_effective_step() {
+    let set = images(IMAGES, [1, 4, 4], 0);
+    for name in ["adamw", "rmsprop", "muon"] {
+        let settings = json!({
+            "training": { "optimizer": name, "learning_rate": 0.05 }, "schedules": ["floor_only"],
+            "measure": { "interval": 2, "window": 3 }, "control": { "floor": 1e-9 }
+        });
+        let plan = plans(&ImageFacts::bare(IMAGES, "none"), &[&settings]).remove(0);
+        let mut run = Run::new(&plan, &set).unwrap();
+        finish(&mut run);
+        assert!(run.learner().events().iter().all(|layer| layer.cooled > 0), "{name}: {:?}", run.learner().events());
+    }
+}
+
+#[test]
+fn an_optimizer_that_does_not_fit_the_method_or_the_network_is_refused_before_anything_runs() {
+    let of = |training: Value, method: &str, hidden: &[i64]| {
+        let experiment = json!({
+            "stream": { "tasks": 1, "epochs": 1 }, "training": training, "methods": ["relu", method], "schedules": ["constant"],
+            "network": { "hidden": hidden }, "seeds": 1
+        });
+        let experiment = Experiment::from_value(experiment, "test.json", "test").unwrap();
+        Plan::new(experiment, &ImageFacts::bare(300, "none")).map(|plan| plan.runs.len()).map_err(|e| e.to_string())
+    };
+    for method in ["l2_adam", "adamw"] {
+        let message = of(json!({ "optimizer": "adamw" }), method, &[8]).unwrap_err();
+        let expected = format!(
+            "`methods[1]` is \"{method}\", expected one that fits `training.optimizer` \"adamw\": the optimizer has a weight \
+             decay of its own, and the method brings another"
+        );
+        assert!(message.contains(&expected), "{message}");
+        assert_eq!(of(json!({ "optimizer": "adam" }), method, &[8]), Ok(2));
+    }
+    assert_eq!(of(json!({ "optimizer": "adamw" }), "l2_loss", &[8]), Ok(2));
+    let message = of(json!({ "optimizer": "muon" }), "l2_adam", &[8]).unwrap_err();
+    let expected = "`training.optimizer` is \"muon\", expected one that fits the network: Muon has nothing to do";
+    assert!(message.contains(expected), "{message}");
+    assert_eq!(of(json!({ "optimizer": "muon", "first_layer": "muon" }), "l2_adam", &[8]), Ok(2));
+    assert_eq!(of(json!({ "optimizer": "muon" }), "adamw", &[8, 8]), Ok(2));
 }
 
 /// The book's optimizer has no effective step.
