@@ -10,6 +10,9 @@ use crate::inspection::{Foreign, InspectionError, NewTask, Reading, Sources, com
 use crate::learner::Precision;
 use crate::model::{Model, NetworkOptions, Pass};
 
+/// Tensors with their names.
+type Named = Vec<(String, Tensor)>;
+
 const KINDS: [&str; 3] = [
     r#"{ "kind": "convolutional", "channels": [2, 3], "hidden": [5], "filters": 5, "stride": 1 }"#,
     r#"{ "kind": "residual", "channels": [2, 4], "blocks": 1, "groups": 2 }"#,
@@ -31,17 +34,17 @@ fn images() -> Tensor {
     Generator::named("images", 0).uniform(&[12, 1, 4, 4], 2.0, Kind::Double)
 }
 
-/// Reads a network of these options from tensors under names that `rename` makes.
+/// Reads a network of these options from its tensors once they are changed.
 fn read(
     options: &NetworkOptions,
     model: &dyn Model,
-    change: impl Fn(&mut Vec<(String, Tensor)>),
+    change: impl Fn(&mut Named),
 ) -> Result<Foreign, InspectionError> {
     let folder = tempfile::tempdir().unwrap();
     let (checkpoint, batch) = (folder.path().join("net"), folder.path().join("batch"));
     let mut state = State::default();
     model.save(&mut state);
-    let mut tensors: Vec<(String, Tensor)> = state.tensors.into_iter().collect();
+    let mut tensors: Named = state.tensors.into_iter().collect();
     change(&mut tensors);
     save(&checkpoint, &tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect::<Vec<_>>());
     let labels = Generator::named("labels", 0).labels(12, 3);
@@ -54,7 +57,7 @@ fn read(
 fn they_are_read_whole_and_measured_layer_by_layer() {
     for options in KINDS.map(options) {
         let model = network(&options);
-        let renamed = |tensors: &mut Vec<(String, Tensor)>| {
+        let renamed = |tensors: &mut Named| {
             tensors.iter_mut().for_each(|(name, _)| *name = format!("_orig_mod.module.{name}"));
         };
         let mut foreign = read(&options, model.as_ref(), renamed).unwrap();
@@ -78,8 +81,8 @@ fn they_are_read_whole_and_measured_layer_by_layer() {
 fn what_does_not_fit_is_refused_in_one_sentence() {
     let options = options(KINDS[1]);
     let model = network(&options);
-    let refuse = |change: &dyn Fn(&mut Vec<(String, Tensor)>), expected: &str| {
-        let message = read(&options, model.as_ref(), change).err().expect("it must be refused").to_string();
+    let refuse = |change: &dyn Fn(&mut Named), expected: &str| {
+        let message = read(&options, model.as_ref(), change).expect_err("it must be refused").to_string();
         assert!(message.contains(expected), "{message}");
     };
     let index = |tensors: &[(String, Tensor)], name: &str| tensors.iter().position(|(own, _)| own == name).unwrap();
