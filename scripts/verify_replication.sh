@@ -41,7 +41,7 @@ export_run() {
 # Five tasks of forty updates.
 short=(--set stream.tasks=5 --set stream.epochs=8)
 for arm in relu/constant relu/as_run crelu/constant l2_adam/constant l2_loss/constant wasserstein/constant; do
-    export_run quick $arm/seed-0 "${short[@]}"
+    export_run small $arm/seed-0 "${short[@]}"
 done
 for kind in label_permutation pixel_permutation; do
     export_run smoke-streams relu@kind=$kind@transition=0/cosine/seed-1
