@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Trains two tiny sweeps, reports on both, and computes the verdicts of that report a second time, with numpy and scipy; and
-# reads their event files with TensorBoard.
+# Trains two tiny sweeps, reports on both, and computes the verdicts of that report a second time, with numpy and scipy; reads
+# their event files with TensorBoard, and their rows with the notebook in examples/.
 # Takes a minute or two on two cores. PROGRAM: another build of the program; PYTHON: another Python, 3.11 or newer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,7 +10,7 @@ python=${PYTHON:-python3}
 program=$(realpath "${PROGRAM:-target/release/trainability}")
 
 # The packages that are there, or those of scripts/requirements.txt in a folder of their own.
-needed='import numpy, scipy.stats, tensorboard.backend.event_processing.event_accumulator'
+needed='import matplotlib, numpy, polars, scipy.stats, tensorboard.backend.event_processing.event_accumulator'
 if ! "$python" -c "$needed" 2>/dev/null; then
     own=target/verify-python
     if ! "$own/bin/python" -c "$needed" 2>/dev/null; then
@@ -49,6 +49,8 @@ run report made-up
 run export made-up --format parquet
 
 "$python" "$root/scripts/verify_tensorboard.py" results/verify
+run export results/verify
+SWEEP=results/verify "$python" "$root/scripts/run_notebook.py" "$root/examples/read_a_sweep.ipynb" pictures
 for table in ordering claims; do
     echo "$table.csv, computed a second time:"
     "$python" "$root/scripts/verify_$table.py" results/verify results/verify-replay --out both

@@ -7,6 +7,8 @@ use clap::{Parser, Subcommand};
 use trainability_report::program::{ExportArguments, ReportArguments};
 
 mod data;
+mod export_run;
+mod planning;
 mod probe;
 mod replay;
 mod status;
@@ -27,6 +29,7 @@ enum Command {
     Sweep(Box<sweep::Sweep>),
     Report(ReportArguments),
     Export(ExportArguments),
+    ExportRun(export_run::ExportRunArguments),
     Status(status::StatusArguments),
     Probe(Box<probe::ProbeArguments>),
     Replay(replay::ReplayArguments),
@@ -54,6 +57,7 @@ impl Arguments {
                 export.run()?;
                 Ok(ExitCode::SUCCESS)
             }
+            Command::ExportRun(export) => export.run(),
             Command::Status(status) => status.run(),
             Command::Probe(probe) => probe.run(),
             Command::Replay(replay) => replay.run(),

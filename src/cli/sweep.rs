@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use trainability_record::label;
 
-use crate::data::{ImageSet, load, load_with_test};
-use crate::experiment::{Engine, Experiment, ImageFacts, MOST_SEEDS, Plan, SlurmOptions, same_arms};
+use super::planning::plan;
+use crate::data::ImageSet;
+use crate::experiment::{Engine, Experiment, MOST_SEEDS, SlurmOptions, same_arms};
 use crate::run::DeviceOption;
 use crate::sweep::{
     Call, Foresight, ProgressDisplay, Shard, Signals, Submission, SweepOptions, SweepOutcome, carry_out, choose,
@@ -132,11 +133,7 @@ impl Sweep {
         };
         let in_lockstep = experiment.engine == Engine::Lockstep;
         let arguments = self.arguments_of_a_shard();
-        let load = if experiment.asks_for_test_images() { load_with_test } else { load };
-        let set = load(&experiment.data.set, experiment.data.folder.as_deref())
-            .with_context(|| format!("{}: at `data`", self.config.display()))?;
-        let facts = ImageFacts::of(&set);
-        let plan = Plan::new(experiment, &facts)?;
+        let (plan, set) = plan(experiment, &self.config)?;
         let chosen = choose(&plan, self.only.as_deref())?;
         for sentence in same_arms(&chosen) {
             eprintln!("note: {sentence}");

@@ -1,6 +1,6 @@
 //! A run's state as one file: tensors in safetensors format, everything else as JSON in its header.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{self, Write};
 use std::ops::Range;
@@ -77,8 +77,17 @@ fn dtype(kind: Kind) -> Result<Dtype, CheckpointError> {
 /// # Errors
 /// A tensor of a type that checkpoints do not hold.
 pub fn to_bytes(state: &State) -> Result<Vec<u8>, CheckpointError> {
-    let mut raw = Vec::with_capacity(state.tensors.len());
-    for (name, tensor) in &state.tensors {
+    let values = BLANK_DIGEST.to_owned() + &serde_json::to_string(&state.values)?;
+    serialised(&state.tensors, Some(HashMap::from([(VALUES.to_owned(), values)])))
+}
+
+/// Tensors, which lie in main memory, in safetensors format.
+pub(super) fn serialised(
+    tensors: &BTreeMap<String, Tensor>,
+    header: Option<HashMap<String, String>>,
+) -> Result<Vec<u8>, CheckpointError> {
+    let mut raw = Vec::with_capacity(tensors.len());
+    for (name, tensor) in tensors {
         let mut bytes = vec![0u8; tensor.numel() * tensor.kind().elt_size_in_bytes()];
         tensor.contiguous().copy_data_u8(&mut bytes, tensor.numel());
         let shape: Vec<usize> = tensor.size().into_iter().map(|length| length as usize).collect();
@@ -88,9 +97,7 @@ pub fn to_bytes(state: &State) -> Result<Vec<u8>, CheckpointError> {
     for (name, dtype, shape, bytes) in &raw {
         views.push((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes)?));
     }
-    let values = BLANK_DIGEST.to_owned() + &serde_json::to_string(&state.values)?;
-    let header = HashMap::from([(VALUES.to_owned(), values)]);
-    Ok(safetensors::serialize(views, Some(header))?)
+    Ok(safetensors::serialize(views, header)?)
 }
 
 /// The state that [`to_bytes`] wrote.

@@ -51,6 +51,8 @@ pub(super) struct UpdateInputs {
     pub(super) inputs: Inputs,
     /// B, Int64.
     pub(super) labels: Tensor,
+    /// Which of the stream's images they are, B, Int64.
+    pub(super) rows: Tensor,
 }
 
 /// Everything that a run carries from one update to the next.
@@ -231,7 +233,7 @@ impl Run {
     /// The next update of the task.
     pub(super) fn update(&mut self) -> Result<Vec<ControlRow>, RunDiverged> {
         let progress = self.next_progress();
-        let UpdateInputs { inputs, labels } = self.next_minibatch();
+        let UpdateInputs { inputs, labels, .. } = self.next_minibatch();
         let update = self.learner.update_in(inputs, &labels, progress, task_of(&self.stream));
         self.take_in(update, progress)
     }
@@ -258,7 +260,7 @@ impl Run {
         self.images.follow(self.stream.minibatch_images());
         let inputs = self.images.inputs(&batch.rows);
         self.count_seconds("data", start);
-        UpdateInputs { inputs, labels: batch.labels }
+        UpdateInputs { inputs, labels: batch.labels, rows: batch.rows }
     }
 
     /// Takes note of an update that was made.
@@ -374,7 +376,7 @@ impl Run {
     }
 }
 
-fn task_of(stream: &Stream) -> Task<'_> {
+pub(super) fn task_of(stream: &Stream) -> Task<'_> {
     Task { inputs: stream.images(), chosen: stream.chosen(), labels: stream.labels() }
 }
 

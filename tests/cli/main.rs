@@ -6,6 +6,7 @@ mod checkout;
 #[cfg(unix)]
 mod cost;
 mod data;
+mod export_run;
 mod failures;
 mod files;
 mod fork;

@@ -35,11 +35,7 @@ fn images() -> Tensor {
 }
 
 /// Reads a network of these options from its tensors once they are changed.
-fn read(
-    options: &NetworkOptions,
-    model: &dyn Model,
-    change: impl Fn(&mut Named),
-) -> Result<Foreign, InspectionError> {
+fn read(options: &NetworkOptions, model: &dyn Model, change: impl Fn(&mut Named)) -> Result<Foreign, InspectionError> {
     let folder = tempfile::tempdir().unwrap();
     let (checkpoint, batch) = (folder.path().join("net"), folder.path().join("batch"));
     let mut state = State::default();

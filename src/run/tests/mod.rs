@@ -13,6 +13,7 @@ use crate::schedule::SCHEDULES;
 use crate::testing::runs::{self, begin, finish, state_of};
 
 mod convolutional;
+mod export;
 mod indicators;
 mod lockstep;
 mod networks;
