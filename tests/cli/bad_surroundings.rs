@@ -23,7 +23,7 @@ fn images_that_are_missing_or_damaged() {
     let mut labels = Idx { dimensions: vec![48], values: vec![0; 48] };
     labels.values[7] = 10;
     work.write(&label_file, labels.encode());
-    refuse(&[&label_file, "label 10 at place 7", "below the number of classes, 10"]);
+    refuse(&[&label_file, "label 10 at place 7", "labels should go from 0 to 9"]);
     work.write(&label_file, Idx { dimensions: vec![3], values: vec![0; 3] }.encode());
     refuse(&["48 images", "3 labels", "one for each image"]);
     fs::remove_file(work.path(&label_file)).unwrap();
@@ -103,7 +103,7 @@ fn arguments_that_make_no_sense() {
     refuse(&["--seeds", "0..99999999999"], &["--seeds is \"0..99999999999\", expected at most 10000 seeds"]);
     refuse(&["--only", "foo/*"], &["--only foo/* chooses none of the 2 runs", "like relu/constant/seed-0"]);
     refuse(&["--only", "[a"], &["--only [a is no pattern", "'relu/*/*'", "unclosed character class"]);
-    refuse(&["--jobs", "0"], &["--jobs is 0, expected at least 1"]);
+    refuse(&["--jobs", "0"], &["--jobs is \"0\", expected a whole number, at least 1"]);
     for seconds in ["-1", "x", "inf", "NaN", ""] {
         let given = format!("--checkpoint-every={seconds}");
         refuse(&[&given], &[&format!("--checkpoint-every is {seconds:?}, expected a number of seconds, 0 or above")]);
