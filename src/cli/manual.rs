@@ -37,7 +37,6 @@ pub(super) struct Manual {
 impl Manual {
     pub(super) fn run(self, mut command: Command) -> Result<ExitCode> {
         command.build();
-        let version = command.get_version().unwrap_or_default().to_owned();
         let page = match &self.subcommand {
             None => command,
             Some(name) => {
@@ -49,7 +48,8 @@ impl Manual {
             }
         };
         let mut roff = Vec::new();
-        clap_mangen::Man::new(page).source(format!("trainability {version}")).render(&mut roff)?;
+        let source = concat!("trainability ", env!("CARGO_PKG_VERSION"));
+        clap_mangen::Man::new(page).source(source).render(&mut roff)?;
         Reader(io::stdout().lock()).write_all(&roff)?;
         Ok(ExitCode::SUCCESS)
     }
