@@ -142,7 +142,9 @@ impl Sweep {
         for sentence in same_arms(&chosen) {
             eprintln!("note: {sentence}");
         }
-        if let Some(file) = self.out.as_deref().and_then(|out| out.ancestors().find(|path| path.is_file())) {
+        let in_the_way = self.out.as_deref().and_then(|out| out.ancestors().find(|path| path.is_file()));
+        // Whoever writes there finds out by himself.
+        if let Some(file) = in_the_way.filter(|_| self.dry_run) {
             bail!("--out leads to {}, which is a file, expected a folder", file.display());
         }
         let own = self.out.unwrap_or_else(|| PathBuf::from("results").join(&plan.name));

@@ -13,7 +13,7 @@ use super::file::{Experiment, set};
 use super::grid_keys::may_vary;
 use super::labels::names;
 use super::schedule::SchedulePlan;
-use super::wanted::Wanted;
+use super::wanted::WantedRuns;
 use crate::data::{DataOptions, ImageSet, ImageShape};
 use crate::model::NetworkOptions;
 use crate::run::{MethodPlan, RunPlan};
@@ -91,7 +91,7 @@ impl Plan {
         let (mut arms, mut folders) = (Vec::new(), BTreeSet::new());
         for point in grid(&experiment)? {
             let (suffix, point) = point;
-            let wanted = Wanted { seeds: &seeds, suffix: &suffix, runs: wanted };
+            let wanted = WantedRuns { seeds: &seeds, suffix: &suffix, runs: wanted };
             let arms_of_point = point.and_then(|point| arms_of(&point, images, &wanted));
             let [methods, schedules] = names(&experiment);
             let arms_of_point = wanted.unless_left_out(arms_of_point, [methods, with_constant(&schedules)])?;
@@ -188,7 +188,11 @@ fn point(
 }
 
 /// The arms of one point of the grid, each with a run a seed.
-fn arms_of(experiment: &Experiment, images: &ImageFacts, wanted: &Wanted) -> Result<Vec<Vec<RunPlan>>, ConfigError> {
+fn arms_of(
+    experiment: &Experiment,
+    images: &ImageFacts,
+    wanted: &WantedRuns,
+) -> Result<Vec<Vec<RunPlan>>, ConfigError> {
     let count = count_images(experiment, images)?;
     if experiment.training.batch_size > count {
         let expected = format!("at most {count}, the number of images");

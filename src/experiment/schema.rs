@@ -83,6 +83,7 @@ fn take_definitions(schema: &mut Value) -> Map<String, Value> {
 /// A schema of its own as a part of another, whose definitions take up its own. Types have one name each in this workspace.
 fn hoisted(mut schema: Value, definitions: &mut Map<String, Value>) -> Value {
     definitions.extend(take_definitions(&mut schema));
+    let mut schema = resolved(&json!({ "$defs": definitions }), &schema).clone();
     if let Some(schema) = schema.as_object_mut() {
         schema.retain(|key, _| key != SCHEMA_KEY && key != "title");
     }

@@ -4,7 +4,7 @@ use super::error::ConfigError;
 
 /// Which runs at a point of the grid are wanted.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted<'a> {
+pub(super) struct WantedRuns<'a> {
     /// The seeds of the sweep.
     pub(super) seeds: &'a [u64],
     /// What the point adds to the label of a method.
@@ -13,7 +13,7 @@ pub(super) struct Wanted<'a> {
     pub(super) runs: &'a dyn Fn(&str) -> bool,
 }
 
-impl Wanted<'_> {
+impl WantedRuns<'_> {
     /// What was read, or nothing where it was refused and none of its runs is wanted. These have the names of these methods
     /// and of these schedules; an entry without a name may be of any run.
     ///

@@ -95,7 +95,7 @@ impl StreamOptions {
     ///
     /// # Errors
     /// The first value that cannot be.
-    pub fn check(&self) -> Result<(), OptionError> {
+    pub(crate) fn check(&self) -> Result<(), OptionError> {
         let Some(kind) = stream(&self.kind) else {
             let known: Vec<&str> = STREAMS.iter().map(|kind| kind.name).collect();
             let expected = expected_one_of(&self.kind, &known);

@@ -9,7 +9,7 @@ mod event_file;
 mod execute;
 mod folder;
 mod fork;
-pub mod glossary;
+mod glossary;
 mod lease;
 mod listener;
 mod memory;

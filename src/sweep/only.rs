@@ -10,10 +10,10 @@ use crate::run::RunPlan;
 
 /// The runs that any of some patterns chooses; all of them where there is no pattern.
 #[derive(Debug)]
-pub(crate) struct Only(Vec<Pattern>);
+pub(crate) struct Only(Vec<RunPattern>);
 
 #[derive(Debug)]
-struct Pattern {
+struct RunPattern {
     text: String,
     glob: GlobMatcher,
 }
@@ -26,7 +26,7 @@ impl Only {
             let whole = text.trim_end_matches('/');
             let refused =
                 |error: globset::Error| SweepError::Pattern { pattern: text.clone(), reason: error.kind().to_string() };
-            Ok(Pattern { text: text.clone(), glob: Glob::new(whole).map_err(refused)?.compile_matcher() })
+            Ok(RunPattern { text: text.clone(), glob: Glob::new(whole).map_err(refused)?.compile_matcher() })
         };
         Ok(Only(patterns.iter().map(compile).collect::<Result<_, SweepError>>()?))
     }
@@ -58,7 +58,7 @@ impl Only {
     }
 }
 
-impl Pattern {
+impl RunPattern {
     /// Whether it is a pattern of a folder in which the run lies: `relu/constant` is one of `relu/constant/seed-0`.
     fn is_above(&self, name: &str) -> bool {
         name.match_indices('/').any(|(end, _)| self.glob.is_match(&name[..end]))

@@ -243,7 +243,7 @@ fn labels_that_lead_elsewhere_or_pass_for_something_else() {
 
 #[test]
 fn grids_over_what_cannot_vary() {
-    refuse(&[("grid", json!({ "stream.task": [1, 2] }))], &["`stream.task`", "unknown field", "`tasks`"]);
+    refuse(&[("grid", json!({ "stream.task": [1, 2] }))], &["`stream.task`", "there is no key", "did you mean tasks?"]);
     refuse(&[("grid", json!({ "stream.tasks": [1, 0] }))], &["`stream.tasks` is 0, expected at least 1"]);
     for key in ["seeds", "methods", "data.folder", "grid"] {
         refuse(&[("grid", json!({ key: [1, 2] }))], &["`grid` is over", key, "`data.images` or a key of stream"]);
