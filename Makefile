@@ -6,7 +6,7 @@ SECONDS ?= 60
 PROGRAM := target/release/trainability
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test gpu test-slurm faults run-all quick smoke paper reference same-numbers report data bench fuzz book clean
+.PHONY: help setup build test gpu test-slurm faults run-all quick smoke paper reference same-numbers report data bench fuzz deny book clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,6 +99,11 @@ fuzz: setup ## search for files that break a reader, for SECONDS=60 each (TARGET
 	@cd fuzz && for target in $(or $(TARGET),$(notdir $(wildcard fuzz/seeds/*))); do \
 	mkdir -p corpus/$$target && cargo fuzz run --sanitizer none $$target corpus/$$target seeds/$$target -- \
 	-max_total_time=$(SECONDS) -max_len=12300 -rss_limit_mb=2048 -timeout=30 -print_final_stats=1 || exit 1; done
+
+# The list of known holes is fetched from GitHub; without a network: make deny CHECKS='licenses bans sources'.
+deny: ## hold the licences, the sources and the known holes of all dependencies against deny.toml
+	@cargo deny --version >/dev/null 2>&1 || { echo "make deny needs cargo-deny: cargo install --locked cargo-deny" >&2; exit 1; }
+	@cargo deny --all-features check $(CHECKS)
 
 book: ## build the documentation with mdBook, into target/book
 	@mdbook --version >/dev/null 2>&1 || { echo "make book needs mdBook: cargo install --locked mdbook; docs/SUMMARY.md reads well without" >&2; exit 1; }

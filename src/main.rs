@@ -2,25 +2,21 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use trainability::cli::{Arguments, sentence};
+use trainability_record::text::printable;
+use trainability_report::program::complaint;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) if error.use_stderr() => {
-            let text = error.to_string();
-            // The complaint, which may go on in further lines, without the usage after it.
-            let complaint: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
-            eprintln!("{} (--help tells what there is)", complaint.join(" "));
-            return ExitCode::FAILURE;
-        }
+    let told = match Arguments::try_parse() {
+        Ok(arguments) => arguments.run().map_err(|error| sentence(&error)),
+        Err(error) if error.use_stderr() => Err(printable(&complaint(&error, &Arguments::command())).into_owned()),
         Err(help) => help.exit(),
     };
-    match arguments.run() {
+    match told {
         Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {}", sentence(&error));
+        Err(told) => {
+            eprintln!("error: {told}");
             ExitCode::FAILURE
         }
     }

@@ -44,3 +44,32 @@ pub fn check_coefficient(coefficient: f64) -> Result<f64, OptionError> {
     check("coefficient", coefficient, coefficient.is_finite() && coefficient > 0.0, expected)?;
     Ok(coefficient)
 }
+
+/// The names that may have been meant by one that there is not, for the end of a sentence; nothing where none is near. A name
+/// is near that differs in few letters, or goes on where this one ends.
+///
+/// ```
+/// use trainability_baselines::options::did_you_mean;
+///
+/// assert_eq!(did_you_mean("ReLu", ["crelu", "relu"]), " (did you mean relu?)");
+/// assert_eq!(did_you_mean("l2", ["relu", "l2_adam", "l2_loss"]), " (did you mean l2_adam or l2_loss?)");
+/// assert_eq!(did_you_mean("dropout", ["relu", "redo"]), "");
+/// ```
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let plain = |name: &str| name.trim().to_lowercase().replace(['-', ' '], "_");
+    let (name, known) = (plain(name), Vec::from_iter(known));
+    let distance = |other: &str| strsim::damerau_levenshtein(&name, &plain(other));
+    let most = |other: &str| name.len().max(other.len()).div_ceil(3).min(3);
+    let near = known.iter().map(|other| (distance(other), *other)).filter(|(edits, other)| *edits <= most(other));
+    let guesses = match near.min() {
+        Some((_, nearest)) => vec![nearest],
+        None if name.len() < 2 => Vec::new(),
+        None => known.into_iter().filter(|other| plain(other).starts_with(&name)).take(3).collect(),
+    };
+    if guesses.is_empty() { String::new() } else { format!(" (did you mean {}?)", guesses.join(" or ")) }
+}
+
+/// What is expected in the place of a name that is in no registry: those that there are, and the nearest.
+pub fn expected_one_of(name: &str, known: &[&str]) -> String {
+    format!("one of {}{}", known.join(", "), did_you_mean(name, known.iter().copied()))
+}

@@ -44,7 +44,7 @@ impl ExportRunArguments {
             bail!("--run is {:?}, expected the name of one run, such as relu/constant/seed-0", self.run);
         };
         experiment.set_seeds(vec![seed]);
-        let (plan, set) = plan(experiment, &self.config)?;
+        let (plan, set) = plan(experiment, &self.config, &|name| name == self.run)?;
         let Some(run) = plan.runs.iter().find(|run| run.name() == self.run) else {
             let names: Vec<String> = plan.runs.iter().map(|run| run.name()).collect();
             let guess = label::nearest(&self.run, names.iter().map(String::as_str)).unwrap_or(&names[0]);

@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use trainability_report::program::{ExportArguments, ReportArguments};
 
 mod data;
 mod export_run;
+mod manual;
 mod planning;
 mod probe;
 mod replay;
@@ -18,7 +19,7 @@ mod sweep;
 /// methods, measures per layer how noisy the gradient and how volatile the curvature is, steers each layer's learning
 /// rate by those two, and scores which measurement really predicts the loss of trainability.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version = env!("TRAINABILITY_VERSION"), max_term_width = 100)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -34,6 +35,9 @@ enum Command {
     Probe(Box<probe::ProbeArguments>),
     Replay(replay::ReplayArguments),
     Data(data::Data),
+    Completions(manual::Completions),
+    #[command(name = "man")]
+    Manual(manual::Manual),
 }
 
 /// An error and its causes in one line, without a cause that the message before it has told already.
@@ -62,6 +66,8 @@ impl Arguments {
             Command::Probe(probe) => probe.run(),
             Command::Replay(replay) => replay.run(),
             Command::Data(data) => data.run(),
+            Command::Completions(completions) => completions.run(Arguments::command()),
+            Command::Manual(manual) => manual.run(Arguments::command()),
         }
     }
 }

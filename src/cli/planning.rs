@@ -7,11 +7,12 @@ use anyhow::{Context, Result};
 use crate::data::{ImageSet, load, load_with_test};
 use crate::experiment::{Experiment, ImageFacts, Plan};
 
-/// The plan of the experiment that stands in a file, and its images.
-pub(super) fn plan(experiment: Experiment, config: &Path) -> Result<(Plan, ImageSet)> {
+/// The plan of the experiment that stands in a file, and its images. What is refused of runs that are not wanted, by name, is no
+/// error.
+pub(super) fn plan(experiment: Experiment, config: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<(Plan, ImageSet)> {
     let load = if experiment.asks_for_test_images() { load_with_test } else { load };
     let set = load(&experiment.data.set, experiment.data.folder.as_deref())
         .with_context(|| format!("{}: at `data`", config.display()))?;
     let facts = ImageFacts::of(&set);
-    Ok((Plan::new(experiment, &facts)?, set))
+    Ok((Plan::wanting(experiment, &facts, wanted)?, set))
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use trainability_record::text::printable;
+use trainability_report::program::need_sweep;
 
 use crate::sweep::write_rates;
 
@@ -24,6 +25,7 @@ pub(super) struct ReplayArguments {
 
 impl ReplayArguments {
     pub(super) fn run(self) -> Result<ExitCode> {
+        need_sweep(&self.results)?;
         let folder = self.results.join("replay");
         for arm in write_rates(&self.results, self.schedules.as_deref())? {
             let said = match arm.seeds {

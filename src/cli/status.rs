@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use trainability_record::text::printable;
+use trainability_report::program::need_sweep;
 
 use crate::sweep::survey;
 
@@ -30,6 +31,7 @@ pub(super) struct StatusArguments {
 
 impl StatusArguments {
     pub(super) fn run(self) -> Result<ExitCode> {
+        need_sweep(&self.results)?;
         loop {
             let survey = survey(&self.results, self.verify)?;
             let text =

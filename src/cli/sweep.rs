@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use trainability_record::label;
 
@@ -14,8 +15,7 @@ use crate::data::ImageSet;
 use crate::experiment::{Engine, Experiment, MOST_SEEDS, SlurmOptions, same_arms};
 use crate::run::DeviceOption;
 use crate::sweep::{
-    Call, Foresight, ProgressDisplay, Shard, Signals, Submission, SweepOptions, SweepOutcome, carry_out, choose,
-    foresee,
+    Call, Foresight, Only, ProgressDisplay, Shard, Signals, Submission, SweepOptions, SweepOutcome, carry_out, foresee,
 };
 
 /// Train every method under every schedule with every seed of an experiment. Calling again goes on: what is unfinished
@@ -32,11 +32,12 @@ pub(crate) struct Sweep {
     #[arg(long)]
     device: Option<DeviceOption>,
     /// Runs at the same time [default: the number of cores]
-    #[arg(long)]
+    #[arg(long, value_parser = jobs, allow_negative_numbers = true)]
     jobs: Option<usize>,
-    /// Only runs whose name METHOD/SCHEDULE/seed-N matches a pattern, such as 'relu/*/*'
-    #[arg(long, value_name = "GLOB")]
-    only: Option<String>,
+    /// Only runs whose name METHOD/SCHEDULE/seed-N matches a pattern, such as 'relu/*/*', or begins with it, as with
+    /// relu/constant (may be repeated: runs that match any of them)
+    #[arg(long, value_name = "GLOB", value_parser = NonEmptyStringValueParser::new())]
+    only: Vec<String>,
     /// Only the K-th of N shares of these runs, such as 3/16: N processes, on one machine or several, train them all in
     /// one results folder
     #[arg(long, value_name = "K/N", default_value = "1/1")]
@@ -124,7 +125,6 @@ impl Sweep {
             anyhow!("--{} is {}, expected {}", wrong.key.replace('_', "-"), wrong.found, wrong.expected)
         })?;
         let jobs = match self.jobs {
-            Some(0) => bail!("--jobs is 0, expected at least 1"),
             Some(jobs) => jobs,
             None if by_slurm => slurm.cpus.unwrap_or(1),
             // A GPU is one for all, and has no need of others beside those in lock step.
@@ -133,10 +133,16 @@ impl Sweep {
         };
         let in_lockstep = experiment.engine == Engine::Lockstep;
         let arguments = self.arguments_of_a_shard();
-        let (plan, set) = plan(experiment, &self.config)?;
-        let chosen = choose(&plan, self.only.as_deref())?;
+        let only = Only::new(&self.only)?;
+        let (plan, set) = plan(experiment, &self.config, &|run| only.may_choose(run))?;
+        let chosen = only.choose(&plan.runs)?;
         for sentence in same_arms(&chosen) {
             eprintln!("note: {sentence}");
+        }
+        let in_the_way = self.out.as_deref().and_then(|out| out.ancestors().find(|path| path.is_file()));
+        // Whoever writes there finds out by himself.
+        if let Some(file) = in_the_way.filter(|_| self.dry_run) {
+            bail!("--out leads to {}, which is a file, expected a folder", file.display());
         }
         let own = self.out.unwrap_or_else(|| PathBuf::from("results").join(&plan.name));
         let (out, fork_of) = match &self.fork {
@@ -180,15 +186,20 @@ impl Sweep {
     fn arguments_of_a_shard(&self) -> Vec<String> {
         let valued = |name: &str, value: Option<String>| value.map(|value| format!("--{name}={value}"));
         let set = self.set.iter().map(|setting| format!("--set={setting}"));
+        let only = self.only.iter().map(|pattern| format!("--only={pattern}"));
         let others = [
             valued("device", self.device.as_ref().map(ToString::to_string)),
-            valued("only", self.only.clone()),
             valued("seeds", self.seeds.clone()),
             valued("checkpoint-every", Some(self.checkpoint_every.clone())),
             self.log.map(|Log::Tensorboard| "--log=tensorboard".to_owned()),
             self.fail_fast.then(|| "--fail-fast".to_owned()),
         ];
-        [self.config.display().to_string()].into_iter().chain(set).chain(others.into_iter().flatten()).collect()
+        [self.config.display().to_string()]
+            .into_iter()
+            .chain(set)
+            .chain(only)
+            .chain(others.into_iter().flatten())
+            .collect()
     }
 }
 
@@ -267,6 +278,11 @@ fn conclude(outcome: &SweepOutcome, options: &SweepOptions) -> ExitCode {
     }
 }
 
+fn jobs(text: &str) -> Result<usize, String> {
+    let jobs = text.parse().ok().filter(|jobs: &usize| *jobs > 0);
+    jobs.ok_or_else(|| "expected a whole number, at least 1".to_owned())
+}
+
 /// `0..5` or `0,3,4`.
 fn parse_seeds(text: &str) -> Result<Vec<u64>> {
     let number = |text: &str| text.trim().parse::<u64>().ok();
@@ -278,7 +294,15 @@ fn parse_seeds(text: &str) -> Result<Vec<u64>> {
     };
     let seeds = seeds.unwrap_or_default();
     if seeds.is_empty() {
-        bail!("--seeds is {text:?}, expected a range such as 0..5 or a list such as 0,3,4");
+        let instead = match text.split_once("..").and_then(|(first, end)| number(first).zip(number(end))) {
+            Some((first, end)) => {
+                let low = first.min(end);
+                let high = first.max(end).max(low.saturating_add(1));
+                format!("an end above the beginning, such as {low}..{high}")
+            }
+            None => "a range such as 0..5 or a list such as 0,3,4".to_owned(),
+        };
+        bail!("--seeds is {text:?}, expected {instead}");
     }
     if seeds.len() > MOST_SEEDS {
         bail!("--seeds is {text:?}, expected at most {MOST_SEEDS} seeds");

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::image_set::{find, need_folder};
+use super::image_set::{check_labels, find, need_folder};
 use super::{DataError, ImageSet};
 
 /// The files of the training images, in order.
@@ -84,13 +84,10 @@ fn read_batch(
     if records.is_empty() || !rest.is_empty() {
         return Err(DataError::CifarLength { path: path.to_owned(), found: bytes.len(), record: RECORD });
     }
+    let of_records: Vec<u8> = records.iter().map(|[label, ..]| *label).collect();
+    check_labels(path, &of_records, classes)?;
+    labels.extend(of_records);
     images.reserve_exact(records.len() * PIXELS);
-    for (index, [label, pixels @ ..]) in records.iter().enumerate() {
-        if *label >= classes {
-            return Err(DataError::LabelOutOfRange { path: path.to_owned(), index, label: *label, classes });
-        }
-        labels.push(*label);
-        images.extend(pixels);
-    }
+    records.iter().for_each(|[_, pixels @ ..]| images.extend(pixels));
     Ok(())
 }

@@ -9,12 +9,14 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// No set has this name.
-    #[error("there is no image set `{name}`, only {known}")]
+    #[error("there is no image set `{name}`, only {known}{guess}")]
     UnknownSet {
         /// The name that was asked for.
         name: String,
         /// The names that there are.
         known: String,
+        /// Which may have been meant, if any is near.
+        guess: String,
     },
     /// The set may lie anywhere, and no folder was named.
     #[error("the image set `{name}` needs a folder, in `data.folder` of an experiment or after --folder")]
@@ -47,15 +49,17 @@ pub enum DataError {
         command: &'static str,
     },
     /// There is no such folder.
-    #[error("there is no folder {folder}, which should hold the files {names}")]
+    #[error("there is no folder {folder}, which should hold the files {names}{advice}")]
     MissingFolder {
         /// The folder that was searched.
         folder: PathBuf,
         /// The names that the files may have.
         names: String,
+        /// What may have been meant, for the end of the sentence.
+        advice: String,
     },
     /// A folder lacks a file.
-    #[error("{folder} has no {wanted}: the file should be called {names}")]
+    #[error("{folder} has no {wanted}: the file should be called {names}{advice}")]
     MissingFile {
         /// The folder that was searched.
         folder: PathBuf,
@@ -63,6 +67,8 @@ pub enum DataError {
         wanted: &'static str,
         /// The names that it may have.
         names: String,
+        /// Where it is instead, for the end of the sentence.
+        advice: String,
     },
     /// A file cannot be read.
     #[error("cannot read {path}: {problem}")]
@@ -124,7 +130,7 @@ pub enum DataError {
         labels: usize,
     },
     /// A label names no class.
-    #[error("{path} has the label {label} at place {index}: labels should be below the number of classes, {classes}")]
+    #[error("{path} has the label {label} at place {index}: labels should go from 0 to {}{advice}", .classes - 1)]
     LabelOutOfRange {
         /// The file of the labels.
         path: PathBuf,
@@ -134,6 +140,8 @@ pub enum DataError {
         label: u8,
         /// The number of classes.
         classes: u8,
+        /// What the labels are instead, for the end of the sentence.
+        advice: String,
     },
     /// The images show nothing.
     #[error("all pixels of the images in {folder} are {value}: they should differ somewhere")]
@@ -157,7 +165,7 @@ pub enum DataError {
         expected: [usize; 3],
     },
     /// The set is not the one that its name promises.
-    #[error("the {part} in {folder} have the SHA-256 {found}, and those of `{name}` have {expected}: run `{command}`")]
+    #[error("the {part} in {folder} have the SHA-256 {found}, and those of `{name}` have {expected}: {advice}")]
     Checksum {
         /// The set.
         name: String,
@@ -169,8 +177,8 @@ pub enum DataError {
         found: String,
         /// The checksum of the set.
         expected: &'static str,
-        /// The command that brings the right one.
-        command: &'static str,
+        /// What to do.
+        advice: String,
     },
 }
 

@@ -103,9 +103,7 @@ impl ImageSet {
             let labels = labels.len();
             return Err(DataError::CountMismatch { images_path, images: count, labels_path, labels });
         }
-        if let Some(index) = labels.iter().position(|&label| label >= classes) {
-            return Err(DataError::LabelOutOfRange { path: labels_path, index, label: labels[index], classes });
-        }
+        check_labels(&labels_path, &labels, classes)?;
         Ok(ImageSet::new(name, images.values, [count, 1, rows, columns], labels, classes))
     }
 
@@ -174,15 +172,54 @@ impl ImageSet {
     }
 }
 
+/// Refuses a label that is not below `classes`.
+pub(super) fn check_labels(path: &Path, labels: &[u8], classes: u8) -> Result<(), DataError> {
+    let Some(index) = labels.iter().position(|&label| label >= classes) else { return Ok(()) };
+    let [least, most] = [labels.iter().min(), labels.iter().max()].map(|label| label.copied().unwrap_or_default());
+    let advice = match (least, most) {
+        (1, most) if most == classes => format!(", and these go from 1 to {most}: subtract 1 from each"),
+        (least, most) => format!(", and these go from {least} to {most}"),
+    };
+    Err(DataError::LabelOutOfRange { path: path.to_owned(), index, label: labels[index], classes, advice })
+}
+
 /// Refuses a folder that is not there; `names` are the files that it should hold.
 pub(super) fn need_folder(folder: &Path, names: String) -> Result<(), DataError> {
-    if folder.is_dir() { Ok(()) } else { Err(DataError::MissingFolder { folder: folder.to_owned(), names }) }
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let advice = if folder.is_file() {
+        "; this is a file, expected the folder in which it lies"
+    } else if folder.starts_with("~") {
+        "; ~ stands for the home folder in a shell alone, expected its whole path"
+    } else {
+        ""
+    };
+    Err(DataError::MissingFolder { folder: folder.to_owned(), names, advice: advice.to_owned() })
 }
 
 /// The first file of a folder that has one of these names.
 pub(super) fn find(folder: &Path, wanted: &'static str, names: &[String]) -> Result<PathBuf, DataError> {
     let found = names.iter().map(|name| folder.join(name)).find(|path| path.is_file());
-    found.ok_or_else(|| DataError::MissingFile { folder: folder.to_owned(), wanted, names: names.join(" or ") })
+    found.ok_or_else(|| {
+        let below = find_below(folder, names, DEEPEST).map(|folder| format!("; {} has it", folder.display()));
+        let (folder, names, advice) = (folder.to_owned(), names.join(" or "), below.unwrap_or_default());
+        DataError::MissingFile { folder, wanted, names, advice }
+    })
+}
+
+/// How far below a folder its files are looked for: torchvision puts them into MNIST/raw.
+const DEEPEST: usize = 3;
+
+/// The first folder below one, by name, that has a file of one of these names.
+fn find_below(folder: &Path, names: &[String], depth: usize) -> Option<PathBuf> {
+    let depth = depth.checked_sub(1)?;
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().take(1000).map(|entry| entry.path());
+    let mut folders: Vec<PathBuf> = entries.filter(|path| path.is_dir() && !path.is_symlink()).collect();
+    folders.sort();
+    let has = |folder: &&PathBuf| names.iter().any(|name| folder.join(name).is_file());
+    let here = folders.iter().find(has).cloned();
+    here.or_else(|| folders.iter().find_map(|folder| find_below(folder, names, depth)))
 }
 
 fn plain_or_gzipped(names: &[&str]) -> Vec<String> {

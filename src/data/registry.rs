@@ -3,6 +3,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use trainability_baselines::options::did_you_mean;
+
 use super::cifar::TEST_BATCH_FILE;
 use super::image_set::TEST_IMAGE_FILES;
 use super::{DataError, ImageSet};
@@ -156,7 +158,8 @@ impl Place {
     fn of(name: &str, folder: Option<&Path>) -> Result<Place, DataError> {
         let Some(entry) = SETS.iter().find(|entry| entry.name == name) else {
             let known = SETS.iter().map(|entry| format!("`{}`", entry.name)).collect::<Vec<_>>().join(", ");
-            return Err(DataError::UnknownSet { name: name.to_owned(), known });
+            let guess = did_you_mean(name, SETS.iter().map(|entry| entry.name));
+            return Err(DataError::UnknownSet { name: name.to_owned(), known, guess });
         };
         let name = || name.to_owned();
         if let Some(folder) = folder {
@@ -180,7 +183,7 @@ impl Place {
         let (entry, set) = (self.entry, self.read()?);
         let Some(test) = (entry.format.read_test)(entry.name, &self.folder, entry.classes)? else {
             let (folder, names) = (self.folder.clone(), entry.format.test_files.join(" or "));
-            let lacking = DataError::MissingFile { folder, wanted: "test images", names };
+            let lacking = DataError::MissingFile { folder, wanted: "test images", names, advice: String::new() };
             return if entry.test_checksum.is_some() { Err(lacking) } else { Ok(set) };
         };
         self.check("test images", &test, entry.test_checksum)?;
@@ -196,7 +199,10 @@ impl Place {
                 folder: self.folder.clone(),
                 found: set.checksum.clone(),
                 expected,
-                command: self.entry.command.unwrap_or_default(),
+                advice: match self.own {
+                    true => "for images of your own the set is called `idx` or `cifar-binary`".to_owned(),
+                    false => format!("run `{}`", self.entry.command.unwrap_or_default()),
+                },
             }),
             _ => Ok(()),
         }

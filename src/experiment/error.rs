@@ -10,16 +10,16 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: String,
-        /// What the system says.
-        problem: std::io::Error,
+        /// What the system says, or what it is instead.
+        problem: String,
     },
     /// It is not JSON.
     #[error("{path} is not valid JSON: {problem}")]
     Syntax {
         /// The file.
         path: String,
-        /// What the parser says, with line and column.
-        problem: serde_json::Error,
+        /// What the parser says, with line and column, and what to do.
+        problem: String,
     },
     /// An unknown key or a value of the wrong type.
     #[error("{path}: at `{}`: {message}", short(.key))]

@@ -12,9 +12,10 @@ use trainability_baselines::part::PartError;
 use trainability_record::label;
 
 use super::engine::Engine;
-use super::error::{ConfigError, short};
+use super::error::ConfigError;
+use super::seeds::Seeds;
 use super::slurm::SlurmOptions;
-use super::{json, wording};
+use super::{json, schema, wording};
 use crate::data::DataOptions;
 use crate::learner::Training;
 use crate::model::NetworkOptions;
@@ -22,34 +23,6 @@ use crate::probe::ProbeOptions;
 use crate::run::DeviceOption;
 use crate::stream::{StreamOptions, stream};
 
-/// A number n for the seeds 0 .. n, or the list of them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, try_from = "Value")]
-pub(super) enum Seeds {
-    Count(u64),
-    List(Vec<u64>),
-}
-
-impl TryFrom<Value> for Seeds {
-    type Error = String;
-
-    fn try_from(value: Value) -> Result<Seeds, String> {
-        let list = |list: &Vec<Value>| list.iter().map(Value::as_u64).collect::<Option<Vec<u64>>>();
-        let seeds = match &value {
-            Value::Array(values) => list(values).filter(|list| list.len() <= MOST_SEEDS).map(Seeds::List),
-            other => other.as_u64().filter(|count| *count <= MOST_SEEDS as u64).map(Seeds::Count),
-        };
-        seeds.ok_or_else(|| {
-            format!(
-                "found {}, expected a number of seeds such as 3, or a list such as [0, 2, 3]; at most {MOST_SEEDS}",
-                short(&value.to_string())
-            )
-        })
-    }
-}
-
-/// The most seeds of a sweep.
-pub(crate) const MOST_SEEDS: usize = 10_000;
 /// The longest window that is kept in memory for each layer.
 const MOST_WINDOW: usize = 1_000_000;
 /// Sections that must be objects: serde would take a list as well, its values in the order of the keys.
@@ -121,8 +94,8 @@ impl Experiment {
     /// The file cannot be read, or is refused by [`Experiment::parse`].
     pub fn load(path: &Path, settings: &[String]) -> Result<Experiment, ConfigError> {
         let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|problem| ConfigError::Unreadable { path: shown.clone(), problem })?;
+        let text =
+            super::source::read(path).map_err(|problem| ConfigError::Unreadable { path: shown.clone(), problem })?;
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         Experiment::parse(&text, settings, &shown, &stem)
     }
@@ -140,10 +113,16 @@ impl Experiment {
                 .split_once('=')
                 .filter(|(key, _)| key.split('.').all(|part| !part.is_empty()))
                 .ok_or_else(|| failed("expected the form a.b=value"))?;
+            if key.contains('[') {
+                return Err(failed(WHOLE_LIST));
+            }
             // What is not JSON is meant as a string: --set data.set=mnist-5k.
             let new = match json::parse(new, "") {
                 Ok(new) => new,
                 Err(ConfigError::Shape { key, message, .. }) => return Err(failed(&format!("at `{key}`: {message}"))),
+                Err(ConfigError::Syntax { problem, .. }) if new.trim_start().starts_with(['[', '{', '"']) => {
+                    return Err(failed(&format!("the value is not valid JSON: {problem}")));
+                }
                 Err(_) => Value::String(new.to_owned()),
             };
             set(&mut value, key, new).map_err(|message| failed(&message))?;
@@ -159,15 +138,23 @@ impl Experiment {
     ///
     /// # Errors
     /// Unknown keys or values of the wrong type or out of range.
-    pub fn from_value(value: Value, path: &str, default_name: &str) -> Result<Experiment, ConfigError> {
+    pub fn from_value(mut value: Value, path: &str, default_name: &str) -> Result<Experiment, ConfigError> {
         let wrong = |key: &str, found: &Value| ConfigError::Value {
             path: path.to_owned(),
             key: key.to_owned(),
             found: found.to_string(),
             expected: "an object".to_owned(),
         };
-        if !value.is_object() {
+        let Some(object) = value.as_object_mut() else {
             return Err(wrong("the whole file", &value));
+        };
+        // For editors alone: it is no part of the experiment.
+        object.retain(|key, value| key != schema::SCHEMA_KEY || !value.is_string());
+        let written = [["experiment", "glossary"], ["status", "options"]];
+        if let Some([key, _]) = written.into_iter().find(|keys| keys.iter().all(|key| object.contains_key(*key))) {
+            let key = key.to_owned();
+            let message = "this is what a sweep wrote, expected the file of an experiment".to_owned();
+            return Err(ConfigError::Shape { path: path.to_owned(), key, message });
         }
         for section in SECTIONS {
             if let Some(list @ Value::Array(_)) = value.pointer(&format!("/{section}")) {
@@ -175,7 +162,7 @@ impl Experiment {
             }
         }
         let mut experiment: Experiment = serde_path_to_error::deserialize(value)
-            .map_err(|error| wording::complaint(path, &error.path().to_string(), error.inner()))?;
+            .map_err(|error| wording::complaint(path, &error.path().to_string(), error.inner(), Self::key_paths))?;
         experiment.path = path.to_owned();
         if experiment.name.is_empty() {
             experiment.name = default_name.to_owned();
@@ -206,9 +193,24 @@ impl Experiment {
             PartError::Options(source) => {
                 let alone = |option| matches!(read(option), Err(PartError::Options(_)));
                 let guilty = wording::guilty(key, options, alone);
-                wording::complaint(&self.path, guilty.as_deref().unwrap_or(key), &source)
+                self.complaint(guilty.as_deref().unwrap_or(key), &source)
             }
         }
+    }
+
+    /// What an experiment's file may hold, a JSON Schema with the options of every method, schedule and optimizer.
+    pub fn schema() -> Value {
+        schema::complete(schemars::schema_for!(Experiment).to_value())
+    }
+
+    /// The paths of all keys.
+    pub(super) fn key_paths() -> Vec<String> {
+        schema::key_paths(&Experiment::schema())
+    }
+
+    /// A complaint about what the reader of options says of what stands at `key`.
+    pub(super) fn complaint(&self, key: &str, error: &serde_json::Error) -> ConfigError {
+        wording::complaint(&self.path, key, error, Experiment::key_paths)
     }
 
     /// The seeds, in order.
@@ -287,16 +289,21 @@ impl Experiment {
 /// More keys than the path of any option has: an object is not made so deep that dropping it would fill the stack.
 const MOST_DEPTH: usize = 8;
 
+/// What to do about a part of a list.
+const WHOLE_LIST: &str = "a list is set whole, as in --set 'methods=[\"relu\",\"crelu\"]'";
+
 /// Sets the value at a path of keys joined by dots, making objects on the way.
 pub(super) fn set(target: &mut Value, key: &str, new: Value) -> Result<(), String> {
     if key.split('.').count() > MOST_DEPTH {
         return Err(format!("expected at most {MOST_DEPTH} keys joined by dots"));
     }
     let mut at = target;
-    for part in key.split('.') {
+    // The keys of a grid are paths themselves.
+    let (first, rest) = key.split_once('.').unwrap_or((key, ""));
+    let parts = if first == "grid" && !rest.is_empty() { vec![first, rest] } else { key.split('.').collect() };
+    for part in parts {
         let Value::Object(object) = at else {
-            let whole =
-                if at.is_array() { "; a list is set whole, as in --set 'methods=[\"relu\",\"crelu\"]'" } else { "" };
+            let whole = if at.is_array() { format!("; {WHOLE_LIST}") } else { String::new() };
             return Err(format!("`{part}` of `{key}` lies inside something that is no object{whole}"));
         };
         at = object.entry(part).or_insert_with(|| Value::Object(serde_json::Map::new()));

@@ -7,15 +7,19 @@ use serde_json::{Map, Number, Value};
 
 use super::error::ConfigError;
 
-/// Reads a JSON text; `path` is for messages.
+/// Reads a JSON text, whatever mark of its encoding an editor has put before it; `path` is for messages.
 ///
 /// # Errors
 /// It is not JSON, or a key is there twice.
 pub(super) fn parse(text: &str, path: &str) -> Result<Value, ConfigError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = serde_json::Deserializer::from_str(text);
     let mut track = serde_path_to_error::Track::new();
     let tracked = serde_path_to_error::Deserializer::new(&mut reader, &mut track);
-    let syntax = |problem| ConfigError::Syntax { path: path.to_owned(), problem };
+    let syntax = |problem: serde_json::Error| {
+        let problem = format!("{problem}{}", advice(text, &problem));
+        ConfigError::Syntax { path: path.to_owned(), problem }
+    };
     match (Once { seen: false }).deserialize(tracked) {
         Ok(value) => reader.end().map(|()| value).map_err(syntax),
         Err(problem) if problem.is_data() => {
@@ -23,6 +27,37 @@ pub(super) fn parse(text: &str, path: &str) -> Result<Value, ConfigError> {
             Err(ConfigError::Shape { path: path.to_owned(), key: track.path().to_string(), message })
         }
         Err(problem) => Err(syntax(problem)),
+    }
+}
+
+/// What to do about a text that is not JSON, by what stands where the parser stopped.
+fn advice(text: &str, problem: &serde_json::Error) -> &'static str {
+    if text.trim().is_empty() {
+        return "; the file is empty, expected an experiment, which is an object in braces";
+    }
+    if problem.is_eof() {
+        return "; it ends before all braces, brackets and quotes are closed";
+    }
+    let line = text.split('\n').nth(problem.line().saturating_sub(1)).unwrap_or_default();
+    let boundaries = line.char_indices().map(|(place, _)| place);
+    let place = boundaries.take_while(|place| *place < problem.column()).last().unwrap_or(0);
+    let (before, rest) = line.split_at(place);
+    let word = before.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
+        + rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+    let said = problem.to_string();
+    match (rest.chars().next(), word.to_lowercase().as_str()) {
+        _ if said.starts_with("trailing comma") => ", which has to go",
+        _ if said.starts_with("number out of range") => ", expected one below 1.8e308",
+        _ if said.starts_with("trailing characters") => ", expected the end after the last brace",
+        (Some('/' | '#'), _) => "; JSON has no comments, and `about` is for words",
+        (Some('\'' | '\u{2018}'..='\u{201f}'), _) => "; texts and keys stand between straight double quotes, \"\"",
+        (_, "nan" | "inf" | "infinity") => "; JSON has no such number, expected a finite one",
+        (_, "true" | "false" | "none") => "; JSON writes true, false and null",
+        (Some('.' | '+'), _) => "; a number begins with a digit or a minus, as in 0.5",
+        _ if said.starts_with("key must be a string") => "; keys stand between double quotes",
+        (Some('"'), _) if said.starts_with("expected `,`") => "; a comma is missing before it",
+        _ if said.starts_with("expected value") && place == 0 => "; an experiment is a JSON object, in braces",
+        _ => "",
     }
 }
 

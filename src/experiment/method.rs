@@ -2,14 +2,15 @@
 
 use serde_json::{Map, Value, json};
 use trainability_baselines::method::Method;
+use trainability_baselines::options::{did_you_mean, expected_one_of};
 use trainability_baselines::part::{Contribution, Part};
 use trainability_baselines::registry::{PARTS, part as named_part};
-use trainability_record::label;
 
 use super::error::ConfigError;
 use super::file::Experiment;
 use super::labels::{self, read_label, read_name};
 use crate::run::MethodPlan;
+use crate::schedule::schedule;
 
 impl MethodPlan {
     /// Reads the entry at `index` of the list.
@@ -21,7 +22,8 @@ impl MethodPlan {
             Value::String(names) => (None, names.split('+').map(|name| (key.clone(), json!(name))).collect()),
             Value::Object(object) if object.contains_key("parts") => {
                 if let Some(other) = object.keys().find(|key| !["label", "parts"].contains(&key.as_str())) {
-                    return Err(experiment.refuse(&format!("{key}.{other}"), "an unknown key", "label or parts"));
+                    let expected = format!("label or parts{}", did_you_mean(other, ["label", "parts"]));
+                    return Err(experiment.refuse(&format!("{key}.{other}"), "an unknown key", expected));
                 }
                 let Value::Array(parts) = &object["parts"] else {
                     return Err(experiment.refuse(&format!("{key}.parts"), &object["parts"], "a list of parts"));
@@ -41,7 +43,7 @@ impl MethodPlan {
             return Err(experiment.refuse(&format!("{key}.parts"), "[]", "at least one part"));
         }
         let mut plan = MethodPlan { label: String::new(), parts: Vec::new(), schedulable: true };
-        let (mut labels, mut contributions) = (Vec::new(), Vec::new());
+        let (mut own_labels, mut contributions) = (Vec::new(), Vec::new());
         for (key, entry) in &entries {
             let (part, own) = read_part(experiment, key, entry)?;
             if plan.parts.iter().any(|(name, _)| name == part.name) {
@@ -50,14 +52,13 @@ impl MethodPlan {
             let (contribution, used) = part
                 .build(Value::Object(own.clone()))
                 .map_err(|error| experiment.refuse_options(key, &own, error, |option| part.build(option)))?;
-            let changed = own.iter().map(|(key, value)| format!("-{key}={}", label::of_value(value)));
-            labels.push(format!("{}{}", part.name, changed.collect::<String>()));
+            own_labels.push(labels::written(part.name, &own, &[]));
             plan.schedulable &= part.schedulable;
             plan.parts.push((part.name.to_owned(), used));
             contributions.push(contribution);
         }
         Method::of(contributions).map_err(|expected| experiment.refuse(&key, entry, expected))?;
-        plan.label = label.unwrap_or_else(|| labels.join("+"));
+        plan.label = label.unwrap_or_else(|| own_labels.join("+"));
         let own_name = matches!(&plan.parts[..], [(name, _)] if *name == plan.label);
         let free = own_name || named_part(&plan.label).is_none();
         labels::check(experiment, &key, &plan.label, free)?;
@@ -85,15 +86,14 @@ impl MethodPlan {
                     path: source.to_owned(),
                     key: "--activation".to_owned(),
                     found: format!("{name:?}"),
-                    expected: label::expected_one_of(name, &known),
+                    expected: expected_one_of(name, &known),
                 });
             }
             values.push(json!(name));
         }
         for text in parts {
             if text.trim_start().starts_with('{') {
-                let syntax = |problem| ConfigError::Syntax { path: format!("{text:?} of {source}"), problem };
-                values.push(serde_json::from_str(text).map_err(syntax)?);
+                values.push(super::json::parse(text, &format!("{text:?} of {source}"))?);
             } else {
                 values.extend(text.split('+').map(|name| json!(name)));
             }
@@ -142,7 +142,12 @@ fn read_part(
         other => return Err(experiment.refuse(key, other, "a name or an object with `name`")),
     };
     let known: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
-    let part = named_part(name)
-        .ok_or_else(|| experiment.refuse(key, format!("{name:?}"), label::expected_one_of(name, &known)))?;
+    let part = named_part(name).ok_or_else(|| {
+        let expected = match schedule(name) {
+            Some(_) => "a method: it is a schedule, and stands in `schedules`".to_owned(),
+            None => expected_one_of(name, &known),
+        };
+        experiment.refuse(key, format!("{name:?}"), expected)
+    })?;
     Ok((part, options))
 }

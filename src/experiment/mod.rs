@@ -3,13 +3,18 @@
 mod engine;
 mod error;
 mod file;
+mod grid_keys;
 mod json;
 mod labels;
 mod method;
 mod plan;
 mod same_arms;
 mod schedule;
+mod schema;
+mod seeds;
 mod slurm;
+mod source;
+mod wanted;
 mod wording;
 
 #[cfg(test)]
@@ -18,7 +23,7 @@ mod tests;
 pub(crate) use engine::Engine;
 pub use error::ConfigError;
 pub use file::Experiment;
-pub(crate) use file::MOST_SEEDS;
 pub use plan::{ImageFacts, Plan};
 pub(crate) use same_arms::same_arms;
+pub(crate) use seeds::MOST_SEEDS;
 pub(crate) use slurm::SlurmOptions;

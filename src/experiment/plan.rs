@@ -6,17 +6,20 @@ use globset::{Glob, GlobMatcher};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use trainability_baselines::method::Method;
-use trainability_baselines::options::OptionError;
+use trainability_baselines::options::{OptionError, did_you_mean};
 use trainability_baselines::weight_decay::WeightDecay;
 use trainability_record::label;
 
 use super::error::ConfigError;
 use super::file::{Experiment, set};
+use super::grid_keys::may_vary;
+use super::labels::names;
 use super::schedule::SchedulePlan;
+use super::wanted::WantedRuns;
 use crate::data::{DataOptions, ImageSet, ImageShape};
 use crate::model::NetworkKind;
 use crate::run::{MethodPlan, RunPlan};
-use crate::schedule::RunFacts;
+use crate::schedule::{RunFacts, constant};
 use crate::stream::redrawn;
 
 /// What a plan has to know of the images.
@@ -61,6 +64,19 @@ impl Plan {
     /// # Errors
     /// Names in no registry, options out of range, labels given twice, more images than there are.
     pub fn new(experiment: Experiment, images: &ImageFacts) -> Result<Plan, ConfigError> {
+        Plan::wanting(experiment, images, &|_| true)
+    }
+
+    /// Expands an experiment of which only the runs are wanted whose names a predicate holds of. The others are in the plan too,
+    /// but for those that are refused.
+    ///
+    /// # Errors
+    /// As of [`Plan::new`], about a run that is wanted.
+    pub(crate) fn wanting(
+        experiment: Experiment,
+        images: &ImageFacts,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<Plan, ConfigError> {
         let seeds = experiment.seeds();
         let lists = [experiment.methods.len(), experiment.schedules.len(), seeds.len()];
         let mut lengths = lists.into_iter().chain(experiment.grid.values().map(Vec::len));
@@ -76,19 +92,24 @@ impl Plan {
         }
         let (mut arms, mut folders) = (Vec::new(), BTreeSet::new());
         for point in grid(&experiment)? {
-            let (suffix, point) = point?;
-            for arm in arms_of(&point, &suffix, &seeds, images)? {
+            let (suffix, point) = point;
+            let wanted = WantedRuns { seeds: &seeds, suffix: &suffix, runs: wanted };
+            let arms_of_point = point.and_then(|point| arms_of(&point, images, &wanted));
+            let [methods, schedules] = names(&experiment);
+            let arms_of_point = wanted.unless_left_out(arms_of_point, [methods, with_constant(&schedules)])?;
+            for arm in arms_of_point.unwrap_or_default() {
                 let RunPlan { method, schedule, .. } = &arm[0];
                 if !folders.insert(format!("{}/{schedule}", method.label).to_ascii_lowercase()) {
                     let found = format!("a product with {:?} twice", method.label);
                     return Err(experiment.refuse("grid", found, "each value of a list once"));
                 }
-                arms.push(arm.into_iter());
+                arms.push(arm.into_iter().peekable());
             }
         }
         let mut runs = Vec::new();
-        for _ in &seeds {
-            runs.extend(arms.iter_mut().filter_map(Iterator::next));
+        for &seed in &seeds {
+            // A run that is refused and not wanted is missing in its arm.
+            runs.extend(arms.iter_mut().filter_map(|arm| arm.next_if(|run| run.seed == seed)));
         }
         let first = patterns(&experiment)?;
         // Stable, so that each pattern's runs and the others keep their order.
@@ -113,15 +134,11 @@ fn patterns(experiment: &Experiment) -> Result<Vec<GlobMatcher>, ConfigError> {
     experiment.first.iter().enumerate().map(compile).collect()
 }
 
-/// What may differ between the arms of a sweep: keys, and sections with all of theirs.
-const GRID_KEYS: [&str; 7] =
-    ["data.images", "data.images_at_most", "stream.", "network.", "training.", "measure.", "control."];
-
 /// The product of the grid's lists, the last list's values following each other: a label suffix and the experiment at
 /// each point.
 fn grid(
     experiment: &Experiment,
-) -> Result<impl Iterator<Item = Result<(String, Experiment), ConfigError>>, ConfigError> {
+) -> Result<impl Iterator<Item = (String, Result<Experiment, ConfigError>)>, ConfigError> {
     for (key, values) in &experiment.grid {
         if values.is_empty() {
             return Err(experiment.refuse(&format!("grid.{key}"), "[]", "at least one value"));
@@ -130,8 +147,11 @@ fn grid(
             let expected = "an experiment for each kind, whose other keys and defaults differ";
             return Err(experiment.refuse("grid", format!("over {key:?}"), expected));
         }
-        if !GRID_KEYS.iter().any(|known| key == known || (known.ends_with('.') && key.starts_with(known))) {
-            let expected = "`data.images` or a key of stream, network, training, measure or control";
+        if !may_vary(key) {
+            let paths: Vec<String> = Experiment::key_paths().into_iter().filter(|path| may_vary(path)).collect();
+            let same = paths.iter().find(|path| path.rsplit('.').next() == Some(key));
+            let guess = did_you_mean(same.unwrap_or(key), paths.iter().map(String::as_str));
+            let expected = format!("`data.images` or a key of stream, network, training, measure or control{guess}");
             return Err(experiment.refuse("grid", format!("over {key:?}"), expected));
         }
     }
@@ -151,26 +171,29 @@ fn point(
     base: &Value,
     place: usize,
     points: usize,
-) -> Result<(String, Experiment), ConfigError> {
-    let (mut suffix, mut point, mut block) = (String::new(), base.clone(), points);
+) -> (String, Result<Experiment, ConfigError>) {
+    let (mut suffix, mut point, mut block, mut failure) = (String::new(), base.clone(), points, None);
     for (key, values) in &experiment.grid {
         block /= values.len();
         let value = &values[place / block % values.len()];
         let failed =
             |message| ConfigError::Shape { path: experiment.path.clone(), key: format!("grid.{key}"), message };
-        set(&mut point, key, value.clone()).map_err(failed)?;
+        failure = failure.or(set(&mut point, key, value.clone()).map_err(failed).err());
         let last = key.rsplit('.').next().unwrap_or(key);
         suffix.push_str(&format!("@{last}={}", label::of_value(value)));
     }
-    Ok((suffix, Experiment::from_value(point, &experiment.path, &experiment.name)?))
+    let made = match failure {
+        None => Experiment::from_value(point, &experiment.path, &experiment.name),
+        Some(failure) => Err(failure),
+    };
+    (suffix, made)
 }
 
 /// The arms of one point of the grid, each with a run a seed.
 fn arms_of(
     experiment: &Experiment,
-    suffix: &str,
-    seeds: &[u64],
     images: &ImageFacts,
+    wanted: &WantedRuns,
 ) -> Result<Vec<Vec<RunPlan>>, ConfigError> {
     let count = count_images(experiment, images)?;
     if experiment.training.batch_size > count {
@@ -197,32 +220,25 @@ fn arms_of(
         let found = format!("{} with {} epochs of {updates} updates each", stream.tasks, stream.epochs);
         return Err(experiment.refuse("stream.tasks", found, format!("at most {MOST_UPDATES} updates in a run")));
     }
-    let schedules: Vec<SchedulePlan> =
-        (0..experiment.schedules.len()).map(|index| SchedulePlan::read(experiment, index)).collect::<Result<_, _>>()?;
-    let constant = Experiment { schedules: vec![json!("constant")], ..experiment.clone() };
-    let constant = [SchedulePlan::read(&constant, 0)?];
-    let methods: Vec<MethodPlan> =
-        (0..experiment.methods.len()).map(|index| MethodPlan::read(experiment, index)).collect::<Result<_, _>>()?;
-    if experiment.network.sees_pixels()
-        && let Some(index) = methods.iter().position(|method| method.build().normalization.is_some())
-    {
-        let expected = match experiment.network.kind {
-            NetworkKind::Convolutional => "a method without normalisation, which convolutional networks have none of",
-            _ => "a method without normalisation, which this kind of network has one of its own of",
-        };
-        return Err(experiment.refuse(&format!("methods[{index}]"), &experiment.methods[index], expected));
+    refuse_unfit_optimizer(experiment)?;
+    let [method_names, schedule_names] = names(experiment);
+    let mut schedules = Vec::new();
+    for (index, name) in schedule_names.iter().enumerate() {
+        let read = SchedulePlan::read(experiment, index);
+        schedules.extend(wanted.unless_left_out(read, [method_names.clone(), vec![name.clone()]])?);
     }
-    // In a chain alone is it known which weights a unit's output enters, and how wide that is.
-    let is_chain = matches!(experiment.network.kind, NetworkKind::Mlp | NetworkKind::Convolutional);
-    let needs_chain = |method: &Method| {
-        method.activation.features(2) != 2 || method.rules.surgeries.iter().any(|surgery| surgery.needs_chain())
-    };
-    if let Some(index) = methods.iter().position(|method| !is_chain && needs_chain(&method.build())) {
-        let expected = "a method that leaves the number of features as it is and replaces no units, or `network.kind` = \
-                        \"mlp\" or \"convolutional\"";
-        return Err(experiment.refuse(&format!("methods[{index}]"), &experiment.methods[index], expected));
+    let constant_alone = Experiment { schedules: vec![json!(constant::KIND.name)], ..experiment.clone() };
+    let constant_alone = [SchedulePlan::read(&constant_alone, 0)?];
+    let mut methods = Vec::new();
+    for (index, name) in method_names.into_iter().enumerate() {
+        let read = MethodPlan::read(experiment, index).and_then(|method| {
+            check_fit(experiment, &method.build()).map_err(|expected| {
+                experiment.refuse(&format!("methods[{index}]"), &experiment.methods[index], expected)
+            })?;
+            Ok(method)
+        });
+        methods.extend(wanted.unless_left_out(read, [vec![name], with_constant(&schedule_names)])?);
     }
-    refuse_unfit_optimizer(experiment, &methods)?;
     refuse_twice(experiment, "methods", methods.iter().map(|method| &method.label))?;
     refuse_twice(experiment, "schedules", schedules.iter().map(|schedule| &schedule.label))?;
     experiment.device.device().map_err(|expected| experiment.refuse("device", experiment.device, expected))?;
@@ -232,13 +248,14 @@ fn arms_of(
         let learning_rate = experiment.training.learning_rate;
         let facts = RunFacts { parts: &parts, learning_rate, layers: &layers, ..RunFacts::default() };
         // The whole `control` section is checked, even where presets lie over it.
-        let plain = constant[0].resolve(experiment, facts)?;
-        method.label.push_str(suffix);
+        let plain = constant_alone[0].resolve(experiment, facts)?;
+        method.label.push_str(wanted.suffix);
         if !label::is_valid(&method.label) {
             return Err(experiment.refuse("grid", format!("the label {:?}", method.label), label::RULE));
         }
-        for schedule in if method.schedulable { &schedules[..] } else { &constant[..] } {
-            let arm = seeds.iter().map(|&seed| {
+        for schedule in if method.schedulable { &schedules[..] } else { &constant_alone[..] } {
+            let mut arm = Vec::new();
+            for &seed in wanted.seeds {
                 let run = RunPlan {
                     resolved: plain.clone(),
                     method: method.clone(),
@@ -254,12 +271,22 @@ fn arms_of(
                     hash: String::new(),
                 };
                 let facts = RunFacts { method: &method.label, seed, updates: run.updates(), ..facts };
-                Ok(with_options(RunPlan { resolved: schedule.resolve(experiment, facts)?, ..run }, images))
-            });
-            arms.push(arm.collect::<Result<Vec<_>, ConfigError>>()?);
+                match schedule.resolve(experiment, facts) {
+                    Ok(resolved) => arm.push(with_options(RunPlan { resolved, ..run }, images)),
+                    Err(_) if !(wanted.runs)(&run.name()) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            // An arm of which every run is left out.
+            arms.extend((!arm.is_empty()).then_some(arm));
         }
     }
     Ok(arms)
+}
+
+/// Names of schedules, and that of the one that every method can have.
+fn with_constant(schedules: &[Option<String>]) -> Vec<Option<String>> {
+    [schedules, &[Some(constant::KIND.name.to_owned())]].concat()
 }
 
 /// How many images are trained on, those that are held out having their place beside them.
@@ -285,20 +312,35 @@ fn count_images(experiment: &Experiment, images: &ImageFacts) -> Result<usize, C
     Ok(count)
 }
 
-/// Refuses an optimizer that cannot train the network, and a method that it cannot serve.
-fn refuse_unfit_optimizer(experiment: &Experiment, methods: &[MethodPlan]) -> Result<(), ConfigError> {
-    let (training, layers) = (&experiment.training, experiment.network.layer_names().len());
-    if let Err(reason) = training.fits(WeightDecay::None, layers) {
-        let expected = format!("one that fits the network: {reason}");
-        return Err(experiment.refuse("training.optimizer", format!("{:?}", training.optimizer), expected));
-    }
-    for (index, method) in methods.iter().enumerate() {
-        if let Err(reason) = training.fits(method.build().rules.weight_decay, layers) {
-            let expected = format!("one that fits `training.optimizer` {:?}: {reason}", training.optimizer);
-            return Err(experiment.refuse(&format!("methods[{index}]"), &experiment.methods[index], expected));
+/// Whether a method can be trained with the experiment's network and optimizer, or else what would be right.
+fn check_fit(experiment: &Experiment, method: &Method) -> Result<(), String> {
+    let kind = experiment.network.kind;
+    if experiment.network.sees_pixels() && method.normalization.is_some() {
+        return Err(match kind {
+            NetworkKind::Convolutional => "a method without normalisation, which convolutional networks have none of",
+            _ => "a method without normalisation, of which this kind of network has its own",
         }
+        .to_owned());
     }
-    Ok(())
+    // In a chain alone is it known which weights a unit's output enters, and how wide that is.
+    let is_chain = matches!(kind, NetworkKind::Mlp | NetworkKind::Convolutional);
+    let replaces = || method.rules.surgeries.iter().any(|surgery| surgery.needs_chain());
+    if !is_chain && (method.activation.features(2) != 2 || replaces()) {
+        let chains = "`network.kind` = \"mlp\" or \"convolutional\"";
+        return Err(format!("a method that leaves the number of features as it is and replaces no units, or {chains}"));
+    }
+    let (training, layers) = (&experiment.training, experiment.network.layer_names().len());
+    let unfit = |reason| format!("one that fits `training.optimizer` {:?}: {reason}", training.optimizer);
+    training.fits(method.rules.weight_decay, layers).map_err(unfit)
+}
+
+/// Refuses an optimizer that cannot train the network.
+fn refuse_unfit_optimizer(experiment: &Experiment) -> Result<(), ConfigError> {
+    let (training, layers) = (&experiment.training, experiment.network.layer_names().len());
+    training.fits(WeightDecay::None, layers).map_err(|reason| {
+        let expected = format!("one that fits the network: {reason}");
+        experiment.refuse("training.optimizer", format!("{:?}", training.optimizer), expected)
+    })
 }
 
 /// Refuses the second entry of a list with the same label.

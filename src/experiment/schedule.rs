@@ -1,7 +1,8 @@
 //! Entries of the `schedules` list.
 
 use serde_json::{Map, Value};
-use trainability_record::label;
+use trainability_baselines::options::expected_one_of;
+use trainability_baselines::registry::part;
 
 use super::error::ConfigError;
 use super::file::Experiment;
@@ -36,8 +37,13 @@ impl SchedulePlan {
             }
             other => return Err(experiment.refuse(&key, other, "a name or an object with `name`")),
         };
-        let entry = schedule(&name)
-            .ok_or_else(|| experiment.refuse(&key, format!("{name:?}"), label::expected_one_of(&name, &known)))?;
+        let entry = schedule(&name).ok_or_else(|| {
+            let expected = match name.split('+').all(|name| part(name).is_some()) {
+                true => "a schedule: it is a method, and stands in `methods`".to_owned(),
+                false => expected_one_of(&name, &known),
+            };
+            experiment.refuse(&key, format!("{name:?}"), expected)
+        })?;
         if entry.needs_measurement && experiment.measure.interval == 0 {
             let expected = format!("above 0: `{name}` acts on what is measured");
             return Err(experiment.refuse("measure.interval", 0, expected));
@@ -47,10 +53,7 @@ impl SchedulePlan {
             let expected = format!("one with an effective step, which `{name}` acts on: {reason}");
             return Err(experiment.refuse("training.optimizer", found, expected));
         }
-        // A path is no part of a folder's name.
-        let changed = own.iter().filter(|(key, _)| *key != "rates");
-        let changed = changed.map(|(key, value)| format!("-{key}={}", label::of_value(value)));
-        let label = label.unwrap_or_else(|| format!("{name}{}", changed.collect::<String>()));
+        let label = label.unwrap_or_else(|| labels::written(&name, &own, &labels::SILENT));
         // The control that every gain is measured against is found by its name: nothing else may bear it.
         let own_name = label == name && (own.is_empty() || name != constant::KIND.name);
         labels::check(experiment, &key, &label, own_name || schedule(&label).is_none())?;
@@ -74,7 +77,7 @@ impl SchedulePlan {
                     wording::guilty(&self.key, own, |option| shape(resolve(Map::new().into(), option))).or_else(|| {
                         wording::guilty("control", control, |option| shape(resolve(option, Map::new().into())))
                     });
-                wording::complaint(&experiment.path, key.as_deref().unwrap_or("control"), &source)
+                experiment.complaint(key.as_deref().unwrap_or("control"), &source)
             }
         })
     }

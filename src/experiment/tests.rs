@@ -86,7 +86,7 @@ fn what_cannot_be_is_refused_in_one_sentence() {
         DIGITS,
         "`network.channels` is [4], expected left out, or `network.kind`",
     );
-    refuse(json!({ "kind": "recurrent" }), none(), DIGITS, "at `network.kind`: unknown variant `recurrent`");
+    refuse(json!({ "kind": "recurrent" }), none(), DIGITS, "at `network.kind`: found `recurrent`");
     refuse(conv("channels", json!([])), none(), DIGITS, "`network.channels` is [], expected at least one number");
     refuse(conv("channels", json!([4, 0])), none(), DIGITS, "each from 1 to 4096");
     refuse(conv("channels", json!(4)), none(), DIGITS, "at `network.channels`");
@@ -97,7 +97,7 @@ fn what_cannot_be_is_refused_in_one_sentence() {
         DIGITS,
         "`network.hidden` is [0], expected widths, each from 1 to 65536",
     );
-    refuse(conv("kernel", json!(5)), none(), DIGITS, "unknown field `kernel`");
+    refuse(conv("kernel", json!(5)), none(), DIGITS, "there is no key `kernel`");
     refuse(json!({ "hidden": [] }), none(), DIGITS, "`network.hidden` is [], expected at least one width");
     refuse(json!({ "kind": "convolutional" }), none(), None, "`network.kind` is convolutional, expected mlp, since");
     // 28, 14, 7, 4, 2, 1: a sixth would see one pixel.

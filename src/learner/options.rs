@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tch::{Device, Kind};
-use trainability_baselines::options::OptionError;
+use trainability_baselines::options::{OptionError, expected_one_of};
 use trainability_baselines::part::PartError;
+use trainability_baselines::registry::part;
 use trainability_baselines::weight_decay::WeightDecay;
 use trainability_tensor::Layer;
 
@@ -94,7 +95,10 @@ impl Training {
         }
         let Some(kind) = optimizer(&self.optimizer) else {
             let known: Vec<&str> = OPTIMIZERS.iter().map(|kind| kind.name).collect();
-            let expected = format!("one of {}", known.join(", "));
+            let expected = match part(&self.optimizer) {
+                Some(_) => format!("one of {}: it is a method, and stands in `methods`", known.join(", ")),
+                None => expected_one_of(&self.optimizer, &known),
+            };
             return Err(OptionError::new("optimizer", format!("{:?}", self.optimizer), &expected).into());
         };
         let (_, used) = kind.read(self.optimizer_options.clone().into())?;

@@ -173,7 +173,7 @@ impl NetworkOptions {
     ///
     /// # Errors
     /// The first one.
-    pub fn check(&self) -> Result<(), OptionError> {
+    pub(crate) fn check(&self) -> Result<(), OptionError> {
         use NetworkKind::{Convolutional, Mlp, Residual, Transformer};
         let within = |widths: &[i64], most| widths.iter().all(|width| (1..=most).contains(width));
         let shown = format!("{:?}", self.channels.as_deref().unwrap_or_default());

@@ -117,7 +117,7 @@ impl Shape {
     /// The shape with its hidden layers and channels narrowed by one factor, so that with this activation, and
     /// normalised or not, it has as many parameters as this shape has without normalisation and with an activation that
     /// widens nothing, as nearly as whole units allow.
-    pub fn matched(&self, activation: &dyn Activation, normalised: bool) -> Shape {
+    pub(crate) fn matched(&self, activation: &dyn Activation, normalised: bool) -> Shape {
         let target = self.parameter_count(&relu::Relu, false);
         let channels = self.convolutions.iter().flat_map(|convolutions| &convolutions.channels);
         let Some(&widest) = self.hidden.iter().chain(channels).max() else { return self.clone() };

@@ -205,7 +205,7 @@ impl Record {
         }
         let progress = run.next_progress();
         let UpdateInputs { inputs, labels, rows } = run.next_minibatch();
-        let update = run.learner.update(inputs, &labels, progress, task_of(&run.stream));
+        let update = run.learner.update_in(inputs, &labels, progress, task_of(&run.stream));
         if let Ok(update) = &update {
             self.sizes.push(rows.size()[0]);
             self.minibatches.push(rows);

@@ -128,7 +128,7 @@ pub(crate) const VOLATILITY: Bound = Bound {
 };
 
 /// tau = 2 mu / (s2 + mu^2) (docs/method.md, equation (17)).
-pub const LEVEL: Bound = Bound {
+pub(crate) const LEVEL: Bound = Bound {
     name: "level",
     column: "level_bound",
     title: "level bound",

@@ -3,8 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use trainability_baselines::options::{OptionError, check};
-use trainability_record::label;
+use trainability_baselines::options::{OptionError, check, expected_one_of};
 
 use super::kind::{FRACTION, StreamKind};
 use super::lengths::Lengths;
@@ -96,10 +95,10 @@ impl StreamOptions {
     ///
     /// # Errors
     /// The first value that cannot be.
-    pub fn check(&self) -> Result<(), OptionError> {
+    pub(crate) fn check(&self) -> Result<(), OptionError> {
         let Some(kind) = stream(&self.kind) else {
             let known: Vec<&str> = STREAMS.iter().map(|kind| kind.name).collect();
-            let expected = label::expected_one_of(&self.kind, &known);
+            let expected = expected_one_of(&self.kind, &known);
             return Err(OptionError::new("kind", format!("{:?}", self.kind), &expected));
         };
         let takers: Vec<&str> =

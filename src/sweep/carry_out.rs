@@ -5,7 +5,6 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use globset::Glob;
 use trainability_record::digest::{Digest, read_json, write_json};
 use trainability_record::{RunRecord, Status, read_record};
 
@@ -18,6 +17,7 @@ use super::folder::{SweepFolder, check_options};
 use super::fork;
 use super::lease::TakenOver;
 use super::listener::Listener;
+use super::only::Only;
 use super::options::SweepOptions;
 use super::provenance::{Provenance, note_end};
 use super::run_state::{self, NextStep, RunState};
@@ -50,23 +50,6 @@ impl SweepOutcome {
     }
 }
 
-/// The runs of a plan that a pattern chooses; of these the process's share may be only some.
-///
-/// # Errors
-/// The pattern is none, or chooses nothing.
-pub(crate) fn choose<'a>(plan: &'a Plan, only: Option<&str>) -> Result<Vec<&'a RunPlan>, SweepError> {
-    let Some(pattern) = only else { return Ok(plan.runs.iter().collect()) };
-    let refused =
-        |error: globset::Error| SweepError::Pattern { pattern: pattern.to_owned(), reason: error.kind().to_string() };
-    let matcher = Glob::new(pattern).map_err(refused)?.compile_matcher();
-    let chosen: Vec<&RunPlan> = plan.runs.iter().filter(|run| matcher.is_match(run.name())).collect();
-    if chosen.is_empty() {
-        let example = plan.runs.first().map(RunPlan::name).unwrap_or_default();
-        return Err(SweepError::NoRunChosen { pattern: pattern.to_owned(), runs: plan.runs.len(), example });
-    }
-    Ok(chosen)
-}
-
 /// Carries out a plan in its folder.
 ///
 /// # Errors
@@ -78,7 +61,7 @@ pub fn carry_out(
     options: &SweepOptions,
     listener: &dyn Listener,
 ) -> Result<SweepOutcome, SweepError> {
-    let all = choose(plan, options.only.as_deref())?;
+    let all = Only::new(&options.only)?.choose(&plan.runs)?;
     let chosen = share(&all, set, options.shard);
     let jobs = options.jobs.min(chosen.len());
     let unfinished: Vec<&RunPlan> =
@@ -157,7 +140,7 @@ pub(crate) struct Foresight<'a> {
 /// # Errors
 /// The pattern chooses nothing, there is nothing to fork, or the runs do not fit into memory.
 pub(crate) fn foresee<'a>(plan: &'a Plan, set: &ImageSet, options: &SweepOptions) -> Result<Foresight<'a>, SweepError> {
-    let chosen = share(&choose(plan, options.only.as_deref())?, set, options.shard);
+    let chosen = share(&Only::new(&options.only)?.choose(&plan.runs)?, set, options.shard);
     let sources = options.fork_of.as_deref().map_or(Ok(Vec::new()), fork::sources)?;
     check_options(&options.out, plan)?;
     let kept = fork::finished(&sources, &Unheard);

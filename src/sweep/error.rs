@@ -22,7 +22,7 @@ pub enum SweepError {
         reason: String,
     },
     /// `--only` matches no run.
-    #[error("--only {pattern} chooses none of the {runs} runs, whose names are like {example}")]
+    #[error("--only {pattern} chooses none of the {runs} runs, whose names are like {example}{guess}")]
     NoRunChosen {
         /// What was given.
         pattern: String,
@@ -30,6 +30,8 @@ pub enum SweepError {
         runs: usize,
         /// The name of one of them.
         example: String,
+        /// What may have been meant, if anything is near.
+        guess: String,
     },
     /// The runs do not fit into memory.
     #[error(transparent)]

@@ -10,7 +10,7 @@ use crate::run::catalogue;
 use crate::schedule::{AS_RUN, BOUNDS, RunFacts, SCHEDULES, ScheduleKind, as_run_variants};
 
 /// What the names in a sweep's files mean.
-pub fn glossary() -> Glossary {
+pub(crate) fn glossary() -> Glossary {
     let indicators = catalogue().into_iter().map(|definition| DescribedIndicator {
         name: definition.name.to_owned(),
         title: definition.title.to_owned(),

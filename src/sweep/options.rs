@@ -13,8 +13,8 @@ pub struct SweepOptions {
     pub out: PathBuf,
     /// Runs at the same time.
     pub jobs: usize,
-    /// A pattern on `METHOD/SCHEDULE/seed-N` that chooses runs.
-    pub only: Option<String>,
+    /// Patterns on `METHOD/SCHEDULE/seed-N`, any of which chooses a run; all runs where there is none.
+    pub only: Vec<String>,
     /// The share of the chosen runs that this process trains.
     pub shard: Shard,
     /// Train runs of one shape together, in lock step, wherever that can be done.
@@ -39,7 +39,7 @@ impl Default for SweepOptions {
         SweepOptions {
             out: PathBuf::new(),
             jobs: 1,
-            only: None,
+            only: Vec::new(),
             shard: Shard::default(),
             in_lockstep: false,
             fail_fast: false,

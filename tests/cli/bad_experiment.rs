@@ -22,7 +22,7 @@ fn what_is_not_json() {
     let work = Workdir::new();
     for (text, reason) in [
         ("{\"stream\": {\"tasks\": 3,}", "trailing comma at line 1 column 24"),
-        ("", "EOF while parsing a value at line 1 column 0"),
+        ("", "the file is empty"),
         ("tasks = 3", "line 1 column 2"),
         ("{\"seeds\": 1e999}", "number out of range"),
     ] {
@@ -39,18 +39,21 @@ fn what_is_not_json() {
 
 #[test]
 fn unknown_and_missing_keys() {
-    refuse(&[("stream.epoch", json!(3))], &["`stream.epoch`", "unknown field", "`kind`, `tasks`, `epochs`"]);
-    refuse(&[("streams", json!({}))], &["`streams`", "unknown field", "`stream`"]);
-    refuse(&[("measure.lanczos", json!({ "product": 3 }))], &["`measure.lanczos.product`", "`products`"]);
-    refuse(&[("control.coool", json!(0.9))], &["`control.coool`", "unknown field", "`cool`"]);
+    refuse(&[("stream.epoch", json!(3))], &["`stream.epoch`", "there is no key", "kind, tasks, epochs"]);
+    refuse(&[("streams", json!({}))], &["`streams`", "there is no key", "did you mean stream?"]);
+    refuse(
+        &[("measure.lanczos", json!({ "product": 3 }))],
+        &["`measure.lanczos.product`", "one of products, tolerance"],
+    );
+    refuse(&[("control.coool", json!(0.9))], &["`control.coool`", "there is no key", "cool"]);
     let schedules = json!(["constant", { "name": "paper", "coool": 0.5 }]);
-    refuse(&[("schedules", schedules)], &["`schedules[1].coool`", "unknown field", "`cool`"]);
+    refuse(&[("schedules", schedules)], &["`schedules[1].coool`", "there is no key", "cool"]);
     let constant = json!([{ "name": "constant", "cool": 0.5 }]);
-    refuse(&[("schedules", constant)], &["`schedules[0].cool`", "unknown field", "`learning_rate`"]);
+    refuse(&[("schedules", constant)], &["`schedules[0].cool`", "there is no key", "learning_rate"]);
     let rise = json!([{ "name": "warmup_stable_decay", "warmup": 0.1 }]);
-    refuse(&[("schedules", rise)], &["`schedules[0].warmup`", "unknown field", "`warmup_share`"]);
+    refuse(&[("schedules", rise)], &["`schedules[0].warmup`", "there is no key", "warmup_share"]);
     let methods = json!(["relu", { "name": "l2_loss", "coeff": 0.1 }]);
-    refuse(&[("methods", methods)], &["`methods[1].coeff`", "unknown field", "`coefficient`"]);
+    refuse(&[("methods", methods)], &["`methods[1].coeff`", "there is no key", "coefficient"]);
     refuse(&[("methods", json!([{ "parts": ["relu"], "name": "x" }]))], &["`methods[0].name`", "label or parts"]);
     refuse(&[("methods", json!([{ "coefficient": 1 }]))], &["`methods[0].name` is missing"]);
     refuse(&[("schedules", json!([{ "cool": 0.9 }]))], &["`schedules[0].name` is missing"]);
@@ -70,7 +73,7 @@ fn values_of_the_wrong_type() {
     refuse(&[("network", json!([64, 64]))], &["`network` is [64,64], expected an object"]);
     refuse(&[("network.hidden", json!([12, "a"]))], &["`network.hidden[1]`", "\"a\"", "a whole number"]);
     refuse(&[("training.learning_rate", json!("fast"))], &["`training.learning_rate`", "\"fast\"", "a number"]);
-    refuse(&[("training.precision", json!("f16"))], &["`training.precision`", "`f16`", "`f32` or `f64`"]);
+    refuse(&[("training.precision", json!("f16"))], &["`training.precision`", "`f16`", "one of f32, f64"]);
     refuse(&[("seeds", json!("three"))], &["`seeds`", "\"three\"", "such as 3", "such as [0, 2, 3]"]);
     refuse(&[("seeds", json!([0, -1]))], &["`seeds`", "[0,-1]", "such as [0, 2, 3]"]);
     refuse(&[("methods", json!("relu"))], &["`methods`", "\"relu\"", "a list"]);
@@ -118,7 +121,7 @@ fn values_out_of_range() {
     let never = &["`measure.interval` is 0, expected above 0", "`noise_curvature` acts on what is measured"];
     refuse(&[("measure.interval", json!(0)), ("schedules", json!(["noise_curvature"]))], never);
     let floor = [("control.statistic", json!("vol")), ("schedules", json!(["paper"]))];
-    refuse(&floor, &["`control.statistic`", "`vol`", "`volatility`"]);
+    refuse(&floor, &["`control.statistic`", "`vol`", "did you mean volatility?"]);
 }
 
 #[test]
@@ -152,7 +155,10 @@ fn options_of_streams_that_cannot_be_or_do_nothing() {
         stream["tasks"] = json!(1);
         refuse_stream(stream, "tasks", &["1, expected at least 2 where"]);
     }
-    refuse(&[("stream.announce_boundaries", json!("yes"))], &["`stream.announce_boundaries`", "\"yes\"", "a boolean"]);
+    refuse(
+        &[("stream.announce_boundaries", json!("yes"))],
+        &["`stream.announce_boundaries`", "\"yes\"", "true or false"],
+    );
     refuse(&[("grid", json!({ "stream.recurring": [0, 1] }))], &["`stream.recurring` is 1, expected 0 for never"]);
     let most = [("stream", json!({ "tasks": 1_000_000, "epochs": 300, "length_spread": 0.9 }))];
     refuse(&most, &["`stream.tasks`", "at most 1000000000 updates in a run"]);
@@ -237,7 +243,7 @@ fn labels_that_lead_elsewhere_or_pass_for_something_else() {
 
 #[test]
 fn grids_over_what_cannot_vary() {
-    refuse(&[("grid", json!({ "stream.task": [1, 2] }))], &["`stream.task`", "unknown field", "`tasks`"]);
+    refuse(&[("grid", json!({ "stream.task": [1, 2] }))], &["`stream.task`", "there is no key", "did you mean tasks?"]);
     refuse(&[("grid", json!({ "stream.tasks": [1, 0] }))], &["`stream.tasks` is 0, expected at least 1"]);
     for key in ["seeds", "methods", "data.folder", "grid"] {
         refuse(&[("grid", json!({ key: [1, 2] }))], &["`grid` is over", key, "`data.images` or a key of stream"]);

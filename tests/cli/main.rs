@@ -12,9 +12,11 @@ mod files;
 mod fork;
 #[cfg(unix)]
 mod interruption;
+mod mistakes;
 mod mkl;
 mod options;
 mod probe;
+mod release;
 mod replay;
 mod report;
 mod shards;

@@ -79,10 +79,7 @@ fn each_seed_is_given_the_geometric_mean_of_the_others_and_a_sweep_replays_it() 
 #[test]
 fn what_has_no_mean_is_refused_or_left_out() {
     let work = Workdir::new();
-    work.refuse(
-        &["replay", "nowhere"],
-        &["nowhere is no folder that `trainability sweep` wrote: sweep.json is missing"],
-    );
+    work.refuse(&["replay", "nowhere"], &["there is no folder nowhere, expected that of a sweep"]);
     work.experiment(&[("seeds", json!(2)), ("schedules", json!(["constant", "paper", "as_run"]))]);
     work.sweep("out", &["--only", "*/constant/*"]).succeeded();
     work.refuse(&["replay", "out"], &["out holds no two finished seeds"]);

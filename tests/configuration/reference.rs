@@ -13,8 +13,8 @@ const INTRODUCTION: &str = "\
 # Configuration reference
 
 Every key of an experiment with its type, its default and its meaning. [Experiments](experiments.md) explains how the parts
-work together. This page is written from the program's types: do not edit it, but run
-`UPDATE=1 cargo test --test configuration`.
+work together, and how [an editor](experiments.md#in-an-editor) can know them. This page is written from the program's types: do
+not edit it, but run `UPDATE=1 cargo test --test configuration`.
 ";
 
 /// `docs/configuration.md`, in Markdown.

@@ -8,6 +8,8 @@
 #![allow(rustdoc::private_intra_doc_links, reason = "the map above is for those who work here")]
 
 mod combine;
+#[cfg(feature = "program")]
+mod complaint;
 mod error;
 mod evidence;
 #[cfg(feature = "program")]
@@ -29,6 +31,8 @@ mod setting;
 #[cfg(test)]
 mod tests;
 mod views;
+#[cfg(feature = "program")]
+mod whereabouts;
 mod wording;
 mod write;
 mod writers;

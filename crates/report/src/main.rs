@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use trainability_record::text::sentence;
-use trainability_report::program::ReportArguments;
+use trainability_report::program::{ReportArguments, complaint};
 
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
@@ -14,10 +14,15 @@ struct ReportProgram {
 }
 
 fn main() -> ExitCode {
-    match ReportProgram::parse().report.run() {
+    let told = match ReportProgram::try_parse() {
+        Ok(program) => program.report.run().map_err(|error| sentence(&error)),
+        Err(error) if error.use_stderr() => Err(complaint(&error, &ReportProgram::command())),
+        Err(help) => help.exit(),
+    };
+    match told {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", sentence(&error));
+        Err(told) => {
+            eprintln!("error: {told}");
             ExitCode::FAILURE
         }
     }

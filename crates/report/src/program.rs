@@ -7,11 +7,13 @@ use clap::Args;
 use trainability_record::label;
 use trainability_record::text::printable;
 
+pub use crate::complaint::complaint;
 use crate::error::ReportError;
 use crate::export::{ExportFormat, Exported, export};
 use crate::refusal::{Refusal, refuse};
 use crate::results::folder_name;
 use crate::selection::Filter;
+pub use crate::whereabouts::need_sweep;
 use crate::write::{Format, Request, write_request};
 
 /// Print the tables of a sweep, and write summary.csv, predictiveness.csv, claims.csv, report.md, report.html and the
@@ -49,6 +51,7 @@ impl ReportArguments {
     /// # Errors
     /// Whatever kept it from being written.
     pub fn run(self) -> Result<(), ReportError> {
+        self.results.iter().try_for_each(|folder| need_sweep(folder))?;
         let filters: Vec<Filter> = self.filter.iter().map(|text| text.parse()).collect::<Result<_, Refusal>>()?;
         let name = report_name(&self.results, &self.filter);
         let whole = self.results.len() == 1 && filters.is_empty();
@@ -109,6 +112,7 @@ impl ExportArguments {
     /// # Errors
     /// Whatever kept them from being written.
     pub fn run(self) -> Result<(), ReportError> {
+        self.results.iter().try_for_each(|folder| need_sweep(folder))?;
         let out = match (&self.out, &self.results[..]) {
             (Some(out), _) => out,
             (None, [own]) => own,

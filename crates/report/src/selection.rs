@@ -97,14 +97,17 @@ impl Filter {
         demand!(!values.is_empty(), "--filter {}: {}", self.given, no_such_key(&self.key, runs, keys));
         for pattern in patterns {
             let found = values.iter().any(|value| pattern.matches(value));
+            let is_number = pattern.text.parse::<f64>().is_ok();
+            let near = nearest(&pattern.text, values.iter().map(String::as_str)).filter(|_| !is_number);
             demand!(
                 found,
-                "--filter {}: {:?} matches none of the {}, whose {} is {}",
+                "--filter {}: {:?} matches none of the {}, whose {} is {}{}",
                 self.given,
                 pattern.text,
                 counted(runs.len(), "run"),
                 self.key,
-                among(&values)
+                among(&values),
+                did_you_mean(near)
             );
         }
         Ok(())
@@ -120,11 +123,18 @@ pub(crate) fn values_of(runs: &[&RecordedRun], key: &str, keys: &[String]) -> Ve
 pub(crate) fn no_such_key(key: &str, runs: &[&RecordedRun], keys: &[String]) -> String {
     let mut known = ["method", "schedule", "seed", "task"].map(String::from).to_vec();
     known.extend(option_keys(runs.iter().copied()).into_iter().chain(keys.iter().cloned()));
-    let guess = nearest(key, known.iter().map(String::as_str));
-    let guess = guess.map_or_else(String::new, |guess| format!(" (did you mean {guess}?)"));
+    let known = || known.iter().map(String::as_str);
+    // An option by its own name, without its section.
+    let guess = known().find(|known| known.rsplit('.').next() == Some(key)).or(nearest(key, known()));
     format!(
-        "no run has the key {key:?}, expected method, schedule, seed, task, or an option such as training.learning_rate{guess}"
+        "no run has the key {key:?}, expected method, schedule, seed, task, or an option such as training.learning_rate{}",
+        did_you_mean(guess)
     )
+}
+
+/// A guess at the end of a sentence.
+fn did_you_mean(guess: Option<&str>) -> String {
+    guess.map_or_else(String::new, |guess| format!(" (did you mean {guess}?)"))
 }
 
 /// Reads what the filters leave of one sweep, or of several together.
