@@ -184,8 +184,8 @@ fn norm(matrix: &Tensor) -> Tensor {
 /// About the nearest matrix whose singular values are all 1: Newton-Schulz steps bring those that are not tiny to between .7 and 1.2.
 fn orthogonalised(matrix: &Tensor) -> Tensor {
     let is_tall = matrix.size()[0] > matrix.size()[1];
-    let mut wide = if is_tall { matrix.tr() } else { matrix.shallow_clone() };
-    wide = wide / norm(matrix).clamp_min(SMALLEST_NORM).to_kind(matrix.kind());
+    let scaled = matrix / norm(matrix).clamp_min(SMALLEST_NORM).to_kind(matrix.kind());
+    let mut wide = if is_tall { scaled.tr() } else { scaled };
     let [linear, cubic, quintic] = COEFFICIENTS;
     for _ in 0..NEWTON_SCHULZ_STEPS {
         let gram = wide.matmul(&wide.tr());
