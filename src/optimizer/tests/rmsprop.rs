@@ -52,14 +52,14 @@ fn both_forms_and_both_scales_are_those_of_every_element() {
         };
         let (limit, so_far) = (1.0 / (1.0 - momentum), (0..6).map(|k| f64::powi(momentum, k)).sum::<f64>());
         let root = |values: &[f64]| mean(values).sqrt() + 1e-3;
-        for layer in 0..2 {
+        for (layer, rate) in RATES.into_iter().enumerate() {
             let [weight, bias] = [0, 1].map(|parameter| all(layer, parameter));
             let step = |form| rmsprop.effective_step(layer..layer + 1, 0.3, form);
             close(step(EffectiveStep::Rms), 0.3 * so_far / root(&weight), "rms");
             let own: Vec<f64> = weight.iter().chain(&bias).map(|scale| 1.0 / (scale.sqrt() + 1e-3)).collect();
             close(step(EffectiveStep::Elementwise), 0.3 * so_far * mean(&own), "elementwise");
             let factor = rmsprop.sharpness_factor(layer..layer + 1, &RATES, SharpnessScale::Layer);
-            close(factor, RATES[layer] * limit / root(&weight), "layer");
+            close(factor, rate * limit / root(&weight), "layer");
         }
         let weights = [all(0, 0), all(1, 0)].concat();
         close(rmsprop.effective_step(0..2, 0.3, EffectiveStep::Rms), 0.3 * so_far / root(&weights), "both layers");
