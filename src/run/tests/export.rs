@@ -12,9 +12,8 @@ use trainability_tensor::{Generator, State};
 use super::images;
 use crate::data::ImageSet;
 use crate::experiment::ImageFacts;
-use crate::learner::{Learner, LearnerOptions, Task};
-use crate::model::{Chain, Model, TaskImages};
-use crate::probe::ProbeOptions;
+use crate::learner::{Learner, Task};
+use crate::model::TaskImages;
 use crate::run::{RunPlan, export_run};
 use crate::schedule::Progress;
 use crate::testing::runs::{begin, finish, plans};
@@ -52,23 +51,12 @@ fn trained_again(plan: &RunPlan, set: &ImageSet, folder: &Path) -> (Vec<[f64; 2]
     let [originals, labels, minibatches, sizes, tasks] =
         ["images", "labels", "minibatches", "sizes", "tasks"].map(|name| &stream.tensors[name]);
     let method = plan.method.build();
-    let shape = plan.shape(set, &method);
+    let architecture = plan.architecture(set, &method);
     let mut generator = Generator::named("another", 1);
-    let mut model =
-        Chain::with_normalization(shape, method.activation, method.normalization, Device::Cpu, &mut generator);
+    let mut model = architecture.build(method.activation, method.normalization, Device::Cpu, &mut generator);
     model.restore(&load(&folder.join("initial.safetensors"))).unwrap();
-    let mut learner = Learner::new(
-        Box::new(model),
-        generator,
-        LearnerOptions {
-            rules: method.rules,
-            optimizer: plan.training.optimizer_factory(),
-            learning_rate: plan.training.learning_rate,
-            measure: ProbeOptions { interval: 0, ..ProbeOptions::default() },
-            ..LearnerOptions::default()
-        },
-    )
-    .unwrap();
+    let builder = Learner::with_optimizer(model, plan.training.optimizer_factory()).rules(method.rules);
+    let mut learner = builder.learning_rate(plan.training.learning_rate).every(0).build().unwrap();
     let [sizes, tasks] = [sizes, tasks].map(|numbers| Vec::<i64>::try_from(numbers).unwrap());
     let batches = minibatches.split_with_sizes(sizes.as_slice(), 0);
     let (mut losses, mut ends) = (Vec::new(), Vec::new());
@@ -77,12 +65,12 @@ fn trained_again(plan: &RunPlan, set: &ImageSet, folder: &Path) -> (Vec<[f64; 2]
             None => originals.shallow_clone(),
             Some(pixels) => originals.index_select(1, &pixels.get(*task)),
         };
-        let begins_dense = plan.network.channels.is_none();
+        let begins_dense = !plan.network.sees_pixels();
         let inputs = TaskImages::new(&images, begins_dense.then_some(plan.training.batch_size)).inputs(batch);
         let labels = labels.get(*task);
         let whole = Task { inputs: &images, chosen: None, labels: &labels };
         let progress = Progress::in_one_task(update as u64, tasks.len() as u64);
-        let made = learner.update(inputs, &labels.index_select(0, batch), progress, whole).unwrap();
+        let made = learner.update_in(inputs, &labels.index_select(0, batch), progress, whole).unwrap();
         losses.push([made.loss, made.accuracy]);
         if tasks.get(update + 1) != Some(task) {
             let (accuracy, loss) = learner.evaluate(whole.count(), |first, length| whole.part(first, length));
