@@ -7,4 +7,4 @@ pub use crate::optimizer::{
 };
 pub use crate::probe::ProbeOptions;
 pub use crate::schedule::{NoiseCurvature, ScheduleChoice};
-pub use trainability_tensor::{Filters, Layer, Over, Standardisation};
+pub use trainability_tensor::{Filters, Layer, NormalisedOver, Standardisation};

@@ -174,11 +174,11 @@ pub enum DataError {
         /// Where it lies.
         folder: PathBuf,
         /// The checksum of what lies there.
-        found: String,
+        found: Box<str>,
         /// The checksum of the set.
         expected: &'static str,
         /// What to do.
-        advice: String,
+        advice: Box<str>,
     },
 }
 

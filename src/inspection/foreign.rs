@@ -11,7 +11,7 @@ use trainability_tensor::{Generator, LinearMap, State, Stateful};
 use super::error::InspectionError;
 use super::naming::Naming;
 use super::other_networks;
-use super::tensor_file::TensorFile;
+use super::tensor_file::{TensorFile, shape_of};
 use crate::learner::Precision;
 use crate::model::{Architecture, Chain, Model, NetworkOptions, Shape};
 use crate::optimizer::{Adam, AdamOptions};
@@ -89,17 +89,20 @@ impl Foreign {
         let file = TensorFile::read(sources.checkpoint)?;
         let naming = Naming::of(&file);
         let batch = TensorFile::read(sources.batch)?;
-        let wanted = Wanted { reading: &reading, batch: &batch };
-        let (architecture, network) = wanted.read(&file.renamed(&naming), method.activation, reading.precision)?;
+        let wanted = WantedNetwork { reading: &reading, batch: &batch };
+        let (architecture, network) =
+            wanted.read(&file.renamed(|name| naming.ours(name)), method.activation, reading.precision)?;
         let (images, labels) = read_batch(&batch, network.as_ref())?;
         let (images, labels) = (images.to_device(device), labels.to_device(device));
         let mut rules = method.rules;
-        let began = sources.initial.map(TensorFile::read).transpose()?.map(|file| file.renamed(&naming));
+        let began =
+            sources.initial.map(TensorFile::read).transpose()?.map(|file| file.renamed(|name| naming.ours(name)));
         begin(&mut rules.penalties, network.as_ref(), began.as_ref(), &wanted)?;
         let mut optimizer = Adam::new(reading.adam, rules.weight_decay, network.layers());
         let mut has_first_moments = false;
         if let Some(path) = sources.adam_state {
-            let (state, complete) = read_adam_state(&TensorFile::read(path)?.renamed(&naming), network.as_ref())?;
+            let (state, complete) =
+                read_adam_state(&TensorFile::read(path)?.renamed(|name| naming.ours(name)), network.as_ref())?;
             optimizer.restore(&state).expect("a state that was read for this network");
             has_first_moments = complete;
         }
@@ -120,12 +123,12 @@ fn precision_of(network: &dyn Model) -> (Precision, &'static str) {
 }
 
 /// What network is to be read, and the batch whose images tell how pixels lie.
-struct Wanted<'a> {
+struct WantedNetwork<'a> {
     reading: &'a Reading,
     batch: &'a TensorFile,
 }
 
-impl Wanted<'_> {
+impl WantedNetwork<'_> {
     fn read(
         &self,
         file: &TensorFile,
@@ -151,7 +154,7 @@ fn begin(
     penalties: &mut [Box<dyn Penalty>],
     network: &dyn Model,
     began: Option<&TensorFile>,
-    wanted: &Wanted,
+    wanted: &WantedNetwork,
 ) -> Result<(), InspectionError> {
     let Some(file) = began else {
         if let Some(penalty) = penalties.iter().find(|penalty| penalty.needs_initial_parameters()) {
@@ -303,8 +306,4 @@ fn read_adam_state(file: &TensorFile, network: &dyn Model) -> Result<(State, boo
         }
     }
     Ok((state, complete))
-}
-
-pub(super) fn shape_of(tensor: &Tensor) -> String {
-    format!("is of shape {:?}", tensor.size())
 }

@@ -5,8 +5,7 @@ use trainability_baselines::activation::Activation;
 use trainability_tensor::{Generator, State};
 
 use super::error::InspectionError;
-use super::foreign::shape_of;
-use super::tensor_file::TensorFile;
+use super::tensor_file::{TensorFile, shape_of};
 use crate::data::ImageShape;
 use crate::learner::Precision;
 use crate::model::{Architecture, Model, NetworkOptions};

@@ -8,7 +8,6 @@ use safetensors::tensor::Dtype;
 use tch::{Kind, Tensor};
 
 use super::error::InspectionError;
-use super::naming::Naming;
 
 /// Tensors by name.
 #[derive(Debug)]
@@ -58,8 +57,8 @@ impl TensorFile {
     }
 
     /// The same tensors under our names.
-    pub(super) fn renamed(self, naming: &Naming) -> TensorFile {
-        let tensors = self.tensors.into_iter().map(|(name, tensor)| (naming.ours(&name), tensor)).collect();
+    pub(super) fn renamed(self, ours: impl Fn(&str) -> String) -> TensorFile {
+        let tensors = self.tensors.into_iter().map(|(name, tensor)| (ours(&name), tensor)).collect();
         TensorFile { tensors, ..self }
     }
 
@@ -152,4 +151,9 @@ impl TensorFile {
         };
         Err(self.refuse(name, format!("is of type {found}"), wording))
     }
+}
+
+/// A tensor's shape, for a sentence.
+pub(super) fn shape_of(tensor: &Tensor) -> String {
+    format!("is of shape {:?}", tensor.size())
 }

@@ -2,7 +2,7 @@
 
 use tch::{Tensor, nn, no_grad};
 use trainability_baselines::normalization::Mode;
-use trainability_tensor::{Filters, Layer, LinearMap, Over, Standardisation};
+use trainability_tensor::{Filters, Layer, LinearMap, NormalisedOver, Standardisation};
 
 use super::pass::Pass;
 
@@ -32,7 +32,7 @@ impl Pass {
         self.layer(&layer(name, LinearMap::Embedding, &embedding.ws, None), indices)
     }
 
-    /// Over the last dimension. A normalisation without gain is no layer, and leaves nothing.
+    /// NormalisedOver the last dimension. A normalisation without gain is no layer, and leaves nothing.
     ///
     /// # Panics
     /// It is over more than the last dimension.
@@ -44,11 +44,11 @@ impl Pass {
         input: &Tensor,
     ) -> Tensor {
         assert_eq!(norm.normalized_shape.len(), 1, "{name} normalises over several dimensions, expected the last");
-        let rule = Standardisation { over: Over::Units, epsilon: config.eps };
+        let rule = Standardisation { over: NormalisedOver::Units, epsilon: config.eps };
         self.scaled(name, rule, (norm.ws.as_ref(), norm.bs.as_ref()), LinearMap::Normalisation(rule).prepare(input))
     }
 
-    /// Over groups of the channels of B x channels x H x W. One without gain is no layer, and leaves nothing.
+    /// NormalisedOver groups of the channels of B x channels x H x W. One without gain is no layer, and leaves nothing.
     pub fn nn_group_norm(
         &mut self,
         name: &str,
@@ -56,11 +56,11 @@ impl Pass {
         config: nn::GroupNormConfig,
         input: &Tensor,
     ) -> Tensor {
-        let rule = Standardisation { over: Over::Group(norm.num_groups), epsilon: config.eps };
+        let rule = Standardisation { over: NormalisedOver::Group(norm.num_groups), epsilon: config.eps };
         self.scaled(name, rule, (norm.ws.as_ref(), norm.bs.as_ref()), LinearMap::Normalisation(rule).prepare(input))
     }
 
-    /// Over the minibatch in training, where its running statistics follow each update, and by these in evaluation. Single samples
+    /// NormalisedOver the minibatch in training, where its running statistics follow each update, and by these in evaluation. Single samples
     /// have no gradient of their own below it, so that the noise of its layer and of those before it is undefined.
     pub fn nn_batch_norm(
         &mut self,
@@ -69,7 +69,7 @@ impl Pass {
         config: nn::BatchNormConfig,
         input: &Tensor,
     ) -> Tensor {
-        let rule = Standardisation { over: Over::Minibatch, epsilon: config.eps };
+        let rule = Standardisation { over: NormalisedOver::Minibatch, epsilon: config.eps };
         if let Some(found) = &mut self.found {
             for (part, values) in [("running_mean", &norm.running_mean), ("running_var", &norm.running_var)] {
                 found.buffers.push((format!("{name}.{part}"), values.shallow_clone()));

@@ -3,7 +3,7 @@
 
 use tch::{Device, Kind, Tensor};
 use trainability_baselines::activation::Activation;
-use trainability_tensor::{Filters, Generator, Layer, LinearMap, Over, Standardisation};
+use trainability_tensor::{Filters, Generator, Layer, LinearMap, NormalisedOver, Standardisation};
 
 use super::definition::Model;
 use super::initialisation::initialise;
@@ -29,14 +29,14 @@ pub struct ResidualShape {
 }
 
 /// One block: two convolutions beside a way past them, which has a convolution of its own where the shape changes.
-struct Block {
+struct ResidualBlock {
     name: String,
     inputs: i64,
     outputs: i64,
     stride: i64,
 }
 
-impl Block {
+impl ResidualBlock {
     fn changes(&self) -> bool {
         self.stride > 1 || self.inputs != self.outputs
     }
@@ -56,14 +56,14 @@ impl Block {
 }
 
 impl ResidualShape {
-    fn blocks(&self) -> Vec<Block> {
+    fn blocks(&self) -> Vec<ResidualBlock> {
         let mut inputs = self.channels[0];
         let mut blocks = Vec::new();
         for (stage, &outputs) in self.channels.iter().enumerate() {
             for block in 0..self.blocks {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
                 let name = format!("layer{}.{block}", stage + 1);
-                blocks.push(Block { name, inputs, outputs, stride });
+                blocks.push(ResidualBlock { name, inputs, outputs, stride });
                 inputs = outputs;
             }
         }
@@ -72,7 +72,7 @@ impl ResidualShape {
 
     /// Every layer in order.
     pub(crate) fn layers(&self) -> Vec<LayerShape> {
-        let rule = LinearMap::Normalisation(Standardisation::new(Over::Group(self.groups)));
+        let rule = LinearMap::Normalisation(Standardisation::new(NormalisedOver::Group(self.groups)));
         let mut layers = Vec::new();
         let mut add = |name: String, inputs: i64, channels: i64, filters: Filters, sides: [i64; 2]| {
             let sides = filters.output_sides(sides);

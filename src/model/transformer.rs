@@ -3,7 +3,7 @@
 
 use tch::{Device, Kind, Tensor};
 use trainability_baselines::activation::Activation;
-use trainability_tensor::{Generator, Layer, LinearMap, Over, Standardisation};
+use trainability_tensor::{Generator, Layer, LinearMap, NormalisedOver, Standardisation};
 
 use super::definition::Model;
 use super::pass::Pass;
@@ -31,7 +31,7 @@ pub struct TransformerShape {
     pub kind: Kind,
 }
 
-const RULE: LinearMap = LinearMap::Normalisation(Standardisation::new(Over::Units));
+const RULE: LinearMap = LinearMap::Normalisation(Standardisation::new(NormalisedOver::Units));
 /// Layers of a block.
 const OF_BLOCK: usize = 8;
 

@@ -26,10 +26,10 @@ const CRATES: [(&str, &str, &str); 6] = [
 ];
 
 /// The rooms of the root package from the bottom up: each imports only from those before it.
-const ROOMS: &str = "data stream model optimizer probe schedule learner run experiment sweep inspection cli";
+const ROOMS: &str = "data stream model optimizer probe schedule learner prelude run experiment sweep inspection cli";
 
 /// Public items in all library crates: functions, methods, types, traits, constants, macros.
-const PUBLIC_ITEMS: usize = 600;
+const PUBLIC_ITEMS: usize = 650;
 
 /// Imports of the root package from a higher room, and rooms that have no place in the order.
 fn upward(sources: &Sources) -> BTreeSet<String> {

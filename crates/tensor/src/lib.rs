@@ -27,6 +27,6 @@ mod tridiagonal;
 
 pub use convolution::Filters;
 pub use layer::{Gradients, Layer, LayerDelta, LayerTrace, LinearMap, NormalisedTrace, Parameter, Role};
-pub use normalisation::{Over, Standardisation};
+pub use normalisation::{NormalisedOver, Standardisation};
 pub use random::Generator;
 pub use state::{State, StateError, Stateful};
