@@ -57,7 +57,7 @@ const IN_THE_FILE: &[(&str, &str, &str)] = &[
     ("\"paper\"", "\"cosin\"", "(did you mean cosine?)"),
     ("\"paper\"", "\"crelu\"", "expected a schedule: it is a method, and stands in `methods`"),
     (r#""batch_size":"#, r#""optimizer":"adm","batch_size":"#, "(did you mean adam?)"),
-    (r#""batch_size":"#, r#""optimizer":"adamw","batch_size":"#, "it is a method, and stands in `methods`"),
+    (r#""batch_size":"#, r#""optimizer":"wasserstein","batch_size":"#, "it is a method, and stands in `methods`"),
     (r#""tasks":"#, r#""kind":"random_label","tasks":"#, "(did you mean random_labels?)"),
     (
         r#""hidden":"#,
