@@ -179,7 +179,7 @@ fn counts_and_labels_that_do_not_fit_are_refused() {
     assert_contains(&message(&folder(&images().encode(), &few.encode())), &["4 images", "3 labels", LABEL_FILES[0]]);
     let high = Idx { values: vec![9, 0, 10, 3], ..labels() };
     let message = message(&folder(&images().encode(), &high.encode()));
-    assert_contains(&message, &[LABEL_FILES[0], "label 10 at place 2", "below the number of classes, 10"]);
+    assert_contains(&message, &[LABEL_FILES[0], "label 10 at place 2", "labels should go from 0 to 9"]);
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn what_is_missing_is_named() {
 fn a_pinned_set_must_have_its_checksum() {
     let folder = folder(&images().encode(), &labels().encode());
     let message = load("mnist-5k", Some(folder.path())).unwrap_err().to_string();
-    assert_contains(&message, &["SHA-256", "`mnist-5k`", "`make setup`"]);
+    assert_contains(&message, &["SHA-256", "`mnist-5k`", "`idx` or `cifar-binary`"]);
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn cifar_batches_that_are_damaged_or_missing_are_refused() {
         refuse(&["data_batch_3.bin", &format!("has {} bytes", bytes.len()), "a multiple of 3073"]);
     }
     fs::write(&path, [record(9, [0; 3]), record(10, [0; 3])].concat()).unwrap();
-    refuse(&["data_batch_3.bin", "label 10 at place 1", "below the number of classes, 10"]);
+    refuse(&["data_batch_3.bin", "label 10 at place 1", "labels should go from 0 to 9"]);
     fs::remove_file(&path).unwrap();
     refuse(&["has no batch", "called data_batch_3.bin"]);
     fs::create_dir(&path).unwrap();
@@ -329,8 +329,8 @@ fn a_pinned_set_has_its_own_content_and_lacks_no_part() {
     let digits = folder(&images().encode(), &labels().encode());
     for (name, folder) in [("mnist", &digits), ("fashion-mnist", &digits), ("cifar-10", &cifar())] {
         let refusal = load_with_test(name, Some(folder.path())).unwrap_err().to_string();
-        let (of_set, command) = (format!("those of `{name}` have"), format!("`make data NAME={name}`"));
-        assert_contains(&refusal, &["the images in", "SHA-256", &of_set, &command]);
+        let of_set = format!("those of `{name}` have");
+        assert_contains(&refusal, &["the images in", "SHA-256", &of_set, "`idx` or `cifar-binary`"]);
     }
     // Where they were fetched.
     for (name, count, channels, side) in

@@ -21,7 +21,11 @@ fn the_program_tells_what_a_folder_holds() {
     ]);
     // A name promises its content, wherever it lies.
     let refused = work.run(&["data", "cifar-10", "--folder", "cifar"]);
-    refused.failed_with(&["the images in cifar have", "those of `cifar-10` have", "the set is called `idx` or `cifar-binary`"]);
+    refused.failed_with(&[
+        "the images in cifar have",
+        "those of `cifar-10` have",
+        "the set is called `idx` or `cifar-binary`",
+    ]);
 }
 
 #[test]
