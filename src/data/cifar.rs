@@ -36,7 +36,7 @@ impl ImageSet {
     /// Reads the test batch of such a folder, if it has one.
     ///
     /// # Errors
-    /// As [`ImageSet::read_cifar`].
+    /// As `ImageSet::read_cifar`.
     pub(crate) fn read_cifar_test(name: &str, folder: &Path, classes: u8) -> Result<Option<ImageSet>, DataError> {
         let path = folder.join(TEST_BATCH_FILE);
         path.is_file().then(|| ImageSet::read_cifar_batches(name, vec![path], classes)).transpose()
@@ -56,7 +56,7 @@ impl ImageSet {
     /// Reads the bytes of one batch; `path` is for messages.
     ///
     /// # Errors
-    /// As [`ImageSet::read_cifar`]. Memory grows with what has been read.
+    /// As `ImageSet::read_cifar`. Memory grows with what has been read.
     pub fn read_cifar_batch(name: &str, path: &Path, reader: impl Read, classes: u8) -> Result<ImageSet, DataError> {
         let (mut images, mut labels) = (Vec::new(), Vec::new());
         read_batch(path, reader, classes, &mut images, &mut labels)?;

@@ -76,7 +76,7 @@ impl ImageSet {
     /// Reads the test images of such a folder; none where it has neither of their two files.
     ///
     /// # Errors
-    /// As [`ImageSet::read_idx`]; one of the two files is there alone.
+    /// As `ImageSet::read_idx`; one of the two files is there alone.
     pub(crate) fn read_idx_test(name: &str, folder: &Path, classes: u8) -> Result<Option<ImageSet>, DataError> {
         let wanted = [("test images", TEST_IMAGE_FILES), ("test labels", TEST_LABEL_FILES)];
         let there =
@@ -130,7 +130,7 @@ impl ImageSet {
         ImageShape { channels: self.channels, rows: self.rows, columns: self.columns }
     }
 
-    /// Writes the two files that [`ImageSet::read_idx`] reads; meant for fixtures. The folder must be there.
+    /// Writes the two files that `ImageSet::read_idx` reads; meant for fixtures. The folder must be there.
     ///
     /// # Errors
     /// [`DataError::Unwritable`].

@@ -1,7 +1,7 @@
 //! Image sets: readers for their files, the registry of those that have a name, and their checksums.
 //!
 //! [`load`] is the door: a set's name, and a folder for a set that may lie anywhere, give an [`ImageSet`]; so does
-//! [`load_with_test`], with the set's test images where it has any. Images stay in the order of their files; whoever needs
+//! `load_with_test`, with the set's test images where it has any. Images stay in the order of their files; whoever needs
 //! another order shuffles them.
 //!
 //! Adding a set is one [`SetEntry`] in `registry.rs`; adding a format is one file with one function that makes an

@@ -64,7 +64,7 @@ pub enum FirstWeight {
     Muon,
 }
 
-/// Constants of [`Muon`].
+/// Constants of Muon.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MuonOptions {

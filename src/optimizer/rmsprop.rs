@@ -21,7 +21,7 @@ pub(super) const KIND: OptimizerKind = OptimizerKind::of::<RmsPropOptions>(
     "RMSprop: each gradient over the root of its mean square, with momentum or centred if so wanted",
 );
 
-/// Constants of [`RmsProp`].
+/// Constants of RMSprop.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RmsPropOptions {

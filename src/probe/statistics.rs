@@ -66,6 +66,8 @@ pub struct LayerStatistics {
     pub gradient_sq_norm: f64,
     /// sigma2 of the cross-entropy; undefined where single samples have no gradient.
     pub noise_variance: Option<f64>,
+    /// Why they have none, a part of a sentence.
+    pub noise_undefined: Option<&'static str>,
     /// lambda.
     pub sharpness: Option<f64>,
     /// lambda_min.
@@ -167,7 +169,8 @@ impl Probe {
                 .map(|delta| noise_variance(&update.trace[layer], delta, &update.cross_entropy_gradients[layer]));
             let gradient_sq_norm = squared_norm(&update.total_gradients[layer]);
             let found = LayerFindings { curvature, gradient_sq_norm, noise_variance };
-            self.take_in(layer, batch, found, optimizer, rates)
+            let noise_undefined = update.trace[layer].coupled;
+            LayerStatistics { noise_undefined, ..self.take_in(layer, batch, found, optimizer, rates) }
         };
         let statistics = curvatures.into_iter().enumerate().map(of_layer).collect();
         (statistics, [("curvature", curvature_seconds), ("variance", start.elapsed().as_secs_f64())])
@@ -195,6 +198,7 @@ impl Probe {
             effective_step: optimizer.effective_step(layer..layer + 1, rates[layer], self.options.effective_step),
             gradient_sq_norm,
             noise_variance,
+            noise_undefined: None,
             sharpness,
             sharpness_min: finite(curvature.smallest.value),
             sharpness_residual: finite(curvature.largest.residual),

@@ -333,6 +333,7 @@ pub(crate) mod tests {
             effective_step: Some(1.0),
             gradient_sq_norm,
             noise_variance: Some(noise_variance),
+            noise_undefined: None,
             sharpness: Some(5.0),
             sharpness_min: Some(0.0),
             sharpness_residual: Some(0.0),

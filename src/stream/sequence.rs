@@ -62,7 +62,7 @@ impl StreamStart {
 /// One minibatch.
 #[derive(Debug)]
 pub struct Minibatch {
-    /// Which of [`Stream::minibatch_images`], B, Int64.
+    /// Which of `Stream::minibatch_images`, B, Int64.
     pub rows: Tensor,
     /// The labels that the learner is given, B, Int64.
     pub labels: Tensor,

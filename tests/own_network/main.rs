@@ -1,6 +1,7 @@
 //! Networks that are no chains: every layer's noise variance against a loop over samples, and both ends of its curvature
 //! against the explicit Hessian. And a chain that does not say that it is one is measured as the chain that does.
 
+mod builder;
 mod nn_layers;
 mod oracle;
 

@@ -107,6 +107,7 @@ pub(crate) fn check_coupled(model: impl Into<Box<dyn Model>>, batch: &Batch, cou
             assert_close(statistics.noise_variance, noise, noise, &format!("noise variance of {layer}"));
         } else {
             assert_eq!(statistics.noise_variance, None, "samples are coupled in {layer}");
+            assert!(statistics.noise_undefined.is_some_and(|why| why.contains("couples its samples")));
         }
         let scale = largest.max(-smallest);
         assert_close(statistics.sharpness, largest, scale, &format!("sharpness of {layer}"));
