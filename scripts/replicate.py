@@ -97,6 +97,10 @@ def network(settings, theta):
     """The logits of a batch, as a function."""
     import torch
     from torch.nn import functional as F
+    if settings["kind"] not in ("mlp", "convolutional"):
+        refuse("the kind of network", settings["kind"], "mlp or convolutional")
+    if settings.get("filters") or settings.get("stride"):
+        refuse("the filters", "other than 3 x 3 with stride 2", "those")
     activation = settings["activation"]
     known = {
         "relu": F.relu,

@@ -16,8 +16,8 @@ use crate::model::NetworkOptions;
 use crate::optimizer::AdamOptions;
 use crate::run::{DeviceOption, MethodPlan};
 
-/// Measure a network that was trained elsewhere: every statistic and indicator of a multi-layer perceptron on a batch, and
-/// how well it still learns a new task.
+/// Measure a network that was trained elsewhere: every statistic and indicator on a batch, and how well it still learns a new
+/// task.
 #[derive(Debug, Args)]
 pub(super) struct ProbeArguments {
     /// The parameters in safetensors format, as a state_dict names them: fc1.weight (out x in), fc1.bias, fc2.weight, ...
@@ -139,6 +139,11 @@ fn network(kind: &str, options: &[String]) -> Result<NetworkOptions> {
     }
     let network: NetworkOptions =
         serde_json::from_value(section.into()).map_err(|error| anyhow!("--model and --set: {error}"))?;
+    if !network.sees_pixels() && !options.is_empty() {
+        return Err(anyhow!(
+            "--set is given with --model mlp, expected left out: a perceptron's widths are the checkpoint's"
+        ));
+    }
     network.check().map_err(|error| anyhow!("--set {error}"))?;
     Ok(network)
 }

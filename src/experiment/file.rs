@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use trainability_baselines::options::{OptionError, check, check_positive};
+use trainability_baselines::options::{OptionError, check};
 use trainability_baselines::part::PartError;
 use trainability_record::label;
 
@@ -23,8 +23,6 @@ use crate::probe::ProbeOptions;
 use crate::run::DeviceOption;
 use crate::stream::{StreamOptions, stream};
 
-/// The longest window that is kept in memory for each layer.
-const MOST_WINDOW: usize = 1_000_000;
 /// Sections that must be objects: serde would take a list as well, its values in the order of the keys.
 const SECTIONS: [&str; 8] =
     ["data", "stream", "network", "training", "measure", "measure/lanczos", "measure/spectrum", "slurm"];
@@ -271,12 +269,7 @@ impl Experiment {
         check("data.test_images", shown(data.test_images), data.test_images != Some(0), "at least 1")?;
         at_least_1("stream.tasks", stream.tasks)?;
         at_least_1("stream.epochs", stream.epochs)?;
-        let window = measure.window;
-        check("measure.window", window, (1..=MOST_WINDOW).contains(&window), "from 1 to 1000000")?;
-        at_least_1("measure.probe_images", measure.probe_images)?;
-        at_least_1("measure.lanczos.products", measure.lanczos.products)?;
-        check_positive("measure.lanczos.tolerance", measure.lanczos.tolerance)?;
-        at_least_1("measure.spectrum.products", measure.spectrum.products)?;
+        measure.check().map_err(|error| OptionError { key: format!("measure.{}", error.key), ..error })?;
         check("methods", "[]", !self.methods.is_empty(), "at least one method")?;
         check("schedules", "[]", !self.schedules.is_empty(), "at least one schedule")?;
         let (seeds, given) = (self.seeds(), serde_json::to_string(&self.seeds).unwrap_or_default());

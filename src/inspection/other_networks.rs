@@ -2,13 +2,14 @@
 
 use tch::{Device, Kind};
 use trainability_baselines::activation::Activation;
+use trainability_baselines::options::OptionError;
 use trainability_tensor::{Generator, State};
 
 use super::error::InspectionError;
 use super::tensor_file::{TensorFile, shape_of};
 use crate::data::ImageShape;
 use crate::learner::Precision;
-use crate::model::{Architecture, Model, NetworkOptions};
+use crate::model::{Architecture, Model, NetworkKind, NetworkOptions};
 
 /// How the images of a batch lie, which a network that sees pixels has to know.
 ///
@@ -40,10 +41,18 @@ pub(super) fn read(
     (precision, device): (Option<Precision>, Device),
 ) -> Result<(Architecture, Box<dyn Model>), InspectionError> {
     options.check_for(image).map_err(InspectionError::Network)?;
+    if options.kind != NetworkKind::Convolutional && activation.features(2) != 2 {
+        let found = format!("{:?} with {activation:?}", options.kind.name());
+        let expected = "mlp or convolutional, or an activation that does not widen";
+        return Err(InspectionError::Network(OptionError::new("kind", found, expected)));
+    }
     let names = options.layer_names();
     let head = format!("{}.weight", names[names.len() - 1]);
     let what = format!("the parameters of a {} network", options.kind.name());
     let weight = file.floats(&head, &what)?;
+    if weight.dim() != 2 {
+        return Err(file.refuse(&head, shape_of(&weight), "a matrix of classes x features"));
+    }
     let kind = match precision {
         Some(Precision::F32) => Kind::Float,
         Some(Precision::F64) => Kind::Double,

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 use trainability_baselines::method::Rules;
+use trainability_baselines::options::OptionError;
 use trainability_tensor::Generator;
 
 use super::learning::{Learner, LearnerError, LearnerOptions};
@@ -22,6 +23,8 @@ pub struct LearnerBuilder {
     schedule: Option<ScheduleChoice>,
     initialises: bool,
     tasks: Option<(u64, u64)>,
+    /// What cannot be of the optimizer's options.
+    refused: Option<OptionError>,
 }
 
 impl Learner {
@@ -29,7 +32,9 @@ impl Learner {
     // A builder is what is new here.
     #[allow(clippy::new_ret_no_self)]
     pub fn new(model: impl Into<Box<dyn Model>>, optimizer: impl OptimizerOptions) -> LearnerBuilder {
-        Learner::with_optimizer(model, Arc::new(move |decay, layers| optimizer.build(decay, layers)))
+        let refused = optimizer.check().err();
+        let builder = Learner::with_optimizer(model, Arc::new(move |decay, layers| optimizer.build(decay, layers)));
+        LearnerBuilder { refused, ..builder }
     }
 
     /// The same under an optimizer of one's own: `factory` builds it for the layers of a network.
@@ -40,6 +45,7 @@ impl Learner {
             schedule: None,
             initialises: false,
             tasks: None,
+            refused: None,
         }
     }
 
@@ -48,13 +54,28 @@ impl Learner {
     ///
     /// # Errors
     /// The loss left the real numbers: no parameter has changed.
+    ///
+    /// # Panics
+    /// Labels are not one class of type Int64 for each input, or no class of the network; logits are not B x classes.
     pub fn update(&mut self, inputs: &Tensor, labels: &Tensor) -> Result<Update, Diverged> {
+        assert!(
+            labels.kind() == Kind::Int64 && labels.size() == inputs.size()[..1],
+            "labels are {:?} of type {:?}, expected a class of type Int64 for each of {:?} inputs",
+            labels.size(),
+            labels.kind(),
+            inputs.size()
+        );
+        let (task, made) = (Task { inputs, chosen: None, labels }, self.updates());
         let progress = match self.tasks {
-            Some((tasks, updates)) => Progress::in_tasks(self.updates(), tasks, updates),
-            // As if each update were the last.
-            None => Progress::in_tasks(self.updates(), 1, self.updates() + 1),
+            // Who goes on has more tasks than was said.
+            Some((tasks, updates)) => Progress::in_tasks(made, tasks.max(made / updates + 1), updates),
+            // No part of a task or a run is known to be over, nor the first part of a task to last.
+            None => Progress { updates: u64::MAX, updates_in_epoch: u64::MAX, ..Progress::in_tasks(made, 1, made + 1) },
         };
-        self.update_in(inputs, labels, progress, Task { inputs, chosen: None, labels })
+        if self.tasks.is_some() && progress.update_in_task == 0 {
+            self.begin_task(progress.task as usize, task);
+        }
+        self.update_in(inputs, labels, progress, task)
     }
 }
 
@@ -114,7 +135,11 @@ impl LearnerBuilder {
     /// # Errors
     /// A method or a schedule that the model or the optimizer cannot serve, or options that cannot be.
     pub fn build(self) -> Result<Learner, LearnerError> {
-        let LearnerBuilder { mut model, mut options, schedule, initialises, tasks } = self;
+        let LearnerBuilder { mut model, mut options, schedule, initialises, tasks, refused } = self;
+        refused
+            .map_or(Ok(()), Err)
+            .and_then(|()| options.measure.check())
+            .map_err(|error| LearnerError::Option(error.to_string()))?;
         let rate = options.learning_rate;
         if !(rate > 0.0 && rate.is_finite()) {
             return Err(LearnerError::LearningRate(rate.to_string()));
@@ -130,6 +155,9 @@ impl LearnerBuilder {
         }
         let mut learner = Learner::assemble(model, generator, options)?;
         learner.tasks = tasks;
-        Ok(learner)
+        match learner.surgeries.first() {
+            Some(surgery) if tasks.is_none() => Err(LearnerError::NeedsTasks(surgery.name())),
+            _ => Ok(learner),
+        }
     }
 }

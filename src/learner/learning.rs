@@ -74,6 +74,12 @@ pub enum LearnerError {
     /// A schedule that acts on what is measured, and nothing is.
     #[error("the schedule acts on what is measured, and `measure.interval` is 0, which is never; expected above 0")]
     NeverMeasured,
+    /// Surgery, which may act where tasks begin, in a run of which that is not known.
+    #[error("{0} may act where tasks begin, expected how long they are (`LearnerBuilder::tasks`)")]
+    NeedsTasks(&'static str),
+    /// An option of the optimizer or the measurement that cannot be.
+    #[error("{0}")]
+    Option(String),
     /// A base rate that cannot be.
     #[error("the learning rate is {0}, expected a finite number above 0")]
     LearningRate(String),

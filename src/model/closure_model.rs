@@ -3,9 +3,10 @@
 use std::fmt;
 
 use tch::{Tensor, no_grad};
-use trainability_tensor::{Layer, State, StateError};
+use trainability_tensor::{Generator, Layer, State, StateError};
 
 use super::definition::Model;
+use super::initialisation::initialise;
 use super::pass::{Found, Pass};
 
 /// A network whose forward pass is a closure, over layers of `tch::nn` or of ours. What layers there are is seen in a first pass.
@@ -19,11 +20,15 @@ impl<F: Fn(&Tensor, &mut Pass) -> Tensor + Send> ClosureModel<F> {
     /// methods, such as [`Pass::nn_linear`]; `example` is a batch that it is tried on. The layers keep the values that they have, and
     /// are trained in place: whoever else holds them sees them change.
     ///
+    /// Every pass has to go through the same layers. What does not go through the pass is not trained.
+    ///
     /// # Panics
-    /// Two layers have one name.
+    /// No layer goes through the pass; two have one name, or one weight has two.
     pub fn new(forward: F, example: &Tensor) -> ClosureModel<F> {
         let mut pass = Pass::of_discovery();
         let _logits = no_grad(|| forward(example, &mut pass));
+        let known = pass.found.as_ref().is_some_and(|found| !found.layers.is_empty());
+        assert!(known, "no layer goes through the pass, expected one at least, such as by Pass::nn_linear");
         ClosureModel { forward, found: pass.found.take().expect("a pass of discovery finds layers") }
     }
 }
@@ -45,6 +50,13 @@ impl<F: Fn(&Tensor, &mut Pass) -> Tensor + Send> Model for ClosureModel<F> {
 
     fn forward(&self, inputs: &Tensor, pass: &mut Pass) -> Tensor {
         (self.forward)(inputs, pass)
+    }
+
+    fn initialise(&mut self, generator: &mut Generator) {
+        initialise(&mut self.found.layers, generator);
+        for (name, values) in &mut self.found.buffers {
+            let _ = no_grad(|| values.fill_(f64::from(u8::from(name.ends_with("running_var")))));
+        }
     }
 
     fn save(&self, state: &mut State) {

@@ -141,7 +141,8 @@ pub fn gradients(layers: &[Layer], loss: &Tensor, keep_graph: bool) -> Gradients
 }
 
 /// The gradients of each sample's own cross-entropy in each layer, from the mean loss of a training pass over so many samples;
-/// `None` where single samples have none ([`LayerTrace::coupled`]).
+/// `None` where single samples have none: below what couples them ([`LayerTrace::coupled`]), and in a layer whose first dimension is
+/// not that of the samples.
 pub fn deltas(trace: &[LayerTrace], mean_loss: &Tensor, samples: i64) -> Vec<Option<LayerDelta>> {
     fn targets<'a>(part: &'a LayerTrace, all: &mut Vec<&'a Tensor>) {
         all.push(&part.pre_activation);
@@ -153,8 +154,11 @@ pub fn deltas(trace: &[LayerTrace], mean_loss: &Tensor, samples: i64) -> Vec<Opt
         let normalised = part.normalised.is_some().then(&mut *next);
         LayerDelta { pre_activation, normalised, again: part.again.iter().map(|other| take(other, next)).collect() }
     }
+    let by_sample = |part: &LayerTrace| part.pre_activation.size().first() == Some(&samples);
+    let is_single =
+        |layer: &LayerTrace| layer.coupled.is_none() && by_sample(layer) && layer.again.iter().all(by_sample);
     let mut all = Vec::new();
-    trace.iter().filter(|layer| layer.coupled.is_none()).for_each(|layer| targets(layer, &mut all));
+    trace.iter().filter(|layer| is_single(layer)).for_each(|layer| targets(layer, &mut all));
     let gradients = Tensor::run_backward(&[mean_loss], &all, true, false);
     // Where the loss does not depend on a layer, there is no gradient.
     let of_single = |(gradient, place): (Tensor, &&Tensor)| match gradient.defined() {
@@ -163,5 +167,5 @@ pub fn deltas(trace: &[LayerTrace], mean_loss: &Tensor, samples: i64) -> Vec<Opt
     };
     let mut single = gradients.into_iter().zip(&all).map(of_single);
     let mut next = || single.next().expect("a gradient for every target");
-    trace.iter().map(|layer| layer.coupled.is_none().then(|| take(layer, &mut next))).collect()
+    trace.iter().map(|layer| is_single(layer).then(|| take(layer, &mut next))).collect()
 }

@@ -4,7 +4,7 @@ use tch::{Tensor, nn, no_grad};
 use trainability_baselines::normalization::Mode;
 use trainability_tensor::{Filters, Layer, LinearMap, NormalisedOver, Standardisation};
 
-use super::pass::Pass;
+use super::pass::{OVER_MINIBATCH, Pass};
 
 impl Pass {
     /// B x in to B x out, or the same at each position of B x T x in.
@@ -14,8 +14,12 @@ impl Pass {
     }
 
     /// B x in x H x W to B x out x H' x W'. `tch` keeps what the convolution was configured with to itself: `config` is that once
-    /// more. Its padding is of zeros.
+    /// more.
+    ///
+    /// # Panics
+    /// Its padding is not of zeros.
     pub fn nn_conv2d(&mut self, name: &str, conv: &nn::Conv2D, config: nn::ConvConfig, input: &Tensor) -> Tensor {
+        assert!(matches!(config.padding_mode, nn::PaddingMode::Zeros), "{name} pads, expected with zeros");
         let sides = conv.ws.size();
         let filters = Filters {
             sides: [sides[2], sides[3]],
@@ -28,11 +32,22 @@ impl Pass {
     }
 
     /// Indices (B x T, Int64) to B x T x out.
-    pub fn nn_embedding(&mut self, name: &str, embedding: &nn::Embedding, indices: &Tensor) -> Tensor {
+    ///
+    /// # Panics
+    /// A row that is not trained (`padding_idx`), or gradients by frequency.
+    pub fn nn_embedding(
+        &mut self,
+        name: &str,
+        embedding: &nn::Embedding,
+        config: nn::EmbeddingConfig,
+        indices: &Tensor,
+    ) -> Tensor {
+        let is_plain = config.padding_idx < 0 && !config.scale_grad_by_freq;
+        assert!(is_plain, "{name} pads or scales by frequency, expected a table all of whose rows are trained");
         self.layer(&layer(name, LinearMap::Embedding, &embedding.ws, None), indices)
     }
 
-    /// NormalisedOver the last dimension. A normalisation without gain is no layer, and leaves nothing.
+    /// Over the last dimension. A normalisation without gain is no layer, and leaves nothing.
     ///
     /// # Panics
     /// It is over more than the last dimension.
@@ -48,7 +63,7 @@ impl Pass {
         self.scaled(name, rule, (norm.ws.as_ref(), norm.bs.as_ref()), LinearMap::Normalisation(rule).prepare(input))
     }
 
-    /// NormalisedOver groups of the channels of B x channels x H x W. One without gain is no layer, and leaves nothing.
+    /// Over groups of the channels of B x channels x H x W. One without gain is no layer, and leaves nothing.
     pub fn nn_group_norm(
         &mut self,
         name: &str,
@@ -60,8 +75,11 @@ impl Pass {
         self.scaled(name, rule, (norm.ws.as_ref(), norm.bs.as_ref()), LinearMap::Normalisation(rule).prepare(input))
     }
 
-    /// NormalisedOver the minibatch in training, where its running statistics follow each update, and by these in evaluation. Single samples
+    /// Over the minibatch in training, where its running statistics follow each update, and by these in evaluation. Single samples
     /// have no gradient of their own below it, so that the noise of its layer and of those before it is undefined.
+    ///
+    /// # Panics
+    /// In an update, a single value for each channel, of which there is no variance.
     pub fn nn_batch_norm(
         &mut self,
         name: &str,
@@ -84,11 +102,15 @@ impl Pass {
             }
         };
         if self.is_followed() {
-            no_grad(|| follow(norm, config.momentum, input));
+            assert!(input.numel() > input.size()[1] as usize, "{name} has one value for each channel, expected more");
+            // What is not finite ends the run, and leaves what is remembered.
+            if input.isfinite().all().int64_value(&[]) == 1 {
+                no_grad(|| follow(norm, config.momentum, input));
+            }
         }
         let output = self.scaled(name, rule, (norm.ws.as_ref(), norm.bs.as_ref()), standardised);
         if training {
-            self.couple("a normalisation over the minibatch couples its samples");
+            self.couple(OVER_MINIBATCH);
         }
         output
     }

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 use trainability_baselines::normalization::{Mode, Normalization};
-use trainability_tensor::{Layer, LayerTrace, NormalisedTrace};
+use trainability_tensor::{Layer, LayerTrace, LinearMap, NormalisedTrace};
 
 /// A forward pass through a model. The model sends its values through the layers by means of the pass, which keeps their
 /// inputs and outputs when they are asked for and costs nothing when they are not.
@@ -16,6 +16,9 @@ pub struct Pass {
     /// The layers that the pass goes through, where they are not known yet.
     pub(super) found: Option<Found>,
 }
+
+/// Why samples are coupled.
+pub(super) const OVER_MINIBATCH: &str = "a normalisation over the minibatch couples its samples";
 
 /// What a pass goes through.
 #[derive(Debug, Default)]
@@ -65,7 +68,11 @@ impl Pass {
     /// What a layer's parameters make of its input. A layer may be used several times in a pass: its gradients are then sums
     /// over its uses, and its units are looked at where it is used first.
     pub fn layer(&mut self, layer: &Layer, input: &Tensor) -> Tensor {
-        self.prepared(layer, layer.map.prepare(input))
+        let output = self.prepared(layer, layer.map.prepare(input));
+        if matches!(layer.map, LinearMap::Normalisation(rule) if rule.couples_samples()) {
+            self.couple(OVER_MINIBATCH);
+        }
+        output
     }
 
     /// The same of an input that has been prepared for the layer's map.
@@ -117,7 +124,7 @@ impl Pass {
             trace.normalised = Some(NormalisedTrace { standardised, output: output.shallow_clone() });
         }
         if normalization.couples_samples() {
-            self.couple("a normalisation over the minibatch couples its samples");
+            self.couple(OVER_MINIBATCH);
         }
         output
     }
@@ -157,15 +164,21 @@ impl Pass {
 
 impl Found {
     /// # Panics
-    /// Two layers have one name.
+    /// Two layers have one name, or one weight has two names or acts in two ways.
     fn add(&mut self, layer: &Layer) {
+        let same = |known: &&Layer| known.weight().data_ptr() == layer.weight().data_ptr();
         match self.layers.iter().find(|known| known.name == layer.name) {
-            None => self.layers.push(layer.shallow_clone()),
-            Some(known) => assert!(
-                known.weight().data_ptr() == layer.weight().data_ptr(),
-                "two layers are called {}: a name is a layer's own",
-                layer.name
-            ),
+            None => {
+                let other = self.layers.iter().find(same).map(|known| &known.name);
+                assert!(other.is_none(), "{other:?} and {} are one weight, expected one name for it", layer.name);
+                self.layers.push(layer.shallow_clone());
+            }
+            Some(known) => {
+                assert!(same(&known), "two layers are called {}: a name is a layer's own", layer.name);
+                let matrices =
+                    [known.map, layer.map].iter().all(|map| [LinearMap::Dense, LinearMap::Shared].contains(map));
+                assert!(matrices || known.map == layer.map, "{} acts in two ways, expected one", layer.name);
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use trainability_baselines::indicator::LayerGradient;
+use trainability_baselines::options::{OptionError, check, check_positive};
 use trainability_tensor::lanczos::{Extremes, LanczosOptions};
 use trainability_tensor::spectrum::SpectrumOptions;
 use trainability_tensor::{Generator, State, StateError, Stateful};
@@ -50,6 +51,24 @@ impl Default for ProbeOptions {
             lanczos: LanczosOptions::default(),
             spectrum: SpectrumOptions::default(),
         }
+    }
+}
+
+/// The most values that a window can hold.
+const MOST_WINDOW: usize = 1_000_000;
+
+impl ProbeOptions {
+    /// Refuses a value that cannot be.
+    ///
+    /// # Errors
+    /// The first one.
+    pub(crate) fn check(&self) -> Result<(), OptionError> {
+        let at_least_1 = |key: &str, value: usize| check(key, value, value > 0, "at least 1");
+        check("window", self.window, (1..=MOST_WINDOW).contains(&self.window), "from 1 to 1000000")?;
+        at_least_1("probe_images", self.probe_images)?;
+        at_least_1("lanczos.products", self.lanczos.products)?;
+        check_positive("lanczos.tolerance", self.lanczos.tolerance)?;
+        at_least_1("spectrum.products", self.spectrum.products)
     }
 }
 
@@ -169,7 +188,9 @@ impl Probe {
                 .map(|delta| noise_variance(&update.trace[layer], delta, &update.cross_entropy_gradients[layer]));
             let gradient_sq_norm = squared_norm(&update.total_gradients[layer]);
             let found = LayerFindings { curvature, gradient_sq_norm, noise_variance };
-            let noise_undefined = update.trace[layer].coupled;
+            let by_sample = update.deltas[layer].is_some();
+            let other = (!by_sample).then_some("the first dimension of what it makes is not that of the samples");
+            let noise_undefined = update.trace[layer].coupled.or(other);
             LayerStatistics { noise_undefined, ..self.take_in(layer, batch, found, optimizer, rates) }
         };
         let statistics = curvatures.into_iter().enumerate().map(of_layer).collect();

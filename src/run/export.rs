@@ -259,6 +259,8 @@ fn settings(plan: &RunPlan, set: &ImageSet, run: &Run, tasks: usize, updates: u6
         "precision": plan.training.precision,
         "network": {
             "kind": plan.network.kind,
+            "filters": plan.network.filters,
+            "stride": plan.network.stride,
             "image": [channels, rows, columns],
             "classes": set.classes,
             "layers": names,

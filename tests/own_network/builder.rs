@@ -5,6 +5,8 @@ use std::sync::Arc;
 use tch::{Device, Tensor, nn};
 use trainability::optimizer::OPTIMIZERS;
 use trainability::prelude::*;
+use trainability_baselines::method::Method;
+use trainability_baselines::registry::part;
 
 use super::oracle::Batch;
 
@@ -48,6 +50,24 @@ fn measuring_alone_and_steering_by_the_clock_alone_both_work() {
     assert!(learner.learning_rates()[0] < 2e-4, "{:?}", learner.learning_rates());
 }
 
+/// Weights shrink by .4 at the begin of each task but the first.
+#[test]
+fn surgery_acts_where_tasks_begin() {
+    let batch = Batch::new(20, 4);
+    let rules =
+        Method::of(vec![part("shrink_perturb").unwrap().build(serde_json::json!({})).unwrap().0]).unwrap().rules;
+    let builder = Learner::new(network(&batch), AdamOptions::default()).rules(rules).learning_rate(1e-9);
+    let mut learner = builder.tasks(2, 3).every(0).build().unwrap();
+    let norm = |learner: &Learner| learner.model().layers()[0].weight().norm().double_value(&[]);
+    let norms: Vec<f64> = (0..6)
+        .map(|_| {
+            learner.update(&batch.inputs, &batch.labels).unwrap();
+            norm(&learner)
+        })
+        .collect();
+    assert!((norms[2] / norms[0] - 1.0).abs() < 1e-6 && (norms[3] / norms[2] - 0.6).abs() < 0.1, "{norms:?}");
+}
+
 #[test]
 fn every_optimizer_learns_under_the_scheduler() {
     let batch = Batch::new(40, 4);
@@ -76,6 +96,15 @@ fn what_cannot_be_is_refused_before_the_first_update() {
     assert!(refused(|builder| builder.schedule("cosine")).contains("tasks"));
     assert!(refused(|builder| builder.learning_rate(0.0)).contains("the learning rate is 0"));
     assert!(refused(|builder| builder.schedule(NoiseCurvature::paper()).every(0)).contains("measure.interval"));
+    let measure = ProbeOptions { window: 0, ..ProbeOptions::default() };
+    let window = Learner::new(network(&batch), AdamOptions::default()).measure(measure).build().err();
+    assert!(window.unwrap().to_string().contains("`window` is 0"));
+    let momentum = Learner::new(network(&batch), SgdOptions { momentum: 1.0, nesterov: false }).build().err();
+    assert!(momentum.unwrap().to_string().contains("`momentum` is 1"));
+    let rules =
+        || Method::of(vec![part("shrink_perturb").unwrap().build(serde_json::json!({})).unwrap().0]).unwrap().rules;
+    let surgery = Learner::new(network(&batch), AdamOptions::default()).rules(rules()).build().err();
+    assert!(surgery.unwrap().to_string().contains("shrink_perturb may act where tasks begin"));
     let option = refused(|builder| builder.schedule(NoiseCurvature::paper().with("coool", 0.9)));
     assert!(option.contains("coool"), "{option}");
 }

@@ -63,7 +63,7 @@ fn embeddings_layer_norm_and_attention_are_measured_exactly() {
         )
     });
     let forward = move |x: &Tensor, pass: &mut Pass| {
-        let x = pass.nn_embedding("words", &words, &x.to_kind(Kind::Int64)) * 40.0;
+        let x = pass.nn_embedding("words", &words, nn::EmbeddingConfig::default(), &x.to_kind(Kind::Int64)) * 40.0;
         let x = pass.nn_layer_norm("norm", &norm, norm_config, &x);
         let (q, k) = (pass.nn_linear("query", &query, &x), pass.nn_linear("key", &key, &x));
         let x = q.matmul(&k.transpose(1, 2)).softmax(-1, Kind::Double).matmul(&pass.nn_linear("value", &value, &x));
@@ -127,6 +127,52 @@ fn below_a_batch_norm_the_noise_is_undefined_and_the_curvature_is_that_of_traini
     assert_eq!(Vec::<f64>::try_from(&running).unwrap(), [0.0; 5], "to find layers changes nothing");
     check_coupled(network, &batch, &["below", "norm"]);
     assert!(running.abs().sum(Kind::Double).double_value(&[]) > 0.0, "updates are followed");
+}
+
+/// A table of positions that all samples share, and tokens that are flattened into rows: samples are not told apart.
+#[test]
+fn what_does_not_keep_the_minibatch_in_front_has_no_noise_and_says_why() {
+    let batch = Batch::new(6, 3 * 4);
+    let config = nn::EmbeddingConfig::default();
+    let (positions, tokens, head) = in_f64(|root| {
+        (
+            nn::embedding(root / "positions", 3, 4, config),
+            nn::linear(root / "tokens", 4, 5, nn::LinearConfig::default()),
+            nn::linear(root / "head", 5, 3, nn::LinearConfig::default()),
+        )
+    });
+    let forward = move |x: &Tensor, pass: &mut Pass| {
+        let places = Tensor::arange(3, (Kind::Int64, Device::Cpu)).unsqueeze(0);
+        let x = x.view([-1, 3, 4]) + pass.nn_embedding("positions", &positions, config, &places);
+        let x = pass.nn_linear("tokens", &tokens, &x.reshape([-1, 4])).tanh();
+        pass.nn_linear("head", &head, &over_positions(&x.view([-1, 3, 5])))
+    };
+    let mut learner = Learner::new(model(&batch, forward), AdamOptions::default()).every(1).build().unwrap();
+    learner.update(&batch.inputs, &batch.labels).unwrap();
+    let layers = learner.update(&batch.inputs, &batch.labels).unwrap().measured.unwrap().layers;
+    for layer in &layers[..2] {
+        assert_eq!(layer.statistics.noise_variance, None, "{}", layer.layer);
+        assert!(layer.statistics.noise_undefined.unwrap().contains("first dimension"), "{}", layer.layer);
+        assert!(layer.statistics.sharpness.is_some());
+    }
+    assert!(layers[2].statistics.noise_variance.is_some());
+}
+
+#[test]
+#[should_panic(expected = "are one weight")]
+fn a_weight_of_two_names_is_refused() {
+    let linear = in_f64(|root| nn::linear(root, 3, 3, nn::LinearConfig::default()));
+    let forward = move |x: &Tensor, pass: &mut Pass| {
+        let x = pass.nn_linear("one", &linear, x);
+        pass.nn_linear("two", &linear, &x)
+    };
+    model(&Batch::new(2, 3), forward);
+}
+
+#[test]
+#[should_panic(expected = "no layer goes through the pass")]
+fn a_network_without_layers_is_refused() {
+    model(&Batch::new(2, 3), |x: &Tensor, _: &mut Pass| x.shallow_clone());
 }
 
 /// PyTorch's own running statistics and outputs, in training and in evaluation.

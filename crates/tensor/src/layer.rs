@@ -70,10 +70,11 @@ impl LinearMap {
     /// Values of units with the units in the columns: samples x units as they are; positions and planes (B x T x units,
     /// B x units x H x W) as (B T) x units and (B H W) x units, one unit being looked at everywhere it acts.
     pub fn by_unit(self, values: &Tensor) -> Tensor {
-        match self.unit_dimension() {
+        match self {
             _ if values.dim() <= 2 => values.shallow_clone(),
-            -1 => values.flatten(0, -2),
-            dimension => values.movedim_int(dimension, -1).flatten(0, -2),
+            LinearMap::Convolution(_) => values.permute([0, 2, 3, 1]).flatten(0, 2),
+            LinearMap::Normalisation(rule) if rule.is_of_channels() => values.movedim_int(1, -1).flatten(0, -2),
+            _ => values.flatten(0, -2),
         }
     }
 

@@ -6,10 +6,10 @@
 
 use tch::{Kind, Tensor};
 
-/// NormalisedOver what values are standardised, to mean 0 and variance 1.
+/// Over what values are standardised, to mean 0 and variance 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Standardisation {
-    /// NormalisedOver what.
+    /// Over what.
     pub over: NormalisedOver,
     /// Added to the variance.
     pub epsilon: f64,
@@ -35,6 +35,11 @@ impl Standardisation {
     /// Whether a sample's values depend on the other samples.
     pub fn couples_samples(self) -> bool {
         self.over == NormalisedOver::Minibatch
+    }
+
+    /// Whether its units are channels, in dimension 1.
+    pub(crate) fn is_of_channels(self) -> bool {
+        self.over != NormalisedOver::Units
     }
 
     /// The dimension of the units, counted from the end: the channels' of planes.
