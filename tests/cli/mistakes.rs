@@ -62,7 +62,7 @@ const IN_THE_FILE: &[(&str, &str, &str)] = &[
     (
         r#""hidden":"#,
         r#""kind":"convolutionl","hidden":"#,
-        "found `convolutionl`, expected one of mlp, convolutional (did you",
+        "found `convolutionl`, expected one of mlp, convolutional, residual, transformer (did you",
     ),
     (r#""cool":"#, r#""statistic":"volatilty","cool":"#, "(did you mean volatility?)"),
     (r#""cool":"#, r#""limit":"combned","cool":"#, "(did you mean combined?)"),

@@ -155,6 +155,8 @@ fn settings_and_rates_are_those_of_the_run() {
         "precision": "f32",
         "network": {
             "kind": "mlp",
+            "filters": null,
+            "stride": null,
             "image": [1, 4, 4],
             "classes": 10,
             "layers": ["fc1", "fc2", "fc3"],
