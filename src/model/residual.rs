@@ -103,8 +103,8 @@ impl ResidualShape {
     }
 }
 
-/// A residual network, its layers named as PyTorch names those of ResNets: a stem, stages of blocks, the mean over pixels, and a dense head. Convolutions have no bias, as a
-/// normalisation comes after each.
+/// A residual network, its layers named as PyTorch names those of ResNets: a stem, stages of blocks, the mean over pixels, and a
+/// dense head. Convolutions have no bias, as a normalisation comes after each.
 #[derive(Debug)]
 pub(crate) struct ResidualNetwork {
     layers: Vec<Layer>,
