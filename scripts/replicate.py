@@ -106,6 +106,7 @@ def network(settings, theta):
         "relu": F.relu,
         "crelu": lambda z: torch.cat([F.relu(z), F.relu(-z)], 1),
         "leaky_relu": lambda z: F.leaky_relu(z, activation["options"]["slope"]),
+        "deep_fourier": lambda z: torch.cat([torch.sin(z), torch.cos(z)], 1),
         "tanh": torch.tanh,
         "identity": lambda z: z,
     }

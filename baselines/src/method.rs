@@ -1,11 +1,12 @@
 //! How a method is put together from its parts: an activation, a normalisation, penalties, a weight decay, a gradient rule,
-//! surgery.
+//! a second pass, surgery.
 
 use crate::activation::{self, Activation, Widths};
 use crate::gradient_rule::GradientRule;
 use crate::normalization::Normalization;
 use crate::part::Contribution;
 use crate::penalty::Penalty;
+use crate::second_pass::SecondPass;
 use crate::surgery::{Intervention, Surgery};
 use crate::weight_decay::WeightDecay;
 
@@ -31,6 +32,8 @@ pub struct Rules {
     pub weight_decay: WeightDecay,
     /// What becomes of the gradient before the optimizer takes it.
     pub gradient_rule: Option<Box<dyn GradientRule>>,
+    /// What another pass over the minibatch makes of it first.
+    pub second_pass: Option<Box<dyn SecondPass>>,
     /// Interventions, in the order in which they were named.
     pub surgeries: Vec<Box<dyn Surgery>>,
 }
@@ -44,9 +47,9 @@ impl Method {
         let mut activation = None;
         let mut normalization = None;
         let mut weight_decay = WeightDecay::None;
-        let mut gradient_rule = None;
+        let (mut gradient_rule, mut second_pass) = (None, None);
         let (mut penalties, mut surgeries) = (Vec::new(), Vec::<Box<dyn Surgery>>::new());
-        for contribution in contributions {
+        for contribution in contributions.into_iter().flat_map(Contribution::single) {
             match contribution {
                 Contribution::Activation(..) if activation.is_some() => return Err("one activation, not two"),
                 Contribution::Activation(new, widths) => activation = Some((new, widths)),
@@ -58,8 +61,11 @@ impl Method {
                 Contribution::WeightDecay(new) => weight_decay = new,
                 Contribution::GradientRule(_) if gradient_rule.is_some() => return Err("one gradient rule, not two"),
                 Contribution::GradientRule(new) => gradient_rule = Some(new),
+                Contribution::SecondPass(_) if second_pass.is_some() => return Err("one second pass, not two"),
+                Contribution::SecondPass(new) => second_pass = Some(new),
                 Contribution::Penalty(new) => penalties.push(new),
                 Contribution::Surgery(new) => surgeries.push(new),
+                Contribution::Several(_) => unreachable!("they have been taken apart"),
             }
         }
         let count = |which| surgeries.iter().filter(|surgery| surgery.intervention() == which).count();
@@ -71,7 +77,7 @@ impl Method {
         }
         let (activation, widths) =
             activation.unwrap_or_else(|| (Box::new(activation::relu::Relu) as Box<dyn Activation>, Widths::AsGiven));
-        let rules = Rules { penalties, weight_decay, gradient_rule, surgeries };
+        let rules = Rules { penalties, weight_decay, gradient_rule, second_pass, surgeries };
         Ok(Method { activation, widths, normalization, rules })
     }
 }
@@ -91,6 +97,9 @@ mod tests {
             (["l2_adam", "adamw"], "one weight decay, not two"),
             (["gradient_clipping", "gradient_normalization"], "one gradient rule, not two"),
             (["redo", "continual_backprop"], "one surgery that replaces units, not two"),
+            (["sharpness_aware", "l2_er"], "one second pass, not two"),
+            (["normalize_and_project", "batch_norm"], "one normalization, not two"),
+            (["self_normalized_resets", "redo"], "one surgery that replaces units, not two"),
             (["reset", "shrink_perturb"], "no other surgery beside a reset, which leaves it nothing to work on"),
         ] {
             assert_eq!(Method::of(parts.map(build).into()).unwrap_err(), expected);

@@ -2,7 +2,7 @@
 
 use crate::indicator::{self, Definition, Indicator};
 use crate::part::Part;
-use crate::{activation, gradient_rule, normalization, penalty, surgery};
+use crate::{activation, gradient_rule, normalization, penalty, second_pass, surgery};
 
 /// Every part that a configuration can name.
 pub const PARTS: &[&Part] = &[
@@ -26,6 +26,17 @@ pub const PARTS: &[&Part] = &[
     &surgery::redo::PART,
     &surgery::continual_backprop::PART,
     &surgery::reset::PART,
+    &activation::deep_fourier::PART,
+    &penalty::parseval::PART,
+    &second_pass::effective_rank::PART,
+    &second_pass::sharpness_aware::PART,
+    &surgery::upgd::PART,
+    &surgery::weight_clipping::PART,
+    &surgery::normalize_and_project::PART,
+    &surgery::self_normalized_resets::PART,
+    &surgery::dash::PART,
+    &surgery::hare_tortoise::PART,
+    &surgery::fire::PART,
 ];
 
 /// The part of that name.
@@ -103,6 +114,27 @@ mod tests {
             ("redo", json!({ "samples": 0 }), "`samples` is 0, expected at least 1"),
             ("continual_backprop", json!({ "rate": 0.0 }), "`rate` is 0, expected above 0 and at most 1"),
             ("continual_backprop", json!({ "decay": 1.0 }), "`decay` is 1, expected at least 0 and below 1"),
+            ("parseval", json!({ "scale": 0.0 }), "`scale` is 0, expected a finite number above 0"),
+            ("l2_er", json!({ "rank_coefficient": 0.0 }), "`rank_coefficient` is 0, expected a finite number above 0"),
+            ("sharpness_aware", json!({ "rho": -1.0 }), "`rho` is -1, expected a finite number above 0"),
+            ("upgd", json!({ "decay": 1.0 }), "`decay` is 1, expected at least 0 and below 1"),
+            (
+                "upgd",
+                json!({ "noise": 0.0, "protect": false }),
+                "`noise` is 0, expected above 0 where `protect` is false",
+            ),
+            ("weight_clipping", json!({ "kappa": 0.0 }), "`kappa` is 0, expected a finite number above 0"),
+            ("normalize_and_project", json!({ "epsilon": 0.0 }), "`epsilon` is 0, expected a finite number above 0"),
+            ("self_normalized_resets", json!({ "rejection": 1.0 }), "`rejection` is 1, expected above 0 and below 1"),
+            ("dash", json!({ "lambda": 1.0 }), "`lambda` is 1, expected at least 0 and below 1"),
+            ("dash", json!({ "batch_size": 0 }), "`batch_size` is 0, expected at least 1"),
+            ("hare_tortoise", json!({ "momentum": 1.0 }), "`momentum` is 1, expected above 0 and below 1"),
+            (
+                "hare_tortoise",
+                json!({ "period": 0 }),
+                "`period` is 0, expected \"task\" or a number of updates above 0",
+            ),
+            ("fire", json!({ "iterations": 0 }), "`iterations` is 0, expected from 1 to 100"),
         ] {
             let found = part(name).unwrap().build(options).unwrap_err().to_string();
             assert!(found.starts_with(message), "{found}");

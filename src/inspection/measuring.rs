@@ -140,7 +140,8 @@ fn of_layer(measured: &LayerMeasurement) -> Values {
 
 /// The update that Adam would make with this gradient, once the method's gradient rule has seen it; on copies.
 fn next_update(foreign: &Foreign, mut gradients: Gradients) -> Option<UpdateSummary> {
-    if !foreign.has_first_moments {
+    // What a second pass would add is not known of a gradient alone.
+    if !foreign.has_first_moments || foreign.rules.second_pass.is_some() {
         return None;
     }
     let copy = |layer: &Layer| {

@@ -7,6 +7,7 @@ use tch::Kind;
 use trainability_baselines::gradient_rule::GradientRule;
 use trainability_baselines::method::Rules;
 use trainability_baselines::penalty::Penalty;
+use trainability_baselines::second_pass::SecondPass;
 use trainability_baselines::surgery::Surgery;
 use trainability_record::LayerEvents;
 use trainability_tensor::Generator;
@@ -18,7 +19,7 @@ use crate::schedule::{BoundEstimator, BoundOptions, Schedule, ScheduleFactory, S
 
 /// What a learner is built from, beside its model. The default is Adam at a constant rate of 1e-3, measured every 40 updates.
 pub(crate) struct LearnerOptions {
-    /// Penalties, weight decay, gradient rule and surgery.
+    /// Penalties, weight decay, gradient rule, second pass and surgery.
     pub(crate) rules: Rules,
     /// Builds the optimizer.
     pub(crate) optimizer: OptimizerFactory,
@@ -96,6 +97,7 @@ pub struct Learner {
     pub(super) optimizer: Box<dyn Optimizer>,
     pub(super) penalties: Vec<Box<dyn Penalty>>,
     pub(super) gradient_rule: Option<Box<dyn GradientRule>>,
+    pub(super) second_pass: Option<Box<dyn SecondPass>>,
     pub(super) surgeries: Vec<Box<dyn Surgery>>,
     pub(super) surgery_generator: Generator,
     pub(super) measure: ProbeOptions,
@@ -141,6 +143,8 @@ impl Learner {
         }
         let mut penalties = rules.penalties;
         penalties.iter_mut().for_each(|penalty| penalty.begin(model.layers()));
+        let mut surgeries = rules.surgeries;
+        surgeries.iter_mut().for_each(|surgery| surgery.begin(model.layers()));
         let optimizer = optimizer(rules.weight_decay, model.layers());
         optimizer.fits().map_err(LearnerError::UnfitOptimizer)?;
         let layers = model.layers().len();
@@ -162,7 +166,8 @@ impl Learner {
             optimizer,
             penalties,
             gradient_rule: rules.gradient_rule,
-            surgeries: rules.surgeries,
+            second_pass: rules.second_pass,
+            surgeries,
             surgery_generator: Generator::named("surgery", seed),
             measure,
             probe: Probe::new(measure, layers, seed),

@@ -7,6 +7,7 @@ mod builder;
 mod learning;
 mod observing;
 mod options;
+mod second_pass;
 mod state;
 mod surgery;
 mod together;

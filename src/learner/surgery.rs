@@ -5,11 +5,11 @@ use tch::Tensor;
 use trainability_baselines::activation::Activation;
 use trainability_baselines::penalty::Penalty;
 use trainability_baselines::surgery::{Network, Surgery};
-use trainability_tensor::{Generator, Layer, Role};
+use trainability_tensor::{Generator, Gradients, Layer, Role};
 
 use super::learning::Learner;
 use super::update::Task;
-use crate::model::{Model, Pass, fresh_weight};
+use crate::model::{CrossEntropy, Model, Pass, fresh_weight, gradients};
 use crate::optimizer::Optimizer;
 use crate::probe::Probe;
 use crate::schedule::BoundEstimator;
@@ -21,6 +21,7 @@ pub(super) struct InTraining<'a> {
     pub(super) optimizer: &'a mut dyn Optimizer,
     pub(super) initialisation: &'a mut Generator,
     pub(super) generator: &'a mut Generator,
+    pub(super) learning_rates: &'a [f64],
     pub(super) penalties: &'a mut [Box<dyn Penalty>],
     pub(super) probe: &'a mut Probe,
     pub(super) bounds: &'a mut [BoundEstimator],
@@ -67,6 +68,22 @@ impl Network for InTraining<'_> {
         fresh_weight(layer, &sizes, self.generator)
     }
 
+    fn learning_rates(&self) -> &[f64] {
+        self.learning_rates
+    }
+
+    fn training_gradients(&self, batch: usize, take: &mut dyn FnMut(&Gradients)) {
+        let count = self.task.count();
+        for first in (0..count).step_by(batch) {
+            let (inputs, labels) = self.task.part(first, (count - first).min(batch as i64));
+            let of_part = tch::with_grad(|| {
+                let logits = self.model.forward(&inputs, &mut Pass::training().unfollowed());
+                gradients(self.model.layers(), CrossEntropy::of(&logits, &labels).mean(), false)
+            });
+            take(&of_part);
+        }
+    }
+
     fn generator(&mut self) -> &mut ChaCha8Rng {
         &mut self.generator.0
     }
@@ -89,6 +106,7 @@ impl Learner {
             optimizer: self.optimizer.as_mut(),
             initialisation: &mut self.initialisation,
             generator: &mut self.surgery_generator,
+            learning_rates: self.schedule.learning_rates(),
             penalties: &mut self.penalties,
             probe: &mut self.probe,
             bounds: &mut self.bounds,

@@ -6,6 +6,7 @@ use trainability_baselines::gradient_rule::GradientRule;
 use trainability_baselines::indicator::UpdateSummary;
 use trainability_baselines::method::Rules;
 use trainability_baselines::penalty::{Penalty, Pull};
+use trainability_baselines::second_pass::SecondPass;
 use trainability_baselines::surgery::{Intervention, Surgery};
 
 use super::learning::Learner;
@@ -70,27 +71,34 @@ struct Ranks {
 
 /// Whether these rules of a method are followed together with those of others.
 pub(crate) fn follows_together(rules: &Rules) -> bool {
-    are_followed(&rules.penalties, rules.gradient_rule.as_deref(), &rules.surgeries)
+    are_followed(&rules.penalties, rules.gradient_rule.as_deref(), rules.second_pass.as_deref(), &rules.surgeries)
 }
 
 fn are_followed(
     penalties: &[Box<dyn Penalty>],
     gradient_rule: Option<&dyn GradientRule>,
+    second_pass: Option<&dyn SecondPass>,
     surgeries: &[Box<dyn Surgery>],
 ) -> bool {
     gradient_rule.is_none()
+        && second_pass.is_none()
         && surgeries.iter().all(|surgery| surgery.intervention() == Intervention::Reset)
         && penalties.iter().all(|penalty| penalty.pull().is_some())
 }
 
 impl RulesTogether {
     /// Those of learners, none where one of them has a rule that is its own affair: an intervention in the midst of training, a
-    /// gradient rule, another penalty, an optimizer that steps alone.
+    /// gradient rule, a second pass, another penalty, an optimizer that steps alone.
     pub(crate) fn of(learners: &mut [&mut Learner], stack: &Stack) -> Option<RulesTogether> {
         let _guard = tch::no_grad_guard();
         let is_plain = |learner: &Learner| {
             learner.schedule.scope() == Scope::Layer
-                && are_followed(&learner.penalties, learner.gradient_rule.as_deref(), &learner.surgeries)
+                && are_followed(
+                    &learner.penalties,
+                    learner.gradient_rule.as_deref(),
+                    learner.second_pass.as_deref(),
+                    &learner.surgeries,
+                )
         };
         if !learners.iter().all(|learner| is_plain(learner)) {
             return None;

@@ -105,6 +105,8 @@ pub(crate) struct Passed {
     pub(crate) features: Vec<Tensor>,
     /// What a measurement needs, if the update is measured.
     pub(crate) traced: Option<Traced>,
+    /// What went in, B x inputs, where [`Learner::passes_twice`].
+    pub(crate) minibatch: Option<Tensor>,
     /// Wall-clock seconds of the passes.
     pub(crate) seconds: f64,
 }
@@ -157,13 +159,15 @@ impl Learner {
         let Backward { gradients, deltas } = self.model.backward(&pass, &cross_entropy, measures);
         self.model.follow(&pass);
         let features = if self.watches_features() { pass.features() } else { Vec::new() };
+        let minibatch = self.passes_twice().then(|| pass.inputs.dense());
         let traced = measures.then(|| {
             let (inputs, trace) = pass.into_trace();
             Traced { inputs, trace, deltas }
         });
         drop(cross_entropy);
         let seconds = start.elapsed().as_secs_f64();
-        Ok(self.finish_update(Passed { accuracy, loss, gradients, features, traced, seconds }, labels, progress, task))
+        let passed = Passed { accuracy, loss, gradients, features, traced, minibatch, seconds };
+        Ok(self.finish_update(passed, labels, progress, task))
     }
 
     /// What comes before the passes of an update; returns whether it is measured.
@@ -176,6 +180,11 @@ impl Learner {
     /// Whether surgery looks at what hidden layers pass on in an update.
     pub(crate) fn watches_features(&self) -> bool {
         !self.surgeries.is_empty()
+    }
+
+    /// Whether the method sends an update's minibatch through the network once more.
+    pub(crate) fn passes_twice(&self) -> bool {
+        self.second_pass.is_some()
     }
 
     /// The loss, if it is finite.
@@ -192,8 +201,11 @@ impl Learner {
 
     /// What comes after the passes of an update: penalties, measurement and control, the optimizer's step, surgery.
     pub(crate) fn finish_update(&mut self, passed: Passed, labels: &Tensor, progress: Progress, task: Task) -> Update {
-        let Passed { accuracy, loss, mut gradients, features, traced, seconds } = passed;
+        let Passed { accuracy, loss, mut gradients, features, traced, minibatch, seconds } = passed;
         let mut seconds = Seconds::from([("forward_backward", seconds)]);
+        let start = Instant::now();
+        let second = minibatch.map(|inputs| self.make_second_pass(&inputs, labels, &gradients));
+        add_since(&mut seconds, "forward_backward", start);
         let start = Instant::now();
         let copies = |layer: &Vec<Tensor>| layer.iter().map(Tensor::copy).collect();
         let traced = traced.map(|traced| (traced, gradients.iter().map(copies).collect::<Gradients>()));
@@ -212,8 +224,15 @@ impl Learner {
         });
 
         let start = Instant::now();
+        if let Some(change) = second {
+            let both = gradients.iter_mut().flatten().zip(change.iter().flatten());
+            both.for_each(|(gradient, change)| drop(gradient.g_add_(change)));
+        }
         if let Some(rule) = &self.gradient_rule {
             rule.apply(&mut gradients);
+        }
+        if !self.surgeries.is_empty() {
+            self.intervene(task, |surgery, network| surgery.before_step(&gradients, network));
         }
         let rates = self.schedule.learning_rates();
         let summary = self.optimizer.step(self.model.layers_mut(), &gradients, rates, layers.is_some());

@@ -10,6 +10,7 @@ use trainability_tensor::{Layer, LayerTrace, LinearMap, NormalisedTrace};
 pub struct Pass {
     pub(super) mode: Mode,
     records: bool,
+    follows: bool,
     /// A layer's name, and the pre-activation that is taken in the place of its own.
     replaced: Option<(String, Tensor)>,
     trace: Vec<(String, LayerTrace)>,
@@ -31,7 +32,14 @@ pub(super) struct Found {
 
 impl Pass {
     fn new(mode: Mode, records: bool) -> Pass {
-        Pass { mode, records, replaced: None, trace: Vec::new(), found: None }
+        Pass {
+            mode,
+            records,
+            follows: records && mode == Mode::Training,
+            replaced: None,
+            trace: Vec::new(),
+            found: None,
+        }
     }
 
     /// As an update sees the network, with a normalisation over the minibatch; layers leave a trace.
@@ -51,12 +59,17 @@ impl Pass {
 
     /// The same pass without a trace.
     pub fn without_trace(self) -> Pass {
-        Pass { records: false, ..self }
+        Pass { records: false, follows: false, ..self }
+    }
+
+    /// The same pass beside that of an update: nothing is remembered of it.
+    pub(crate) fn unfollowed(self) -> Pass {
+        Pass { follows: false, ..self }
     }
 
     /// Whether this is the pass of an update, which statistics over minibatches follow.
     pub(super) fn is_followed(&self) -> bool {
-        self.mode == Mode::Training && self.records
+        self.follows
     }
 
     /// The same pass with this tensor, B x out, in the place of a layer's pre-activation: what lies above it becomes a

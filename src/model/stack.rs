@@ -248,6 +248,11 @@ impl StackedPass {
         self.trace.iter().filter_map(|layer| layer.features.as_ref()).map(|all| part(all, network)).collect()
     }
 
+    /// A network's minibatch, B x inputs.
+    pub(crate) fn inputs(&self, network: usize) -> Tensor {
+        self.inputs[network].dense()
+    }
+
     /// A network's minibatch, B x inputs, and what its layers left behind.
     pub(crate) fn trace(&self, network: usize) -> (Tensor, Vec<LayerTrace>) {
         let inputs = self.inputs[network].dense();

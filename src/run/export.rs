@@ -33,16 +33,16 @@ const LOSSES: &str = "losses.csv";
 /// Why a run was not exported.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunExportError {
-    /// An intervention that draws.
+    /// A part that an export does not describe.
     #[error(
-        "{run} cannot be trained by another program: `{surgery}` changes the network by numbers that this program draws; \
-         expected a method without reset, shrink_perturb, redo and continual_backprop"
+        "{run} cannot be trained by another program: `{part}` acts on the network or passes through it in ways that no \
+         export describes; expected a method of activation, normalization, penalties, weight decay and gradient rule"
     )]
-    Draws {
+    Undescribed {
         /// The run.
         run: String,
         /// The part of the method.
-        surgery: &'static str,
+        part: String,
     },
     /// A gradual change between tasks.
     #[error(
@@ -166,8 +166,12 @@ pub(crate) fn export_run(
 /// Refuses what another program could not follow.
 fn check(plan: &RunPlan, updates: u64) -> Result<(), RunExportError> {
     let (run, there) = (plan.name(), plan.updates());
-    if let Some(surgery) = plan.method.build().rules.surgeries.first() {
-        return Err(RunExportError::Draws { run, surgery: surgery.name() });
+    let is_described = |parts: &[(String, Value)]| {
+        let rules = MethodPlan { label: String::new(), parts: parts.to_vec(), schedulable: true }.build().rules;
+        rules.surgeries.is_empty() && rules.second_pass.is_none()
+    };
+    if let Some(part) = plan.method.parts.iter().find(|part| !is_described(&[(*part).clone()])) {
+        return Err(RunExportError::Undescribed { run, part: part.0.clone() });
     }
     if plan.stream.transition > 0.0 {
         return Err(RunExportError::Mixes { run, transition: plan.stream.transition });

@@ -238,6 +238,7 @@ impl Lockstep {
                     let (inputs, trace) = forward.trace(network);
                     Traced { inputs, trace, deltas: backward.deltas }
                 }),
+                minibatch: run.learner.passes_twice().then(|| forward.inputs(network)),
                 seconds,
             });
             (index, run.finish_update(passed, &labels[network], outcome.progress))

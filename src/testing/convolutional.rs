@@ -3,6 +3,7 @@
 use tch::{Device, Kind, Tensor};
 use trainability_baselines::activation::Activation;
 use trainability_baselines::activation::crelu::Crelu;
+use trainability_baselines::activation::deep_fourier::DeepFourier;
 use trainability_baselines::activation::identity::Identity;
 use trainability_baselines::activation::leaky_relu::LeakyRelu;
 use trainability_baselines::activation::relu::Relu;
@@ -54,6 +55,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case(Box::new(Crelu), shape([1, 8, 7], &[2, 2], &[3]), 4, 10),
         // Not piecewise linear: its blocks have more than the Gauss-Newton part.
         case(Box::new(Tanh), shape([1, 5, 5], &[2, 2], &[3]), 4, 8),
+        case(Box::new(DeepFourier), shape([1, 5, 5], &[2, 2], &[3]), 4, 11),
         // Fewer parameters than logits in a batch.
         case(Box::new(Relu), shape([1, 4, 3], &[2, 2], &[2]), 40, 9),
     ]
@@ -76,6 +78,7 @@ impl Case {
                     "Crelu" => Tensor::cat(&[signal.relu(), (-&signal).relu()], 1),
                     "LeakyRelu { slope: 0.3 }" => signal.maximum(&(&signal * 0.3)),
                     "Tanh" => signal.tanh(),
+                    "DeepFourier" => Tensor::cat(&[signal.sin(), signal.cos()], 1),
                     "Identity" => signal,
                     other => panic!("{other} is not written out"),
                 };

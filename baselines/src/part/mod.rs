@@ -6,6 +6,7 @@ pub mod gradient_rule;
 pub mod normalization;
 pub mod penalty;
 mod registered;
+pub mod second_pass;
 pub mod surgery;
 
 pub use registered::{Contribution, Part, PartError, PartOptions};

@@ -9,6 +9,7 @@ use super::activation::{Activation, Widths};
 use super::gradient_rule::GradientRule;
 use super::normalization::Normalization;
 use super::penalty::Penalty;
+use super::second_pass::SecondPass;
 use super::surgery::Surgery;
 use crate::options::OptionError;
 use crate::weight_decay::WeightDecay;
@@ -26,8 +27,22 @@ pub enum Contribution {
     WeightDecay(WeightDecay),
     /// Changes the gradient before the optimizer takes it.
     GradientRule(Box<dyn GradientRule>),
+    /// Changes the gradient by another pass over the minibatch.
+    SecondPass(Box<dyn SecondPass>),
     /// Intervenes on weights and optimizer.
     Surgery(Box<dyn Surgery>),
+    /// Several of these at once, under one name.
+    Several(Vec<Contribution>),
+}
+
+impl Contribution {
+    /// What it adds, one by one.
+    pub(crate) fn single(self) -> Vec<Contribution> {
+        match self {
+            Contribution::Several(all) => all.into_iter().flat_map(Contribution::single).collect(),
+            one => vec![one],
+        }
+    }
 }
 
 /// The options of a part: plain data with defaults, which build the part.

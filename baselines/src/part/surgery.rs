@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
-use trainability_tensor::{Layer, Role, Stateful};
+use trainability_tensor::{Gradients, Layer, Role, Stateful};
 
 use super::activation::Activation;
 
@@ -33,6 +33,13 @@ pub trait Network {
     /// Weights of `units` units of a layer (units x in, or units x in x 3 x 3), drawn from the layer's initial distribution
     /// by surgery's own generator.
     fn draw_weights(&mut self, layer: usize, units: usize) -> Tensor;
+
+    /// The learning rate of each layer, as the schedule has it.
+    fn learning_rates(&self) -> &[f64];
+
+    /// The gradient of the mean cross-entropy over each part of the task's training set, `batch` images at a time in their
+    /// order; the last part may be smaller.
+    fn training_gradients(&self, batch: usize, take: &mut dyn FnMut(&Gradients));
 
     /// Surgery's own generator: what it draws shifts nobody else's numbers.
     fn generator(&mut self) -> &mut ChaCha8Rng;
@@ -69,8 +76,14 @@ pub trait Surgery: Stateful + Debug + Send {
         self.intervention() == Intervention::Replacement
     }
 
+    /// Looks at the initial parameters, once, before the first update.
+    fn begin(&mut self, _layers: &[Layer]) {}
+
     /// Called before the first update of each task, the first task (0) included.
     fn at_task_start(&mut self, _task: usize, _network: &mut dyn Network) {}
+
+    /// Called before the optimizer's step of each update, with the gradient that it takes.
+    fn before_step(&mut self, _gradients: &Gradients, _network: &mut dyn Network) {}
 
     /// Called after each update, `update` being its number, counted from 1 over the run. `activations` is what each
     /// hidden layer passed on in the update's forward pass, as [`Network::hidden_activations`] has it, before the step.

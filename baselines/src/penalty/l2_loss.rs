@@ -19,6 +19,13 @@ pub(crate) const PART: Part = Part::of::<L2Loss>("l2_loss", "sum of squared para
 #[serde(transparent)]
 pub(crate) struct L2Loss(CoefficientOptions);
 
+impl L2Loss {
+    /// Of that coefficient, which has been checked.
+    pub(crate) fn of(coefficient: f64) -> L2Loss {
+        L2Loss(CoefficientOptions { coefficient })
+    }
+}
+
 impl PartOptions for L2Loss {
     fn build(self) -> Result<Contribution, OptionError> {
         check_coefficient(self.0.coefficient)?;

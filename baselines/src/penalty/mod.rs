@@ -7,6 +7,7 @@ pub mod anti_regularization;
 pub mod l2_adam;
 pub mod l2_init;
 pub mod l2_loss;
+pub(crate) mod parseval;
 pub mod spectral;
 pub mod wasserstein;
 

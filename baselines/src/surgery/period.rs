@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::options::{OptionError, check};
+
 /// The word for the boundary between tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -25,6 +27,14 @@ pub(crate) enum Period {
 impl Period {
     /// Once a task.
     pub(crate) const TASK: Period = Period::Boundary(Boundary::Task);
+
+    /// Refuses never.
+    ///
+    /// # Errors
+    /// It is after every 0 updates.
+    pub(crate) fn check(self) -> Result<(), OptionError> {
+        check("period", 0, self != Period::Updates(0), "\"task\" or a number of updates above 0")
+    }
 
     /// Whether it is due before the first update of a task, counted from 0.
     pub(crate) fn is_due_at_task(self, task: usize) -> bool {

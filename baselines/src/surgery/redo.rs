@@ -43,8 +43,7 @@ impl PartOptions for Redo {
     fn build(self) -> Result<Contribution, OptionError> {
         check("threshold", self.threshold, (0.0..1.0).contains(&self.threshold), "at least 0 and below 1")?;
         check("samples", self.samples, self.samples > 0, "at least 1")?;
-        let expected = "\"task\" or a number of updates above 0";
-        check("period", 0, self.period != Period::Updates(0), expected)?;
+        self.period.check()?;
         Ok(Contribution::Surgery(Box::new(self)))
     }
 }

@@ -8,10 +8,11 @@ use trainability_baselines::activation::relu::Relu;
 use trainability_baselines::part::Contribution;
 use trainability_baselines::registry::part;
 use trainability_baselines::surgery::{Network, Surgery, units};
-use trainability_tensor::{Generator, Layer, LayerTrace, Role};
+use trainability_tensor::{Generator, Gradients, Layer, LayerTrace, Parameter, Role};
 
 use crate::model::{Chain, Model, Pass, fresh_weight};
 use crate::testing::convolutional::{Case, case, shape};
+use crate::testing::networks::numbers;
 use crate::testing::traced;
 
 /// A network under surgery that notes what the optimizer is asked to forget.
@@ -64,6 +65,19 @@ impl Network for ConvolutionalInTraining {
         let mut sizes = layer.weight().size();
         sizes[0] = units as i64;
         fresh_weight(layer, &sizes, &mut self.generator)
+    }
+
+    fn learning_rates(&self) -> &[f64] {
+        &[0.1; 4]
+    }
+
+    /// Gradients of two minibatches, drawn.
+    fn training_gradients(&self, _batch: usize, take: &mut dyn FnMut(&Gradients)) {
+        let mut generator = Generator::named("gradients", 2);
+        for _ in 0..2 {
+            let mut draw = |p: &Parameter| generator.uniform(&p.value.size(), 1.0, Kind::Double);
+            take(&self.layers().iter().map(|layer| layer.parameters.iter().map(&mut draw).collect()).collect());
+        }
     }
 
     fn generator(&mut self) -> &mut ChaCha8Rng {
@@ -251,5 +265,59 @@ fn continual_backprop_drops_the_channel_of_least_use_and_passes_its_mean_on() {
                 assert!((found - bias).abs() < 1e-12, "layer {layer}: {found} against {bias}");
             }
         }
+    }
+}
+
+/// A filter is what shrinks together, one channel in and one out; a dense layer's row; a bias as a whole.
+#[test]
+fn dash_shrinks_filter_by_filter() {
+    let mut trained = ConvolutionalInTraining::new(Box::new(Relu));
+    let mut drawn: Vec<Vec<Tensor>> = Vec::new();
+    trained.training_gradients(1, &mut |gradients| {
+        drawn.push(gradients.iter().flatten().map(Tensor::copy).collect());
+    });
+    let expected: Vec<Vec<f64>> = (trained.numbers().iter().enumerate())
+        .map(|(place, before)| {
+            let descent = (&drawn[0][place] * 0.5 + &drawn[1][place]) * -0.5;
+            let size = before.size();
+            let group = match size.len() {
+                4 => size[2] * size[3],
+                2 => size[1],
+                _ => size[0],
+            };
+            let (own, descent) = (numbers(before), numbers(&descent));
+            let shrink = |(own, descent): (&[f64], &[f64])| {
+                let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+                let cosine = dot(own, descent) / (dot(own, own) * dot(descent, descent)).sqrt();
+                own.iter().map(|value| value * cosine.max(0.1)).collect::<Vec<f64>>()
+            };
+            own.chunks(group as usize).zip(descent.chunks(group as usize)).flat_map(shrink).collect()
+        })
+        .collect();
+    let options = serde_json::json!({ "alpha": 0.5, "lambda": 0.1 });
+    surgery("dash", options).at_task_start(1, &mut trained);
+    for (found, expected) in trained.numbers().iter().zip(&expected) {
+        for (found, expected) in numbers(found).iter().zip(expected) {
+            // A bias of zeros has no cosine, and stays zero.
+            let expected = if expected.is_nan() { 0.0 } else { *expected };
+            assert!((found - expected).abs() < 1e-12, "{found} against {expected}");
+        }
+    }
+}
+
+#[test]
+fn fire_and_clipping_take_filters_by_all_that_enters_a_channel() {
+    let mut trained = ConvolutionalInTraining::new(Box::new(Relu));
+    surgery("weight_clipping", serde_json::json!({ "kappa": 0.5 })).after_update(1, &[], &mut trained);
+    let fan_in = [9.0f64, 27.0];
+    for (layer, fan_in) in trained.network.layers().iter().zip(fan_in) {
+        let largest = layer.weight().abs().max().double_value(&[]);
+        assert!((largest - 0.5 * (6.0 / fan_in).sqrt()).abs() < 1e-15, "{largest}");
+    }
+    surgery("fire", serde_json::json!({ "iterations": 80 })).at_task_start(1, &mut trained);
+    for layer in &trained.network.layers()[..2] {
+        let rows = layer.weight().detach().flatten(1, -1);
+        let identity = Tensor::eye(rows.size()[0], (Kind::Double, tch::Device::Cpu));
+        assert!(rows.mm(&rows.tr()).allclose(&identity, 1e-9, 1e-9, false), "{}", layer.name);
     }
 }

@@ -1,9 +1,11 @@
 //! What methods do to a network, its gradients and its optimizer.
 
 mod channels;
+mod field;
 mod methods;
 mod normalised_surgery;
 mod order;
+mod second_pass;
 mod surgery;
 mod trained;
 mod without_slices;

@@ -21,6 +21,8 @@ use crate::testing::networks::{Moments, moments};
 pub(super) const STEPS: u64 = 7;
 /// Units of its layers.
 pub(super) const WIDTHS: [usize; 3] = [6, 4, 3];
+/// The learning rates that surgery is told.
+pub(super) const RATES: [f64; 3] = [0.1, 0.2, 0.3];
 /// Images of its task.
 pub(super) const IMAGES: usize = 12;
 
@@ -87,6 +89,7 @@ impl Trained {
             optimizer: &mut self.optimizer,
             initialisation: &mut self.initialisation,
             generator: &mut self.generator,
+            learning_rates: &RATES,
             penalties: &mut [],
             probe: &mut self.probe,
             bounds: &mut [],

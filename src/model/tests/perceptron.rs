@@ -3,6 +3,7 @@
 use tch::{Kind, Tensor};
 use trainability_baselines::activation::Activation;
 use trainability_baselines::activation::crelu::Crelu;
+use trainability_baselines::activation::deep_fourier::DeepFourier;
 use trainability_baselines::activation::identity::Identity;
 use trainability_baselines::activation::leaky_relu::LeakyRelu;
 use trainability_baselines::activation::relu::Relu;
@@ -13,7 +14,7 @@ use trainability_tensor::layer::tensors;
 use trainability_tensor::{Generator, Layer, LinearMap, State};
 
 use crate::model::{self, Backward, Chain, CrossEntropy, Inputs, Model, Shape, TaskImages, cross_entropy};
-use crate::testing::networks::{chain, logits, traced};
+use crate::testing::networks::{chain, logits, numbers, traced};
 
 fn network(activation: Box<dyn Activation>, seed: u64) -> Chain {
     let shape = Shape { inputs: 5, convolutions: None, hidden: vec![7, 6], outputs: 3, kind: Kind::Double };
@@ -102,8 +103,14 @@ fn forward_and_loss_agree_with_scalar_code() {
 /// To the bit where it is written out: which way a network goes must not show in its results.
 #[test]
 fn a_training_pass_has_the_gradients_of_autograd() {
-    let activations: [Box<dyn Activation>; 5] =
-        [Box::new(Relu), Box::new(Crelu), Box::new(LeakyRelu { slope: 0.3 }), Box::new(Identity), Box::new(Tanh)];
+    let activations: [Box<dyn Activation>; 6] = [
+        Box::new(Relu),
+        Box::new(Crelu),
+        Box::new(LeakyRelu { slope: 0.3 }),
+        Box::new(Identity),
+        Box::new(Tanh),
+        Box::new(DeepFourier),
+    ];
     for activation in activations {
         let network = network(activation, 5);
         let (images, labels) = batch(6);
@@ -232,6 +239,15 @@ fn activations_agree_with_scalar_code() {
             assert!((found - scalar(z)).abs() < 1e-15, "{activation:?} of {z} is {found}");
         }
     }
+}
+
+#[test]
+fn deep_fourier_features_are_all_sines_and_then_all_cosines() {
+    let z = Tensor::from_slice(&[0.3, -2.0, 5.0, 1.1]).view([2, 2]);
+    let found = numbers(&DeepFourier.forward(&z, LinearMap::Dense));
+    let expected = [[0.3f64, -2.0], [5.0, 1.1]].map(|row| [row.map(f64::sin), row.map(f64::cos)].concat()).concat();
+    assert!(found.iter().zip(&expected).all(|(found, expected)| (found - expected).abs() < 1e-15), "{found:?}");
+    assert_eq!(DeepFourier.features(7), 14);
 }
 
 #[test]

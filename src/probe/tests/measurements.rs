@@ -3,6 +3,7 @@
 use tch::{Kind, Tensor};
 use trainability_baselines::activation::Activation;
 use trainability_baselines::activation::crelu::Crelu;
+use trainability_baselines::activation::deep_fourier::DeepFourier;
 use trainability_baselines::activation::identity::Identity;
 use trainability_baselines::activation::leaky_relu::LeakyRelu;
 use trainability_baselines::activation::relu::Relu;
@@ -48,6 +49,7 @@ fn cases() -> Vec<Case> {
         case(Box::new(Identity), &[5, 4], 9, 7),
         // Not piecewise linear: its blocks have more than the Gauss-Newton part.
         case(Box::new(Tanh), &[5, 4], 9, 8),
+        case(Box::new(DeepFourier), &[5, 4], 9, 9),
     ]
 }
 

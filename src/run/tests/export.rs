@@ -192,9 +192,9 @@ fn what_another_program_cannot_follow_is_refused() {
         let plan = plans(&ImageFacts::of(&set), &[&options]).remove(0);
         export_run(&plan, &set, updates, folder.path()).unwrap_err().to_string()
     };
-    for surgery in ["reset", "shrink_perturb", "redo", "continual_backprop"] {
-        let message = refused(json!({ "methods": [surgery] }), 3);
-        assert!(message.contains(&format!("`{surgery}` changes the network")), "{message}");
+    for part in ["reset", "shrink_perturb", "redo", "continual_backprop", "upgd", "sharpness_aware", "l2_er"] {
+        let message = refused(json!({ "methods": [part] }), 3);
+        assert!(message.contains(&format!("`{part}` acts on the network or passes through it")), "{message}");
     }
     let message = refused(json!({ "stream": { "transition": 0.5 } }), 3);
     assert!(message.contains("`stream.transition` is 0.5"), "{message}");
