@@ -25,10 +25,10 @@ RANK_SAMPLES = 100
 SCALE = 60_000
 
 
-def network():
+def network(widths=WIDTHS):
     """Linear layers with ReLU between them, He-uniform weights, zero biases."""
     parts = []
-    for inputs, outputs in zip(WIDTHS, WIDTHS[1:]):
+    for inputs, outputs in zip(widths, widths[1:]):
         layer = torch.nn.Linear(inputs, outputs)
         torch.nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
         torch.nn.init.zeros_(layer.bias)
@@ -67,6 +67,19 @@ class Peer:
             if term is not None:
                 loss = loss + PENALTY * term()
             loss.backward()
+            optimizer.step()
+
+        return update
+
+    def step_of_one(self, optimizer):
+        """A function that makes one update with a minibatch of one image, in the network of the online protocols."""
+        model = network((784, 300, 150, 10))
+        optimizer = optimizer(model.parameters())
+        image, label = self.images[:1], self.labels[:1]
+
+        def update():
+            optimizer.zero_grad()
+            self.loss(model(image), label).backward()
             optimizer.step()
 
         return update
@@ -162,6 +175,8 @@ def main():
         "step_adam": median_ms(400, peer.step(), 50),
         "step_wasserstein": median_ms(60, peer.step(wasserstein), 10),
         "step_spectral": median_ms(200, peer.step(spectral), 20),
+        "step_of_one_sgd": median_ms(2000, peer.step_of_one(lambda p: torch.optim.SGD(p, lr=0.01)), 100),
+        "step_of_one_adam": median_ms(2000, peer.step_of_one(lambda p: torch.optim.Adam(p, fused=True)), 100),
         "step_of_60000": step_at_scale,
         "epoch_of_60000": epoch_at_scale,
         "noise_loop": median_ms(2, lambda: peer.noise(model)),

@@ -11,6 +11,8 @@ use trainability::run::Run;
 pub(crate) struct Setting {
     /// The method's name.
     pub method: &'static str,
+    /// The optimizer's name.
+    pub optimizer: &'static str,
     /// Units of each hidden layer.
     pub hidden: Vec<usize>,
     /// Images of a minibatch.
@@ -23,7 +25,7 @@ pub(crate) struct Setting {
 
 impl Default for Setting {
     fn default() -> Setting {
-        Setting { method: "relu", hidden: vec![256, 256], batch: 256, images: 1280, interval: 0 }
+        Setting { method: "relu", optimizer: "adam", hidden: vec![256, 256], batch: 256, images: 1280, interval: 0 }
     }
 }
 
@@ -35,11 +37,16 @@ pub(crate) fn digits() -> Result<ImageSet> {
 /// The run of a setting, on random labels in tasks of 60 epochs, as in `configs/quick.json`; longer than any benchmark.
 pub(crate) fn run(setting: &Setting, set: &ImageSet) -> Result<Run> {
     tch::set_num_threads(1);
+    let mut training = json!({ "batch_size": setting.batch, "optimizer": setting.optimizer });
+    if setting.optimizer == "sgd" {
+        // Plain gradient descent, as the online protocols have it.
+        training["momentum"] = json!(0.0);
+    }
     let experiment = json!({
         "data": { "set": set.name, "images": setting.images },
         "stream": { "tasks": 10_000, "epochs": 60 },
         "network": { "hidden": setting.hidden },
-        "training": { "batch_size": setting.batch },
+        "training": training,
         "measure": { "interval": setting.interval },
         "methods": [setting.method],
         "schedules": ["constant"],

@@ -52,6 +52,12 @@ pub(crate) fn measure() -> Result<()> {
     result["task_end"] = json!(sharpness + rank);
     result["task_end_sharpness"] = json!(sharpness);
     result["task_end_rank"] = json!(rank);
+    for optimizer in ["sgd", "adam"] {
+        let setting = Setting { optimizer, hidden: vec![300, 150], batch: 1, ..Setting::default() };
+        let mut run = run(&setting, &set)?;
+        let step = Updates::until(&mut run, |done| done.counts().0 == 3000)?.update();
+        result[format!("step_of_one_{optimizer}")] = json!(step);
+    }
     let set = at_scale(set);
     let setting = Setting { images: set.count, ..Setting::default() };
     for (name, interval) in [("", 0), ("_measured", 40)] {

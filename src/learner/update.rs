@@ -6,10 +6,10 @@ use std::time::Instant;
 use tch::Tensor;
 use trainability_baselines::penalty::Elapsed;
 use trainability_record::LayerEvents;
-use trainability_tensor::{Gradients, LayerDelta, LayerTrace};
+use trainability_tensor::{Gradients, LayerDelta, LayerTrace, OuterGradient};
 
 use super::learning::Learner;
-use crate::model::{Backward, CrossEntropy, Inputs, correct};
+use crate::model::{Backward, CrossEntropy, Inputs, TrainingPass, correct};
 use crate::probe::{LayerStatistics, UpdateView};
 use crate::schedule::{Action, Bounds, Progress, Scope};
 
@@ -156,6 +156,15 @@ impl Learner {
         let accuracy = correct(&pass.logits, labels) as f64 / labels.size()[0] as f64;
         let cross_entropy = CrossEntropy::of(&pass.logits, labels);
         let loss = self.check_loss(cross_entropy.mean().double_value(&[]))?;
+        if !measures && self.takes_outer_gradients() && labels.size()[0] == 1 {
+            let outer = self.model.backward_of_one(&pass, &cross_entropy);
+            let seconds = start.elapsed().as_secs_f64();
+            if let Some(outer) = outer
+                && let Some(update) = self.finish_update_of_one(&pass, &outer, (accuracy, loss, seconds), task)
+            {
+                return Ok(update);
+            }
+        }
         let Backward { gradients, deltas } = self.model.backward(&pass, &cross_entropy, measures);
         self.model.follow(&pass);
         let features = if self.watches_features() { pass.features() } else { Vec::new() };
@@ -231,7 +240,7 @@ impl Learner {
         if let Some(rule) = &self.gradient_rule {
             rule.apply(&mut gradients);
         }
-        if !self.surgeries.is_empty() {
+        if self.surgeries.iter().any(|surgery| surgery.looks_before_steps()) {
             self.intervene(task, |surgery, network| surgery.before_step(&gradients, network));
         }
         let rates = self.schedule.learning_rates();
@@ -247,13 +256,48 @@ impl Learner {
             add_since(&mut seconds, "indicators", start);
             Measured { layers, indicators }
         });
+        self.intervene_after(&features, task, &mut seconds);
+        Update { accuracy, loss, measured, seconds }
+    }
+
+    /// Whether nothing but the optimizer asks for the gradient of an update that is not measured.
+    fn takes_outer_gradients(&self) -> bool {
+        self.penalties.is_empty()
+            && self.gradient_rule.is_none()
+            && self.second_pass.is_none()
+            && !self.surgeries.iter().any(|surgery| surgery.looks_before_steps())
+    }
+
+    /// What comes after the passes of one sample, where nothing but the optimizer asks for its gradient; none if the optimizer
+    /// wants it written out. `made` is accuracy, loss, and seconds so far.
+    fn finish_update_of_one(
+        &mut self,
+        pass: &TrainingPass,
+        gradients: &[OuterGradient],
+        made: (f64, f64, f64),
+        task: Task,
+    ) -> Option<Update> {
+        let (accuracy, loss, seconds) = made;
+        let mut seconds = Seconds::from([("forward_backward", seconds)]);
+        let start = Instant::now();
+        if !self.optimizer.step_of_one(self.model.layers_mut(), gradients, self.schedule.learning_rates()) {
+            return None;
+        }
+        self.updates += 1;
+        add_since(&mut seconds, "optimizer", start);
+        let features = if self.watches_features() { pass.features() } else { Vec::new() };
+        self.intervene_after(&features, task, &mut seconds);
+        Some(Update { accuracy, loss, measured: None, seconds })
+    }
+
+    /// Lets surgery act after an update.
+    fn intervene_after(&mut self, features: &[Tensor], task: Task, seconds: &mut Seconds) {
         if !self.surgeries.is_empty() {
             let start = Instant::now();
             let update = self.updates;
-            self.intervene(task, |surgery, network| surgery.after_update(update, &features, network));
-            add_since(&mut seconds, "surgery", start);
+            self.intervene(task, |surgery, network| surgery.after_update(update, features, network));
+            add_since(seconds, "surgery", start);
         }
-        Update { accuracy, loss, measured, seconds }
     }
 
     /// Measures every layer, forms the bounds, and lets the schedule act.

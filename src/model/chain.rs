@@ -4,7 +4,8 @@ use tch::{Device, Tensor};
 use trainability_baselines::activation::Activation;
 use trainability_baselines::normalization::Normalization;
 use trainability_tensor::layer::tensors;
-use trainability_tensor::{Generator, Gradients, Layer, LayerDelta, LinearMap, Role, State, StateError};
+use trainability_tensor::slices::on_host;
+use trainability_tensor::{Generator, Gradients, Layer, LayerDelta, LinearMap, OuterGradient, Role, State, StateError};
 
 use super::definition::{Backward, Model, TrainingPass, deltas, gradients};
 use super::initialisation::initialise;
@@ -70,29 +71,32 @@ impl Chain {
         self.layers[0].map == LinearMap::Dense
     }
 
+    /// The mean loss's gradient at the pre-activation of each layer (B x out), without a graph.
+    fn plain_deltas(&self, pass: &TrainingPass, loss: &CrossEntropy) -> Vec<Tensor> {
+        let mut deltas = vec![loss.at_logits()];
+        for (layer, below) in self.layers[1..].iter().zip(&pass.trace).rev() {
+            let at_features = deltas[deltas.len() - 1].mm(layer.weight());
+            deltas.push(self.activation.pull_back(&below.pre_activation, &at_features, below.map));
+        }
+        deltas.reverse();
+        deltas
+    }
+
     /// Back-propagation written out, to the bits that autograd comes to.
     fn plain_backward(&self, pass: &TrainingPass, loss: &CrossEntropy, with_deltas: bool) -> Backward {
         let _guard = tch::no_grad_guard();
         let samples = pass.logits.size()[0] as f64;
-        let (mut gradients, mut deltas) = (Vec::new(), Vec::new());
-        let mut delta = loss.at_logits();
-        for (index, layer) in self.layers.iter().enumerate().rev() {
+        let deltas = self.plain_deltas(pass, loss);
+        let of_layer = |(index, delta): (usize, &Tensor)| {
             let weight = match index {
-                0 => pass.inputs.weight_gradient(&delta),
+                0 => pass.inputs.weight_gradient(delta),
                 _ => delta.tr().mm(&pass.trace[index].input),
             };
-            gradients.push(vec![weight, bias_gradient(&delta)]);
-            if with_deltas {
-                deltas.push(Some(LayerDelta::new(&delta * samples, None)));
-            }
-            if index > 0 {
-                let below = &pass.trace[index - 1];
-                delta = self.activation.pull_back(&below.pre_activation, &delta.mm(layer.weight()), below.map);
-            }
-        }
-        gradients.reverse();
-        deltas.reverse();
-        Backward { gradients, deltas }
+            vec![weight, bias_gradient(delta)]
+        };
+        let gradients = deltas.iter().enumerate().map(of_layer).collect();
+        let of_samples = |delta: &Tensor| Some(LayerDelta::new(delta * samples, None));
+        Backward { gradients, deltas: if with_deltas { deltas.iter().map(of_samples).collect() } else { Vec::new() } }
     }
 
     /// By autograd from the scalar loss, in a graph that begins at the first layer's pre-activation.
@@ -190,6 +194,19 @@ impl Model for Chain {
         };
         let deltas = if with_deltas { deltas(&pass.trace, loss.mean(), pass.logits.size()[0]) } else { Vec::new() };
         Backward { gradients, deltas }
+    }
+
+    fn backward_of_one(&self, pass: &TrainingPass, loss: &CrossEntropy) -> Option<Vec<OuterGradient>> {
+        if !self.is_plain() || pass.logits.size()[0] != 1 || !on_host(&pass.logits) {
+            return None;
+        }
+        let _guard = tch::no_grad_guard();
+        let input = |index: usize| match index {
+            0 => pass.inputs.dense(),
+            _ => pass.trace[index].input.shallow_clone(),
+        };
+        let deltas = self.plain_deltas(pass, loss).into_iter().enumerate();
+        Some(deltas.map(|(index, delta)| OuterGradient { delta, input: input(index) }).collect())
     }
 
     fn follow(&mut self, pass: &TrainingPass) {

@@ -4,7 +4,9 @@ use std::fmt::Debug;
 
 use tch::Tensor;
 use trainability_tensor::layer::tensors;
-use trainability_tensor::{Generator, Gradients, Layer, LayerDelta, LayerTrace, State, StateError, Stateful};
+use trainability_tensor::{
+    Generator, Gradients, Layer, LayerDelta, LayerTrace, OuterGradient, State, StateError, Stateful,
+};
 
 use super::initialisation::initialise;
 use super::inputs::Inputs;
@@ -50,6 +52,12 @@ pub trait Model: Debug + Send {
         let gradients = gradients(self.layers(), loss.mean(), with_deltas);
         let deltas = if with_deltas { deltas(&pass.trace, loss.mean(), pass.logits.size()[0]) } else { Vec::new() };
         Backward { gradients, deltas }
+    }
+
+    /// The gradients of a pass of one sample as outer products, the loss being that of the pass's logits; none where the model is
+    /// more than dense layers one after the other, or tensors are out of reach of slices.
+    fn backward_of_one(&self, _pass: &TrainingPass, _loss: &CrossEntropy) -> Option<Vec<OuterGradient>> {
+        None
     }
 
     /// Remembers what it has to of an update's pass, as a normalisation over the minibatch does: once for each update.

@@ -7,6 +7,7 @@ use tch::{Kind, Tensor};
 use trainability_baselines::indicator::UpdateSummary;
 use trainability_baselines::options::OptionError;
 use trainability_baselines::weight_decay::WeightDecay;
+use trainability_tensor::outer_gradient::{OuterGradient, weight_and_bias};
 use trainability_tensor::slices::{Float, on_host, view, view_mut};
 use trainability_tensor::{Gradients, Layer, Role, State, StateError, Stateful, for_float};
 
@@ -151,7 +152,7 @@ impl Optimizer for Adam {
         for (index, layer) in layers.iter_mut().enumerate() {
             let learning_rate = learning_rates[index];
             let decay = DecayFactors::of(self.weight_decay, learning_rate);
-            let step = AdamStep { options: self.of_layer(index), learning_rate, decay, count: self.steps };
+            let step = AdamStep::of(self.of_layer(index), learning_rate, decay, self.steps);
             let corrections = &mut self.corrections[index];
             if self.moments[index].iter().any(|moments| moments.restarts.is_some()) {
                 corrections.extend(step.options, self.steps);
@@ -168,6 +169,20 @@ impl Optimizer for Adam {
             }
         }
         sums.means(summarise)
+    }
+
+    fn step_of_one(&mut self, layers: &mut [Layer], gradients: &[OuterGradient], learning_rates: &[f64]) -> bool {
+        if self.moments.iter().flatten().any(|moments| moments.restarts.is_some()) {
+            return false;
+        }
+        self.steps += 1;
+        self.sums = None;
+        for (index, (layer, gradient)) in layers.iter_mut().zip(gradients).enumerate() {
+            let decay = DecayFactors::of(self.weight_decay, learning_rates[index]);
+            let step = AdamStep::of(self.of_layer(index), learning_rates[index], decay, self.steps);
+            for_float!(gradient.delta, update_of_one(layer, gradient, &mut self.moments[index], step));
+        }
+        true
     }
 
     /// None once single elements have begun anew.
@@ -309,6 +324,24 @@ fn update_tensor<T: Float>(
         Some(restarts) => {
             update_restarted(value, gradient, first, second, unsafe { view(restarts) }, step, corrections);
         }
+    }
+}
+
+/// The same from the gradient of one sample, row by row.
+fn update_of_one<T: Float>(layer: &mut Layer, gradient: &OuterGradient, moments: &mut [Moments], step: AdamStep) {
+    let ([weight, bias], [of_weight, of_bias]) = (weight_and_bias(layer), moments) else {
+        panic!("moments of a weight and a bias")
+    };
+    // SAFETY: parameters, moments and the gradient's factors are tensors with memory of their own.
+    unsafe {
+        let (value, first, second) =
+            (view_mut::<T>(weight), view_mut::<T>(&mut of_weight.first), view_mut::<T>(&mut of_weight.second));
+        gradient.for_rows(|begin, row| {
+            let own = begin..begin + row.len();
+            update(&mut value[own.clone()], row, &mut first[own.clone()], &mut second[own], step);
+        });
+        let (first, second) = (view_mut(&mut of_bias.first), view_mut(&mut of_bias.second));
+        update(view_mut::<T>(bias), gradient.factors().0, first, second, step);
     }
 }
 

@@ -57,6 +57,16 @@ pub(super) struct AdamStep {
     pub(super) decay: DecayFactors,
     /// Steps, this one included.
     pub(super) count: u64,
+    /// 1 - beta1^t and 1 - beta2^t.
+    bias_corrections: [f64; 2],
+}
+
+impl AdamStep {
+    /// The step of that number, counted from 1.
+    pub(super) fn of(options: AdamOptions, learning_rate: f64, decay: DecayFactors, count: u64) -> AdamStep {
+        let bias_corrections = [options.beta1, options.beta2].map(|beta| 1.0 - beta.powf(count as f64));
+        AdamStep { options, learning_rate, decay, count, bias_corrections }
+    }
 }
 
 /// The loop that all the time goes into: memory-bound, and kept simple enough for the compiler to vectorise, with the
@@ -65,8 +75,7 @@ pub(super) struct AdamStep {
 #[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
 pub(super) fn update<T: Float>(value: &mut [T], gradient: &[T], first: &mut [T], second: &mut [T], step: AdamStep) {
     let AdamOptions { beta1, beta2, epsilon, .. } = step.options;
-    let correction1 = 1.0 - beta1.powf(step.count as f64);
-    let correction2 = 1.0 - beta2.powf(step.count as f64);
+    let [correction1, correction2] = step.bias_corrections;
     let (coupled, shrink) = (T::of(step.decay.coupled), T::of(step.decay.shrink));
     let (keep1, take1) = (T::of(beta1), T::of(1.0 - beta1));
     let (keep2, take2) = (T::of(beta2), T::of(1.0 - beta2));

@@ -14,7 +14,7 @@ use trainability_baselines::options::OptionError;
 use trainability_baselines::part::PartError;
 use trainability_baselines::weight_decay::WeightDecay;
 use trainability_tensor::slices::{Float, on_host, view, view_mut};
-use trainability_tensor::{Gradients, Layer, Role, Stateful, for_float};
+use trainability_tensor::{Gradients, Layer, OuterGradient, Role, Stateful, for_float};
 
 /// How the effective step is formed where an optimizer has a scale for each element.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +52,12 @@ pub trait Optimizer: Stateful + Debug + Send {
         learning_rates: &[f64],
         summarise: bool,
     ) -> Option<UpdateSummary>;
+
+    /// The same step for dense layers of a weight and a bias in main memory, from the gradients of a single sample; to the bit what
+    /// [`Optimizer::step`] makes of them written out. Returns false, and does nothing, where it cannot.
+    fn step_of_one(&mut self, _layers: &mut [Layer], _gradients: &[OuterGradient], _learning_rates: &[f64]) -> bool {
+        false
+    }
 
     /// What it remembers of each parameter, in tensors of the parameter's shape, to be laid beside those of others: the first
     /// index is the parameter's, over all layers. None where it cannot step together with others.
@@ -174,6 +180,11 @@ pub(super) struct DecayFactors {
 }
 
 impl DecayFactors {
+    /// Whether nothing decays.
+    pub(super) fn is_none(self) -> bool {
+        self.coupled == 0.0 && self.shrink == 1.0
+    }
+
     /// Of a step at that learning rate.
     pub(super) fn of(weight_decay: WeightDecay, learning_rate: f64) -> DecayFactors {
         match weight_decay {

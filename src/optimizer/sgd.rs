@@ -3,12 +3,14 @@
 
 use std::ops::Range;
 
+use multiversion::multiversion;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 use trainability_baselines::indicator::UpdateSummary;
 use trainability_baselines::options::OptionError;
 use trainability_baselines::weight_decay::WeightDecay;
+use trainability_tensor::outer_gradient::{OuterGradient, weight_and_bias};
 use trainability_tensor::slices::{Float, on_host, view, view_mut};
 use trainability_tensor::{Gradients, Layer, Role, State, StateError, Stateful, for_float};
 
@@ -53,6 +55,13 @@ impl OptimizerOptions for SgdOptions {
 
     fn build(&self, weight_decay: WeightDecay, layers: &[Layer]) -> Box<dyn Optimizer> {
         Box::new(Sgd::new(*self, weight_decay, layers))
+    }
+}
+
+impl SgdOptions {
+    /// Whether it is plain gradient descent, whose steps do not depend on those before.
+    fn has_no_memory(self) -> bool {
+        self.momentum == 0.0
     }
 }
 
@@ -114,6 +123,16 @@ impl Optimizer for Sgd {
             }
         }
         sums.means(summarise)
+    }
+
+    fn step_of_one(&mut self, layers: &mut [Layer], gradients: &[OuterGradient], learning_rates: &[f64]) -> bool {
+        self.steps += 1;
+        for (index, (layer, gradient)) in layers.iter_mut().zip(gradients).enumerate() {
+            let (options, rate) = (self.options, learning_rates[index]);
+            let (momenta, decay) = (&mut self.momenta[index], DecayFactors::of(self.weight_decay, rate));
+            for_float!(gradient.delta, update_of_one(layer, gradient, momenta, options, rate, decay));
+        }
+        true
     }
 
     fn memory_mut(&mut self) -> Option<Vec<Vec<&mut Tensor>>> {
@@ -181,14 +200,71 @@ fn update<T: Float>(
     learning_rate: f64,
     decay: DecayFactors,
 ) {
-    let [keep, rate, coupled, shrink] = [options.momentum, learning_rate, decay.coupled, decay.shrink].map(T::of);
     // SAFETY: parameter, gradient and average are three tensors with memory of their own.
     let (value, gradient, momentum) = unsafe { (view_mut::<T>(value), view::<T>(gradient), view_mut::<T>(momentum)) };
+    update_slices(value, gradient, momentum, options, learning_rate, decay);
+}
+
+fn update_slices<T: Float>(
+    value: &mut [T],
+    gradient: &[T],
+    momentum: &mut [T],
+    options: SgdOptions,
+    learning_rate: f64,
+    decay: DecayFactors,
+) {
+    let [keep, rate, coupled, shrink] = [options.momentum, learning_rate, decay.coupled, decay.shrink].map(T::of);
+    if options.has_no_memory() {
+        for (theta, &g) in value.iter_mut().zip(gradient) {
+            let g = g + coupled * *theta;
+            *theta = shrink * *theta - rate * g.flushed();
+        }
+        return;
+    }
     for ((theta, &g), average) in value.iter_mut().zip(gradient).zip(momentum) {
         let g = g + coupled * *theta;
         *average = (keep * *average + g).flushed();
         let direction = if options.nesterov { g + keep * *average } else { *average };
         *theta = shrink * *theta - rate * direction;
+    }
+}
+
+/// Plain gradient descent of a weight, row by row. Rows of silent units, whose delta is zero, stay as they are.
+#[multiversion(targets("x86_64+avx512f", "x86_64+avx2"))]
+fn descend<T: Float>(value: &mut [T], delta: &[T], input: &[T], rate: T) {
+    for (row, &delta) in value.chunks_exact_mut(input.len()).zip(delta).filter(|(_, delta)| **delta != T::of(0.0)) {
+        for (theta, &input) in row.iter_mut().zip(input) {
+            *theta -= rate * (delta * input).flushed();
+        }
+    }
+}
+
+/// The step of one layer from the gradient of one sample.
+fn update_of_one<T: Float>(
+    layer: &mut Layer,
+    gradient: &OuterGradient,
+    momenta: &mut [Momentum],
+    options: SgdOptions,
+    learning_rate: f64,
+    decay: DecayFactors,
+) {
+    let ([weight, bias], [of_weight, of_bias]) = (weight_and_bias(layer), momenta) else {
+        panic!("averages of a weight and a bias")
+    };
+    // SAFETY: parameters, averages and the gradient's factors are tensors with memory of their own.
+    unsafe {
+        let (value, (delta, input)) = (view_mut::<T>(weight), gradient.factors::<T>());
+        if options.has_no_memory() && decay.is_none() {
+            descend(value, delta, input, T::of(learning_rate));
+        } else {
+            let average = view_mut::<T>(&mut of_weight.value);
+            gradient.for_rows(|begin, row| {
+                let own = begin..begin + row.len();
+                update_slices(&mut value[own.clone()], row, &mut average[own], options, learning_rate, decay);
+            });
+        }
+        let average = view_mut(&mut of_bias.value);
+        update_slices(view_mut::<T>(bias), delta, average, options, learning_rate, decay);
     }
 }
 

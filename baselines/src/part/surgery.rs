@@ -82,7 +82,13 @@ pub trait Surgery: Stateful + Debug + Send {
     /// Called before the first update of each task, the first task (0) included.
     fn at_task_start(&mut self, _task: usize, _network: &mut dyn Network) {}
 
-    /// Called before the optimizer's step of each update, with the gradient that it takes.
+    /// Whether it is called before the optimizer's steps.
+    fn looks_before_steps(&self) -> bool {
+        false
+    }
+
+    /// Called before the optimizer's step of each update, with the gradient that it takes, where it
+    /// [looks before steps](Surgery::looks_before_steps).
     fn before_step(&mut self, _gradients: &Gradients, _network: &mut dyn Network) {}
 
     /// Called after each update, `update` being its number, counted from 1 over the run. `activations` is what each

@@ -92,6 +92,10 @@ impl Surgery for Upgd {
         self.utility = values_of(layers).map(Tensor::zeros_like).collect();
     }
 
+    fn looks_before_steps(&self) -> bool {
+        true
+    }
+
     fn before_step(&mut self, gradients: &Gradients, network: &mut dyn Network) {
         let _guard = tch::no_grad_guard();
         self.before = tensors::copies(network.layers());

@@ -4,6 +4,7 @@
 //! - [`layer`]: parameters by name and role, traces of a forward pass, gradients of single samples
 //! - [`sample_gradients`]: norms and inner products of per-sample gradients, without a loop over samples
 //! - [`lanczos`], [`spectrum`]: extreme eigenvalues of a symmetric operator, and the density of all of them
+//! - [`outer_gradient`]: the gradient of one sample, which need not be written out
 //! - [`convolution`], [`normalisation`]: what layers do beside products with a matrix
 //! - [`sparse_images`]: products with images that are one colour nearly everywhere
 //! - [`ranks`]: sorting values together with their places
@@ -16,6 +17,7 @@ pub mod lanczos;
 pub mod layer;
 pub mod mkl;
 pub mod normalisation;
+pub mod outer_gradient;
 pub mod random;
 pub mod ranks;
 pub mod sample_gradients;
@@ -28,5 +30,6 @@ mod tridiagonal;
 pub use convolution::Filters;
 pub use layer::{Gradients, Layer, LayerDelta, LayerTrace, LinearMap, NormalisedTrace, Parameter, Role};
 pub use normalisation::{NormalisedOver, Standardisation};
+pub use outer_gradient::OuterGradient;
 pub use random::Generator;
 pub use state::{State, StateError, Stateful};

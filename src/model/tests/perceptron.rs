@@ -241,6 +241,26 @@ fn activations_agree_with_scalar_code() {
     }
 }
 
+/// A single sample's loss is computed one by one, those of several by tensor operations.
+#[test]
+fn the_loss_of_one_sample_is_that_of_the_sample_twice() {
+    for kind in [Kind::Float, Kind::Double] {
+        let logits = Generator::named("logits", 4).uniform(&[5, 7], 20.0, kind);
+        let labels = Generator::named("labels", 4).labels(5, 7);
+        let tolerance = if kind == Kind::Float { 1e-6 } else { 1e-14 };
+        for sample in 0..5 {
+            let (one, label) = (logits.narrow(0, sample, 1), labels.narrow(0, sample, 1));
+            let twice = (Tensor::cat(&[&one, &one], 0), Tensor::cat(&[&label, &label], 0));
+            let (alone, both) = (CrossEntropy::of(&one, &label), CrossEntropy::of(&twice.0, &twice.1));
+            assert_eq!((alone.mean().size(), alone.mean().kind()), (both.mean().size(), kind));
+            assert!(alone.mean().allclose(both.mean(), tolerance, tolerance, false), "{alone:?}");
+            let expected = both.at_logits().sum_dim_intlist([0i64].as_slice(), true, kind);
+            assert!(alone.at_logits().allclose(&expected, tolerance, tolerance, false), "{alone:?}");
+            assert_eq!(2 * model::correct(&one, &label), model::correct(&twice.0, &twice.1));
+        }
+    }
+}
+
 #[test]
 fn deep_fourier_features_are_all_sines_and_then_all_cosines() {
     let z = Tensor::from_slice(&[0.3, -2.0, 5.0, 1.1]).view([2, 2]);

@@ -91,6 +91,48 @@ fn measuring_never_changes_training() {
     }
 }
 
+/// A step of one sample from an outer product has the bits of one from a gradient that is written out, as measured updates have it.
+#[test]
+fn measuring_never_changes_training_one_image_at_a_time() {
+    let plain = json!({ "optimizer": "sgd", "momentum": 0.0 });
+    for (method, training) in [
+        (json!("relu"), plain.clone()),
+        (json!("l2_adam"), plain.clone()),
+        (json!("crelu"), json!({ "optimizer": "sgd", "nesterov": true })),
+        (json!("adamw"), json!({ "optimizer": "sgd" })),
+        (json!("leaky_relu"), json!({ "optimizer": "adam", "precision": "f64" })),
+        (json!("l2_adam"), json!({ "optimizer": "adam" })),
+        (json!({ "name": "continual_backprop", "maturity": 2, "rate": 0.05 }), json!({ "optimizer": "adam" })),
+        (json!({ "name": "redo", "threshold": 0.5, "period": 7 }), plain),
+    ] {
+        let train = |interval: u64| {
+            let mut training = training.clone();
+            training["batch_size"] = json!(1);
+            training["learning_rate"] = json!(0.003);
+            let settings = json!({
+                "data": { "images": 12 },
+                "methods": [method],
+                "training": training,
+                "measure": { "interval": interval, "window": 3 }
+            });
+            let (set, mut states) = (digits(), Vec::new());
+            let mut run = begin(&plans_of(&set, settings)[0], &set);
+            let rows = accuracies(&finish(&mut run).0);
+            let state = runs::state_of(&run);
+            for (name, tensor) in &state.tensors {
+                if name.starts_with("learner/network/") || name.starts_with("learner/optimizer/") {
+                    states.push((name.clone(), tensor.copy()));
+                }
+            }
+            (rows, states)
+        };
+        let (rows, network) = train(0);
+        assert!(network.len() >= 12, "{}", network.len());
+        let (measured_rows, measured) = train(1);
+        assert_eq!((rows, network), (measured_rows, measured), "{method} under {training}");
+    }
+}
+
 /// Stops a run in the middle of a task, at a task's end and before the first update, and lets another go on from there.
 fn goes_on_with_the_same_bits(plan: &RunPlan) {
     goes_on_with_the_same_bits_on(&images(), plan);
