@@ -2,7 +2,7 @@
 //!
 //! A list of task pairs ([`pooled`]) is scored by rank [`correlation`] and Kendall's tau ([`kendall`]), separation of two
 //! classes ([`auroc`]), time of warning ([`lead`]) and [`gain`] over a baseline (a logistic model on methods it
-//! has not seen). [`aggregate`] sums scores up, [`paired_tests`] and the [`jackknife`] say how sure they are, [`decay`] fits
+//! has not seen). [`aggregate`] sums scores up, [`paired_tests`] and the [`jackknife`] say how sure they are, [`friedman`] ranks several treatments, [`decay`] fits
 //! the courses of step sizes.
 //!
 //! A number that does not exist is never replaced by one that does: it is an [`Undefined`] with its reason.
@@ -17,6 +17,7 @@ mod distribution;
 pub mod estimate;
 pub mod exchange;
 mod exponential;
+pub mod friedman;
 pub mod gain;
 pub mod gaps;
 pub mod jackknife;

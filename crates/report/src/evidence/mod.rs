@@ -13,6 +13,7 @@ use crate::evidence::claims::judge;
 use crate::evidence::claims::roles::{ScheduleRole, roles};
 use crate::evidence::comparison::{ArmSummary, compare_arms};
 use crate::evidence::health::{HealthyArms, Judged, families};
+use crate::evidence::method_ranks::MethodRanks;
 use crate::evidence::onset::{Onset, onsets};
 use crate::evidence::ordering::{Ordering, order_indicators};
 use crate::evidence::outcomes::EventOptions;
@@ -30,6 +31,7 @@ pub(crate) mod claims;
 pub(crate) mod comparison;
 pub(crate) mod gain;
 pub(crate) mod health;
+pub(crate) mod method_ranks;
 pub(crate) mod onset;
 pub(crate) mod ordering;
 pub(crate) mod outcomes;
@@ -57,6 +59,8 @@ pub(crate) struct Evidence {
     pub summaries: Vec<ArmSummary>,
     /// What each schedule achieved over the methods that all were run with, in the sweep's order.
     pub compared_schedules: Vec<ScheduleSummary>,
+    /// How the methods rank under the control schedule, where there are several and seeds that they share.
+    pub method_ranks: Option<MethodRanks>,
     /// What each schedule is to the claims, by its label.
     pub roles: BTreeMap<String, ScheduleRole>,
     /// What the runs say of the paper's claims.
@@ -122,7 +126,11 @@ impl Evidence {
             let judgements = judge(&sweep, &arms, &series, &roles, &event.families);
             (arms.judged, ordering, judgements, onsets(&HealthyArms::all(&sweep, chance), first_task))
         };
+        let control = schedules.iter().find(|schedule| *schedule == CONTROL).or(schedules.first());
+        let trained: Vec<&String> = methods.iter().filter(|method| !ceilings.contains(method)).collect();
+        let method_ranks = control.and_then(|control| MethodRanks::of(&series, &trained, control));
         Self {
+            method_ranks,
             sweep,
             series,
             methods,

@@ -198,8 +198,8 @@ fn tables_for_latex_are_all_that_is_printed() {
     let mut printed = Vec::new();
     write(&workplace.results(), &workplace.plots(), Format::Latex, &mut printed).unwrap();
     let printed = String::from_utf8(printed).unwrap();
-    assert_eq!(printed.matches("\\begin{tabular}").count(), 9, "{printed}");
-    assert_eq!(printed.matches("\\end{table}").count(), 9);
+    assert_eq!(printed.matches("\\begin{tabular}").count(), 10, "{printed}");
+    assert_eq!(printed.matches("\\end{table}").count(), 10);
     assert!(printed.contains("l2\\_adam") && !printed.contains("report.html") && !printed.contains("Warnings"));
 }
 

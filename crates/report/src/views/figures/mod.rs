@@ -21,6 +21,7 @@ mod effective_step_bounds;
 pub(crate) mod figure;
 mod learning_rate;
 mod learning_rate_sensitivity;
+mod method_ranks;
 mod mirrored_decay;
 mod online_accuracy;
 mod performance_profile;
@@ -35,6 +36,7 @@ pub(crate) const FIGURES: &[Figure] = &[
     at_a_glance::FIGURE,
     claims::FIGURE,
     online_accuracy::FIGURE,
+    method_ranks::FIGURE,
     performance_profile::FIGURE,
     learning_rate_sensitivity::FIGURE,
     task_length::FIGURE,
