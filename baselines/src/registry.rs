@@ -59,6 +59,18 @@ pub const INDICATORS: &[&dyn Indicator] = &[
     &indicator::dead_units::DeadUnits,
     &indicator::effective_rank::EffectiveRank,
     &indicator::stable_rank::StableRank,
+    &indicator::dormant_units::AT_0_01,
+    &indicator::dormant_units::AT_0_025,
+    &indicator::dormant_units::AT_0_1,
+    &indicator::sample_plasticity::SamplePlasticity,
+    &indicator::ntk_effective_rank::NtkEffectiveRank,
+    &indicator::ntk_condition_number::NtkConditionNumber,
+    &indicator::weight_rank::WeightRank,
+    &indicator::weight_smallest_singular_value::WeightSmallestSingularValue,
+    &indicator::weight_isometry_distance::WeightIsometryDistance,
+    &indicator::distance_from_initialisation::DistanceFromInitialisation,
+    &indicator::feature_norm::FeatureNorm,
+    &indicator::hessian_epsilon_rank::HessianEpsilonRank,
 ];
 
 /// The definitions of [`INDICATORS`].

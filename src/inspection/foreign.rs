@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 use trainability_baselines::activation::Activation;
 use trainability_baselines::method::Rules;
 use trainability_baselines::penalty::Penalty;
-use trainability_tensor::{Generator, LinearMap, State, Stateful};
+use trainability_tensor::{Generator, Layer, LinearMap, State, Stateful};
 
 use super::error::InspectionError;
 use super::naming::Naming;
@@ -59,6 +59,8 @@ pub struct Foreign {
     pub images: Tensor,
     /// N, Int64, each a class of the network.
     pub labels: Tensor,
+    /// The parameters from which training began, if they are known.
+    pub initial: Option<Vec<Layer>>,
     /// What the method does to training: penalties, weight decay, gradient rule, and no surgery.
     pub rules: Rules,
     /// Adam as it was saved, or without a step where it was not.
@@ -97,7 +99,7 @@ impl Foreign {
         let mut rules = method.rules;
         let began =
             sources.initial.map(TensorFile::read).transpose()?.map(|file| file.renamed(|name| naming.ours(name)));
-        begin(&mut rules.penalties, network.as_ref(), began.as_ref(), &wanted)?;
+        let initial = begin(&mut rules.penalties, network.as_ref(), began.as_ref(), &wanted)?;
         let mut optimizer = Adam::new(reading.adam, rules.weight_decay, network.layers());
         let mut has_first_moments = false;
         if let Some(path) = sources.adam_state {
@@ -106,7 +108,7 @@ impl Foreign {
             optimizer.restore(&state).expect("a state that was read for this network");
             has_first_moments = complete;
         }
-        Ok(Foreign { network, architecture, images, labels, rules, optimizer, has_first_moments, reading })
+        Ok(Foreign { network, architecture, images, labels, initial, rules, optimizer, has_first_moments, reading })
     }
 
     /// The element type's name in configurations.
@@ -150,12 +152,13 @@ impl WantedNetwork<'_> {
 }
 
 /// Lets penalties look at the parameters: those that look back at those from which training began, all others at the present ones.
+/// Returns those from which training began, if they are known.
 fn begin(
     penalties: &mut [Box<dyn Penalty>],
     network: &dyn Model,
     began: Option<&TensorFile>,
     wanted: &WantedNetwork,
-) -> Result<(), InspectionError> {
+) -> Result<Option<Vec<Layer>>, InspectionError> {
     let Some(file) = began else {
         if let Some(penalty) = penalties.iter().find(|penalty| penalty.needs_initial_parameters()) {
             let problem = "looks back at the parameters from which training began, expected a file of them (--initial)"
@@ -163,7 +166,7 @@ fn begin(
             return Err(InspectionError::Method { part: penalty.name().to_owned(), problem });
         }
         penalties.iter_mut().for_each(|penalty| penalty.begin(network.layers()));
-        return Ok(());
+        return Ok(None);
     };
     let activation = wanted.reading.method.build().activation;
     let (_, first) = wanted.read(file, activation, Some(precision_of(network).0))?;
@@ -176,7 +179,7 @@ fn begin(
         let from = if penalty.needs_initial_parameters() { first.as_ref() } else { network };
         penalty.begin(from.layers());
     }
-    Ok(())
+    Ok(Some(first.layers().iter().map(Layer::copy).collect()))
 }
 
 fn read_perceptron(

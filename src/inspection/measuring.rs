@@ -1,6 +1,6 @@
 //! Every statistic and indicator of a foreign network on its batch, by the code that measures runs.
 
-use tch::Tensor;
+use tch::{Tensor, no_grad_guard};
 use trainability_baselines::indicator::{LayerGradient, Observation, Shared, UpdateSummary};
 use trainability_baselines::registry::INDICATORS;
 use trainability_tensor::lanczos::LanczosOptions;
@@ -14,6 +14,7 @@ use crate::model::{Model, Pass, correct, cross_entropy, deltas, gradients};
 use crate::optimizer::{Adam, Optimizer};
 use crate::probe::hessian::Hessian;
 use crate::probe::noise::squared_norm;
+use crate::probe::tangent_kernel::tangent_kernels;
 use crate::probe::{LayerStatistics, Probe, ProbeOptions, UpdateView};
 use crate::run::TaskSummary;
 use crate::schedule::{BoundEstimator, BoundOptions, Bounds};
@@ -85,13 +86,21 @@ pub fn measure(foreign: &mut Foreign, seed: u64) -> Result<Findings, InspectionE
         statistics.iter().map(|layer| BoundEstimator::new(BoundOptions::default()).push(layer)).collect();
 
     let of_layers: Vec<LayerGradient> = statistics.iter().map(LayerStatistics::gradient).collect();
+    // What updates the network, and undoes it, comes before what looks at the parameters that it has.
+    let (update, loss_after) = next_update(foreign, total_gradients).unzip();
+    let network: &dyn Model = foreign.network.as_ref();
+    let (layers, images, labels) = (network.layers(), &foreign.images, &foreign.labels);
     let hessian = Hessian::of(network, .., images, labels, &foreign.rules.penalties);
+    let tangent_kernels = tangent_kernels(network, images);
     let observation = Observation {
         layers,
         trace: &trace,
         deltas: Some(&deltas),
         gradients: Some(&of_layers),
-        update: next_update(foreign, total_gradients),
+        update,
+        losses: loss_after.map(|after| [final_loss, after]),
+        initial: foreign.initial.as_deref(),
+        tangent_kernels: Some(&tangent_kernels),
         hessian: Some(&hessian),
         lanczos,
         spectrum: SPECTRUM,
@@ -138,27 +147,30 @@ fn of_layer(measured: &LayerMeasurement) -> Values {
     std::iter::once(learning_rate).chain(statistics.columns()).chain(measured.bounds.columns()).collect()
 }
 
-/// The update that Adam would make with this gradient, once the method's gradient rule has seen it; on copies.
-fn next_update(foreign: &Foreign, mut gradients: Gradients) -> Option<UpdateSummary> {
+/// The update that Adam would make with this gradient, once the method's gradient rule has seen it, and the loss on the batch
+/// after it; the network is as before.
+fn next_update(foreign: &mut Foreign, mut gradients: Gradients) -> Option<(UpdateSummary, f64)> {
     // What a second pass would add is not known of a gradient alone.
     if !foreign.has_first_moments || foreign.rules.second_pass.is_some() {
         return None;
     }
-    let copy = |layer: &Layer| {
-        let mut copy = layer.shallow_clone();
-        copy.parameters.iter_mut().for_each(|own| own.value = own.value.detach().copy().set_requires_grad(true));
-        copy
-    };
-    let mut layers: Vec<Layer> = foreign.network.layers().iter().map(copy).collect();
     let mut state = State::default();
     foreign.optimizer.save(&mut state);
-    let mut optimizer = Adam::new(foreign.reading.adam, foreign.rules.weight_decay, &layers);
+    let mut optimizer = Adam::new(foreign.reading.adam, foreign.rules.weight_decay, foreign.network.layers());
     optimizer.restore(&state).expect("the state of the same network's optimizer");
-    let rates = vec![foreign.reading.learning_rate; layers.len()];
+    let rates = vec![foreign.reading.learning_rate; foreign.network.layers().len()];
     if let Some(rule) = &foreign.rules.gradient_rule {
         rule.apply(&mut gradients);
     }
-    optimizer.step(&mut layers, &gradients, &rates, true)
+    let before: Vec<Layer> = foreign.network.layers().iter().map(Layer::copy).collect();
+    let update = optimizer.step(foreign.network.layers_mut(), &gradients, &rates, true)?;
+    let _guard = no_grad_guard();
+    let logits = foreign.network.forward(&foreign.images, &mut Pass::training().without_trace());
+    let loss = cross_entropy(&logits, &foreign.labels).double_value(&[]);
+    for (layer, before) in foreign.network.layers_mut().iter_mut().zip(&before) {
+        layer.parameters.iter_mut().zip(&before.parameters).for_each(|(own, before)| own.value.copy_(&before.value));
+    }
+    Some((update, loss))
 }
 
 /// What follows relies on finite numbers.

@@ -12,6 +12,7 @@ use trainability_baselines::surgery::Surgery;
 use trainability_record::LayerEvents;
 use trainability_tensor::Generator;
 
+use super::initial_parameters::InitialParameters;
 use crate::model::Model;
 use crate::optimizer::{Adam, AdamOptions, Optimizer, OptimizerFactory};
 use crate::probe::{Probe, ProbeOptions};
@@ -94,6 +95,7 @@ pub enum LearnerError {
 pub struct Learner {
     pub(super) model: Box<dyn Model>,
     pub(super) initialisation: Generator,
+    pub(super) initial: InitialParameters,
     pub(super) optimizer: Box<dyn Optimizer>,
     pub(super) penalties: Vec<Box<dyn Penalty>>,
     pub(super) gradient_rule: Option<Box<dyn GradientRule>>,
@@ -102,7 +104,10 @@ pub struct Learner {
     pub(super) surgery_generator: Generator,
     pub(super) measure: ProbeOptions,
     pub(super) probe: Probe,
+    /// For what indicators draw at a task's end.
     pub(super) indicator_generator: Generator,
+    /// For what they draw at its start, which moves no draw of the other's.
+    pub(super) start_generator: Generator,
     /// One a layer, and the whole network's last.
     pub(super) bounds: Vec<BoundEstimator>,
     pub(super) schedule: Box<dyn Schedule>,
@@ -163,6 +168,7 @@ impl Learner {
                 .map(|layer| LayerEvents { layer: layer.name.clone(), ..LayerEvents::default() })
                 .collect(),
             initialisation,
+            initial: InitialParameters::of(model.layers()),
             optimizer,
             penalties,
             gradient_rule: rules.gradient_rule,
@@ -172,6 +178,7 @@ impl Learner {
             measure,
             probe: Probe::new(measure, layers, seed),
             indicator_generator: Generator::named("indicators", seed),
+            start_generator: Generator::named("indicators at start", seed),
             bounds: vec![BoundEstimator::new(bounds); layers + 1],
             schedule,
             beginning,

@@ -4,6 +4,7 @@
 //! their updates by it.
 
 mod builder;
+mod initial_parameters;
 mod learning;
 mod observing;
 mod options;

@@ -10,17 +10,20 @@ use super::learning::Learner;
 use super::update::Task;
 use crate::model::{Pass, correct, cross_entropy, deltas};
 use crate::probe::hessian::Hessian;
+use crate::probe::tangent_kernel::tangent_kernels;
 
 /// Inputs that are evaluated at once, which bounds the memory.
 pub(crate) const EVALUATION_CHUNK: i64 = 4096;
 
 impl Learner {
+    /// Reads the indicators of an update; `losses` are those of its minibatch, before and after.
     pub(super) fn read_measured_indicators(
         &mut self,
         trace: &[LayerTrace],
         deltas: &[Option<LayerDelta>],
         gradients: &[LayerGradient],
         update: Option<UpdateSummary>,
+        losses: [f64; 2],
     ) -> Vec<(&'static str, Option<f64>)> {
         let observation = Observation {
             layers: self.model.layers(),
@@ -28,6 +31,9 @@ impl Learner {
             deltas: Some(deltas),
             gradients: Some(gradients),
             update,
+            losses: Some(losses),
+            initial: None,
+            tangent_kernels: None,
             hessian: None,
             lanczos: self.measure.lanczos,
             spectrum: self.measure.spectrum,
@@ -47,22 +53,35 @@ impl Learner {
         let deltas = (when == When::TaskStart).then(|| deltas(&graph, &loss, labels.size()[0]));
         let trace: Vec<LayerTrace> = graph.iter().map(LayerTrace::detach).collect();
         drop((graph, loss));
-        let hessian =
-            (when == When::TaskEnd).then(|| Hessian::of(self.model.as_ref(), .., &inputs, &labels, &self.penalties));
+        let ends = when == When::TaskEnd;
+        // At a start the whole spectrum is all that is asked of it.
+        let hessian = (ends || self.measure.spectrum.starts > 0)
+            .then(|| Hessian::of(self.model.as_ref(), .., &inputs, &labels, &self.penalties));
+        let tangent_kernels = ends.then(|| tangent_kernels(self.model.as_ref(), &inputs));
         let observation = Observation {
             layers: self.model.layers(),
             trace: &trace,
             deltas: deltas.as_deref(),
             gradients: None,
             update: None,
+            losses: None,
+            initial: Some(self.initial.layers()),
+            tangent_kernels: tangent_kernels.as_deref(),
             hessian: hessian.as_ref().map(|hessian| hessian as &dyn SymmetricOperator),
             lanczos: self.measure.lanczos,
             spectrum: self.measure.spectrum,
             shared: Shared::default(),
         };
         let due = INDICATORS.iter().filter(|indicator| indicator.when() == when);
-        let generator = &mut self.indicator_generator.0;
+        let generator = if ends { &mut self.indicator_generator.0 } else { &mut self.start_generator.0 };
         due.map(|indicator| (indicator.definition().name, indicator.measure(&observation, generator))).collect()
+    }
+
+    /// The mean cross-entropy of a minibatch as an update sees it, with a normalisation over the minibatch.
+    pub(super) fn loss_of(&self, inputs: &Tensor, labels: &Tensor) -> f64 {
+        let _guard = no_grad_guard();
+        let logits = self.model.forward(inputs, &mut Pass::training().without_trace());
+        cross_entropy(&logits, labels).double_value(&[])
     }
 
     /// Accuracy and mean cross-entropy over `count` inputs and labels, some at a time: the first and how many are asked for.

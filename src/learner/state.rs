@@ -9,6 +9,7 @@ impl Stateful for Learner {
     fn save(&self, state: &mut State) {
         state.put_part("network", self.model.as_ref());
         state.put_part("initialisation", &self.initialisation);
+        state.put_part("initial", &self.initial);
         state.put_part("optimizer", self.optimizer.as_ref());
         for penalty in &self.penalties {
             state.put_part(&format!("penalty.{}", penalty.name()), penalty.as_ref());
@@ -19,6 +20,7 @@ impl Stateful for Learner {
         }
         state.put_part("probe", &self.probe);
         state.put_part("indicators", &self.indicator_generator);
+        state.put_part("indicators_at_start", &self.start_generator);
         for (layer, estimator) in self.bounds.iter().enumerate() {
             state.put_part(&format!("bounds{layer}"), estimator);
         }
@@ -31,6 +33,7 @@ impl Stateful for Learner {
     fn restore(&mut self, state: &State) -> Result<(), StateError> {
         state.restore_part("network", self.model.as_mut())?;
         state.restore_part("initialisation", &mut self.initialisation)?;
+        state.restore_part("initial", &mut self.initial)?;
         state.restore_part("optimizer", self.optimizer.as_mut())?;
         for penalty in &mut self.penalties {
             state.restore_part(&format!("penalty.{}", penalty.name()), penalty.as_mut())?;
@@ -41,6 +44,7 @@ impl Stateful for Learner {
         }
         state.restore_part("probe", &mut self.probe)?;
         state.restore_part("indicators", &mut self.indicator_generator)?;
+        state.restore_part("indicators_at_start", &mut self.start_generator)?;
         for (layer, estimator) in self.bounds.iter_mut().enumerate() {
             state.restore_part(&format!("bounds{layer}"), estimator)?;
         }

@@ -7,6 +7,7 @@ use trainability_baselines::penalty::Penalty;
 use trainability_baselines::surgery::{Network, Surgery};
 use trainability_tensor::{Generator, Gradients, Layer, Role};
 
+use super::initial_parameters::InitialParameters;
 use super::learning::Learner;
 use super::update::Task;
 use crate::model::{CrossEntropy, Model, Pass, fresh_weight, gradients};
@@ -20,6 +21,7 @@ pub(super) struct InTraining<'a> {
     pub(super) model: &'a mut dyn Model,
     pub(super) optimizer: &'a mut dyn Optimizer,
     pub(super) initialisation: &'a mut Generator,
+    pub(super) initial: &'a mut InitialParameters,
     pub(super) generator: &'a mut Generator,
     pub(super) learning_rates: &'a [f64],
     pub(super) penalties: &'a mut [Box<dyn Penalty>],
@@ -30,6 +32,7 @@ pub(super) struct InTraining<'a> {
 impl Network for InTraining<'_> {
     fn initialise_parameters(&mut self) {
         self.model.initialise(self.initialisation);
+        *self.initial = InitialParameters::of(self.model.layers());
         // What is remembered of the old network says nothing of the new one.
         self.penalties.iter_mut().for_each(|penalty| penalty.begin(self.model.layers()));
         self.bounds.iter_mut().for_each(BoundEstimator::clear);
@@ -105,6 +108,7 @@ impl Learner {
             model: self.model.as_mut(),
             optimizer: self.optimizer.as_mut(),
             initialisation: &mut self.initialisation,
+            initial: &mut self.initial,
             generator: &mut self.surgery_generator,
             learning_rates: self.schedule.learning_rates(),
             penalties: &mut self.penalties,

@@ -11,7 +11,7 @@ use trainability_baselines::surgery::{Intervention, Surgery};
 
 use super::learning::Learner;
 use super::update::{LayerMeasurement, Measured};
-use crate::model::{LayerChain, Stack, StackedBackward, StackedPass, row_of, split_row};
+use crate::model::{CrossEntropy, LayerChain, Stack, StackedBackward, StackedPass, row_of, split_row};
 use crate::probe::together::{by_network, curvatures, noise_variances, squared_norms};
 use crate::probe::{LayerFindings, LayerStatistics};
 use crate::schedule::{Progress, Scope};
@@ -186,11 +186,13 @@ impl RulesTogether {
     }
 
     /// A measured update: what is found of every layer, each learner's decisions, the steps, and the indicators of the update.
+    /// `labels` are R x B.
     pub(crate) fn measured_update(
         &mut self,
         learners: &mut [&mut Learner],
         stack: &Stack,
         (pass, backward): (&StackedPass, &StackedBackward),
+        labels: &Tensor,
         progress: Progress,
     ) -> Vec<Measured> {
         let _guard = tch::no_grad_guard();
@@ -224,14 +226,18 @@ impl RulesTogether {
         let before = stack.rows().copy();
         self.step(learners, stack, gradients);
         let mean = |rows: &Tensor| rows.abs().mean_dim([1i64].as_slice(), false, Kind::Double);
-        let summaries = by_network(&[mean(&(stack.rows() - &before)), mean(&before)]);
+        let of_losses = |pass: &StackedPass| CrossEntropy::of(pass.logits(), labels).mean().to_kind(Kind::Double);
+        let after = of_losses(&stack.again(&chains(learners), pass));
+        let summaries = by_network(&[mean(&(stack.rows() - &before)), mean(&before), of_losses(pass), after]);
         let of_learner = |(network, (learner, layers)): (usize, (&mut &mut Learner, Vec<LayerMeasurement>))| {
-            let [mean_absolute_update, mean_absolute_weight] = summaries[network][..] else { panic!("two sums") };
+            let [mean_absolute_update, mean_absolute_weight, loss, after] = summaries[network][..] else {
+                panic!("four numbers of each network")
+            };
             let (_, trace) = pass.trace(network);
             let deltas = backward.of(network, learner.model.layers()).deltas;
             let own: Vec<_> = layers.iter().map(|layer| layer.statistics.gradient()).collect();
             let summary = UpdateSummary { mean_absolute_update, mean_absolute_weight };
-            let indicators = learner.read_measured_indicators(&trace, &deltas, &own, Some(summary));
+            let indicators = learner.read_measured_indicators(&trace, &deltas, &own, Some(summary), [loss, after]);
             Measured { layers, indicators }
         };
         learners.iter_mut().zip(layers).enumerate().map(of_learner).collect()
@@ -309,6 +315,11 @@ fn lay_together(learners: &mut [&mut Learner], stack: &Stack) -> Option<Vec<Tens
     let together: Vec<Tensor> = together.collect();
     debug_assert!(together.iter().all(|rows| rows.size() == stack.rows().size()));
     Some(together)
+}
+
+/// The networks of some learners.
+fn chains<'a>(learners: &'a [&mut Learner]) -> Vec<LayerChain<'a>> {
+    learners.iter().map(|learner| learner.model.chain().expect("networks in a stack are chains")).collect()
 }
 
 /// Numbers as R x 1, with the type and the device of others.

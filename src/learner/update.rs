@@ -252,7 +252,8 @@ impl Learner {
         let measured = traced.zip(layers).map(|((traced, _), layers)| {
             let start = Instant::now();
             let gradients: Vec<_> = layers.iter().map(|layer| layer.statistics.gradient()).collect();
-            let indicators = self.read_measured_indicators(&traced.trace, &traced.deltas, &gradients, summary);
+            let losses = [loss, self.loss_of(&traced.inputs, labels)];
+            let indicators = self.read_measured_indicators(&traced.trace, &traced.deltas, &gradients, summary, losses);
             add_since(&mut seconds, "indicators", start);
             Measured { layers, indicators }
         });

@@ -116,6 +116,11 @@ impl Stack {
         StackedPass { inputs, trace }
     }
 
+    /// Takes the minibatches of a pass to their logits once more, after an update.
+    pub(crate) fn again(&self, networks: &[LayerChain], pass: &StackedPass) -> StackedPass {
+        self.forward(networks, pass.inputs.clone())
+    }
+
     /// Back-propagation through all networks from the means of their losses, with the gradients of single samples if they are
     /// asked for.
     pub(crate) fn backward(

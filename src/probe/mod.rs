@@ -9,6 +9,7 @@ mod patch_side;
 mod penalised;
 mod smooth;
 mod statistics;
+pub(crate) mod tangent_kernel;
 pub(crate) mod together;
 mod view;
 pub mod window;

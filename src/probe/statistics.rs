@@ -35,7 +35,7 @@ pub struct ProbeOptions {
     pub probe_images: usize,
     /// When the iteration for an eigenvalue stops.
     pub lanczos: LanczosOptions,
-    /// How finely the spectrum of the whole Hessian is resolved at the end of a task.
+    /// How finely the spectrum of the whole Hessian is resolved at the start and the end of a task.
     pub spectrum: SpectrumOptions,
 }
 

@@ -215,7 +215,7 @@ impl Lockstep {
             let start = Instant::now();
             let mut own = learners(&mut self.runs, members);
             let both = (&passes.forward, &passes.backward);
-            let measured = rules.measured_update(&mut own, stack, both, outcome.progress);
+            let measured = rules.measured_update(&mut own, stack, both, &together, outcome.progress);
             outcome.seconds[1] = start.elapsed().as_secs_f64();
             return MadeTogether::Noted(self.conclude_measured(members, &outcome, numbers, measured));
         }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use trainability_baselines::indicator::When;
+use trainability_baselines::indicator::{Indicator, When};
 use trainability_baselines::registry::INDICATORS;
 use trainability_record::TaskRow;
 use trainability_record::tasks::field;
 use trainability_tensor::{State, StateError, Stateful};
 
-use super::catalogue::{RHO, of_method, step_over};
+use super::catalogue::{FIRST, RHO, of_method, step_over};
 use crate::learner::LayerMeasurement;
 use crate::schedule::{BOUNDS, COMBINED};
 
@@ -96,26 +96,32 @@ impl TaskSummary {
             ("final_loss", field(Some(final_loss))),
             ("test_accuracy", field(test_accuracy)),
         ];
-        row.extend(self.indicators().into_iter().map(|(name, value)| (name, field(value))));
+        let mut indicators = self.indicators();
+        let later = indicators.split_off(FIRST + of_method().len());
+        let fields =
+            |values: Vec<(&'static str, Option<f64>)>| values.into_iter().map(|(name, value)| (name, field(value)));
+        row.extend(fields(indicators));
         row.push(("task_age", (task + 1).to_string()));
+        row.extend(fields(later));
         row
     }
 
-    /// Every indicator's column and value, those of the baselines crate first, then the method's own.
+    /// Every indicator's column and value: the first of the baselines crate, the method's own, and the later ones.
     pub(crate) fn indicators(&self) -> Vec<(&'static str, Option<f64>)> {
-        let measured = INDICATORS.iter().map(|indicator| {
+        let measured = |indicator: &&dyn Indicator| {
             let name = indicator.definition().name;
             let value = match indicator.when() {
                 When::MeasuredUpdate => self.measured.get(name).map(|v| v.iter().sum::<f64>() / v.len() as f64),
                 When::TaskStart | When::TaskEnd => self.once.get(name).copied(),
             };
             (name, value)
-        });
+        };
         let own = of_method().into_iter().map(|definition| match definition.name {
             RHO => (RHO, self.rho()),
             name => (name, self.measured.get(name).and_then(|values| median(values))),
         });
-        measured.chain(own).collect()
+        let (first, later) = INDICATORS.split_at(FIRST);
+        first.iter().map(measured).chain(own).chain(later.iter().map(measured)).collect()
     }
 
     /// Share of measured updates at which any layer's effective step exceeded its combined bound (docs/method.md,

@@ -28,12 +28,14 @@ impl Indicator for EffectiveRank {
 }
 
 impl Layerwise for EffectiveRank {
-    /// exp of the entropy of the normalised singular values (docs/method.md, equation (37)); undefined for a matrix of
-    /// zeros.
     fn measure_layer(&self, observation: &Observation, index: usize) -> Option<f64> {
-        let values = observation.singular_values(index)?;
-        let total: f64 = values.iter().sum();
-        let shares = values.iter().map(|value| value / total).filter(|share| *share > 0.0);
-        (total > 0.0).then(|| shares.map(|share| -share * share.ln()).sum::<f64>().exp())
+        exponential_entropy(observation.singular_values(index)?)
     }
+}
+
+/// exp of the entropy of the normalised values (docs/method.md, equation (37)); undefined where all are zero.
+pub(super) fn exponential_entropy(values: &[f64]) -> Option<f64> {
+    let total: f64 = values.iter().sum();
+    let shares = values.iter().map(|value| value / total).filter(|share| *share > 0.0);
+    (total > 0.0).then(|| shares.map(|share| -share * share.ln()).sum::<f64>().exp())
 }

@@ -5,7 +5,6 @@ use rand_chacha::ChaCha8Rng;
 use super::definition::{Definition, IndicatorRole, Level};
 use super::measurement::{Indicator, When};
 use super::observation::Observation;
-use trainability_tensor::spectrum::Spectrum;
 
 /// See the definition.
 pub(crate) struct HessianSpectralRank;
@@ -29,6 +28,6 @@ impl Indicator for HessianSpectralRank {
     }
 
     fn measure(&self, observation: &Observation, generator: &mut ChaCha8Rng) -> Option<f64> {
-        Spectrum::of(observation.hessian?, observation.spectrum, generator).share_above(THRESHOLD)
+        observation.hessian_spectrum(generator)?.share_above(THRESHOLD)
     }
 }

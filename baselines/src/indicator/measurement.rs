@@ -28,9 +28,7 @@ pub trait Indicator: Sync {
     /// one of them is, or where there is none.
     fn measure(&self, observation: &Observation, _generator: &mut ChaCha8Rng) -> Option<f64> {
         let layerwise = self.layerwise()?;
-        let values = observation.hidden().map(|(index, _)| layerwise.measure_layer(observation, index));
-        let values = values.collect::<Option<Vec<f64>>>().filter(|values| !values.is_empty())?;
-        Some(values.iter().sum::<f64>() / values.len() as f64)
+        mean(observation.hidden().map(|(index, _)| layerwise.measure_layer(observation, index)))
     }
 
     /// The same measurement of single layers, where it makes sense.
@@ -43,4 +41,16 @@ pub trait Indicator: Sync {
 pub trait Layerwise {
     /// The value of the layer at `index`, counted from 0, or `None` where it is undefined.
     fn measure_layer(&self, observation: &Observation, index: usize) -> Option<f64>;
+
+    /// The mean over the layers that have a weight matrix; undefined if one of these is, or where there is none.
+    fn mean_over_matrices(&self, observation: &Observation) -> Option<f64> {
+        let matrices = observation.layers.iter().enumerate().filter(|(_, layer)| layer.matrix().is_some());
+        mean(matrices.map(|(index, _)| self.measure_layer(observation, index)))
+    }
+}
+
+/// Undefined if one of the values is, or where there is none.
+fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let values = values.collect::<Option<Vec<f64>>>().filter(|values| !values.is_empty())?;
+    Some(values.iter().sum::<f64>() / values.len() as f64)
 }

@@ -1,12 +1,14 @@
 //! What indicators may look at.
 
 use std::cell::OnceCell;
+use std::slice::SliceIndex;
 
+use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
 
 use trainability_tensor::lanczos::{LanczosOptions, SymmetricOperator};
 use trainability_tensor::layer::{Layer, LayerDelta, LayerTrace, LinearMap};
-use trainability_tensor::spectrum::SpectrumOptions;
+use trainability_tensor::spectrum::{Spectrum, SpectrumOptions};
 
 /// Means over all parameters of the network, taken in the optimizer's step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -39,6 +41,13 @@ pub struct Observation<'a> {
     pub gradients: Option<&'a [LayerGradient]>,
     /// The size of the update just made.
     pub update: Option<UpdateSummary>,
+    /// The mean cross-entropy of the minibatch before the update, and after it.
+    pub losses: Option<[f64; 2]>,
+    /// The parameters with which training began.
+    pub initial: Option<&'a [Layer]>,
+    /// What each layer adds to the empirical neural tangent kernel, m x m in f64 (docs/method.md, section 6); `None` in a
+    /// layer where single samples have no gradient.
+    pub tangent_kernels: Option<&'a [Option<Tensor>]>,
     /// The Hessian of the total loss over all parameters.
     pub hessian: Option<&'a dyn SymmetricOperator>,
     /// When an iterative computation may stop.
@@ -53,6 +62,8 @@ pub struct Observation<'a> {
 #[derive(Debug, Default)]
 pub struct Shared {
     singular_values: OnceCell<Vec<Option<Vec<f64>>>>,
+    weight_singular_values: OnceCell<Vec<Option<Vec<f64>>>>,
+    hessian_spectrum: OnceCell<Spectrum>,
 }
 
 impl Observation<'_> {
@@ -88,5 +99,38 @@ impl Observation<'_> {
         };
         let all = self.shared.singular_values.get_or_init(|| self.trace.iter().map(of).collect());
         all.get(layer)?.as_deref()
+    }
+
+    /// The singular values of a layer's weight matrix in descending order, by f64 arithmetic; undefined where a weight is not
+    /// finite, and for layers without a matrix.
+    pub(super) fn weight_singular_values(&self, layer: usize) -> Option<&[f64]> {
+        let of = |layer: &Layer| {
+            let matrix = layer.matrix()?.detach().to_kind(Kind::Double);
+            let finite = matrix.isfinite().all().int64_value(&[]) == 1;
+            finite.then(|| Vec::try_from(matrix.svd(true, false).1).expect("a vector of f64"))
+        };
+        let all = self.shared.weight_singular_values.get_or_init(|| self.layers.iter().map(of).collect());
+        all.get(layer)?.as_deref()
+    }
+
+    /// The eigenvalues, in ascending order, of the empirical neural tangent kernel that the parameters of some layers give;
+    /// undefined where single samples have no gradient, or one that is not finite.
+    pub(super) fn kernel_spectrum(
+        &self,
+        layers: impl SliceIndex<[Option<Tensor>], Output = [Option<Tensor>]>,
+    ) -> Option<Vec<f64>> {
+        let kernels = self.tangent_kernels?.get(layers)?.iter().map(Option::as_ref).collect::<Option<Vec<_>>>()?;
+        let (first, others) = kernels.split_first()?;
+        let kernel = others.iter().fold(first.shallow_clone(), |sum, kernel| sum + *kernel);
+        let finite = kernel.isfinite().all().int64_value(&[]) == 1;
+        // Rounding may leave an eigenvalue of 0 below it.
+        let values = || kernel.linalg_eigvalsh("L").clamp_min(0.0);
+        finite.then(|| Vec::try_from(values()).expect("a vector of f64"))
+    }
+
+    /// The spectrum of the Hessian, from starts that whoever asks first draws.
+    pub(super) fn hessian_spectrum(&self, generator: &mut ChaCha8Rng) -> Option<&Spectrum> {
+        let hessian = self.hessian?;
+        Some(self.shared.hessian_spectrum.get_or_init(|| Spectrum::of(hessian, self.spectrum, generator)))
     }
 }

@@ -163,6 +163,13 @@ impl Layer {
         Layer { name: self.name.clone(), map: self.map, parameters: parameters.collect() }
     }
 
+    /// The same layer over copies of its parameters, which are no part of a graph.
+    pub fn copy(&self) -> Layer {
+        let mut copy = self.shallow_clone();
+        copy.parameters.iter_mut().for_each(|own| own.value = own.value.detach().copy());
+        copy
+    }
+
     /// The same layer with a gain of ones and a shift of zeros.
     pub fn normalised(mut self) -> Layer {
         let units = self.units();

@@ -52,11 +52,19 @@ impl Spectrum {
     /// The share of the eigenvalues whose magnitude exceeds `threshold` times the largest magnitude, 0 for an operator
     /// that is zero; undefined without a start, or if a product was not finite.
     pub fn share_above(&self, threshold: f64) -> Option<f64> {
-        let nodes = || self.quadratures.iter().flatten();
+        let largest = self.nodes().map(|(node, _)| node.abs()).fold(0.0, f64::max);
+        self.share_beyond(threshold * largest)
+    }
+
+    /// The share of the eigenvalues whose magnitude exceeds `magnitude`; undefined as [`Spectrum::share_above`] is.
+    pub fn share_beyond(&self, magnitude: f64) -> Option<f64> {
         let defined = !self.quadratures.is_empty() && self.quadratures.iter().all(|quadrature| !quadrature.is_empty());
-        let largest = nodes().map(|(node, _)| node.abs()).fold(0.0, f64::max);
-        let above = nodes().filter(|(node, _)| node.abs() > threshold * largest).map(|(_, weight)| weight);
+        let above = self.nodes().filter(|(node, _)| node.abs() > magnitude).map(|(_, weight)| weight);
         defined.then(|| above.sum::<f64>() / self.quadratures.len() as f64)
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = &(f64, f64)> {
+        self.quadratures.iter().flatten()
     }
 }
 

@@ -13,8 +13,8 @@ use trainability_tensor::{Generator, State};
 
 use crate::inspection::{Findings, Foreign, NewTask, Reading, Sources, compare, measure};
 use crate::learner::Precision;
-use crate::model::{Chain, Model, Shape, correct};
-use crate::optimizer::AdamOptions;
+use crate::model::{Chain, Model, Shape, correct, cross_entropy};
+use crate::optimizer::{AdamOptions, Optimizer};
 use crate::run::MethodPlan;
 use crate::testing::networks::{chain, logits, traced};
 
@@ -115,14 +115,32 @@ fn undefined(findings: &Findings, place: &str) -> Vec<&'static str> {
 #[test]
 fn what_one_measurement_cannot_know_is_undefined_and_nothing_else() {
     let findings = measure(&mut read(&[], Precision::F64, true), 0).unwrap();
-    let past = ["combined_bound", "level_bound", "sharpness_mean", "volatility", "volatility_bound"];
+    // No parameters from which training began were given.
+    let past = [
+        "combined_bound",
+        "distance_from_initialisation",
+        "level_bound",
+        "sharpness_mean",
+        "volatility",
+        "volatility_bound",
+    ];
     assert_eq!(undefined(&findings, "fc1"), past);
-    let hidden = ["dead_units", "effective_rank", "stable_rank", "unit_sign_entropy"];
+    let hidden = [
+        "dead_units",
+        "dormant_units_0_01",
+        "dormant_units_0_025",
+        "dormant_units_0_1",
+        "effective_rank",
+        "feature_norm",
+        "stable_rank",
+        "unit_sign_entropy",
+    ];
     let mut last: Vec<&str> = past.into_iter().chain(hidden).collect();
     last.sort_unstable();
     assert_eq!(undefined(&findings, "fc3"), last);
     let network = [
         "combined_bound",
+        "distance_from_initialisation",
         "level_bound",
         "rho",
         "step_over_combined_bound",
@@ -137,11 +155,37 @@ fn what_one_measurement_cannot_know_is_undefined_and_nothing_else() {
     expected.sort_unstable();
     assert_eq!(undefined(&without, "fc1"), expected);
     let steps = ["effective_step", "step_over_noise_bound", "step_over_noise_bound_debiased"];
-    let mut expected: Vec<&str> = network.into_iter().chain(steps).chain(["update_norm", "update_to_weight"]).collect();
+    let of_update = ["sample_plasticity", "update_norm", "update_to_weight"];
+    let mut expected: Vec<&str> = network.into_iter().chain(steps).chain(of_update).collect();
     expected.sort_unstable();
     assert_eq!(undefined(&without, "network"), expected);
     // What does not need the state is the same.
     assert_eq!(tables(&without)["fc2"]["sharpness"], tables(&findings)["fc2"]["sharpness"]);
+}
+
+/// What the next update would take away from the loss is tried on the network itself.
+#[test]
+fn a_network_is_as_before_once_it_has_been_measured() {
+    for precision in [Precision::F64, Precision::F32] {
+        let mut foreign = read(&[], precision, true);
+        let parameters = |foreign: &Foreign| {
+            let all = foreign.network.layers().iter().flat_map(|layer| &layer.parameters);
+            all.map(|parameter| parameter.value.detach().copy()).collect::<Vec<Tensor>>()
+        };
+        let before = parameters(&foreign);
+        let findings = measure(&mut foreign, 0).unwrap();
+        assert_eq!(parameters(&foreign), before);
+        assert_eq!(measure(&mut foreign, 0).unwrap(), findings);
+        let plasticity = tables(&findings)["network"]["sample_plasticity"].unwrap();
+        let gradients = |foreign: &Foreign| {
+            let loss = cross_entropy(logits(&traced(foreign.network.as_ref(), &foreign.images)), &foreign.labels);
+            (loss.double_value(&[]), crate::model::gradients(foreign.network.layers(), &loss, false))
+        };
+        let (loss, gradient) = gradients(&foreign);
+        foreign.optimizer.step(foreign.network.layers_mut(), &gradient, &[1e-3; 3], false);
+        let expected = (1.0 - gradients(&foreign).0 / loss).clamp(0.0, 1.0);
+        assert!((plasticity - expected).abs() < 1e-6, "{plasticity}, expected {expected}");
+    }
 }
 
 /// Writes tensors in safetensors format.

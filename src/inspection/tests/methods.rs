@@ -51,7 +51,20 @@ fn a_fresh_network_learns_as_a_fresh_one_under_every_method() {
 fn the_initial_parameters_concern_the_methods_that_look_back_at_them_alone() {
     let mut looking_back = 0;
     for part in readable() {
-        let [stayed, moved] = [5, 6].map(|initial| measure(&mut read(part, initial), 0).unwrap());
+        let [(stayed, none), (moved, distance)] = [5, 6].map(|initial| {
+            let mut findings = measure(&mut read(part, initial), 0).unwrap();
+            let mut distance = None;
+            let tables = findings.layers.iter_mut().map(|(_, values)| values).chain([&mut findings.network]);
+            for values in tables {
+                values.retain(|(name, value)| {
+                    let own = *name == "distance_from_initialisation";
+                    distance = if own { *value } else { distance };
+                    !own
+                });
+            }
+            (findings, distance.unwrap())
+        });
+        assert!(none == 0.0 && distance > 0.5, "{part}: {none}, {distance}");
         let looks_back = read(part, 6).rules.penalties.iter().any(|penalty| penalty.needs_initial_parameters());
         // What is pulled back after a step alone shows in no measurement.
         assert!(looks_back || moved == stayed, "{part}");

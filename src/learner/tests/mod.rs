@@ -5,6 +5,7 @@ mod field;
 mod methods;
 mod normalised_surgery;
 mod order;
+mod sample_plasticity;
 mod second_pass;
 mod surgery;
 mod trained;

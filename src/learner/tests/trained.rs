@@ -11,6 +11,7 @@ use trainability_baselines::weight_decay::WeightDecay;
 use trainability_tensor::{Generator, Gradients, Layer, LayerTrace};
 
 use crate::learner::Task;
+use crate::learner::initial_parameters::InitialParameters;
 use crate::learner::surgery::InTraining;
 use crate::model::{Chain, Model, Shape};
 use crate::optimizer::{Adam, AdamOptions, Optimizer};
@@ -38,6 +39,7 @@ pub(super) struct Trained {
     pub network: Chain,
     pub optimizer: Adam,
     pub initialisation: Generator,
+    initial: InitialParameters,
     pub generator: Generator,
     probe: Probe,
     crelu: bool,
@@ -63,6 +65,7 @@ impl Trained {
             images,
             labels: Tensor::zeros([IMAGES as i64], (Kind::Int64, Device::Cpu)),
             optimizer: Adam::new(AdamOptions::default(), WeightDecay::None, network.layers()),
+            initial: InitialParameters::of(network.layers()),
             network,
             initialisation,
             generator: Generator::named("surgery", seed),
@@ -88,6 +91,7 @@ impl Trained {
             model: &mut self.network,
             optimizer: &mut self.optimizer,
             initialisation: &mut self.initialisation,
+            initial: &mut self.initial,
             generator: &mut self.generator,
             learning_rates: &RATES,
             penalties: &mut [],

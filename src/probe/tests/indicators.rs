@@ -106,6 +106,18 @@ fn each_is_read_at_the_moment_that_its_definition_says() {
         ("dead_units", When::TaskEnd),
         ("effective_rank", When::TaskEnd),
         ("stable_rank", When::TaskEnd),
+        ("dormant_units_0_01", When::TaskEnd),
+        ("dormant_units_0_025", When::TaskEnd),
+        ("dormant_units_0_1", When::TaskEnd),
+        ("sample_plasticity", When::MeasuredUpdate),
+        ("ntk_effective_rank", When::TaskEnd),
+        ("ntk_condition_number", When::TaskEnd),
+        ("weight_rank", When::TaskEnd),
+        ("weight_smallest_singular_value", When::TaskEnd),
+        ("weight_isometry_distance", When::TaskEnd),
+        ("distance_from_initialisation", When::TaskEnd),
+        ("feature_norm", When::TaskEnd),
+        ("hessian_epsilon_rank", When::TaskStart),
     ];
     let found: Vec<_> = INDICATORS.iter().map(|indicator| (indicator.definition().name, indicator.when())).collect();
     assert_eq!(found, moments, "an indicator without a test, or at another moment");
@@ -125,10 +137,27 @@ fn each_is_undefined_without_what_it_is_made_of() {
         "update_to_weight",
         "weight_norm",
         "weight_norm_l2",
+        "sample_plasticity",
+        "ntk_effective_rank",
+        "ntk_condition_number",
+        "weight_rank",
+        "weight_smallest_singular_value",
+        "weight_isometry_distance",
+        "distance_from_initialisation",
+        "hessian_epsilon_rank",
     ] {
         assert_eq!(measure(name, &bare(&trace)), None, "{name}");
     }
-    for name in ["unit_sign_entropy", "dead_units", "effective_rank", "stable_rank"] {
+    for name in [
+        "unit_sign_entropy",
+        "dead_units",
+        "effective_rank",
+        "stable_rank",
+        "dormant_units_0_01",
+        "dormant_units_0_025",
+        "dormant_units_0_1",
+        "feature_norm",
+    ] {
         assert!(measure(name, &bare(&trace)).is_some(), "{name}");
         // Logits are no hidden units.
         assert_eq!(measure(name, &bare(&trace[1..])), None, "{name}");

@@ -8,6 +8,7 @@ mod measurements;
 mod normalised;
 mod observing;
 mod plain;
+mod plasticity;
 mod spectral;
 mod statistics;
 mod training;

@@ -14,8 +14,9 @@ use crate::probe::hessian::Hessian;
 use crate::run::Run;
 use crate::testing::networks::{chain, logits, matrix, numbers, penalty, traced};
 use crate::testing::plain_indicators::{
-    close, dead_units, dense_spectral_rank, effective_rank, mean, mean_distance, stable_rank, unit_sign_entropy,
-    weight_norm, weight_norm_l2,
+    close, condition_number, dead_units, dense_epsilon_rank, dense_spectral_rank, dormant_units, effective_rank,
+    exponential_entropy, feature_norm, mean, mean_distance, relative_distance, stable_rank, tangent_kernel_eigenvalues,
+    unit_sign_entropy, weight_matrices, weight_norm, weight_norm_l2,
 };
 use crate::testing::runs;
 
@@ -148,6 +149,68 @@ fn a_run_reads_each_indicator_at_its_moment() {
         let largest = matrix(&hessian).linalg_eigvalsh("L").double_value(&[-1]);
         close("sharpness", value("sharpness"), largest, 1e-8);
         close("hessian_spectral_rank", value("hessian_spectral_rank"), dense_spectral_rank(&hessian), 0.4);
+        let penalties = vec![penalty("l2_loss", 1e-3, seen.start.layers())];
+        let hessian = Hessian::of(&seen.start, .., &inputs(), &seen.labels, &penalties);
+        close("hessian_epsilon_rank", value("hessian_epsilon_rank"), dense_epsilon_rank(&hessian, 0.1), 0.4);
+        for (name, threshold) in [("dormant_units_0_01", 0.01), ("dormant_units_0_1", 0.1)] {
+            close(name, value(name), dormant_units(&trace, false, threshold), 1e-14);
+        }
+        close("feature_norm", value("feature_norm"), feature_norm(&trace, false), 1e-12);
+        let kernel = tangent_kernel_eigenvalues(&seen.end, &inputs());
+        close("ntk_effective_rank", value("ntk_effective_rank"), exponential_entropy(&kernel), 1e-9);
+        let condition = condition_number(&kernel);
+        close("ntk_condition_number", value("ntk_condition_number"), condition, 1e-12 * condition);
+        let [rank, smallest, isometry] = weight_matrices(&seen.end);
+        close("weight_rank", value("weight_rank"), rank, 1e-14);
+        close("weight_smallest_singular_value", value("weight_smallest_singular_value"), smallest, 1e-9);
+        close("weight_isometry_distance", value("weight_isometry_distance"), isometry, 1e-10);
+        let parameters = |network: &Chain| -> Vec<f64> { tensors(network.layers()).flat_map(numbers).collect() };
+        let distance = relative_distance(&parameters(&seen.end), &parameters(&tasks[0].start));
+        close("distance_from_initialisation", value("distance_from_initialisation"), distance, 1e-12);
+        assert!(value("sample_plasticity").is_some_and(|share| share > 0.0 && share < 1.0));
     }
     assert_eq!(told_apart, [true; 2], "the example tells a start from an end, and new labels from old ones");
+}
+
+/// The parameters from which a run measures its distance.
+fn initial(run: &Run) -> Vec<f64> {
+    let state = runs::state_of(run.learner());
+    let names = ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias", "fc3.weight", "fc3.bias"];
+    names.iter().flat_map(|name| numbers(&state.tensor(&format!("initial/{name}")).unwrap())).collect()
+}
+
+#[test]
+fn the_distance_is_from_the_parameters_of_the_last_reset() {
+    let mut told_apart = 0;
+    for method in ["relu", "reset", "shrink_perturb"] {
+        let settings = json!({ "methods": [method], "training": { "precision": "f64" } });
+        let plan = &runs::plans(&ImageFacts::bare(COUNT, "none"), &[&settings])[0];
+        let mut run = runs::begin(plan, &images());
+        let parameters =
+            |run: &Run| -> Vec<f64> { tensors(run.learner().model().layers()).flat_map(numbers).collect() };
+        let first = parameters(&run);
+        assert_eq!(initial(&run), first, "{method}");
+        let mut before = first.clone();
+        while !run.is_over() {
+            let Some(row) = run.advance().unwrap().task else { continue };
+            let then = initial(&run);
+            assert_eq!(then == before, method != "reset" || run.tasks() == 1, "{method}");
+            let (_, field) = row.iter().find(|(column, _)| *column == "distance_from_initialisation").unwrap();
+            close(method, field.parse().ok(), relative_distance(&parameters(&run), &then), 1e-12);
+            told_apart += usize::from(then != first);
+            before = then;
+        }
+    }
+    assert_eq!(told_apart, 2, "the second and the third task of a reset");
+}
+
+#[test]
+fn what_is_remembered_of_initial_parameters_and_spectra_goes_on_with_the_same_bits() {
+    let settings = json!({
+        "methods": ["relu", "reset", "batch_norm"], "measure": { "spectrum": { "starts": 2, "products": 10 } }
+    });
+    // The second task, whose network began with other parameters than the first's.
+    for plan in runs::plans(&ImageFacts::bare(COUNT, "none"), &[&settings]) {
+        runs::goes_on_with_the_same_bits(&images(), &plan, [4, 13]);
+    }
 }
