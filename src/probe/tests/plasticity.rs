@@ -268,18 +268,19 @@ fn the_feature_norm_is_that_of_the_last_hidden_layer() {
 
 #[test]
 fn the_epsilon_rank_counts_the_eigenvalues_of_the_dense_hessian_beyond_a_tenth() {
-    for case in cases() {
+    // The others say no more, and take longer.
+    for case in cases().iter().filter(|case| !case.crelu && case.name != "batch_norm") {
         let hessian = Hessian::of(&case.network, .., &case.images, &case.labels, &[]);
         let expected = dense_epsilon_rank(&hessian, 0.1);
         assert!(expected > 0.02 && expected < 0.9, "{}: {expected}", case.name);
         let observation = |starts| Observation {
             hessian: Some(&hessian),
-            spectrum: SpectrumOptions { starts, products: 300 },
+            spectrum: SpectrumOptions { starts, products: 100 },
             ..bare(&[])
         };
-        let found = measure("hessian_epsilon_rank", &observation(60)).unwrap();
-        // Counts of 5 and more from 60 starts: an error of 8 % at the most, three of which are allowed.
-        assert!((found / expected - 1.0).abs() < 0.25, "{}: {found}, expected {expected}", case.name);
+        let found = measure("hessian_epsilon_rank", &observation(25)).unwrap();
+        // Counts of 5 and more from 25 starts: an error of 13 % at the most, three of which are allowed.
+        assert!((found / expected - 1.0).abs() < 0.4, "{}: {found}, expected {expected}", case.name);
         assert_eq!(measure("hessian_epsilon_rank", &observation(0)), None);
     }
 }
