@@ -1,5 +1,6 @@
 //! `trainability data`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
-use crate::data::{SETS, load_with_test};
+use crate::data::{ImageSet, SETS, load_with_test};
 
 /// Tell which image sets there are and what of them is in the cache; of one set, how many images it has and their checksum.
 #[derive(Debug, Args)]
@@ -28,6 +29,9 @@ impl Data {
                 "{}: {} images of {} x {} pixels{}, {} classes",
                 set.name, set.count, set.rows, set.columns, colours, set.classes
             );
+            if let Some(remark) = remark_on_labels(&set) {
+                println!("{remark}");
+            }
             println!("SHA-256 {}", set.checksum);
             if let Some(test) = &set.test {
                 println!("and {} test images", test.count);
@@ -48,6 +52,21 @@ impl Data {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What is to be known of labels that are not those of the files, or of classes that nothing shows.
+fn remark_on_labels(set: &ImageSet) -> Option<String> {
+    let shown: BTreeSet<u8> = set.labels.iter().copied().collect();
+    let absent = usize::from(set.classes) - shown.len();
+    let renumbered = match set.first_label {
+        0 => None,
+        first => {
+            Some(format!("labels go from {first} to {} in the files, and from 0 on here", first + (set.classes - 1)))
+        }
+    };
+    let lacking = (absent > 0).then(|| format!("{absent} of the classes have no image"));
+    let remarks: Vec<String> = [renumbered, lacking].into_iter().flatten().collect();
+    (!remarks.is_empty()).then(|| remarks.join("; "))
 }
 
 /// Bytes of the files in a folder.

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::image_set::{check_labels, find, need_folder};
+use super::image_set::{find, need_folder};
+use super::numbering::Numbering;
 use super::{DataError, ImageSet};
 
 /// The files of the training images, in order.
@@ -14,6 +15,8 @@ pub const BATCH_FILES: [&str; 5] =
 /// The file of the test images.
 pub const TEST_BATCH_FILE: &str = "test_batch.bin";
 
+/// How many things and animals CIFAR-10 shows.
+const CLASSES: u8 = 10;
 const SIDE: usize = 32;
 const CHANNELS: usize = 3;
 const PIXELS: usize = CHANNELS * SIDE * SIDE;
@@ -25,32 +28,32 @@ impl ImageSet {
     /// Reads the five batches of a folder; how many records each has does not matter.
     ///
     /// # Errors
-    /// A file is missing, unreadable, empty, too long or no whole number of records; a label is not below `classes`; all pixels
-    /// are equal.
-    pub(crate) fn read_cifar(name: &str, folder: &Path, classes: u8) -> Result<ImageSet, DataError> {
+    /// A file is missing, unreadable, empty, too long or no whole number of records; a label is not below 10; all pixels are
+    /// equal.
+    pub(crate) fn read_cifar(name: &str, folder: &Path) -> Result<ImageSet, DataError> {
         need_folder(folder, format!("{} to {}", BATCH_FILES[0], BATCH_FILES[BATCH_FILES.len() - 1]))?;
         let paths = BATCH_FILES.iter().map(|file| find(folder, "batch", &[file.to_string()]));
-        ImageSet::read_cifar_batches(name, paths.collect::<Result<Vec<_>, _>>()?, classes)?.shows_something(folder)
+        ImageSet::read_cifar_batches(name, paths.collect::<Result<Vec<_>, _>>()?)?.shows_something(folder)
     }
 
-    /// Reads the test batch of such a folder, if it has one.
+    /// Reads the test batch of the folder that a set was read from, if it has one.
     ///
     /// # Errors
     /// As `ImageSet::read_cifar`.
-    pub(crate) fn read_cifar_test(name: &str, folder: &Path, classes: u8) -> Result<Option<ImageSet>, DataError> {
+    pub(crate) fn read_cifar_test(of: &ImageSet, folder: &Path) -> Result<Option<ImageSet>, DataError> {
         let path = folder.join(TEST_BATCH_FILE);
-        path.is_file().then(|| ImageSet::read_cifar_batches(name, vec![path], classes)).transpose()
+        path.is_file().then(|| ImageSet::read_cifar_batches(&of.name, vec![path])).transpose()
     }
 
-    fn read_cifar_batches(name: &str, paths: Vec<PathBuf>, classes: u8) -> Result<ImageSet, DataError> {
+    fn read_cifar_batches(name: &str, paths: Vec<PathBuf>) -> Result<ImageSet, DataError> {
         let (mut images, mut labels) = (Vec::new(), Vec::new());
         for path in paths {
             let unreadable = |problem| DataError::Unreadable { path: path.clone(), problem };
             let file = File::open(&path).map_err(unreadable)?;
-            read_batch(&path, file, classes, &mut images, &mut labels)?;
+            read_batch(&path, file, CLASSES, &mut images, &mut labels)?;
         }
         let shape = [labels.len(), CHANNELS, SIDE, SIDE];
-        Ok(ImageSet::new(name, images, shape, labels, classes))
+        Ok(ImageSet::new(name, images, shape, labels, Numbering { first: 0, classes: CLASSES }))
     }
 
     /// Reads the bytes of one batch; `path` is for messages.
@@ -61,7 +64,7 @@ impl ImageSet {
         let (mut images, mut labels) = (Vec::new(), Vec::new());
         read_batch(path, reader, classes, &mut images, &mut labels)?;
         let shape = [labels.len(), CHANNELS, SIDE, SIDE];
-        Ok(ImageSet::new(name, images, shape, labels, classes))
+        Ok(ImageSet::new(name, images, shape, labels, Numbering { first: 0, classes }))
     }
 }
 
@@ -85,7 +88,7 @@ fn read_batch(
         return Err(DataError::CifarLength { path: path.to_owned(), found: bytes.len(), record: RECORD });
     }
     let of_records: Vec<u8> = records.iter().map(|[label, ..]| *label).collect();
-    check_labels(path, &of_records, classes)?;
+    Numbering { first: 0, classes }.check(path, &of_records)?;
     labels.extend(of_records);
     images.reserve_exact(records.len() * PIXELS);
     records.iter().for_each(|[_, pixels @ ..]| images.extend(pixels));

@@ -130,7 +130,7 @@ pub enum DataError {
         labels: usize,
     },
     /// A label names no class.
-    #[error("{path} has the label {label} at place {index}: labels should go from 0 to {}{advice}", .classes - 1)]
+    #[error("{path} has the label {label} at place {index}: labels should go from {first} to {last}{advice}")]
     LabelOutOfRange {
         /// The file of the labels.
         path: PathBuf,
@@ -138,10 +138,30 @@ pub enum DataError {
         index: usize,
         /// The label.
         label: u8,
-        /// The number of classes.
-        classes: u8,
+        /// That of the first class.
+        first: u8,
+        /// That of the last class.
+        last: u8,
         /// What the labels are instead, for the end of the sentence.
         advice: String,
+    },
+    /// Labels that number classes neither from 0 nor from 1.
+    #[error("{path} has labels from {least} to {most}: they should begin at 0 or 1")]
+    FirstLabel {
+        /// The file of the labels.
+        path: PathBuf,
+        /// The least of them.
+        least: u8,
+        /// The highest.
+        most: u8,
+    },
+    /// There is nothing to tell apart.
+    #[error("{path} has no label but {label}: there should be at least two classes")]
+    OneClass {
+        /// The file of the labels.
+        path: PathBuf,
+        /// The label of every image.
+        label: u8,
     },
     /// The images show nothing.
     #[error("all pixels of the images in {folder} are {value}: they should differ somewhere")]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::numbering::Numbering;
 use super::{DataError, Idx};
 
 /// The names that the file of the images may have, plain; each may end in `.gz` too.
@@ -54,6 +55,8 @@ pub struct ImageSet {
     pub labels: Vec<u8>,
     /// How many classes there are.
     pub classes: u8,
+    /// What the set's files call class 0: 0, or 1 where they count from 1.
+    pub first_label: u8,
     /// SHA-256 over shape, classes, pixels and labels, in hexadecimal digits; the same for the same content wherever it
     /// came from. Test images have their own.
     pub checksum: String,
@@ -62,36 +65,39 @@ pub struct ImageSet {
 }
 
 impl ImageSet {
-    /// Reads the two MNIST-format files of a folder.
+    /// Reads the two MNIST-format files of a folder. Their labels say how many classes there are: as many as the highest of
+    /// them counts, from 0 on or from 1 on, whichever is the lowest of them.
     ///
     /// # Errors
-    /// A file is missing, unreadable or not what it should be; their counts differ; a label is not below `classes`; all pixels
-    /// are equal.
-    pub(crate) fn read_idx(name: &str, folder: &Path, classes: u8) -> Result<ImageSet, DataError> {
+    /// A file is missing, unreadable or not what it should be; their counts differ; labels begin above 1 or are all the same;
+    /// all pixels are equal.
+    pub(crate) fn read_idx(name: &str, folder: &Path) -> Result<ImageSet, DataError> {
         need_folder(folder, format!("{} and {}", IMAGE_FILES[0], LABEL_FILES[0]))?;
-        ImageSet::read_idx_files(name, folder, classes, [("images", IMAGE_FILES), ("labels", LABEL_FILES)])?
+        ImageSet::read_idx_files(name, folder, None, [("images", IMAGE_FILES), ("labels", LABEL_FILES)])?
             .shows_something(folder)
     }
 
-    /// Reads the test images of such a folder; none where it has neither of their two files.
+    /// Reads the test images of the folder that a set was read from, whose labels are numbered as the set's; none where it has
+    /// neither of their two files.
     ///
     /// # Errors
-    /// As `ImageSet::read_idx`; one of the two files is there alone.
-    pub(crate) fn read_idx_test(name: &str, folder: &Path, classes: u8) -> Result<Option<ImageSet>, DataError> {
+    /// As `ImageSet::read_idx`; one of the two files is there alone; a label names no class of the set.
+    pub(crate) fn read_idx_test(of: &ImageSet, folder: &Path) -> Result<Option<ImageSet>, DataError> {
         let wanted = [("test images", TEST_IMAGE_FILES), ("test labels", TEST_LABEL_FILES)];
         let there =
             |(wanted, names): (&'static str, [&str; 2])| find(folder, wanted, &plain_or_gzipped(&names)).is_ok();
         if !wanted.into_iter().any(there) {
             return Ok(None);
         }
-        ImageSet::read_idx_files(name, folder, classes, wanted).map(Some)
+        ImageSet::read_idx_files(&of.name, folder, Some(of.numbering()), wanted).map(Some)
     }
 
-    /// Reads a file of images and one of labels, each with what it holds and the names that it may have.
+    /// Reads a file of images and one of labels, each with what it holds and the names that it may have. Where nobody says how
+    /// classes are numbered, the labels do.
     fn read_idx_files(
         name: &str,
         folder: &Path,
-        classes: u8,
+        numbering: Option<Numbering>,
         files: [(&'static str, [&str; 2]); 2],
     ) -> Result<ImageSet, DataError> {
         let path = |(wanted, names): (&'static str, [&str; 2])| find(folder, wanted, &plain_or_gzipped(&names));
@@ -103,16 +109,27 @@ impl ImageSet {
             let labels = labels.len();
             return Err(DataError::CountMismatch { images_path, images: count, labels_path, labels });
         }
-        check_labels(&labels_path, &labels, classes)?;
-        Ok(ImageSet::new(name, images.values, [count, 1, rows, columns], labels, classes))
+        let numbering = numbering.map_or_else(|| Numbering::of(&labels_path, &labels), Ok)?;
+        let labels = numbering.classes_of(&labels_path, labels)?;
+        Ok(ImageSet::new(name, images.values, [count, 1, rows, columns], labels, numbering))
     }
 
-    /// A set with its checksum; the shape is count, channels, rows, columns.
-    pub(super) fn new(name: &str, images: Vec<u8>, shape: [usize; 4], labels: Vec<u8>, classes: u8) -> ImageSet {
-        let (name, [count, channels, rows, columns]) = (name.to_owned(), shape);
-        let checksum = String::new();
-        let set = ImageSet { name, images, count, rows, columns, channels, labels, classes, checksum, test: None };
+    /// A set with its checksum; the shape is count, channels, rows, columns, and labels are counted from 0.
+    pub(super) fn new(
+        name: &str,
+        images: Vec<u8>,
+        [count, channels, rows, columns]: [usize; 4],
+        labels: Vec<u8>,
+        Numbering { first: first_label, classes }: Numbering,
+    ) -> ImageSet {
+        let (name, checksum, test) = (name.to_owned(), String::new(), None);
+        let set =
+            ImageSet { name, images, count, rows, columns, channels, labels, classes, first_label, checksum, test };
         ImageSet { checksum: set.content_checksum(), ..set }
+    }
+
+    fn numbering(&self) -> Numbering {
+        Numbering { first: self.first_label, classes: self.classes }
     }
 
     /// The set, unless all its images are one and the same value: nothing could be learnt of them, and standardised they are no
@@ -141,7 +158,8 @@ impl ImageSet {
         assert_eq!(self.channels, 1, "an MNIST-format file has one channel");
         let sizes = |sizes: &[usize]| sizes.iter().map(|&size| size as u32).collect();
         let images = Idx { dimensions: sizes(&[self.count, self.rows, self.columns]), values: self.images.clone() };
-        let labels = Idx { dimensions: sizes(&[self.count]), values: self.labels.clone() };
+        let numbers = self.labels.iter().map(|class| class + self.first_label).collect();
+        let labels = Idx { dimensions: sizes(&[self.count]), values: numbers };
         for (name, content) in [(IMAGE_FILES[0], images), (LABEL_FILES[0], labels)] {
             let path = folder.join(name);
             fs::write(&path, content.encode()).map_err(|problem| DataError::Unwritable { path, problem })?;
@@ -170,17 +188,6 @@ impl ImageSet {
         digest.update(&self.labels);
         hex::encode(digest.finalize())
     }
-}
-
-/// Refuses a label that is not below `classes`.
-pub(super) fn check_labels(path: &Path, labels: &[u8], classes: u8) -> Result<(), DataError> {
-    let Some(index) = labels.iter().position(|&label| label >= classes) else { return Ok(()) };
-    let [least, most] = [labels.iter().min(), labels.iter().max()].map(|label| label.copied().unwrap_or_default());
-    let advice = match (least, most) {
-        (1, most) if most == classes => format!(", and these go from 1 to {most}: subtract 1 from each"),
-        (least, most) => format!(", and these go from {least} to {most}"),
-    };
-    Err(DataError::LabelOutOfRange { path: path.to_owned(), index, label: labels[index], classes, advice })
 }
 
 /// Refuses a folder that is not there; `names` are the files that it should hold.

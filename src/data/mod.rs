@@ -11,6 +11,7 @@ mod cifar;
 mod error;
 mod idx;
 mod image_set;
+mod numbering;
 mod options;
 mod registry;
 

@@ -16,8 +16,6 @@ pub struct SetEntry {
     pub name: &'static str,
     /// What it is, in one line.
     pub about: &'static str,
-    /// How many classes its labels name.
-    pub classes: u8,
     /// The checksum that its [`ImageSet`] must have; none where the content is the user's own.
     pub checksum: Option<&'static str>,
     /// The same of its test images; none where it has none, or they are the user's own.
@@ -33,10 +31,10 @@ pub struct SetEntry {
 /// How a set is read out of a folder.
 #[derive(Debug)]
 pub(super) struct FileFormat {
-    /// Makes the set: its name, the folder, the number of classes.
-    read: fn(&str, &Path, u8) -> Result<ImageSet, DataError>,
-    /// The same for its test images, if the folder has any.
-    read_test: fn(&str, &Path, u8) -> Result<Option<ImageSet>, DataError>,
+    /// Makes the set: its name, the folder.
+    read: fn(&str, &Path) -> Result<ImageSet, DataError>,
+    /// Makes the set's test images, if the folder has any.
+    read_test: fn(&ImageSet, &Path) -> Result<Option<ImageSet>, DataError>,
     /// The names that the file of the test images may have.
     test_files: &'static [&'static str],
 }
@@ -46,14 +44,13 @@ const IDX: FileFormat =
 const CIFAR: FileFormat =
     FileFormat { read: ImageSet::read_cifar, read_test: ImageSet::read_cifar_test, test_files: &[TEST_BATCH_FILE] };
 /// The same without test images.
-const IDX_ALONE: FileFormat = FileFormat { read: ImageSet::read_idx, read_test: |_, _, _| Ok(None), test_files: &[] };
+const IDX_ALONE: FileFormat = FileFormat { read: ImageSet::read_idx, read_test: |_, _| Ok(None), test_files: &[] };
 
 /// Every named set.
 pub const SETS: &[SetEntry] = &[
     SetEntry {
         name: "mnist-5k",
         about: "5,000 handwritten digits of MNIST, 500 a class, 28 x 28",
-        classes: 10,
         checksum: Some("a0b84bcd607f7d99458c7cf2bd5b1f2eaa8e5b8d62daba0006c6cd2af3671428"),
         test_checksum: None,
         command: Some("make setup"),
@@ -63,7 +60,6 @@ pub const SETS: &[SetEntry] = &[
     SetEntry {
         name: "mnist",
         about: "60,000 handwritten digits and 10,000 more for testing, 28 x 28",
-        classes: 10,
         checksum: Some("350642d0ee3d76a5422a5c548d6d51114226d25154a2aaf6abb988de82a86bf6"),
         test_checksum: Some("58fa498e26ed6fcffe100cecf5e7562c356f199c9965153a6f1d9f271e0f2a8f"),
         command: Some("make data NAME=mnist"),
@@ -73,7 +69,6 @@ pub const SETS: &[SetEntry] = &[
     SetEntry {
         name: "fashion-mnist",
         about: "60,000 articles of clothing and 10,000 more for testing, 28 x 28",
-        classes: 10,
         checksum: Some("872f15cdf31675936580804ffc4f4c3934d551f3045c99cec9cf7dedc1b9acbb"),
         test_checksum: Some("e6fff34b10163cd6d66c6f45c35ec5f5d92f0292fc5056f33975a180357bbfb3"),
         command: Some("make data NAME=fashion-mnist"),
@@ -83,7 +78,6 @@ pub const SETS: &[SetEntry] = &[
     SetEntry {
         name: "cifar-10",
         about: "50,000 photographs of things and animals and 10,000 more for testing, 32 x 32 in 3 colours",
-        classes: 10,
         checksum: Some("c216c40f1e8d15cd4fb1ace4d44630176e0e5c7c76da7b403756dd7957d2f728"),
         test_checksum: Some("29575399b6d8dbc009a84490fcfde956b15c62d182d55db30128d9a7d6b90d68"),
         command: Some("make data NAME=cifar-10"),
@@ -92,8 +86,7 @@ pub const SETS: &[SetEntry] = &[
     },
     SetEntry {
         name: "idx",
-        about: "any folder with MNIST-format files, plain or gzipped",
-        classes: 10,
+        about: "any folder with MNIST-format files of any number of classes, plain or gzipped",
         checksum: None,
         test_checksum: None,
         command: None,
@@ -103,7 +96,6 @@ pub const SETS: &[SetEntry] = &[
     SetEntry {
         name: "cifar-binary",
         about: "any folder with data_batch_1.bin to data_batch_5.bin in the binary format of CIFAR-10",
-        classes: 10,
         checksum: None,
         test_checksum: None,
         command: None,
@@ -174,14 +166,14 @@ impl Place {
     }
 
     fn read(&self) -> Result<ImageSet, DataError> {
-        let set = (self.entry.format.read)(self.entry.name, &self.folder, self.entry.classes)?;
+        let set = (self.entry.format.read)(self.entry.name, &self.folder)?;
         self.check("images", &set, self.entry.checksum)?;
         Ok(set)
     }
 
     fn read_with_test(&self) -> Result<ImageSet, DataError> {
         let (entry, set) = (self.entry, self.read()?);
-        let Some(test) = (entry.format.read_test)(entry.name, &self.folder, entry.classes)? else {
+        let Some(test) = (entry.format.read_test)(&set, &self.folder)? else {
             let (folder, names) = (self.folder.clone(), entry.format.test_files.join(" or "));
             let lacking = DataError::MissingFile { folder, wanted: "test images", names, advice: String::new() };
             return if entry.test_checksum.is_some() { Err(lacking) } else { Ok(set) };

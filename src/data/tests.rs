@@ -177,9 +177,57 @@ fn a_header_that_announces_too_much_costs_nothing() {
 fn counts_and_labels_that_do_not_fit_are_refused() {
     let few = Idx { dimensions: vec![3], values: vec![1, 2, 3] };
     assert_contains(&message(&folder(&images().encode(), &few.encode())), &["4 images", "3 labels", LABEL_FILES[0]]);
-    let high = Idx { values: vec![9, 0, 10, 3], ..labels() };
-    let message = message(&folder(&images().encode(), &high.encode()));
-    assert_contains(&message, &[LABEL_FILES[0], "label 10 at place 2", "labels should go from 0 to 9"]);
+    let refuse = |values: [u8; 4], part: &str| {
+        let labels = Idx { values: values.to_vec(), ..labels() };
+        assert_contains(&message(&folder(&images().encode(), &labels.encode())), &[LABEL_FILES[0], part]);
+    };
+    refuse([9, 0, 255, 3], "label 255 at place 2: labels should go from 0 to 254, and these go from 0 to 255");
+    refuse([57, 48, 50, 50], "has labels from 48 to 57: they should begin at 0 or 1");
+    refuse([3, 2, 3, 3], "has labels from 2 to 3: they should begin at 0 or 1");
+    refuse([0; 4], "has no label but 0: there should be at least two classes");
+    refuse([1; 4], "has no label but 1: there should be at least two classes");
+}
+
+#[test]
+fn labels_say_how_many_classes_there_are_and_may_begin_at_one() {
+    let read = |values: &[u8]| {
+        let labels = Idx { values: values.to_vec(), ..labels() };
+        load_idx(folder(&images().encode(), &labels.encode()).path()).unwrap()
+    };
+    for (found, expected, classes, first) in [
+        ([0, 46, 3, 3], [0, 46, 3, 3], 47, 0),
+        ([61, 0, 1, 2], [61, 0, 1, 2], 62, 0),
+        ([26, 1, 2, 2], [25, 0, 1, 1], 26, 1),
+        ([1, 0, 0, 1], [1, 0, 0, 1], 2, 0),
+        ([2, 1, 1, 2], [1, 0, 0, 1], 2, 1),
+        ([254, 0, 0, 0], [254, 0, 0, 0], 255, 0),
+        ([255, 1, 1, 1], [254, 0, 0, 0], 255, 1),
+    ] {
+        let set = read(&found);
+        assert_eq!((&set.labels[..], set.classes, set.first_label), (&expected[..], classes, first), "{found:?}");
+    }
+    assert_eq!(read(&[26, 1, 2, 2]).checksum, read(&[25, 0, 1, 1]).checksum, "the same content");
+    let again = tempfile::tempdir().unwrap();
+    read(&[26, 1, 2, 2]).write_idx(again.path()).unwrap();
+    assert_eq!(load_idx(again.path()).unwrap(), read(&[26, 1, 2, 2]));
+}
+
+#[test]
+fn test_labels_are_numbered_as_those_of_the_training_images() {
+    let letters = Idx { values: vec![26, 1, 2, 2], ..labels() };
+    let folder = folder(&images().encode(), &letters.encode());
+    let test = |labels: [u8; 2]| {
+        let write = |name: &str, idx: Idx| fs::write(folder.path().join(name), idx.encode()).unwrap();
+        write(TEST_IMAGE_FILES[0], Idx { dimensions: vec![2, 3, 2], values: (0..12).collect() });
+        write(TEST_LABEL_FILES[0], Idx { dimensions: vec![2], values: labels.to_vec() });
+        load_with_test("idx", Some(folder.path()))
+    };
+    let own = *test([3, 26]).unwrap().test.unwrap();
+    assert_eq!((own.labels, own.classes), (vec![2, 25], 26), "they begin at 3, and count from 1 all the same");
+    for [good, wrong] in [[1, 0], [1, 27]] {
+        let refusal = test([good, wrong]).unwrap_err().to_string();
+        assert_contains(&refusal, &[&format!("label {wrong} at place 1: labels should go from 1 to 26")]);
+    }
 }
 
 #[test]
@@ -191,7 +239,7 @@ fn images_that_are_all_one_value_are_refused() {
     (1..=5).for_each(|batch| {
         fs::write(folder.path().join(format!("data_batch_{batch}.bin")), record(3, [9, 9, 9])).unwrap()
     });
-    let refused = ImageSet::read_cifar("cifar-10", folder.path(), 10).unwrap_err().to_string();
+    let refused = ImageSet::read_cifar("cifar-10", folder.path()).unwrap_err().to_string();
     assert_contains(&refused, &["are 9"]);
 }
 

@@ -23,6 +23,7 @@ pub(crate) fn images(count: usize, [channels, rows, columns]: [usize; 3], backgr
         columns,
         channels,
         classes: 10,
+        first_label: 0,
         checksum: "none".to_owned(),
         test: None,
     }

@@ -21,9 +21,9 @@ fn images_that_are_missing_or_damaged() {
     refuse(&[&image_file, "is not an IDX file", "47 49 46 38", "00 00 08 03"]);
     work.write(&image_file, &images);
     let mut labels = Idx { dimensions: vec![48], values: vec![0; 48] };
-    labels.values[7] = 10;
+    labels.values[7] = 255;
     work.write(&label_file, labels.encode());
-    refuse(&[&label_file, "label 10 at place 7", "labels should go from 0 to 9"]);
+    refuse(&[&label_file, "label 255 at place 7", "labels should go from 0 to 254"]);
     work.write(&label_file, Idx { dimensions: vec![3], values: vec![0; 3] }.encode());
     refuse(&["48 images", "3 labels", "one for each image"]);
     fs::remove_file(work.path(&label_file)).unwrap();

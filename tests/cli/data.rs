@@ -1,9 +1,9 @@
 //! `data`: the sets that there are, and what a folder holds.
 
 use serde_json::json;
-use trainability::data::{BATCH_FILES, TEST_BATCH_FILE};
+use trainability::data::{BATCH_FILES, ImageSet, TEST_BATCH_FILE};
 
-use super::workdir::Workdir;
+use super::workdir::{Workdir, image_set};
 
 #[test]
 fn the_program_tells_what_a_folder_holds() {
@@ -26,6 +26,31 @@ fn the_program_tells_what_a_folder_holds() {
         "those of `cifar-10` have",
         "the set is called `idx` or `cifar-binary`",
     ]);
+}
+
+#[test]
+fn sets_of_any_number_of_classes_are_described_and_trained_on() {
+    let work = Workdir::new();
+    // As EMNIST has them: balanced, by class, and its letters, which count from 1.
+    for (classes, first, told) in [
+        (47, 0, "images of 4 x 4 pixels, 47 classes SHA-256"),
+        (62, 0, "62 classes 14 of the classes have no image SHA-256"),
+        (26, 1, "26 classes labels go from 1 to 26 in the files, and from 0 on here SHA-256"),
+    ] {
+        let name = format!("of-{classes}");
+        std::fs::create_dir(work.path(&name)).unwrap();
+        let mut set = ImageSet { first_label: first, ..image_set() };
+        set.labels = (0..48).map(|image| image % classes).collect();
+        set.labels[47] = classes - 1;
+        set.write_idx(&work.path(&name)).unwrap();
+        work.run(&["data", "idx", "--folder", &name]).succeeded().tells(&[told]);
+        work.experiment(&[
+            ("data.folder", json!(name)),
+            ("stream", json!({ "kind": "label_permutation", "tasks": 1, "epochs": 1 })),
+        ]);
+        work.sweep(&name, &[]).succeeded().tells(&["2 runs finished"]);
+        assert_eq!(work.json(format!("{name}/sweep.json"))["data"]["classes"], classes);
+    }
 }
 
 #[test]

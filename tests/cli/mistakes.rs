@@ -228,10 +228,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
         "this is a file, expected the folder in which it lies",
     ),
     (&["data", "idx", "--folder", "~/images"], "~ stands for the home folder in a shell alone"),
-    (
-        &["data", "idx", "--folder", "from-one"],
-        "labels should go from 0 to 9, and these go from 1 to 10: subtract 1 from each",
-    ),
+    (&["data", "idx", "--folder", "characters"], "has labels from 48 to 57: they should begin at 0 or 1"),
     (&["data", "mnist", "--folder", "images"], "for images of your own the set is called `idx`"),
     (&["probe"], "--checkpoint <FILE> and --batch <FILE> are missing"),
     (&["probe", "--checkpoint", "a", "--batch", "b", "--activation", "rleu"], "(did you mean relu?)"),
@@ -265,10 +262,10 @@ fn mistakes_elsewhere() {
         }),
     );
     let mut set = image_set();
-    for folder in ["torchvision/MNIST/raw", "from-one"] {
+    for folder in ["torchvision/MNIST/raw", "characters"] {
         fs::create_dir_all(work.path(folder)).unwrap();
         set.write_idx(&work.path(folder)).unwrap();
-        set.labels.iter_mut().for_each(|label| *label += 1);
+        set.labels.iter_mut().for_each(|label| *label += b'0');
     }
     for (arguments, said) in ELSEWHERE {
         work.refuse(arguments, &[said]);

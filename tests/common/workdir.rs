@@ -241,6 +241,7 @@ pub(crate) fn image_set() -> ImageSet {
         columns: 4,
         channels: 1,
         classes: 10,
+        first_label: 0,
         checksum: String::new(),
         test: None,
     }

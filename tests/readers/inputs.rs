@@ -79,6 +79,7 @@ pub(crate) fn tiny_run() -> (Plan, ImageSet) {
         columns: 2,
         channels: 1,
         classes: 3,
+        first_label: 0,
         checksum: "none".to_owned(),
         test: None,
     };

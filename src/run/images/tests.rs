@@ -14,6 +14,7 @@ fn the_whole_set_has_mean_zero_and_deviation_one_and_a_seed_takes_some_of_it() {
         channels: 1,
         labels: vec![0; 50],
         classes: 10,
+        first_label: 0,
         checksum: String::new(),
         test: None,
     };
@@ -36,6 +37,7 @@ fn numbered(count: usize, first: u8) -> ImageSet {
         channels: 1,
         labels: (first..).take(count).map(|number| number % 10).collect(),
         classes: 10,
+        first_label: 0,
         checksum: String::new(),
         test: None,
     }
