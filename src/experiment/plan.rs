@@ -13,40 +13,15 @@ use trainability_record::label;
 use super::error::ConfigError;
 use super::file::{Experiment, set};
 use super::grid_keys::may_vary;
+use super::images::{ImageFacts, count_images, groups_of};
 use super::labels::names;
 use super::schedule::SchedulePlan;
 use super::wanted::WantedRuns;
-use crate::data::{DataOptions, ImageSet, ImageShape};
+use crate::data::DataOptions;
 use crate::model::NetworkKind;
 use crate::run::{MethodPlan, RunPlan};
 use crate::schedule::{RunFacts, constant};
 use crate::stream::redrawn;
-
-/// What a plan has to know of the images.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ImageFacts {
-    /// How many there are.
-    pub count: usize,
-    /// SHA-256 over their content.
-    pub checksum: String,
-    /// The same of the set's own test images, if it has any and they were read.
-    pub test: Option<String>,
-    /// How the numbers of an image lie; `None` where they are no planes of pixels.
-    pub shape: Option<ImageShape>,
-}
-
-impl ImageFacts {
-    /// Those of a set.
-    pub fn of(set: &ImageSet) -> ImageFacts {
-        let test = set.test.as_ref().map(|test| test.checksum.clone());
-        ImageFacts { count: set.count, checksum: set.checksum.clone(), test, shape: Some(set.shape()) }
-    }
-
-    /// Those of images of which no more is known, and that have no test images.
-    pub fn bare(count: usize, checksum: &str) -> ImageFacts {
-        ImageFacts { count, checksum: checksum.to_owned(), test: None, shape: None }
-    }
-}
 
 /// A sweep: its name and its runs, seed by seed so that every arm of a seed is complete early.
 pub struct Plan {
@@ -196,8 +171,13 @@ fn arms_of(
     wanted: &WantedRuns,
 ) -> Result<Vec<Vec<RunPlan>>, ConfigError> {
     let count = count_images(experiment, images)?;
-    if experiment.training.batch_size > count {
-        let expected = format!("at most {count}, the number of images");
+    let shown = experiment.stream.sample.unwrap_or(count);
+    if shown > count {
+        return Err(experiment.refuse("stream.sample", shown, format!("at most {count}, the number of images")));
+    }
+    if experiment.training.batch_size > shown {
+        let of_task = if shown < count { "images of a task" } else { "images" };
+        let expected = format!("at most {shown}, the number of {of_task}");
         return Err(experiment.refuse("training.batch_size", experiment.training.batch_size, expected));
     }
     if experiment.network.sees_pixels() {
@@ -209,7 +189,7 @@ fn arms_of(
             |error: OptionError| experiment.refuse(&format!("network.{}", error.key), error.found, error.expected);
         experiment.network.check_for(shape).map_err(refuse)?;
     }
-    let (stream, updates) = (&experiment.stream, count.div_ceil(experiment.training.batch_size));
+    let (stream, updates) = (&experiment.stream, shown.div_ceil(experiment.training.batch_size));
     if redrawn(stream.fraction, count) == 0 {
         let expected = format!("a share that redraws at least one label of {count} images");
         return Err(experiment.refuse("stream.fraction", stream.fraction, expected));
@@ -220,6 +200,8 @@ fn arms_of(
         let found = format!("{} with {} epochs of {updates} updates each", stream.tasks, stream.epochs);
         return Err(experiment.refuse("stream.tasks", found, format!("at most {MOST_UPDATES} updates in a run")));
     }
+    let groups = wanted.seeds.iter().map(|&seed| groups_of(experiment, images, count, seed));
+    let groups = groups.collect::<Result<Vec<_>, _>>()?;
     refuse_unfit_optimizer(experiment)?;
     let [method_names, schedule_names] = names(experiment);
     let mut schedules = Vec::new();
@@ -255,7 +237,7 @@ fn arms_of(
         }
         for schedule in if method.schedulable { &schedules[..] } else { &constant_alone[..] } {
             let mut arm = Vec::new();
-            for &seed in wanted.seeds {
+            for (&seed, groups) in wanted.seeds.iter().zip(&groups) {
                 let run = RunPlan {
                     resolved: plain.clone(),
                     method: method.clone(),
@@ -263,6 +245,7 @@ fn arms_of(
                     seed,
                     device: experiment.device,
                     data: DataOptions { images: Some(count), images_at_most: None, ..experiment.data.clone() },
+                    groups: groups.clone(),
                     stream: experiment.stream.clone(),
                     network: experiment.network.clone(),
                     training: experiment.training.clone(),
@@ -287,29 +270,6 @@ fn arms_of(
 /// Names of schedules, and that of the one that every method can have.
 fn with_constant(schedules: &[Option<String>]) -> Vec<Option<String>> {
     [schedules, &[Some(constant::KIND.name.to_owned())]].concat()
-}
-
-/// How many images are trained on, those that are held out having their place beside them.
-fn count_images(experiment: &Experiment, images: &ImageFacts) -> Result<usize, ConfigError> {
-    let data = &experiment.data;
-    if let Some(held_out) = data.test_images {
-        let expected = match &images.test {
-            Some(_) => Some(format!("left out, since the set {} has test images of its own", data.set)),
-            None if held_out < images.count => None,
-            None => Some(format!("fewer than the {} images that the set {} has", images.count, data.set)),
-        };
-        if let Some(expected) = expected {
-            return Err(experiment.refuse("data.test_images", held_out, expected));
-        }
-    }
-    let most = images.count - data.test_images.unwrap_or(0);
-    let count = data.images.unwrap_or(data.images_at_most.unwrap_or(usize::MAX).min(most));
-    if count > most {
-        let beside = if data.test_images.is_some() { " beside `data.test_images`" } else { "" };
-        let expected = format!("at most {most}, the images that the set {} has{beside}", data.set);
-        return Err(experiment.refuse("data.images", count, expected));
-    }
-    Ok(count)
 }
 
 /// Whether a method can be trained with the experiment's network and optimizer, or else what would be right.

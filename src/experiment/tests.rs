@@ -145,6 +145,56 @@ fn what_cannot_be_is_refused_in_one_sentence() {
 }
 
 #[test]
+fn tasks_of_a_part_of_the_images_have_one_and_there_are_no_more_of_them_than_groups_of_classes() {
+    let plan = |stream: Value| {
+        let experiment = json!({
+            "stream": stream, "training": { "batch_size": 16 }, "methods": ["relu"], "schedules": ["constant"], "seeds": [3]
+        });
+        let experiment = Experiment::from_value(experiment, "a.json", "a").map_err(|error| error.to_string())?;
+        let labels: Vec<u8> = (0..1000).map(|image| [0, 1, 2, 4, 5, 6, 7][image % 7]).collect();
+        let facts = ImageFacts { labels: labels.into(), ..ImageFacts::bare(1000, "none") };
+        let mut plan = Plan::new(experiment, &facts).map_err(|error| error.to_string())?;
+        Ok::<_, String>(plan.runs.remove(0))
+    };
+    let lengths = |stream: Value| {
+        let lengths = plan(stream).unwrap().lengths();
+        (0..lengths.tasks()).map(|task| lengths.images_of(task)).collect::<Vec<_>>()
+    };
+    let of = |more: Value| {
+        let mut stream = json!({ "kind": "class_incremental", "tasks": 4, "epochs": 1 });
+        stream.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        stream
+    };
+    assert_eq!(lengths(of(json!({}))).iter().sum::<usize>(), 1000, "every image is shown once");
+    assert_eq!(
+        lengths(of(json!({ "tasks": 9, "recurring": 3 })))[..3],
+        lengths(of(json!({ "tasks": 9, "recurring": 3 })))[6..]
+    );
+    assert_eq!(lengths(of(json!({ "sample": 100, "classes_per_task": 2, "tasks": 4 }))), [100; 4]);
+    assert_eq!(lengths(json!({ "tasks": 2, "epochs": 1, "sample": 17 })), [17; 2]);
+    let refuse = |stream: Value, said: &str| {
+        let message = plan(stream).err().unwrap();
+        assert!(message.contains(said), "{message}");
+    };
+    refuse(
+        of(json!({ "tasks": 5 })),
+        "`stream.tasks` is 5, expected at most 4, since 2 of the classes in seed 3's images",
+    );
+    refuse(of(json!({ "tasks": 9, "recurring": 5 })), "`stream.recurring` is 5, expected at most 4");
+    refuse(of(json!({ "transition": 0.5 })), "`stream.transition` is 0.5, expected 0 with class_incremental");
+    refuse(of(json!({ "classes_per_task": 0 })), "`stream.classes_per_task` is 0, expected at least 1");
+    refuse(of(json!({ "sample": 200 })), "`stream.sample` is 200, expected at most 14");
+    refuse(json!({ "tasks": 2, "epochs": 1, "sample": 1001 }), "`stream.sample` is 1001, expected at most 1000");
+    refuse(json!({ "tasks": 2, "epochs": 1, "sample": 0 }), "`stream.sample` is 0, expected at least 1");
+    refuse(
+        json!({ "tasks": 2, "epochs": 1, "sample": 9 }),
+        "`training.batch_size` is 16, expected at most 9, the number of images of a task",
+    );
+    let other = json!({ "tasks": 2, "epochs": 1, "classes_per_task": 3 });
+    refuse(other, "`stream.classes_per_task` is 3, expected left out, since it is an option of class_incremental");
+}
+
+#[test]
 fn what_comes_first_is_trained_first_and_the_rest_keeps_its_order() {
     let names = |first: Value| {
         let experiment = json!({

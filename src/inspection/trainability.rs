@@ -91,7 +91,7 @@ pub(crate) fn compare(foreign: Foreign, task: NewTask) -> Comparison {
 }
 
 fn learn(mut learner: Learner, mut stream: Stream, epochs: usize) -> Curve {
-    let updates = stream.lengths().updates_per_epoch();
+    let updates = stream.lengths().updates_per_epoch(0);
     let mut curve = Curve { online_accuracy: None, by_epoch: vec![None; epochs] };
     let mut sum = 0.0;
     stream.begin_task();

@@ -107,6 +107,8 @@ pub(crate) struct RunExport {
 /// What a run was shown at its updates, and what came of them.
 #[derive(Default)]
 struct Record {
+    /// How many images there are.
+    images: i64,
     labels: Vec<Tensor>,
     pixels: Vec<Tensor>,
     minibatches: Vec<Tensor>,
@@ -134,7 +136,7 @@ pub(crate) fn export_run(
     run.learner.model().save(&mut initial);
     let mut stream = State::default();
     stream.put_tensor("images", run.stream.images());
-    let mut record = Record::default();
+    let mut record = Record { images: run.stream.images().size()[0], ..Record::default() };
     for _ in 0..updates {
         record.advance(&mut run).map_err(|source| RunExportError::Diverged { run: plan.name(), source })?;
     }
@@ -204,7 +206,7 @@ impl Record {
         let begins = run.begins_task();
         run.begin_task_if_due();
         if begins {
-            self.labels.push(labels_by_image(&run.stream));
+            self.labels.push(labels_by_image(&run.stream, self.images));
             self.pixels.extend(run.stream.content().and_then(|content| content.pixels.as_ref()).map(Tensor::copy));
         }
         let progress = run.next_progress();
@@ -212,7 +214,7 @@ impl Record {
         let update = run.learner.update_in(inputs, &labels, progress, task_of(&run.stream));
         if let Ok(update) = &update {
             self.sizes.push(rows.size()[0]);
-            self.minibatches.push(rows);
+            self.minibatches.push(run.stream.original_rows(&rows));
             self.tasks.push(progress.task as i64);
             // A schedule acts before the step.
             self.learning_rates.extend(run.learner.learning_rates());
@@ -237,12 +239,13 @@ impl Record {
     }
 }
 
-/// The labels of a stream's task in the order in which its images lie.
-fn labels_by_image(stream: &Stream) -> Tensor {
+/// The labels of a stream's task in the order in which the images lie, of which there are so many; 0 where it does not show
+/// one.
+fn labels_by_image(stream: &Stream, count: i64) -> Tensor {
     let labels = stream.labels();
-    match stream.chosen() {
+    match stream.shown() {
         None => labels.copy(),
-        Some(chosen) => labels.zeros_like().index_copy(0, chosen, labels),
+        Some(shown) => Tensor::zeros([count], (labels.kind(), labels.device())).index_copy(0, shown, labels),
     }
 }
 

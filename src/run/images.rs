@@ -125,11 +125,11 @@ impl<'a> SharedImages<'a> {
         }
     }
 
-    /// How many images a run trains on, and how many it holds out.
+    /// How many images a run's first task shows, and how many it holds out.
     pub(super) fn counts(&self, plan: &RunPlan) -> [usize; 2] {
         let own = self.set.test.as_ref().map(|test| test.count);
         let held_out = own.or(plan.data.test_images).filter(|_| plan.stream.kind().true_labels);
-        [plan.images(), held_out.unwrap_or(0)]
+        [plan.lengths().images_of(0), held_out.unwrap_or(0)]
     }
 
     /// The images that a run of that seed trains on; `sparse`: without their background, if there is one.
@@ -199,6 +199,13 @@ impl<'a> SharedImages<'a> {
 /// The seed's order of all images.
 fn order(set: &ImageSet, seed: u64) -> Tensor {
     Generator::named("images", seed).permutation(set.count)
+}
+
+/// The true classes of the first `count` images in a seed's order of a set with these labels.
+pub(crate) fn classes_of_run(labels: &[u8], count: usize, seed: u64) -> Vec<i64> {
+    let order = Vec::<i64>::try_from(Generator::named("images", seed).permutation(labels.len()));
+    let order = order.expect("an order is a list of numbers");
+    order[..count].iter().map(|&place| labels[place as usize].into()).collect()
 }
 
 fn classes(set: &ImageSet, chosen: &Tensor) -> Tensor {

@@ -22,7 +22,7 @@ pub use columns::columns;
 pub use device::DeviceOption;
 pub(crate) use export::export_run;
 pub use images::select_images;
-pub(crate) use images::{RunImages, SharedImages};
+pub(crate) use images::{RunImages, SharedImages, classes_of_run};
 pub(crate) use lockstep::Lockstep;
 pub use plan::{MethodPlan, RunPlan};
 pub(crate) use rehearsal::{Parts, Rehearsal, rehearse};

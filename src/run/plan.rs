@@ -55,6 +55,8 @@ pub struct RunPlan {
     pub device: DeviceOption,
     /// The images, their number resolved.
     pub data: DataOptions,
+    /// Images of each group of classes, where tasks show one each.
+    pub(crate) groups: Vec<usize>,
     /// The tasks.
     pub stream: StreamOptions,
     /// The network.
@@ -77,7 +79,7 @@ impl RunPlan {
 
     /// The lengths of its tasks.
     pub fn lengths(&self) -> Lengths {
-        self.stream.lengths(self.images(), self.training.batch_size, self.seed)
+        self.stream.lengths(self.images(), &self.groups, self.training.batch_size, self.seed)
     }
 
     /// The network for images of that set, with the method's activation, widths and normalisation.

@@ -127,8 +127,7 @@ pub(crate) fn rehearse(plan: &RunPlan, images: &SharedImages, rehearsal: Rehears
     plan.measure.interval = plan.measure.interval.min(rehearsal.interval);
     let scale = evaluation_scale(images.counts(&plan));
     let mut run = Run::sharing(&plan, images).ok()?;
-    let (lengths, epoch) = (plan.lengths(), plan.lengths().updates_per_epoch());
-    let ends_short = !plan.images().is_multiple_of(plan.training.batch_size);
+    let lengths = plan.lengths();
     let mut parts = Parts { set_up: start.elapsed().as_secs_f64(), ..Parts::default() };
     let mut timings = Timings::default();
     for task in 0..lengths.tasks() {
@@ -138,6 +137,8 @@ pub(crate) fn rehearse(plan: &RunPlan, images: &SharedImages, rehearsal: Rehears
                 && timings.measured.0.len() >= least
                 && start.elapsed().as_secs_f64() >= share * rehearsal.seconds
         };
+        let epoch = lengths.updates_per_epoch(task);
+        let ends_short = !lengths.images_of(task).is_multiple_of(plan.training.batch_size);
         timings.begins.0.push(timed(|| run.begin_task()).0);
         for update in 0..lengths.updates_of(task) {
             let (seconds, controls) = timed(|| run.update());
@@ -171,7 +172,7 @@ pub(crate) fn rehearse(plan: &RunPlan, images: &SharedImages, rehearsal: Rehears
         timings.ends.0.push(seconds + (scale - 1.0) * (evaluating(&run) - before));
         parts.task_row = bytes_of_task(&row.ok()?);
     }
-    parts.plain = timings.plain(epoch);
+    parts.plain = timings.plain(lengths.updates_per_epoch(0));
     parts.measured = timings.measured.mean().unwrap_or(parts.plain);
     parts.task = timings.task(parts.plain);
     Some(parts)

@@ -247,7 +247,7 @@ impl Run {
             task: self.task as u64,
             update_in_task: self.update_in_task,
             updates_in_task: lengths.updates_of(self.task),
-            updates_in_epoch: lengths.updates_per_epoch(),
+            updates_in_epoch: lengths.updates_per_epoch(self.task),
         };
         self.update_in_task += 1;
         progress
@@ -332,15 +332,19 @@ impl Run {
         self.count_seconds("indicators", start);
     }
 
-    /// Accuracy on the first `most` images that nobody trains on, as the task shows and names them; none where there are none,
-    /// or where labels say nothing of other images.
+    /// Accuracy on the first `most` images that nobody trains on, of the classes that the task shows, as it shows and names them;
+    /// none where there are none, or where labels say nothing of other images.
     fn test_accuracy(&self, most: i64) -> Option<f64> {
         let (held_out, content) = self.held_out.as_ref().zip(self.stream.content())?;
         let labels = content.labels_of_others(&held_out.classes)?;
-        let (accuracy, _) = self.learner.evaluate(labels.size()[0].min(most), |first, length| {
-            (content.show(&held_out.images.narrow(0, first, length)), labels.narrow(0, first, length))
+        let rows = self.stream.of_shown_classes(&held_out.classes);
+        let labels = rows.as_ref().map_or(labels.shallow_clone(), |rows| labels.index_select(0, rows));
+        let held_out = Task { inputs: &held_out.images, chosen: rows.as_ref(), labels: &labels };
+        let (accuracy, _) = self.learner.evaluate(held_out.count().min(most), |first, length| {
+            let (images, labels) = held_out.part(first, length);
+            (content.show(&images), labels)
         });
-        Some(accuracy)
+        (held_out.count() > 0).then_some(accuracy)
     }
 
     /// `update` is the last that was begun, counted from 1.

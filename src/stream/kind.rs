@@ -7,6 +7,9 @@ use super::content::{Content, Material};
 /// The option of kinds that redraw a part of the labels.
 pub(crate) const FRACTION: &str = "fraction";
 
+/// The option of kinds whose tasks show some classes each.
+pub(crate) const CLASSES_PER_TASK: &str = "classes_per_task";
+
 /// A kind of stream that a configuration can name.
 #[derive(Debug)]
 pub struct StreamKind {

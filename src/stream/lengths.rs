@@ -13,27 +13,49 @@ pub struct Lengths {
     epochs: usize,
     images: usize,
     batch_size: usize,
-    /// Epochs of all tasks up to each, itself included, where they are drawn.
-    ends: Option<Arc<[u64]>>,
+    /// Where tasks differ.
+    each: Option<Arc<[TaskLength]>>,
+}
+
+/// One of tasks that differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct TaskLength {
+    images: usize,
+    /// Updates of all tasks up to this one, itself included.
+    end: u64,
 }
 
 impl Lengths {
     /// Tasks of the same number of epochs. An epoch shows every image once, in minibatches of which the last may be
     /// shorter.
     pub fn equal(tasks: usize, epochs: usize, images: usize, batch_size: usize) -> Lengths {
-        Lengths { tasks, epochs, images, batch_size, ends: None }
+        Lengths { tasks, epochs, images, batch_size, each: None }
     }
 
     /// The same with the number of epochs of each task drawn uniformly from [`Lengths::range`], by the seed alone.
     pub(crate) fn with_spread(self, spread: f64, seed: u64) -> Lengths {
         let (least, most) = Lengths::range(self.epochs, spread);
         let mut generator = Generator::named("lengths", seed);
+        let drawn = |task| (self.images_of(task), generator.0.random_range(least as u64..=most as u64));
+        let each = self.cut(drawn);
+        Lengths { each: Some(each), ..self }
+    }
+
+    /// The same with so many images in each task, the first following on the last.
+    pub(crate) fn with_images(self, images: &[usize]) -> Lengths {
+        let each = self.cut(|task| (images[task % images.len()], self.epochs as u64));
+        Lengths { each: Some(each), ..self }
+    }
+
+    /// Tasks of so many images and epochs.
+    fn cut(&self, mut of_task: impl FnMut(usize) -> (usize, u64)) -> Arc<[TaskLength]> {
         let mut end = 0;
-        let ends = (0..self.tasks).map(|_| {
-            end += generator.0.random_range(least as u64..=most as u64);
-            end
-        });
-        Lengths { ends: Some(ends.collect()), ..self }
+        let mut of_task = |task| {
+            let (images, epochs) = of_task(task);
+            end += epochs * images.div_ceil(self.batch_size) as u64;
+            TaskLength { images, end }
+        };
+        (0..self.tasks).map(&mut of_task).collect()
     }
 
     /// The fewest and the most epochs of a task: the mean times one minus and one plus the spread, rounded, at least 1.
@@ -52,18 +74,22 @@ impl Lengths {
         self.batch_size
     }
 
-    /// Updates of an epoch.
-    pub(crate) fn updates_per_epoch(&self) -> u64 {
-        self.images.div_ceil(self.batch_size) as u64
+    /// Images of a task, counted from 0: what an epoch of it shows.
+    pub(crate) fn images_of(&self, task: usize) -> usize {
+        self.each.as_ref().map_or(self.images, |each| each[task].images)
+    }
+
+    /// Updates of an epoch of a task.
+    pub(crate) fn updates_per_epoch(&self, task: usize) -> u64 {
+        self.images_of(task).div_ceil(self.batch_size) as u64
     }
 
     /// Updates of the tasks before this one; of all tasks where it is as large as their number.
     pub(crate) fn updates_before(&self, task: usize) -> u64 {
-        let epochs = match &self.ends {
-            None => (task * self.epochs) as u64,
-            Some(ends) => task.checked_sub(1).map_or(0, |last| ends[last]),
-        };
-        epochs * self.updates_per_epoch()
+        match &self.each {
+            None => (task * self.epochs) as u64 * self.images.div_ceil(self.batch_size) as u64,
+            Some(each) => task.checked_sub(1).map_or(0, |last| each[last].end),
+        }
     }
 
     /// Updates of a task, counted from 0.
@@ -84,7 +110,7 @@ mod tests {
     #[test]
     fn equal_tasks_by_hand() {
         let lengths = Lengths::equal(3, 2, 10, 4);
-        assert_eq!((lengths.updates_per_epoch(), lengths.updates()), (3, 18));
+        assert_eq!((lengths.updates_per_epoch(2), lengths.updates()), (3, 18));
         assert_eq!(
             [0, 1, 2].map(|task| (lengths.updates_before(task), lengths.updates_of(task))),
             [(0, 6), (6, 6), (12, 6)]
@@ -107,6 +133,24 @@ mod tests {
         }
         assert_eq!(lengths, Lengths::equal(4000, 10, 10, 4).with_spread(0.35, 7));
         assert_ne!(lengths, Lengths::equal(4000, 10, 10, 4).with_spread(0.35, 8));
+    }
+
+    #[test]
+    fn tasks_of_different_images_by_hand() {
+        let lengths = Lengths::equal(5, 2, 10, 4).with_images(&[9, 4, 1]);
+        assert_eq!([0, 1, 2, 3, 4].map(|task| lengths.images_of(task)), [9, 4, 1, 9, 4]);
+        assert_eq!([0, 1, 2, 3, 4].map(|task| lengths.updates_per_epoch(task)), [3, 1, 1, 3, 1]);
+        assert_eq!([0, 1, 2, 3, 4].map(|task| lengths.updates_of(task)), [6, 2, 2, 6, 2]);
+        assert_eq!((lengths.updates_before(3), lengths.updates()), (10, 18));
+        // Epochs are drawn as they are for tasks of equal images.
+        let (equal, own) = (Lengths::equal(5, 4, 4, 4).with_spread(0.5, 7), lengths.with_spread(0.5, 7));
+        let own_epochs = |task: usize| own.updates_of(task) / own.updates_per_epoch(task);
+        assert_eq!(own.images_of(2), 1);
+        let same = Lengths::equal(5, 4, 10, 4).with_images(&[9, 4, 1]).with_spread(0.5, 7);
+        for task in 0..5 {
+            assert_eq!(same.updates_of(task), equal.updates_of(task) * same.updates_per_epoch(task));
+            assert!((1..=3).contains(&own_epochs(task)));
+        }
     }
 
     #[test]

@@ -6,58 +6,8 @@ use trainability_tensor::{Generator, State, StateError, Stateful};
 use super::content::{Content, Material, natural_order, restored_order};
 use super::kind::StreamKind;
 use super::lengths::Lengths;
-use super::random_labels;
-
-/// Options that every kind of stream composes with.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Composition {
-    /// n: task k has the content of task k mod n; 0 is never.
-    pub recurring: usize,
-    /// The share of a task's updates, the first task excepted, over which the content of the task before gives way: before
-    /// it is over, each sample of a minibatch has its old label and its old image with probability 1 - u / (share times
-    /// updates of the task), u being the task's updates made so far, and the new ones otherwise.
-    pub transition: f64,
-}
-
-/// What a stream is built from.
-#[derive(Debug)]
-pub struct StreamStart {
-    /// The kind.
-    pub kind: &'static StreamKind,
-    /// M x features, normalised. Others may hold them too: nobody writes to them.
-    pub images: Tensor,
-    /// Which of them the tasks are about, in this order, N, Int64; none where it is all of them as they lie.
-    pub chosen: Option<Tensor>,
-    /// The true class of each of these, N, Int64.
-    pub true_classes: Tensor,
-    /// How many classes there are.
-    pub classes: i64,
-    /// How it is cut.
-    pub lengths: Lengths,
-    /// The share of the labels that a task redraws; for kinds that take it.
-    pub fraction: f64,
-    /// Recurrence and gradual change.
-    pub composition: Composition,
-    /// Content, order and mixture follow from it alone.
-    pub seed: u64,
-}
-
-impl StreamStart {
-    /// Random labels, all of them at every task, for images (N x features).
-    pub fn random_labels(images: Tensor, classes: i64, lengths: Lengths, seed: u64) -> StreamStart {
-        StreamStart {
-            kind: &random_labels::KIND,
-            true_classes: Tensor::zeros([images.size()[0]], (Kind::Int64, images.device())),
-            images,
-            chosen: None,
-            classes,
-            lengths,
-            fraction: 1.0,
-            composition: Composition::default(),
-            seed,
-        }
-    }
-}
+use super::selection::Selection;
+use super::start::{Composition, StreamStart};
 
 /// One minibatch.
 #[derive(Debug)]
@@ -72,7 +22,7 @@ pub struct Minibatch {
 #[derive(Debug)]
 struct DrawnTask {
     content: Content,
-    /// N, Int64.
+    /// Of the images that the present task shows, n, Int64.
     labels: Tensor,
 }
 
@@ -96,7 +46,7 @@ pub(crate) struct StreamPlace {
 /// One epoch, on the device of the images: a minibatch is a part of each list, for which nothing has to be computed.
 #[derive(Debug)]
 struct EpochOrder {
-    /// Places among the images that the task is about, N, Int64.
+    /// Places among the images that the task shows, n, Int64.
     places: Tensor,
     /// Their rows in the task's images.
     rows: Tensor,
@@ -116,6 +66,7 @@ pub struct Stream {
     /// Which of them this is about, N, Int64, if not all as they lie.
     chosen: Option<Tensor>,
     true_classes: Tensor,
+    selection: Selection,
     source: Generator,
     order_generator: Generator,
     transition_generator: Generator,
@@ -130,10 +81,13 @@ pub struct Stream {
     task: Option<DrawnTask>,
     /// The task before, while there is a transition from it.
     before: Option<DrawnTask>,
-    /// The task's images, M x features.
+    /// The images of which the task shows some, as it shows them: M x features, or n x features where a sample of them lies in
+    /// another order of pixels.
     images: Tensor,
-    /// The task's images and below them the same as the task before showed them, 2M x features, while there is a transition
-    /// between orders of pixels.
+    /// The rows of the originals that the task shows, n, Int64; none where it is all of them as they lie.
+    shown: Option<Tensor>,
+    /// The task's images and below them the same as the task before showed them, while there is a transition between orders of
+    /// pixels.
     stack: Option<Tensor>,
 }
 
@@ -148,6 +102,7 @@ impl Stream {
             material,
             composition,
             lengths,
+            selection: Selection::of(composition, &true_classes, seed),
             true_classes,
             source: Generator::named(kind.generator, seed),
             order_generator: Generator::named("order", seed),
@@ -160,6 +115,7 @@ impl Stream {
             before: None,
             images: images.shallow_clone(),
             originals: images,
+            shown: chosen.as_ref().map(Tensor::shallow_clone),
             chosen,
             stack: None,
         }
@@ -189,9 +145,30 @@ impl Stream {
         self.begun += 1;
         self.given = 0;
         self.laid_out = None;
-        self.before = last;
-        self.task = Some(self.written_out(content));
+        self.enter(content, last.map(|task| task.content));
+    }
+
+    /// Sets up a task that begins or is restored, with the content of the task before.
+    fn enter(&mut self, content: Content, before: Option<Content>) {
+        let places = self.selection.places(self.content_of());
+        if let Some(places) = places.as_ref().filter(|places| places.size() != self.order.size()) {
+            // An order of as many images, until the first minibatch draws one.
+            self.order = natural_order(places.numel());
+        }
+        let before = before.filter(|_| self.old_share() > 0.0);
+        self.before = before.map(|content| self.written_out(content, places.as_ref()));
+        self.task = Some(self.written_out(content, places.as_ref()));
+        self.shown = match (&self.chosen, places.map(|places| places.to_device(self.originals.device()))) {
+            (Some(chosen), Some(places)) => Some(chosen.index_select(0, &places)),
+            (chosen, places) => places.or_else(|| chosen.as_ref().map(Tensor::shallow_clone)),
+        };
         self.lay_out();
+    }
+
+    /// The first task whose content the present one has.
+    fn content_of(&self) -> usize {
+        let task = self.begun - 1;
+        task.checked_rem(self.composition.recurring).unwrap_or(task)
     }
 
     /// The next minibatch of the task.
@@ -199,7 +176,7 @@ impl Stream {
         let Cut { first, length, old } = self.next_cut();
         if self.laid_out.is_none() {
             let places = self.order.to_device_(self.originals.device(), Kind::Int64, true, false);
-            let rows = self.chosen.as_ref().map(|chosen| chosen.index_select(0, &places));
+            let rows = self.chosen().map(|chosen| chosen.index_select(0, &places));
             let rows = rows.unwrap_or_else(|| places.shallow_clone());
             self.laid_out = Some(EpochOrder { labels: self.labels().index_select(0, &places), rows, places });
         }
@@ -208,7 +185,7 @@ impl Stream {
             [&of_epoch.places, &of_epoch.rows, &of_epoch.labels].map(|all| all.narrow(0, first, length));
         let Some((old, before)) = old.zip(self.before.as_ref()) else { return Minibatch { rows, labels } };
         let labels = before.labels.index_select(0, &places).where_self(&old, &labels);
-        let below = old.to_kind(Kind::Int64) * self.originals.size()[0];
+        let below = old.to_kind(Kind::Int64) * self.images.size()[0];
         Minibatch { rows: if self.stack.is_some() { rows + below } else { rows }, labels }
     }
 
@@ -235,8 +212,8 @@ impl Stream {
 
     /// Where the next minibatch lies in the epoch's order; draws what has to be drawn for it.
     fn next_cut(&mut self) -> Cut {
-        let count = self.material.images;
-        let place = (self.given % self.lengths.updates_per_epoch()) as usize;
+        let count = self.lengths.images_of(self.begun - 1);
+        let place = (self.given % self.lengths.updates_per_epoch(self.begun - 1)) as usize;
         if place == 0 {
             self.order = self.order_generator.permutation(count);
             self.laid_out = None;
@@ -280,25 +257,23 @@ impl Stream {
         }
     }
 
-    /// Sets up the images of a task that begins or is restored. Without a transition the task before is forgotten.
+    /// Lays out the images as the task shows them, where that is not as they are: of a sample, those alone.
     fn lay_out(&mut self) {
-        if self.old_share() == 0.0 {
-            self.before = None;
-        }
         self.stack = None;
         let Some(DrawnTask { content, .. }) = self.task.as_ref().filter(|task| task.content.pixels.is_some()) else {
             return;
         };
+        let originals = match self.shown.as_ref().filter(|_| self.shows_a_part()) {
+            None => self.originals.shallow_clone(),
+            Some(shown) => self.originals.index_select(0, shown),
+        };
         self.images = match &self.before {
-            None => content.show(&self.originals),
+            None => content.show(&originals),
             Some(before) => {
-                let count = self.originals.size()[0];
-                let stack = Tensor::empty(
-                    [2 * count, self.originals.size()[1]],
-                    (self.originals.kind(), self.originals.device()),
-                );
-                stack.narrow(0, 0, count).copy_(&content.show(&self.originals));
-                stack.narrow(0, count, count).copy_(&before.content.show(&self.originals));
+                let (count, features) = originals.size2().expect("images are a matrix");
+                let stack = Tensor::empty([2 * count, features], (originals.kind(), originals.device()));
+                stack.narrow(0, 0, count).copy_(&content.show(&originals));
+                stack.narrow(0, count, count).copy_(&before.content.show(&originals));
                 let images = stack.narrow(0, 0, count);
                 self.stack = Some(stack);
                 images
@@ -306,21 +281,60 @@ impl Stream {
         };
     }
 
-    fn written_out(&self, content: Content) -> DrawnTask {
-        DrawnTask { labels: content.labels(&self.true_classes).to_device(self.originals.device()), content }
+    /// A content with what it calls the images at these places, or all of them.
+    fn written_out(&self, content: Content, places: Option<&Tensor>) -> DrawnTask {
+        let labels = content.labels(&self.true_classes).to_device(self.originals.device());
+        let labels = match places {
+            None => labels,
+            Some(places) => labels.index_select(0, &places.to_device(labels.device())),
+        };
+        DrawnTask { labels, content }
     }
 
-    /// The images as the task shows them, M x features. Nobody writes to them: other images are another tensor.
+    /// Whether tasks show a part of the images each.
+    fn shows_a_part(&self) -> bool {
+        self.composition.sample.is_some() || self.composition.classes_per_task.is_some()
+    }
+
+    /// Whether the images of a task are laid out without those that it does not show.
+    fn is_laid_out_alone(&self) -> bool {
+        self.shows_a_part() && self.content().is_some_and(|content| content.pixels.is_some())
+    }
+
+    /// Images as the task shows them, M x features, or n x features where they are those alone that it shows. Nobody writes to
+    /// them: other images are another tensor.
     pub fn images(&self) -> &Tensor {
         &self.images
     }
 
-    /// Which of them the task is about, in the order of its labels, N, Int64; none where it is all as they lie.
+    /// Which of them the task shows, in the order of its labels, n, Int64; none where it is all as they lie.
     pub(crate) fn chosen(&self) -> Option<&Tensor> {
-        self.chosen.as_ref()
+        self.shown.as_ref().filter(|_| !self.is_laid_out_alone())
     }
 
-    /// The labels of the images that the task is about, N.
+    /// The rows of the images as they came, M of them, that the task shows, in the order of its labels; none where it is all of
+    /// them as they lie.
+    pub(crate) fn shown(&self) -> Option<&Tensor> {
+        self.shown.as_ref()
+    }
+
+    /// The same of rows of a minibatch outside of a transition.
+    pub(crate) fn original_rows(&self, rows: &Tensor) -> Tensor {
+        match self.shown.as_ref().filter(|_| self.is_laid_out_alone()) {
+            None => rows.shallow_clone(),
+            Some(shown) => shown.index_select(0, rows),
+        }
+    }
+
+    /// Which of some images, whose true classes are these, are of a class that the task shows, Int64; none where it shows all
+    /// classes.
+    pub(crate) fn of_shown_classes(&self, classes: &Tensor) -> Option<Tensor> {
+        let shown = self.selection.classes(self.content_of())?;
+        let of_class = shown.iter().map(|class| classes.eq(*class));
+        Some(of_class.reduce(|any, next| any.logical_or(&next))?.nonzero().squeeze_dim(1))
+    }
+
+    /// The labels of the images that the task shows, n.
     ///
     /// # Panics
     /// Before the first task.
@@ -360,23 +374,26 @@ impl Stateful for Stream {
         self.begun = state.count("begun", self.lengths.tasks() as u64)? as usize;
         let most = self.begun.checked_sub(1).map_or(0, |task| self.lengths.updates_of(task));
         self.given = state.count("given", most)?;
-        self.order = restored_order(state, "order", self.material.images)?;
+        let images = self.begun.checked_sub(1).map_or(self.material.images, |task| self.lengths.images_of(task));
+        self.order = restored_order(state, "order", images)?;
         state.restore_part("source", &mut self.source)?;
         state.restore_part("order_generator", &mut self.order_generator)?;
         state.restore_part("transition_generator", &mut self.transition_generator)?;
         // Of the same kind, and so with content of the same form.
-        let restored = |name: &str| -> Result<DrawnTask, StateError> {
+        let restored = |name: &str| -> Result<Content, StateError> {
             let mut generator = Generator::named(self.kind.generator, self.material.seed);
             let mut content = (self.kind.draw)(&self.material, &mut generator, None);
             state.restore_part(name, &mut content)?;
-            Ok(self.written_out(content))
+            Ok(content)
         };
         let task = if self.begun > 0 { Some(restored("task")?) } else { None };
         let before = if self.old_share() > 0.0 { Some(restored("before")?) } else { None };
-        (self.task, self.before) = (task, before);
         self.laid_out = None;
         self.images = self.originals.shallow_clone();
-        self.lay_out();
+        match task {
+            Some(task) => self.enter(task, before),
+            None => (self.task, self.before, self.stack) = (None, None, None),
+        }
         Ok(())
     }
 }

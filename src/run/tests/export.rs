@@ -135,6 +135,27 @@ fn a_learner_that_has_the_files_alone_comes_to_the_bits_of_the_run() {
 }
 
 #[test]
+fn what_tasks_do_not_show_is_not_in_their_minibatches() {
+    let set = classed();
+    for stream in [
+        json!({ "kind": "random_labels", "sample": 30 }),
+        json!({ "kind": "pixel_permutation", "sample": 30, "recurring": 2 }),
+        json!({ "kind": "class_incremental", "classes_per_task": 3 }),
+    ] {
+        for count in [48, 40] {
+            let settings = json!({ "stream": stream, "data": { "images": count } });
+            let plan = &plans(&ImageFacts::of(&set), &[&settings])[0];
+            let folder = tempfile::tempdir().unwrap();
+            export_run(plan, &set, plan.updates(), folder.path()).unwrap();
+            let (losses, _) = trained_again(plan, &set, folder.path());
+            let written = fs::read_to_string(folder.path().join("losses.csv")).unwrap();
+            let own = written.lines().skip(1).map(|line| line.split(',').nth(2).unwrap().parse::<f64>().unwrap());
+            assert_eq!(own.collect::<Vec<_>>(), losses.iter().map(|made| made[0]).collect::<Vec<_>>(), "{stream}");
+        }
+    }
+}
+
+#[test]
 fn settings_and_rates_are_those_of_the_run() {
     let set = classed();
     let options = json!({

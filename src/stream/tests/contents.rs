@@ -23,6 +23,8 @@ pub(super) fn true_classes(count: usize) -> Vec<i64> {
 
 /// A stream of tasks of two epochs on `count` images, before its first task.
 pub(super) fn start(kind: &str, count: usize, tasks: usize, composition: Composition) -> StreamStart {
+    // Several threads in each of several tests only wait for each other.
+    tch::set_num_threads(1);
     StreamStart {
         kind: crate::stream::stream(kind).unwrap(),
         images: pixels(count),
@@ -186,7 +188,7 @@ fn variants() -> Vec<StreamStart> {
     for kind in ["random_labels", "label_permutation", "pixel_permutation"] {
         for (recurring, transition) in [(0, 0.0), (2, 0.0), (0, 0.7), (2, 0.7), (0, 1.0)] {
             for spread in [0.0, 0.5] {
-                let plain = start(kind, IMAGES, 4, Composition { recurring, transition });
+                let plain = start(kind, IMAGES, 4, Composition { recurring, transition, ..Composition::default() });
                 let lengths =
                     if spread > 0.0 { plain.lengths.clone().with_spread(spread, SEED) } else { plain.lengths.clone() };
                 variants.push(StreamStart {
@@ -226,7 +228,7 @@ fn advance(stream: &mut Stream) -> Option<(Vec<i64>, Vec<i64>, Vec<i64>)> {
 
 #[test]
 fn a_restored_stream_goes_on_with_the_same_bits_from_every_update() {
-    for start in variants() {
+    for start in variants().into_iter().chain(super::selections::variants()) {
         let mut whole = Stream::new(copy(&start));
         let expected: Vec<_> = std::iter::from_fn(|| advance(&mut whole)).collect();
         let mut before = Stream::new(copy(&start));
@@ -248,7 +250,7 @@ fn a_restored_stream_goes_on_with_the_same_bits_from_every_update() {
 
 #[test]
 fn damaged_states_are_refused() {
-    let composition = Composition { recurring: 0, transition: 0.5 };
+    let composition = Composition { transition: 0.5, ..Composition::default() };
     for (kind, name, length) in
         [("label_permutation", "names", CLASSES), ("pixel_permutation", "pixels", FEATURES as i64)]
     {
@@ -302,7 +304,9 @@ fn everything(start: StreamStart) -> Vec<(Vec<i64>, Vec<i64>)> {
 #[test]
 fn images_that_are_chosen_out_of_others_are_those_that_lie_in_this_order() {
     for kind in ["random_labels", "label_permutation", "pixel_permutation"] {
-        for composition in [Composition::default(), Composition { recurring: 2, transition: 0.7 }] {
+        for composition in
+            [Composition::default(), Composition { recurring: 2, transition: 0.7, ..Composition::default() }]
+        {
             for chosen in [[3, 0, 7, 9, 1, 2, 8, 4, 6, 5].as_slice(), &[9, 2, 4, 3, 0, 7]] {
                 let chosen = Tensor::from_slice(chosen);
                 let classes = Tensor::from_slice(&true_classes(IMAGES)).index_select(0, &chosen);
@@ -322,7 +326,7 @@ fn images_that_are_chosen_out_of_others_are_those_that_lie_in_this_order() {
 
 #[test]
 fn a_stream_that_follows_another_is_where_that_is() {
-    let transition = Composition { recurring: 0, transition: 0.5 };
+    let transition = Composition { transition: 0.5, ..Composition::default() };
     for kind in STREAMS.iter().map(|kind| kind.name) {
         let images = pixels(IMAGES);
         let begin = |seed| {

@@ -16,7 +16,7 @@ fn start(kind: &str, count: usize, tasks: usize, composition: Composition) -> St
 /// The second task's minibatches: for each, what share of its samples is one of the first task, and whether each sample
 /// is wholly one or the other.
 fn shares(kind: &str, transition: f64) -> Vec<f64> {
-    let composition = Composition { recurring: 0, transition };
+    let composition = Composition { transition, ..Composition::default() };
     let lengths = Lengths::equal(2, EPOCHS, IMAGES, BATCH);
     let mut stream = Stream::new(StreamStart { lengths, ..start(kind, IMAGES, 2, composition) });
     stream.begin_task();
@@ -101,7 +101,8 @@ fn the_share_of_the_task_before_falls_linearly_to_nothing() {
 #[test]
 fn the_order_of_images_does_not_depend_on_a_transition() {
     let rows = |transition| -> Vec<i64> {
-        let mut stream = Stream::new(start("pixel_permutation", 10, 3, Composition { recurring: 0, transition }));
+        let mut stream =
+            Stream::new(start("pixel_permutation", 10, 3, Composition { transition, ..Composition::default() }));
         let mut rows = Vec::new();
         for task in 0..3 {
             stream.begin_task();
