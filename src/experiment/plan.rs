@@ -19,8 +19,10 @@ use super::schedule::SchedulePlan;
 use super::wanted::WantedRuns;
 use crate::data::DataOptions;
 use crate::model::NetworkKind;
+use crate::probe::NoiseSamples;
 use crate::run::{MethodPlan, RunPlan};
-use crate::schedule::{RunFacts, constant};
+use crate::schedule::bounds::{COMBINED, NOISE, NOISE_DEBIASED};
+use crate::schedule::{Resolved, RunFacts, constant};
 use crate::stream::redrawn;
 
 /// A sweep: its name and its runs, seed by seed so that every arm of a seed is complete early.
@@ -254,7 +256,7 @@ fn arms_of(
                     hash: String::new(),
                 };
                 let facts = RunFacts { method: &method.label, seed, updates: run.updates(), ..facts };
-                match schedule.resolve(experiment, facts) {
+                match schedule.resolve(experiment, facts).and_then(|resolved| check_noise(experiment, resolved)) {
                     Ok(resolved) => arm.push(with_options(RunPlan { resolved, ..run }, images)),
                     Err(_) if !(wanted.runs)(&run.name()) => {}
                     Err(error) => return Err(error),
@@ -301,6 +303,21 @@ fn refuse_unfit_optimizer(experiment: &Experiment) -> Result<(), ConfigError> {
         let expected = format!("one that fits the network: {reason}");
         experiment.refuse("training.optimizer", format!("{:?}", training.optimizer), expected)
     })
+}
+
+/// Refuses a schedule that acts on gradient noise which is not measured: one sample has no variance.
+fn check_noise(experiment: &Experiment, resolved: Resolved) -> Result<Resolved, ConfigError> {
+    let limit = resolved.options["limit"].as_str();
+    let needs = [&COMBINED, &NOISE, &NOISE_DEBIASED].iter().any(|bound| limit == Some(bound.name));
+    let has_none = experiment.training.batch_size == 1 && experiment.measure.noise == NoiseSamples::Minibatch;
+    if !needs || !has_none {
+        return Ok(resolved);
+    }
+    let name = resolved.options["name"].as_str().unwrap_or_default();
+    let expected = format!(
+        "at least 2 for the schedule {name}, whose bound needs the gradients' variance, or `measure.noise` \"probe\""
+    );
+    Err(experiment.refuse("training.batch_size", 1, expected))
 }
 
 /// Refuses the second entry of a list with the same label.

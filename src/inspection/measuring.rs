@@ -139,10 +139,9 @@ fn without_past(statistics: LayerStatistics) -> LayerStatistics {
     LayerStatistics { sharpness_mean: None, deviation_sq: None, volatility: None, ..statistics }
 }
 
-/// The columns of `controls.csv`, without those that only a run has. Of one sample nothing is known of the noise.
+/// The columns of `controls.csv`, without those that only a run has.
 fn of_layer(measured: &LayerMeasurement) -> Values {
-    let noise_variance = measured.statistics.gradient().noise_variance;
-    let statistics = LayerStatistics { noise_variance, ..measured.statistics };
+    let statistics = measured.statistics;
     let learning_rate = ("learning_rate", Some(statistics.learning_rate));
     std::iter::once(learning_rate).chain(statistics.columns()).chain(measured.bounds.columns()).collect()
 }

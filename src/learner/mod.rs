@@ -8,6 +8,7 @@ mod initial_parameters;
 mod learning;
 mod observing;
 mod options;
+mod probe_noise;
 mod second_pass;
 mod state;
 mod surgery;

@@ -229,7 +229,7 @@ impl Learner {
         }
         add_since(&mut seconds, "penalty", start);
         let layers = traced.as_ref().map(|(traced, cross_entropy)| {
-            self.measure(traced, labels, [cross_entropy, &gradients], progress, &mut seconds)
+            self.measure(traced, labels, [cross_entropy, &gradients], (progress, task), &mut seconds)
         });
 
         let start = Instant::now();
@@ -307,7 +307,7 @@ impl Learner {
         traced: &Traced,
         labels: &Tensor,
         [cross_entropy_gradients, total_gradients]: [&Gradients; 2],
-        progress: Progress,
+        (progress, task): (Progress, Task),
         seconds: &mut Seconds,
     ) -> Vec<LayerMeasurement> {
         let view = UpdateView {
@@ -322,7 +322,12 @@ impl Learner {
             learning_rates: self.schedule.learning_rates(),
             penalties: &self.penalties,
         };
-        let (statistics, spent) = self.probe.measure(&view);
+        let (mut statistics, spent) = self.probe.measure(&view);
+        if !self.measures_minibatch() {
+            let start = Instant::now();
+            self.take_noise_of_probe(task, &mut statistics);
+            add_since(seconds, "variance", start);
+        }
         let whole = self.schedule.scope() == Scope::Network;
         let network = whole.then(|| self.probe.measure_network(&view, &statistics));
         for (part, spent) in spent {

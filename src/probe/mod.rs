@@ -17,6 +17,7 @@ pub mod window;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use statistics::LayerFindings;
+pub use noise::NoiseSamples;
+pub(crate) use statistics::{LayerFindings, why_undefined};
 pub use statistics::{LayerStatistics, Probe, ProbeOptions, STATISTICS};
 pub use view::UpdateView;

@@ -29,6 +29,7 @@ impl Probe {
             learning_rate: rates[0],
             effective_step: optimizer.effective_step(whole, rates[0], self.options.effective_step),
             gradient_sq_norm: layers.iter().map(|layer| layer.gradient_sq_norm).sum(),
+            noise_samples: layers[0].noise_samples,
             noise_undefined: layers.iter().find_map(|layer| layer.noise_undefined),
             noise_variance: layers.iter().map(|layer| layer.noise_variance).sum(),
             sharpness,

@@ -1,8 +1,24 @@
 //! Gradient noise: the per-sample variance of a layer's gradient, without a loop over samples.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 use trainability_tensor::sample_gradients::squared_norms;
 use trainability_tensor::{LayerDelta, LayerTrace};
+
+/// Whose gradients sigma2 is the variance of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NoiseSamples {
+    /// Those of the update's own minibatch, of which there must be two at least.
+    #[default]
+    Minibatch,
+    /// Those of the task's first `probe_images` images, whatever the minibatch: the only ones where that is a single image.
+    Probe,
+}
+
+/// Why sigma2 is undefined of one sample, a part of a sentence.
+pub(crate) const ONE_SAMPLE: &str = "one sample has no variance";
 
 /// Squared L2 norm over several tensors, accumulated in f64.
 pub(crate) fn squared_norm<'a>(tensors: impl IntoIterator<Item = &'a Tensor>) -> f64 {

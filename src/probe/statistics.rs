@@ -9,10 +9,10 @@ use trainability_baselines::indicator::LayerGradient;
 use trainability_baselines::options::{OptionError, check, check_positive};
 use trainability_tensor::lanczos::{Extremes, LanczosOptions};
 use trainability_tensor::spectrum::SpectrumOptions;
-use trainability_tensor::{Generator, State, StateError, Stateful};
+use trainability_tensor::{Generator, LayerDelta, LayerTrace, State, StateError, Stateful};
 
 use super::curvature::layer_curvatures;
-use super::noise::{noise_variance, squared_norm};
+use super::noise::{NoiseSamples, ONE_SAMPLE, noise_variance, squared_norm};
 use super::view::UpdateView;
 use super::window::{SharpnessWindow, Volatility};
 use crate::optimizer::{EffectiveStep, Optimizer, SharpnessScale};
@@ -31,6 +31,11 @@ pub struct ProbeOptions {
     pub sharpness_scale: SharpnessScale,
     /// How the volatility of the sharpness is measured.
     pub volatility: Volatility,
+    /// The samples whose gradients' variance is the noise: those of the update's `minibatch`, or the fixed batch of
+    /// `probe_images`.
+    #[serde(skip_serializing_if = "is_minibatch")]
+    #[schemars(extend("default" = "minibatch"))]
+    pub noise: NoiseSamples,
     /// Images in the fixed batch on which indicators are read at the start and the end of a task.
     pub probe_images: usize,
     /// When the iteration for an eigenvalue stops.
@@ -47,11 +52,17 @@ impl Default for ProbeOptions {
             effective_step: EffectiveStep::default(),
             sharpness_scale: SharpnessScale::default(),
             volatility: Volatility::default(),
+            noise: NoiseSamples::default(),
             probe_images: 256,
             lanczos: LanczosOptions::default(),
             spectrum: SpectrumOptions::default(),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_minibatch(noise: &NoiseSamples) -> bool {
+    *noise == NoiseSamples::Minibatch
 }
 
 /// The most values that a window can hold.
@@ -66,6 +77,8 @@ impl ProbeOptions {
         let at_least_1 = |key: &str, value: usize| check(key, value, value > 0, "at least 1");
         check("window", self.window, (1..=MOST_WINDOW).contains(&self.window), "from 1 to 1000000")?;
         at_least_1("probe_images", self.probe_images)?;
+        let enough = self.noise == NoiseSamples::Minibatch || self.probe_images > 1;
+        check("probe_images", self.probe_images, enough, "at least 2 where `measure.noise` is \"probe\"")?;
         at_least_1("lanczos.products", self.lanczos.products)?;
         check_positive("lanczos.tolerance", self.lanczos.tolerance)?;
         at_least_1("spectrum.products", self.spectrum.products)
@@ -83,9 +96,11 @@ pub struct LayerStatistics {
     pub effective_step: Option<f64>,
     /// |g_hat|^2 of the total loss.
     pub gradient_sq_norm: f64,
-    /// sigma2 of the cross-entropy; undefined where single samples have no gradient.
+    /// sigma2 of the cross-entropy; undefined of one sample, and where single samples have no gradient.
     pub noise_variance: Option<f64>,
-    /// Why they have none, a part of a sentence.
+    /// Of how many samples it is: B, or those of the probe batch.
+    pub noise_samples: usize,
+    /// Why it is undefined, a part of a sentence.
     pub noise_undefined: Option<&'static str>,
     /// lambda.
     pub sharpness: Option<f64>,
@@ -127,8 +142,7 @@ impl LayerStatistics {
 
     /// What indicators see of them.
     pub fn gradient(&self) -> LayerGradient {
-        let noise_variance = self.noise_variance.filter(|_| self.batch > 1);
-        LayerGradient { sq_norm: self.gradient_sq_norm, noise_variance }
+        LayerGradient { sq_norm: self.gradient_sq_norm, noise_variance: self.noise_variance }
     }
 }
 
@@ -188,9 +202,7 @@ impl Probe {
                 .map(|delta| noise_variance(&update.trace[layer], delta, &update.cross_entropy_gradients[layer]));
             let gradient_sq_norm = squared_norm(&update.total_gradients[layer]);
             let found = LayerFindings { curvature, gradient_sq_norm, noise_variance };
-            let by_sample = update.deltas[layer].is_some();
-            let other = (!by_sample).then_some("the first dimension of what it makes is not that of the samples");
-            let noise_undefined = update.trace[layer].coupled.or(other);
+            let noise_undefined = why_undefined(&update.trace[layer], update.deltas[layer].as_ref(), batch);
             LayerStatistics { noise_undefined, ..self.take_in(layer, batch, found, optimizer, rates) }
         };
         let statistics = curvatures.into_iter().enumerate().map(of_layer).collect();
@@ -218,8 +230,9 @@ impl Probe {
             learning_rate: rates[layer],
             effective_step: optimizer.effective_step(layer..layer + 1, rates[layer], self.options.effective_step),
             gradient_sq_norm,
-            noise_variance,
-            noise_undefined: None,
+            noise_variance: noise_variance.filter(|_| batch > 1),
+            noise_samples: batch,
+            noise_undefined: (batch == 1).then_some(ONE_SAMPLE),
             sharpness,
             sharpness_min: finite(curvature.smallest.value),
             sharpness_residual: finite(curvature.largest.residual),
@@ -234,6 +247,12 @@ impl Probe {
     pub(crate) fn generator(&mut self) -> &mut ChaCha8Rng {
         &mut self.generator.0
     }
+}
+
+/// Why sigma2 of a layer is undefined, if it is.
+pub(crate) fn why_undefined(trace: &LayerTrace, delta: Option<&LayerDelta>, samples: usize) -> Option<&'static str> {
+    let other = delta.is_none().then_some("the first dimension of what it makes is not that of the samples");
+    trace.coupled.or(other).or((samples == 1).then_some(ONE_SAMPLE))
 }
 
 /// What is found of a layer at an update, whether of its network alone or of several together.

@@ -185,7 +185,10 @@ impl Lockstep {
             let cross_entropy = CrossEntropy::of(forward.logits(), &together);
             let backward = stack.backward(&networks, &forward, &cross_entropy, measured.contains(&true));
             let (losses, hits) = (cross_entropy.mean().shallow_clone(), hits(forward.logits(), &together));
-            (Passes { forward, backward, measured, labels }, RulesTogether::measures(&networks), losses, hits)
+            let of_minibatch =
+                |index: &usize| self.runs[*index].as_ref().is_some_and(|run| run.learner().measures_minibatch());
+            let is_linear = RulesTogether::measures(&networks) && members.iter().all(of_minibatch);
+            (Passes { forward, backward, measured, labels }, is_linear, losses, hits)
         };
         let samples = together.size()[1] as f64;
         let mut outcome = LossesTogether {

@@ -14,7 +14,7 @@ pub enum Noise {
     /// |g_hat|^2 as it is. It contains the batch's own noise, so that the ratio cannot fall much below 1.
     #[default]
     PlugIn,
-    /// |g_hat|^2 - sigma2 / (B - 1), smoothed.
+    /// |g_hat|^2 - sigma2 / (B - 1), smoothed; or less n / (n - 1) sigma2 / B, where sigma2 is of n other samples.
     Debiased,
 }
 
@@ -268,11 +268,16 @@ impl BoundEstimator {
     /// The bounds after this measurement. One sample has no variance, so that nothing is known of its noise, and neither is
     /// anything where samples are coupled.
     pub fn push(&mut self, statistics: &LayerStatistics) -> Bounds {
-        let batch = statistics.batch as f64;
-        let variance = statistics.noise_variance.filter(|_| statistics.batch > 1);
+        let (batch, samples) = (statistics.batch as f64, statistics.noise_samples as f64);
+        let variance = statistics.noise_variance.filter(|_| statistics.noise_samples > 1);
         let plug_in = variance.map(|variance| Noisy { signal: statistics.gradient_sq_norm, variance });
+        // The minibatch's own noise in |g|^2. Of its own samples the second form is the first, but for rounding.
+        let own_noise = |variance: f64| match statistics.noise_samples == statistics.batch {
+            true => variance / (batch - 1.0),
+            false => variance * samples / ((samples - 1.0) * batch),
+        };
         let debiased =
-            plug_in.map(|Noisy { signal, variance }| Noisy { signal: signal - variance / (batch - 1.0), variance });
+            plug_in.map(|Noisy { signal, variance }| Noisy { signal: signal - own_noise(variance), variance });
         let chosen = match self.options.noise {
             Noise::PlugIn => plug_in,
             // Averaged before it is cut off at 0: the other order would bring back a part of the bias.
@@ -333,6 +338,7 @@ pub(crate) mod tests {
             effective_step: Some(1.0),
             gradient_sq_norm,
             noise_variance: Some(noise_variance),
+            noise_samples: batch,
             noise_undefined: None,
             sharpness: Some(5.0),
             sharpness_min: Some(0.0),
@@ -359,6 +365,22 @@ pub(crate) mod tests {
         close(bounds.of(&COMBINED), 60.0 / (18.0 + 0.8 * 6.0 * 0.5));
         // The same as 1 / (1 / alpha_g + beta X / B).
         close(bounds.of(&COMBINED), 1.0 / (1.0 / bounds.of(&NOISE).unwrap() + 0.8 * 0.5 / 10.0));
+    }
+
+    #[test]
+    fn a_variance_of_other_samples_than_the_minibatchs_by_hand() {
+        // B = 1: the variance of the minibatch's gradient is sigma2 itself, without the bias of 5 samples' own mean.
+        let of_five = LayerStatistics { batch: 1, ..statistics(5, 60.0, 18.0) };
+        let bounds = BoundEstimator::new(BoundOptions::default()).push(&of_five);
+        close(bounds.of(&NOISE), 60.0 / 18.0);
+        close(bounds.of(&NOISE_DEBIASED), (60.0 - 18.0 * 5.0 / 4.0) / 18.0);
+        close(bounds.of(&COMBINED), 60.0 / (18.0 + 60.0 * 0.5));
+        // As many samples as the minibatch has, and one more: nearly the same.
+        let near = |samples: usize| {
+            let statistics = LayerStatistics { batch: 1000, ..statistics(samples, 6.0, 18.0) };
+            BoundEstimator::new(BoundOptions::default()).push(&statistics).of(&NOISE_DEBIASED).unwrap()
+        };
+        assert!((near(1000) / near(1001) - 1.0).abs() < 1e-5 && near(1000) != near(1001));
     }
 
     #[test]

@@ -84,7 +84,10 @@ fn likeness(run: &RunPlan, set: &ImageSet) -> String {
     let passes = format!("{shape:?} {activation:?} {normalization:?} {lengths:?} {}", run.device);
     let is_of_layers = run.resolved.options.get("scope").is_none_or(|scope| scope != "network");
     let (follows, measure) = (is_of_layers && follows_together(&method.rules), run.measure);
-    format!("{passes} {} {follows} {} {:?}", run.training.optimizer, measure.interval, measure.lanczos)
+    format!(
+        "{passes} {} {follows} {} {:?} {:?}",
+        run.training.optimizer, measure.interval, measure.lanczos, measure.noise
+    )
 }
 
 #[cfg(test)]

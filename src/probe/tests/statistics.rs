@@ -233,7 +233,8 @@ fn a_batch_of_one_has_a_gradient_and_curvature_but_no_noise() {
     let update = training.begin(1);
     let found = training.measure(&update, &mut Probe::new(exact(), 3, 0));
     for (layer, found) in found.iter().enumerate() {
-        assert_eq!((found.batch, found.noise_variance), (1, Some(0.0)));
+        assert_eq!((found.batch, found.noise_variance), (1, None));
+        assert_eq!(found.noise_undefined, Some("one sample has no variance"));
         let gradient = training.plain.total_gradient(&update.batch, layer);
         close("gradient_sq_norm", found.gradient_sq_norm, square_sum(&gradient), ROUNDING);
         let spectrum = training.plain.spectrum(&update.batch, layer);

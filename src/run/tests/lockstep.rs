@@ -367,6 +367,15 @@ fn runs_of_one_seed_have_one_minibatch_whatever_the_stream() {
         let settings = json!({ "methods": ["relu", "l2_loss"], "schedules": ["as_run"], "stream": stream, "seeds": 2 });
         are_the_same_alone(&digits(), &settings);
     }
+    for (stream, noise) in [
+        (json!({ "kind": "pixel_permutation", "sample": 64 }), "minibatch"),
+        (json!({ "kind": "random_labels", "sample": 70 }), "probe"),
+    ] {
+        let methods = json!(["relu", "l2_loss"]);
+        let settings =
+            json!({ "methods": methods, "schedules": ["debiased"], "stream": stream, "measure": { "noise": noise } });
+        are_the_same_alone(&digits(), &settings);
+    }
 }
 
 /// Runs whose last layer sees large features, and runs whose first layer passes nothing on.

@@ -19,6 +19,7 @@ mod lockstep;
 mod networks;
 mod normalised;
 mod optimizers;
+mod probe_noise;
 mod replay;
 mod replicate;
 mod schedules;

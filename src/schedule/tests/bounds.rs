@@ -21,6 +21,7 @@ fn statistics(signal: f64, generator: &mut Generator) -> LayerStatistics {
         effective_step: Some(1.0),
         gradient_sq_norm: Tensor::square(&mean).sum(Kind::Double).double_value(&[]),
         noise_variance: Some(variance),
+        noise_samples: SAMPLES as usize,
         noise_undefined: None,
         sharpness: Some(1.0),
         sharpness_min: Some(0.0),
