@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::kind::Kind;
 use crate::learner::Precision;
 use crate::run::{Parts, Rehearsal, RunImages, RunPlan, SharedImages, rehearse};
+use crate::stream::STREAMS;
 use crate::sweep::memory::{self, Gauge, MemoryError};
 use crate::sweep::panics::{panic_message, wants_memory};
 use crate::sweep::signals::Signals;
@@ -216,6 +217,12 @@ fn in_small(plan: &RunPlan) -> RunPlan {
     small.network.hidden.iter_mut().for_each(narrow);
     small.network.channels.iter_mut().flatten().for_each(narrow);
     small.data.images = Some(plan.images().min(64));
+    small.stream.sample = plan.stream.sample.map(|sample| sample.min(64));
+    if small.stream.shows_classes() {
+        // Not every class may have one of so few images.
+        small.stream.kind = STREAMS[0].name.to_owned();
+        small.groups.clear();
+    }
     small.measure.lanczos.products = plan.measure.lanczos.products.min(3);
     small.measure.spectrum.starts = plan.measure.spectrum.starts.min(1);
     small
@@ -267,6 +274,19 @@ mod tests {
         let runs = plans(&ImageFacts::of(&set), &[changes]);
         let left: Vec<Left> = runs.iter().map(|run| Left { run, tasks: 0, updates: 0 }).collect();
         test(&kinds(&left, &set), &SharedImages::of(&set));
+    }
+
+    #[test]
+    fn runs_whose_tasks_show_a_part_of_the_images_are_measured() {
+        let mut set = images(100, [1, 4, 4], 0);
+        set.labels = (0..100).map(|image| (image % 10) as u8).collect();
+        for stream in [json!({ "sample": 70 }), json!({ "kind": "class_incremental", "classes_per_task": 3 })] {
+            let runs = plans(&ImageFacts::of(&set), &[&json!({ "stream": stream })]);
+            let left: Vec<Left> = runs.iter().map(|run| Left { run, tasks: 0, updates: 0 }).collect();
+            let measured =
+                measure(&kinds(&left, &set), &SharedImages::of(&set), limits(1, 0.0, f64::INFINITY), |_| Ok(()));
+            assert!(measured.unwrap().kinds[0].is_some(), "{stream}");
+        }
     }
 
     #[test]
