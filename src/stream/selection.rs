@@ -13,14 +13,14 @@ use super::start::Composition;
 pub(super) struct Selection {
     images: usize,
     /// Where tasks show some classes each: task k those of the k-th group.
-    groups: Option<Vec<Group>>,
+    groups: Option<Vec<ClassGroup>>,
     sample: Option<usize>,
     seed: u64,
 }
 
 /// Some classes and their images.
 #[derive(Debug, PartialEq)]
-struct Group {
+struct ClassGroup {
     /// Ascending.
     classes: Vec<i64>,
     /// Places among the run's images, ascending.
@@ -29,14 +29,14 @@ struct Group {
 
 /// Groups of so many classes each, the last perhaps of fewer: those that an image has, in an order drawn from the seed. The
 /// classes are those of the run's images, one after the other.
-fn groups(classes: &[i64], per_task: usize, seed: u64) -> Vec<Group> {
+fn groups(classes: &[i64], per_task: usize, seed: u64) -> Vec<ClassGroup> {
     let present: Vec<i64> = classes.iter().copied().collect::<BTreeSet<i64>>().into_iter().collect();
     let order = Generator::named("class_order", seed).permutation(present.len());
     let order: Vec<i64> = Vec::<i64>::try_from(order).expect("an order is a list of numbers");
     let group = |chunk: &[i64]| {
         let own: BTreeSet<i64> = chunk.iter().map(|&place| present[place as usize]).collect();
         let places = (0i64..).zip(classes).filter(|(_, class)| own.contains(class)).map(|(place, _)| place).collect();
-        Group { classes: own.into_iter().collect(), places }
+        ClassGroup { classes: own.into_iter().collect(), places }
     };
     order.chunks(per_task).map(group).collect()
 }
