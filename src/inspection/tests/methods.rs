@@ -1,7 +1,7 @@
 //! A network under inspection has the method that it had in its run: every part that can be read is tried.
 
 use tch::{Device, Kind, Tensor};
-use trainability_baselines::part::Contribution;
+use trainability_baselines::method::Method;
 use trainability_baselines::registry::PARTS;
 
 use super::golden::{SAMPLES, fresh_with, images, reading, save, save_network};
@@ -13,7 +13,8 @@ use crate::optimizer::Adam;
 fn readable() -> Vec<&'static str> {
     let parts = PARTS.iter().filter(|part| {
         let (contribution, _) = part.build(serde_json::json!({})).unwrap();
-        !matches!(contribution, Contribution::Surgery(_) | Contribution::Normalization(_))
+        let method = Method::of(vec![contribution]).unwrap();
+        method.rules.surgeries.is_empty() && method.normalization.is_none()
     });
     parts.map(|part| part.name).collect()
 }
