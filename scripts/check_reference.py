@@ -7,8 +7,8 @@
 
 docs/reference/made-by.json names for each folder the commit that trained the runs (`commit`), the commit that computed the
 tables (`report_commit`), the command that trains them again, and in `same_numbers` later commits that were shown to train
-the same bytes, each with `shown_by`. A folder fails where code that can change a number differs at HEAD from the last of
-these commits. Comments, layout and test modules cannot. A folder with `out_of_date`, a sentence that says why, passes with
+the same bytes, each with `shown_by`; and, where there are any, in `same_tables` later commits that were shown to compute the same
+tables. A folder fails where code that can change a number differs at HEAD from the last of these commits. Comments, layout and test modules cannot. A folder with `out_of_date`, a sentence that says why, passes with
 a warning if docs/findings.md tells its readers, in the words of `note`.
 """
 
@@ -199,7 +199,8 @@ def some(paths):
 def newer(git, entry):
     """What can change a number and is newer than the commits that made a folder: clauses of a sentence."""
     chain = [entry["commit"], *(same["commit"] for same in entry["same_numbers"])]
-    for commit in [*chain, entry["report_commit"]]:
+    tables = [entry["report_commit"], *(same["commit"] for same in entry.get("same_tables", []))]
+    for commit in [*chain, *tables]:
         if git.commit(commit) is None:
             raise Failure(f"{MADE_BY} names the commit {commit}, which this clone does not have")
     last, clauses = chain[-1], []
@@ -219,9 +220,9 @@ def newer(git, entry):
         changed.append(config)
     if changed:
         clauses.append(f"what trains and measures has changed since {last} ({some(changed)})")
-    changed = changed_paths(tree(entry["report_commit"], TABLES), tree("HEAD", TABLES))
+    changed = changed_paths(tree(tables[-1], TABLES), tree("HEAD", TABLES))
     if changed:
-        clauses.append(f"what computes the tables has changed since {entry['report_commit']} ({some(changed)})")
+        clauses.append(f"what computes the tables has changed since {tables[-1]} ({some(changed)})")
     return clauses
 
 
@@ -249,7 +250,7 @@ def read_made_by(root):
         missing = [key for key in ("commit", "report_commit", "command", "same_numbers") if key not in entry]
         if missing:
             raise Failure(f"{MADE_BY} has no {missing[0]} for {name}")
-        for same in entry["same_numbers"]:
+        for same in [*entry["same_numbers"], *entry.get("same_tables", [])]:
             if not same.get("shown_by"):
                 raise Failure(f"{MADE_BY} does not say by what {same['commit']} was shown to give the numbers of {name}")
         if not CONFIG.search(entry["command"]):
@@ -295,6 +296,7 @@ def made(root, names):
         if not (root / "results" / name / "sweep.json").is_file():
             raise Failure(f"there is no results/{name}/sweep.json: {name} was not made here")
         made_by[name].update(commit=head, report_commit=head, same_numbers=[])
+        made_by[name].pop("same_tables", None)
         made_by[name].pop("out_of_date", None)
     (root / MADE_BY).write_text(json.dumps(made_by, indent=2, ensure_ascii=False) + "\n")
 

@@ -163,6 +163,17 @@ class Repository(unittest.TestCase):
         with self.assertRaisesRegex(Failure, "does not say by what"):
             self.check()
 
+    def test_a_later_commit_with_the_same_tables_mends_what_computes_them_and_nothing_else(self):
+        self.write("crates/stats/src/mean.rs", "fn median() {}")
+        self.entry["same_tables"] = [{"commit": self.commit(), "shown_by": "a comparison"}]
+        self.assertTrue(self.check()[0])
+        del self.entry["same_tables"][0]["shown_by"]
+        with self.assertRaisesRegex(Failure, "does not say by what"):
+            self.check()
+        self.entry["same_tables"][0]["shown_by"] = "a comparison"
+        self.write("src/step.rs", STEP.replace("0.5 /*", "0.25 /*"))
+        self.assertFalse(self.check()[0])
+
     def test_out_of_date_needs_the_note_and_warns(self):
         self.write("src/step.rs", STEP.replace("0.5 /*", "0.25 /*"))
         self.entry["out_of_date"] = "it takes a day"

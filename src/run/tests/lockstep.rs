@@ -124,7 +124,8 @@ fn every_part_of_a_method_is_trained_and_measured_as_alone() {
     let names: Vec<&str> = PARTS.iter().map(|part| part.name).filter(|name| !batch_norm(name)).collect();
     assert_eq!(names.len() + 1, PARTS.len());
     for name in names {
-        let settings = json!({ "methods": [name], "schedules": ["as_run"], "seeds": 2 });
+        let settings =
+            json!({ "stream": { "tasks": 2, "epochs": 3 }, "methods": [name], "schedules": ["as_run"], "seeds": 2 });
         are_the_same_alone(&images(), &settings);
     }
     for (set, batch_size) in [(images(), 20), (digits(), 64)] {
@@ -188,7 +189,9 @@ fn by_tensor_operations_alone_as_on_a_gpu_it_is_the_same() {
     without_slices(|| [&global, &smooth].into_iter().for_each(|settings| are_the_same_alone(&images(), settings)));
     for (methods, training) in methods.iter().zip([json!({}), json!({ "beta_ramp": "paper" }), sgd, nesterov]) {
         let schedules = json!(["as_run", "linear", { "name": "debiased", "scope": "network", "beta": 50.0 }]);
-        let settings = json!({ "methods": methods, "schedules": schedules, "seeds": [3], "training": training });
+        let stream = json!({ "tasks": 2, "epochs": 3 });
+        let settings =
+            json!({ "stream": stream, "methods": methods, "schedules": schedules, "seeds": [3], "training": training });
         without_slices(|| are_the_same_alone(&images(), &settings));
     }
     // Some optimizers step alone, and are no less measured.

@@ -27,16 +27,14 @@ const FEWEST: usize = 3;
 const SEED: u64 = 0;
 
 impl MethodRanks {
-    /// Of these methods' finished runs under one schedule, by their mean online accuracy; none of fewer than three methods or of
-    /// seeds that not two share. A method without a seed that others have is left out where that leaves more seeds to compare.
+    /// Of these methods' finished runs under one schedule, by their mean online accuracy, on the seeds that all share. Methods with a
+    /// single seed, which are still being run or have diverged, are left out. None of fewer than three methods or two seeds.
     pub(crate) fn of(finished: &[Series], methods: &[&String], schedule: &str) -> Option<MethodRanks> {
         let scores = scores_by_arm(finished);
         let of = |method: &str| scores.get(&Arm { method: method.to_owned(), schedule: schedule.to_owned() });
         let mut ranked: Vec<(&str, _)> =
             methods.iter().filter_map(|method| Some((method.as_str(), of(method)?))).collect();
-        // Those that have not all seeds of the rest are still being run, or have diverged.
-        let most = ranked.iter().map(|(_, seeds)| seeds.len()).max()?;
-        ranked.retain(|(_, seeds)| seeds.len() == most);
+        ranked.retain(|(_, seeds)| seeds.len() > 1);
         let shared = |seed: &&u64| ranked.iter().all(|(_, seeds)| seeds.contains_key(seed));
         let seeds: Vec<&u64> = ranked.first()?.1.keys().filter(shared).collect();
         let blocks: Vec<Vec<f64>> =
@@ -72,4 +70,41 @@ pub(crate) fn milliseconds_an_update(runs: &[&RecordedRun]) -> Option<f64> {
         (seconds > 0.0).then(|| 1e3 * seconds / record.updates as f64)
     };
     runs.iter().filter_map(of_run).min_by(f64::total_cmp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn runs(method: &str, scores: &[f64]) -> Vec<Series> {
+        let run = |(seed, score): (usize, &f64)| Series {
+            arm: Arm { method: method.to_owned(), schedule: "constant".to_owned() },
+            seed: seed as u64,
+            columns: BTreeMap::from([("online_accuracy".to_owned(), vec![Some(*score); 2])]).into(),
+        };
+        scores.iter().enumerate().map(run).collect()
+    }
+
+    #[test]
+    fn methods_rank_on_the_seeds_that_all_share() {
+        let names = ["relu", "crelu", "l2_adam", "begun"].map(str::to_owned);
+        let all: Vec<&String> = names.iter().collect();
+        let finished = [
+            runs("relu", &[0.3, 0.2, 0.9]),
+            runs("crelu", &[0.8, 0.7]),
+            runs("l2_adam", &[0.5, 0.1, 0.9]),
+            // Of one seed nothing is said.
+            runs("begun", &[1.0]),
+        ]
+        .concat();
+        let found = MethodRanks::of(&finished, &all, "constant").unwrap();
+        assert_eq!(found.seeds, 2);
+        let expected = [("crelu", 1.0), ("l2_adam", 2.5), ("relu", 2.5)].map(|(name, rank)| (name.to_owned(), rank));
+        assert_eq!(found.methods, expected);
+        assert_eq!((found.rank("relu"), found.rank("begun")), (Some(2.5), None));
+        assert_eq!(found.beside_best(), 3);
+        assert_eq!(MethodRanks::of(&finished, &all[..2], "constant"), None);
+        assert_eq!(MethodRanks::of(&finished, &all, "as_run"), None);
+    }
 }
