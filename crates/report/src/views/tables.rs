@@ -78,7 +78,11 @@ fn side_by_side(evidence: &Evidence) -> Option<Table> {
     let ranks = evidence.method_ranks.as_ref()?;
     let MethodRanks { schedule: control, seeds, p, critical_difference, .. } = ranks;
     let note = format!(
-        "Under {control}: mean online accuracy over all tasks and over the last quarter, with 95 % jackknife intervals over seeds; the          mean rank over the {} that all share, 1 being the best, ceilings left out. Two methods whose ranks are further          apart than {critical_difference:.1} differ (Nemenyi's test at 5 % over all pairs); no difference at all has p = {p:.4} (Friedman's          statistic, ranks shuffled). Milliseconds are those of an update without measurements, the least of the method's runs, which          shared the machine. Then the mean gain over {control} on the same seeds, schedule by schedule.",
+        "Under {control}: mean online accuracy over all tasks and over the last quarter, with 95 % jackknife intervals over seeds; \
+         the mean rank over the {} that all share, 1 being the best, ceilings left out. Two methods whose ranks are further apart \
+         than {critical_difference:.1} differ (Nemenyi's test at 5 % over all pairs); no difference at all has p = {p:.4} \
+         (Friedman's statistic, ranks shuffled). Milliseconds are those of an update without measurements, the least of the method's \
+         runs, which shared the machine. Then the mean gain over {control} on the same seeds, schedule by schedule.",
         counted(*seeds, "seed"),
     );
     let others: Vec<&String> = evidence.schedules.iter().filter(|schedule| *schedule != control).collect();
@@ -120,7 +124,9 @@ fn coarse_gain(difference: &Result<Estimate, Undefined>) -> String {
 /// When trainability is lost, arm by arm.
 fn onsets(evidence: &Evidence) -> Table {
     let note = format!(
-        "The first of two tasks in a row in which the accuracy is below {LOSS} (loss) and below {COLLAPSE} (collapse) of the ceiling,          both above chance: the accuracy of fresh networks of the same method, or of the first task at its constant rate. In so          many of the runs, at which task: the median over these, and the earliest to the latest. Described, and no endpoint."
+        "The first of two tasks in a row in which the accuracy is below {LOSS} (loss) and below {COLLAPSE} (collapse) of the \
+         ceiling, both above chance: the accuracy of fresh networks of the same method, or of the first task at its constant rate. \
+         In so many of the runs, at which task: the median over these, and the earliest to the latest. Described, and no endpoint."
     );
     let headings = ["method", "schedule", "#ceiling", "#loss", "#at task", "#collapse", "#at task"];
     let mut table = Table::new("When trainability is lost", &note, &headings);

@@ -27,7 +27,9 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
     for (place, (_, rank)) in methods.iter().enumerate() {
         let beside = rank - best <= *critical_difference;
         let (y, colour) = (place as f64, if beside { SIDES[1] } else { INK });
-        marks.push(Mark::Line { points: vec![(rank - half, y), (rank + half, y)], pen: Pen::solid(colour, 4.0) });
+        // No mean rank lies beyond the first and the last.
+        let reach = [rank - half, rank + half].map(|end| (end.clamp(1.0, methods.len() as f64), y));
+        marks.push(Mark::Line { points: reach.to_vec(), pen: Pen::solid(colour, 4.0) });
         marks.push(Mark::Points { points: vec![(*rank, y)], colour, shape: MarkerShape::Circle, size: 9.0 });
     }
     let rows = methods.iter().map(|(method, rank)| Row { label: method.clone(), note: format!("mean rank {rank:.1}") });
@@ -49,7 +51,7 @@ fn draw(evidence: &Evidence) -> Vec<Drawing> {
         ],
         panel_height: 40.0 * count.max(3.0),
         panels: vec![Panel {
-            x: Axis::linear((1.0 - half).min(0.5), (count + half).max(count + 0.5)),
+            x: Axis::linear(0.5, count + 0.5),
             y: Axis { scale: Scale::Rows(rows.collect()), ..Axis::default() },
             marks,
             ..Panel::default()
