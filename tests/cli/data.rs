@@ -49,7 +49,7 @@ fn sets_of_any_number_of_classes_are_described_and_trained_on() {
             ("stream", json!({ "kind": "label_permutation", "tasks": 1, "epochs": 1 })),
         ]);
         work.sweep(&name, &[]).succeeded().tells(&["2 runs finished"]);
-        assert_eq!(work.json(format!("{name}/sweep.json"))["data"]["classes"], classes);
+        assert_eq!(work.json(format!("{name}/sweep.json"))["classes"], classes);
     }
 }
 

@@ -71,7 +71,7 @@ fn a_run_that_is_none_or_cannot_be_followed_is_refused() {
     refused("relu", &[], "--run is \"relu\", expected the name of one run, such as relu/constant/seed-0");
     let of_seed = "expected one of the 6 runs of tiny.json with this seed, such as relu/constant/seed-3";
     refused("relv/constant/seed-3", &[], of_seed);
-    refused("redo/constant/seed-0", &[], "`redo` changes the network by numbers");
+    refused("redo/constant/seed-0", &[], "`redo` acts on the network or passes through it");
     let run = "relu/constant/seed-0";
     refused(run, &["--updates", "28"], "--updates is 28, expected from 1 to 27");
     refused(run, &["--set", "stream.transition=0.5"], "`stream.transition` is 0.5");
