@@ -49,6 +49,7 @@ smoke: build ## the same with configs/smoke*.json: every method, schedule, strea
 	$(call sweep-and-report,smoke)
 	$(call sweep-and-report,smoke-schedules)
 	$(call sweep-and-report,smoke-streams)
+	$(call sweep-and-report,smoke-subsets)
 	$(call sweep-and-report,smoke-fraction)
 	$(call sweep-and-report,smoke-convolutional)
 	$(call sweep-and-report,smoke-optimizers)
