@@ -55,7 +55,7 @@ COMPARED = [
     Line("training step, wasserstein", ("step_wasserstein",), ("step_wasserstein",), 0.15),
     Line("training step, spectral", ("step_spectral",), ("step_spectral",), 0.70),
     Line("training step of one image, SGD", ("step_of_one_sgd",), ("step_of_one_sgd",), 0.20),
-    Line("training step of one image, Adam", ("step_of_one_adam",), ("step_of_one_adam",), 0.20),
+    Line("training step of one image, Adam", ("step_of_one_adam",), ("step_of_one_adam",), 0.45),
     Line("training step out of 60,000 images", ("step_of_60000",), ("step_of_60000",), STEP_LIMITS),
     Line("epoch of 60,000 images", ("epoch_of_60000",), ("epoch_of_60000",), STEP_LIMITS),
     Line("  the same, measured every 40 updates", ("epoch_of_60000_measured",), ("epoch_of_60000",)),
